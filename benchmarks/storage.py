@@ -18,8 +18,9 @@ from pathlib import Path
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog, database
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
+from sensorlogd.storage.watermarks import Frontier
 
 T0 = 1_750_000_000_000_000
 SECOND = 1_000_000

@@ -87,7 +87,11 @@ class EventKind(StrEnum):
     SPILL_TAKEN_UP = "spill_taken_up", _INFO, "Readings that were written beside the database are stored in it now."
     SPILL_DAMAGED = "spill_damaged", _CRITICAL, "A file of readings beside the database is damaged; it is kept."
     SPILL_UNREADABLE = "spill_unreadable", _WARNING, "A file of readings beside the database cannot be read; it waits."
-    EVENTS_DROPPED = "events_dropped", _WARNING, "Events were too many to keep while the database took none."
+    EVENTS_DROPPED = (
+        "events_dropped",
+        _WARNING,
+        "Events were too many to keep while the database took none, or the database cannot hold one.",
+    )
     IMPORTED = "imported", _INFO, "Readings were imported."
     NOTE = "note", _INFO, "Somebody has written something down."
 

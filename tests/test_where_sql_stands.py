@@ -27,6 +27,14 @@ OF_READINGS = re.compile(rf"\b(FROM|INTO|JOIN|UPDATE|TABLE|EXISTS)\s+({'|'.join(
 NAMED = re.compile(rf"\b({'|'.join(READINGS)})\b")
 # The one place, what makes the tables, and the views over them.
 KNOW_STAGES = ("storage/stages/", "storage/migrations/", "storage/tables.py", "storage/schema.py")
+# Tables with one owner; migrations and views name them too, and what reads a damaged file or joins them with readings.
+OWNERS = {
+    "latest": {"storage/ingest/latest.py"},
+    "dirty": {"storage/rollups/outdated.py", "storage/salvage/former.py"},
+    "stale": {"storage/rollups/outdated.py", "storage/salvage/former.py", "storage/stages/survey.py"},
+    "meta": {"storage/meta.py"},
+}
+OF_OWNED = re.compile(rf"\b(FROM|INTO|JOIN|UPDATE)\s+({'|'.join(OWNERS)})\b")
 
 
 def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -132,3 +140,16 @@ def test_outside_storage_history_is_also_a_word() -> None:
     """Of SQL, and of both names together, it is none."""
     assert not list(names_of_readings('state = "history"', in_storage=False))
     assert list(names_of_readings('TABLES = ("recent", "history")', in_storage=False))
+
+
+def test_a_table_with_an_owner_is_named_by_nobody_else() -> None:
+    """Others call the owner, which knows when a reading is the newest and when a mark may go."""
+    found = [
+        f"{name}:{line}: {text[:60]}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if not (name := path.relative_to(PACKAGE).as_posix()).startswith(("storage/migrations/", "storage/schema.py"))
+        for line, text in strings(ast.parse(path.read_text()))
+        for _, table in OF_OWNED.findall(text)
+        if name not in OWNERS[table]
+    ]
+    assert found == []

@@ -3,7 +3,7 @@
 import { render } from "preact";
 import { Curves } from "./load/curves";
 import { Live } from "./load/live";
-import { Questions } from "./load/questions";
+import { Questions } from "./load/questions/page";
 import type { Act } from "./render/act";
 import { Page } from "./render/page";
 import { Store } from "./state/model";
@@ -32,7 +32,7 @@ const act: Act = {
       hidden: new Set(hidden.has(series) ? [...hidden].filter((name) => name !== series) : [...hidden, series]),
     })),
   mark: (marking) => store.change(() => ({ marking })),
-  again: () =>
+  refreshChart: () =>
     store.change(({ chart, chartEvents }) => ({ chart: { ...chart, key: "" }, chartEvents: { ...chartEvents, key: "" } })),
   say: (text) => {
     spoken.textContent = text;
@@ -47,7 +47,7 @@ function arrive(): void {
 }
 
 store.listen((state) => {
-  questions.look(state);
+  questions.askForPage(state);
   render(<Page state={state} act={act} />, root);
   if (!store.state.chart.busy) live.follow();
 });
@@ -58,5 +58,5 @@ window.addEventListener("keydown", (event) => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => store.change(() => ({})));
 store.change(() => ({ route: read(location.hash) }));
-questions.look(store.state); // at once: the first drawing comes with the next frame
+questions.askForPage(store.state); // at once: the first drawing comes with the next frame
 live.begin();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Alarm } from "../src/load/types";
-import { isWaiting, nameOf, ofSensor, periodsOf, tally, thresholds } from "../src/state/alarms";
+import { isWaiting, limitsOf, nameOf, ofSensor, periodsOf, tally } from "../src/state/alarms";
 import { type Line, range } from "../src/state/frame";
 
 const alarm = (more: Partial<Alarm> = {}): Alarm => ({
@@ -41,12 +41,12 @@ const line = (more: Partial<Line> = {}): Line => ({
   suspect: [0, 0],
   wrong: [0, 0],
   before: null,
-  figures: { min: null, mean: null, max: null, last: null, flagged: 0 },
+  summary: { min: null, mean: null, max: null, last: null, flagged: 0 },
   ...more,
 });
 
 test("limits of a channel and of its alarms are lines, each once", () => {
-  const limits = thresholds([line({ valid: [-40, null] })], [alarm({ clear_limit: -16 }), alarm(), alarm({ series: "a.b" })]);
+  const limits = limitsOf([line({ valid: [-40, null] })], [alarm({ clear_limit: -16 }), alarm(), alarm({ series: "a.b" })]);
   assert.deepEqual(
     limits.map((limit) => [limit.value, limit.text, limit.alarm]),
     [
@@ -58,8 +58,8 @@ test("limits of a channel and of its alarms are lines, each once", () => {
 });
 
 test("what is not in the unit of the series is no line", () => {
-  assert.deepEqual(thresholds([line()], [alarm({ condition: "rate > 5/min", limit: null })]), []);
-  assert.deepEqual(thresholds([line({ kind: "rate", valid: [0, 9] })], [alarm()]), []);
+  assert.deepEqual(limitsOf([line()], [alarm({ condition: "rate > 5/min", limit: null })]), []);
+  assert.deepEqual(limitsOf([line({ kind: "rate", valid: [0, 9] })], [alarm()]), []);
 });
 
 test("an axis reaches to a limit that is near, and to no other", () => {

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { align, type Buckets, joined, line, panels, range, rowAt } from "../src/state/frame";
+import { align, type BucketColumns, joined, line, pictures, range, rowAt } from "../src/state/frame";
 
 const STEP = 60;
 
-function buckets(mean: (number | null)[], more: Partial<Buckets> = {}): Buckets {
+function buckets(mean: (number | null)[], more: Partial<BucketColumns> = {}): BucketColumns {
   const time = mean.map((_, row) => row * STEP);
   return {
     sensor: "a",
@@ -26,16 +26,16 @@ function buckets(mean: (number | null)[], more: Partial<Buckets> = {}): Buckets 
     max: mean,
     last: mean,
     ...more,
-  } as Buckets;
+  } as BucketColumns;
 }
 
-const drawn = (buckets: Buckets) => line(buckets, undefined, false, 1e9);
+const drawn = (buckets: BucketColumns) => line(buckets, undefined, false, 1e9);
 
 test("what is flagged stays out of the axis, and is counted", () => {
   const one = drawn(buckets([20, 85, 21], { suspect: [0, 1, 0], fail: [0, 0, 2], missing: [0, 0, 1] }));
   const [low, high] = range([one]);
   assert.ok(low < 20 && low > 15 && high > 21 && high < 30, `${low} ${high}`);
-  assert.equal(one.figures.flagged, 4);
+  assert.equal(one.summary.flagged, 4);
 });
 
 test("if all is flagged the axis shows it", () => {
@@ -65,8 +65,8 @@ test("a counter is a rate: Wh an hour are W, and a step that has only begun is n
 
 test("the mean is that of readings and stays between the extremes", () => {
   const one = drawn(buckets([20.123, 20.123, 20.123], { count: [3, 7, 11] }));
-  assert.equal(one.figures.mean, 20.123);
-  assert.equal(drawn(buckets([1, 4], { count: [2, 1] })).figures.mean, 2);
+  assert.equal(one.summary.mean, 20.123);
+  assert.equal(drawn(buckets([1, 4], { count: [2, 1] })).summary.mean, 2);
 });
 
 test("the last steps asked again take the place of the old ones, and no column gets longer than another", () => {
@@ -87,7 +87,7 @@ test("the row at a time, within a step", () => {
 
 test("units share a picture up to so many, states have their own", () => {
   const of = (unit: string, kind = "gauge") => ({ ...drawn(buckets([1])), unit, kind });
-  const groups = panels([of("a"), of("b"), of("a"), of("", "state"), of("c")], 2);
+  const groups = pictures([of("a"), of("b"), of("a"), of("", "state"), of("c")], 2);
   assert.deepEqual(
     groups.map((group) => group.map((one) => one.unit)),
     [["a", "b", "a"], ["c"], [""]],

@@ -1,15 +1,17 @@
-// Addresses, words, patterns, health, figures, the stream's messages.
+// Addresses, words, patterns, health, consumption, roses, the stream's messages.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { curveOf, extended, isOutdated } from "../src/load/curves";
 import { parse } from "../src/load/stream";
 import type { Cost } from "../src/load/types";
-import { barsOf, costs, nice, period, rose } from "../src/state/figures";
-import type { Buckets } from "../src/state/frame";
+import { barsOf, costs, period } from "../src/state/consumption";
+import type { BucketColumns } from "../src/state/frame";
 import { ordered, verdict } from "../src/state/health";
 import { beginning, type Curve, type Sensor, type State, Store } from "../src/state/model";
-import { read, START, write } from "../src/state/route";
+import { rose } from "../src/state/rose";
+import { bounds, read, START, write } from "../src/state/route";
+import { nice } from "../src/state/scale";
 import { type Channel, chosen, matches, rate, seconds, sensorOf } from "../src/state/series";
 import { age, duration, ticks } from "../src/state/words";
 
@@ -29,6 +31,17 @@ test("an address restores what was shown", () => {
   assert.deepEqual(read(write({ ...START, page: "sensor", sensor: "a/b c" })).sensor, "a/b c");
   assert.equal(read("#/chart?since=5&until=2").range, START.range); // nonsense is the usual
   assert.equal(read("#/nowhere").page, "overview");
+});
+
+test("an address with an end and no beginning is as long as its range says, and never begins in 1970", () => {
+  const shown = (hash: string) => bounds(read(hash), 1.8e9);
+  assert.deepEqual(shown("#/chart?until=1700000000"), [1700000000 - START.range, 1700000000]);
+  assert.deepEqual(shown("#/chart?since=&until=1700000000"), [1700000000 - START.range, 1700000000]);
+  assert.deepEqual(shown("#/chart?range=3600&until=1700000000"), [1700000000 - 3600, 1700000000]);
+  assert.deepEqual(shown("#/chart?since=1699990000&range=60&until=1700000000"), [1699990000, 1700000000]);
+  for (const none of ["until=", "until=x", "since=x&until=", "since=&until=&range="])
+    assert.deepEqual(shown(`#/chart?${none}`), [1.8e9 - START.range, 1.8e9], none);
+  assert.equal(read("#/chart?since=0&until=3600").range, 3600); // 1970 for those who ask for it
 });
 
 test("globs mean series, a bare sensor all of its channels", () => {
@@ -99,6 +112,8 @@ test("the head is green only while the log answers and logs", () => {
   } as unknown as State["status"];
   assert.equal(verdict({ ...state, status }).level, "good");
   assert.equal(verdict({ ...state, status, stream: { state: "lost", heard: 990, reason: "gone" } }).level, "bad");
+  const silent = { ...status, daemon: { state_now: "running", explanation: "pid 7" } } as unknown as State["status"];
+  assert.deepEqual(verdict({ ...state, status: silent }), { level: "bad", word: "starting", says: "pid 7" });
   const dead = { ...status, daemon: { state_now: "crashed", explanation: "pid 1 is gone" } } as unknown as State["status"];
   assert.deepEqual(verdict({ ...state, status: dead }), { level: "bad", word: "crashed", says: "pid 1 is gone" });
 });
@@ -136,7 +151,7 @@ test("a curve goes on by the minute and forgets what is older than an hour", () 
 });
 
 test("by how much a counter rose is what the API counts, wraps and all, and it is asked for again each minute", () => {
-  const wrapped = { kind: "counter", time: [0, 60, 120], mean: [998, 4, 10], increase: [null, 6, 6] } as unknown as Buckets;
+  const wrapped = { kind: "counter", time: [0, 60, 120], mean: [998, 4, 10], increase: [null, 6, 6] } as unknown as BucketColumns;
   const curve = curveOf(wrapped, 130);
   assert.equal(curve.increase, 12);
   assert.deepEqual([isOutdated(curve, 189), isOutdated(curve, 190), isOutdated(undefined, 190)], [false, true, false]);
@@ -148,7 +163,7 @@ test("by how much a counter rose is what the API counts, wraps and all, and it i
 
 test("bars: a day has its hours, a month its days, and days without readings have no bar", () => {
   const [since, until] = period("1d", new Date(2026, 1, 14).getTime() / 1000);
-  const counted = { time: [new Date(2026, 1, 3).getTime() / 1000], increase: [7] } as unknown as Buckets;
+  const counted = { time: [new Date(2026, 1, 3).getTime() / 1000], increase: [7] } as unknown as BucketColumns;
   const days = barsOf([counted], "1d", since, until);
   assert.equal(days.length, 28);
   assert.deepEqual([days[1]?.values, days[2]?.values, days[2]?.label], [[null], [7], "3"]);
@@ -161,7 +176,7 @@ test("bars: the hour that comes twice in autumn is two bars, each with what it c
   try {
     const [since, until] = period("1h", Date.UTC(2026, 9, 25, 12) / 1000); // 25 hours
     const time = Array.from({ length: 25 }, (_, hour) => since + hour * 3600);
-    const counted = { time, increase: time.map((_, hour) => hour + 1) } as unknown as Buckets;
+    const counted = { time, increase: time.map((_, hour) => hour + 1) } as unknown as BucketColumns;
     const bars = barsOf([counted], "1h", since, until);
     assert.deepEqual(
       bars.map((bar) => bar.values[0]),
@@ -178,8 +193,8 @@ test("bars: the hour that comes twice in autumn is two bars, each with what it c
 
 test("a rose adds up to one", () => {
   const time = Array.from({ length: 100 }, (_, index) => index);
-  const speed = { time, mean: time.map((one) => one % 10) } as unknown as Buckets;
-  const from = { time, mean: time.map((one) => (one * 37) % 360) } as unknown as Buckets;
+  const speed = { time, mean: time.map((one) => one % 10) } as unknown as BucketColumns;
+  const from = { time, mean: time.map((one) => (one * 37) % 360) } as unknown as BucketColumns;
   const wind = rose(speed, from);
   const sum = wind.shares.flat().reduce((whole, one) => whole + one, wind.calm);
   assert.ok(Math.abs(sum - 1) < 1e-9);

@@ -14,7 +14,7 @@ from sensorlogd.alarms.secrecy import SendError
 from sensorlogd.drivers import descendants
 
 KEPT = 8_192  # bytes: the end of its output is kept
-LOOK_EVERY_S = 0.05
+CHECK_EVERY_S = 0.05
 MOST_LEFT = 1_048_576  # bytes that are taken from its pipe once it has ended
 
 
@@ -47,7 +47,7 @@ def _heard(process: subprocess.Popen[bytes], given: bytes, until: float) -> byte
         while process.poll() is None:
             if time.monotonic() > until:
                 return None
-            for key, event in selector.select(LOOK_EVERY_S):
+            for key, event in selector.select(CHECK_EVERY_S):
                 if event & selectors.EVENT_WRITE:
                     left = _give(process.stdin.fileno(), left)
                     if not left:
@@ -60,7 +60,7 @@ def _heard(process: subprocess.Popen[bytes], given: bytes, until: float) -> byte
                         selector.unregister(key.fileobj)
             if not selector.get_map():
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(LOOK_EVERY_S)
+                    process.wait(CHECK_EVERY_S)
     taken = 0
     while taken < MOST_LEFT and (heard := _hear(process.stderr.fileno())):
         said, taken = (said + heard)[-KEPT:], taken + len(heard)

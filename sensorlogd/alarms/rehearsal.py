@@ -80,7 +80,7 @@ def _rehearse_series(
 
 
 def _patience_us(series: AlarmedSeries, definitions: Sequence[Definition]) -> int:
-    """A gap between two readings that is no longer needs no look in between."""
+    """A gap between two readings that is no longer needs no observation in between."""
     return min(
         [
             definition.when.over_us or series.heartbeat_us
@@ -125,13 +125,10 @@ def _block(series: AlarmedSeries, run: Sequence[Reading]) -> Block:
 
 def _count_changes(judge: Judge, found: dict[str, Rehearsed], began: dict[str, int]) -> None:
     """Count what the judge has found since; ``began``: alarm -> when it was raised, for those that are still in alarm."""
-    for change in judge.changes:
+    for change in judge.take_findings().changes:
         outcome = found[change.alarm.name]
         if change.after is AlarmState.UNACKNOWLEDGED:
             outcome.raised += 1
             outcome.last_us = began[outcome.name] = change.ts_us
         elif outcome.name in began:
             outcome.in_alarm_us += change.ts_us - began.pop(outcome.name)
-    judge.changes.clear()
-    judge.announced.clear()
-    judge.dirty.clear()

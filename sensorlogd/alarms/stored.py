@@ -36,11 +36,11 @@ class StoredAlarms:
         held = [alarm for alarm in found if alarm.is_shelved and alarm.state is AlarmState.UNACKNOWLEDGED]
         for alarm in held:
             alarm.shelved_until_at = self.at
-            self.judge.dirty[alarm] = None
+            self.judge.found.unsaved[alarm] = None
         return held
 
     def save(self) -> None:
         """In the caller's transaction. Raises sqlite3.Error."""
         unstored = Unstored()
-        unstored.take(self.judge)
+        unstored.add(self.judge.take_findings())
         unstored.store(self._conn, self.at, self.now_us)

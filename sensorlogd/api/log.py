@@ -17,6 +17,7 @@ from sensorlogd.api.connections import Connections
 from sensorlogd.api.tail import Tail
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration
+from sensorlogd.storage import watermarks
 from sensorlogd.storage.query import question
 from sensorlogd.storage.query.engine import Fill
 from sensorlogd.storage.query.log import Event, Reading, Series, conversions, converted
@@ -64,7 +65,7 @@ class Log:
         """The zone of the configuration, else that of the days in the database; UTC if there is none or it is unknown.
         Closes the log if the database cannot be asked."""
         try:
-            return times.zone(configured or self._connections.ask(lambda log: log.meta().get("day_zone")) or "UTC")
+            return times.zone(configured or self._connections.ask(lambda log: log.meta().get(watermarks.DAY_ZONE)) or "UTC")
         except ValueError:
             return "UTC"
         except BaseException:

@@ -12,8 +12,8 @@ from sensorlogd.storage.file.opening import LogDamaged, LogUnavailable
 from sensorlogd.storage.query.following import Following, Late
 from sensorlogd.storage.query.log import Log, Reading, Series
 
-LOOK_EVERY_S = 0.25
-WHOLE_EVERY_S, WHOLE_SHARE = 1.0, 10  # a look at everything, which takes a tenth of the time at most
+CHECK_EVERY_S = 0.25
+WHOLE_EVERY_S, WHOLE_SHARE = 1.0, 10  # a pass over everything, which takes a tenth of the time at most
 GONE_WITHIN_S = 5.0  # the file may be missing so long while it is exchanged
 
 
@@ -41,7 +41,7 @@ class Tail(Iterator[Reading]):
         self._readings = self._follow()
         self._seen: tuple[Lease, int] | None = None  # the connection that was used last, and the version of the data then
         self._whole_is_due = 0.0
-        self._whole: bool | None = None  # the look that is going on; None: none is
+        self._whole: bool | None = None  # the pass that is going on; None: none is
 
     @property
     def late(self) -> list[Late]:
@@ -73,7 +73,7 @@ class Tail(Iterator[Reading]):
                     left = not whole
                 away_since = None
             except LogLocked:
-                pass  # committed readings are not lost: the look goes on as soon as it can
+                pass  # committed readings are not lost: the pass goes on as soon as it can
             except LogUnavailable as error:
                 away_since = away_since or time.monotonic()
                 if isinstance(error, LogDamaged) or time.monotonic() - away_since > GONE_WITHIN_S:
@@ -84,10 +84,10 @@ class Tail(Iterator[Reading]):
                 raise LogClosed(self._connections.path)
 
     def _pause(self) -> float:
-        return LOOK_EVERY_S if self._until_s is None else min(LOOK_EVERY_S, max(self._until_s - time.monotonic(), 0.0))
+        return CHECK_EVERY_S if self._until_s is None else min(CHECK_EVERY_S, max(self._until_s - time.monotonic(), 0.0))
 
     def _look(self, whole: bool) -> Iterator[Reading]:
-        """Look for new readings. A look that an error cut short goes on where it was, followed by another if it was not a whole
+        """Read what is new. A pass that an error cut short goes on where it was, followed by another if it was not a whole
         one."""
         begun = time.monotonic()
         if self._whole is None:
@@ -106,14 +106,14 @@ class Tail(Iterator[Reading]):
             yield from self._look(whole)
 
     def _begin_look(self, log: Log, whole: bool) -> None:
-        """Begin a look at the log. A whole one also resolves the names again, so that new series are followed."""
+        """Begin a pass over the log. A whole one also resolves the names again, so that new series are followed."""
         if whole:
             self._following.use(self._resolve(log))
         self._following.begin(log, time.time_ns() // 1000, whole=whole)
         self._whole = whole
 
     def _has_changed(self) -> bool:
-        """Whether anything was committed since the last look; true if that cannot be told."""
+        """Whether anything was committed since the last pass; true if that cannot be told."""
         with self._connections.borrow() as lease:
             with lease.use() as log:
                 seen = (lease, log.version())

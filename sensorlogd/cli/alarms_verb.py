@@ -190,7 +190,7 @@ def test(target: str, config_file: Path | None) -> None:
     else:
         import socket
 
-        from sensorlogd.daemon.control.alarm_acts import send_test
+        from sensorlogd.daemon.control.alarm_operations import send_test
 
         try:
             error = send_test(config, target, socket.gethostname(), now_us())

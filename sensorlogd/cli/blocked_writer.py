@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 BLOCKED_FOR_S = 5.0
-LOOK_EVERY_S = 0.2
+CHECK_EVERY_S = 0.2
 
 
 class NotForEver:
@@ -38,7 +38,7 @@ class NotForEver:
     def _watch(self) -> None:
         """The thread that ends the process when the writer has been blocked for too long without a pause."""
         since: float | None = None
-        while not self._over.wait(LOOK_EVERY_S):
+        while not self._over.wait(CHECK_EVERY_S):
             reason = blocked_because(self._offline)
             if reason is None:
                 since = None

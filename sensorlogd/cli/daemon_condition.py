@@ -27,7 +27,7 @@ class Condition:
     sensors: list[SensorState]
 
 
-def look(log: Log, now: int, patience_s: float = ANSWER_WITHIN_S) -> Condition:
+def condition(log: Log, now: int, patience_s: float = ANSWER_WITHIN_S) -> Condition:
     """Ask the daemon, or read what it wrote last. ``now``: µs since 1970. Raises sqlite3.Error."""
     return judge(log.path, log.daemon(), log.sensors(), now, patience_s)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sensorlogd.daemon.control.request import Request
 
 PING_WITHIN_S = 5.0
-LOOK_EVERY_S = 0.5  # how often the number of roll-ups left is read
+CHECK_EVERY_S = 0.5  # how often the number of roll-ups left is read
 
 A = TypeVar("A")
 Act = Callable[["Request[Any]"], Any]
@@ -72,7 +72,7 @@ class Actor:
         try:
             with Progress("rolling up", None) as bar:
                 left = RollUpsLeft(self.offline.path, bar)
-                self.offline.roll_up(left.look)
+                self.offline.roll_up(left.update)
         except OfflineError as error:
             raise Refused(str(error)) from None
 
@@ -84,11 +84,11 @@ class RollUpsLeft:
         self._path, self._bar = path, bar
         self._most, self._again = 0, 0.0
 
-    def look(self) -> None:
+    def update(self) -> None:
         """Update the progress; cheap enough to be called all the time."""
         if time.monotonic() < self._again or not sys.stderr.isatty():
             return
-        self._again = time.monotonic() + LOOK_EVERY_S
+        self._again = time.monotonic() + CHECK_EVERY_S
         try:
             with Log.open(self._path) as log:
                 hours = inspection.hours_to_roll_up(log.conn)

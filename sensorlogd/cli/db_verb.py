@@ -64,9 +64,13 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
     zone = zone_of(tz)
     facts = inspection.facts(log.conn, log.path)
     rows = inspection.counted(log.conn) if count else {}
-    cuts = [(_tier_name(tier), oldest, newest) for tier, oldest, newest in inspection.cuts(log.conn)]
+    cuts = [(_resolution_name(resolution), oldest, newest) for resolution, oldest, newest in inspection.cuts(log.conn)]
     if form == "json":
-        click.echo(json.dumps(facts | {"rows": rows, "expired_before_us": {tier: newest for tier, _, newest in cuts}}, indent=1))
+        click.echo(
+            json.dumps(
+                facts | {"rows": rows, "expired_before_us": {resolution: newest for resolution, _, newest in cuts}}, indent=1
+            )
+        )
         return
 
     def when(us: int | None) -> str:
@@ -91,8 +95,11 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
             f", {facts['stale_series']:,} series to be done anew",
         ),
         *(
-            (f"expired {tier}", f"before {when(newest)}" + ("" if oldest == newest else f" (of some series {when(oldest)})"))
-            for tier, oldest, newest in cuts
+            (
+                f"expired {resolution}",
+                f"before {when(newest)}" + ("" if oldest == newest else f" (of some series {when(oldest)})"),
+            )
+            for resolution, oldest, newest in cuts
         ),
     ]
     width = max(len(name) for name, _ in lines)
@@ -100,8 +107,8 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
         click.echo(f"{name:{width}}  {text}")
 
 
-def _tier_name(tier: int) -> str:
-    return "readings" if tier == 0 else resolutions.NAMES.get(tier, f"{tier}s")
+def _resolution_name(resolution: int) -> str:
+    return "readings" if resolution == 0 else resolutions.NAMES.get(resolution, f"{resolution}s")
 
 
 def _mb(count: int) -> str:

@@ -1,8 +1,8 @@
 """Follows series as readings of them are committed, for ``tail``.
 
-By time: of each series what is newer than the newest that was shown. The first look reads all that is there. Each later one reads
+By time: of each series what is newer than the newest that was shown. The first query reads all that is there. Each later one reads
 only series of which something has arrived since: first, one after another, what is older than a minute (of those that were silent
-for longer, or whose readings come late), then what all have of the last minute, in order of time. So a look takes no longer because
+for longer, or whose readings come late), then what all have of the last minute, in order of time. So a query takes no longer because
 some series is silent.
 """
 
@@ -15,7 +15,7 @@ from sensorlogd.storage.query.log import Log, Reading, Series
 
 AHEAD_US = MINUTE_US  # what is dated later is shown when its time has come
 NEAR_US = MINUTE_US
-AT_ONCE = 5_000  # readings of a later look; no transaction stays open while they are shown
+AT_ONCE = 5_000  # readings of a later query; no transaction stays open while they are shown
 
 
 class Followed:
@@ -25,11 +25,11 @@ class Followed:
         self._log = log
         self._series = list(series)
         self._newest = {each.id: start_us - 1 for each in series}  # of what was shown
-        self._arrived: dict[int, int] = {}  # the reading of each series that had arrived last at the last look
-        self._start_us: int | None = start_us  # until the first look
+        self._arrived: dict[int, int] = {}  # the reading of each series that had arrived last at the last query
+        self._start_us: int | None = start_us  # until the first query
         self._version: int | None = None
 
-    def look(self, now_us: int) -> Iterator[Reading]:
+    def new_readings(self, now_us: int) -> Iterator[Reading]:
         """What is new. Raises sqlite3.Error."""
         until_us, version = now_us + AHEAD_US, self._log.version()
         if version == self._version:
@@ -43,7 +43,7 @@ class Followed:
         self._version = version
 
     def _with_arrivals(self, now_us: int, until_us: int) -> list[Series]:
-        """The series of which a reading has arrived since the last look; one that is dated later has not arrived yet."""
+        """The series of which a reading has arrived since the last query; one that is dated later has not arrived yet."""
         newest = self._log.latest(self._series, now_us)
         arrived = {each.series.id: each.ts_us for each in newest if each is not None and each.ts_us < until_us}
         known, self._arrived = self._arrived, self._arrived | arrived

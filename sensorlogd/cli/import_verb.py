@@ -30,7 +30,7 @@ from sensorlogd.notation.plurals import plural
 from sensorlogd.stamping.local import FOLDS
 from sensorlogd.stamping.repeats import KEEP, REPEATS
 from sensorlogd.storage.ingest.upsert import COUNTS, Replace
-from sensorlogd.storage.series import WantedSeries
+from sensorlogd.storage.unconfigured_series import WantedSeries
 
 BUSY_S = 0.1  # time between two questions whether earlier work on the same readings is done
 

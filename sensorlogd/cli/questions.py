@@ -15,7 +15,7 @@ import click
 from sensorlogd.cli import exits
 from sensorlogd.cli.common import fail
 
-LOOKS_EVERY_S = 0.2
+CHECKED_EVERY_S = 0.2
 
 Check = Callable[[str], str | None]  # what is wrong with an answer, or None
 
@@ -59,7 +59,7 @@ class Talk:
         """
         click.echo(prompt, nl=False, err=True)
         try:
-            while not select.select([sys.stdin], [], [], LOOKS_EVERY_S)[0]:
+            while not select.select([sys.stdin], [], [], CHECKED_EVERY_S)[0]:
                 pass
             typed = os.read(sys.stdin.fileno(), 4096)  # a terminal hands over a line at a time
         except KeyboardInterrupt:

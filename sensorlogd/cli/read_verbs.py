@@ -121,7 +121,7 @@ def _follow(log: Log, wanted: list[Series], start: int, until: float | None) -> 
     """The readings from ``start`` on, as they are committed. ``until``: a moment of the monotonic clock."""
     followed = Followed(log, wanted, start)
     while True:
-        yield from followed.look(now_us())
+        yield from followed.new_readings(now_us())
         if until is not None and time.monotonic() >= until:
             return
         time.sleep(0.25)

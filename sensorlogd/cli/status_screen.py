@@ -50,7 +50,7 @@ class Rates:
 def lines(log: Log, rates: Rates, rows_of: RowsOf, zone: str = "UTC", room: int = 0) -> list[tuple[str, str]]:
     """(text, how: head, good, warn, bad, dim, plain) of the whole screen, ``room`` columns wide. Raises sqlite3.Error."""
     now = now_us()
-    seen = daemon_condition.look(log, now, ANSWER_WITHIN_S)
+    seen = daemon_condition.condition(log, now, ANSWER_WITHIN_S)
     rows = rows_of(log, seen, now)
     updated = {sensor.sensor: sensor.updated_us for sensor in seen.sensors}
     for row in rows:

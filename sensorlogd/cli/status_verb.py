@@ -115,7 +115,7 @@ def _show_screen(log: Log, form: str | None) -> None:
 def _print_status(log: Log, form: str | None) -> None:
     """Print the status, and exit with the status that says how all is."""
     now = now_us()
-    state = daemon_condition.look(log, now)
+    state = daemon_condition.condition(log, now)
     rows = rows_of(log, state, now)
     problems = list(state.facts.get("config_errors") or [])
     if form == "json":

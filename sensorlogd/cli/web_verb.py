@@ -114,13 +114,13 @@ def token_(ctx: click.Context, config_file: Path | None, db: str | None, new: bo
 def _settings(config_file: Path | None, db: str | None) -> Settings:
     """The settings of the web: from the configuration; with ``--db`` the defaults, and the token beside the database. Exits 78 for
     a broken configuration."""
-    from sensorlogd import panels
+    from sensorlogd import saved_views
     from sensorlogd.web.serving import token
     from sensorlogd.web.serving.settings import Settings
 
     if db is not None:
         path = database(config_file, db).absolute()
-        return Settings(path, token_file=path.with_name(token.NAME), panels_file=path.with_name(panels.FILE))
+        return Settings(path, token_file=path.with_name(token.NAME), saved_views_file=path.with_name(saved_views.FILE))
     from sensorlogd.config import find, light
     from sensorlogd.config.loader import ConfigErrors, load
     from sensorlogd.drivers.registry import options_for

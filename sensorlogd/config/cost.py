@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sensorlogd.config.models import Config, SensorOptions
 
 BYTES_PER_READING = 30  # stored, in `history` (series, time, value, quality, and its share of the B-tree)
-BYTES_PER_MINUTE_ROLLUP = 190  # stored, per series and minute; the coarser tiers add a tenth
+BYTES_PER_MINUTE_ROLLUP = 190  # stored, per series and minute; the coarser resolutions add a tenth
 # Bytes written to the device. Fitted to five runs (3, 10 and 100 series at 1 Hz, commits each 1 s and each 10 s, roll-ups and
 # moving included: 2905, 1328, 403, 1058 and 207 bytes a reading); the fit is within a fifth of each.
 WRITTEN_PER_SECOND = 1_500  # the status tables

@@ -15,7 +15,7 @@ import time
 from enum import Enum
 from typing import IO, Any
 
-from sensorlogd.daemon.sensing.backoff import Backoff
+from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 START_WITHIN_S = 60.0
 WELL_AFTER_S = 60.0  # seconds: a process that has served so long counts as well: its next restart is a quick one
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 SILENT_FOR_S = 25.0  # it says every three seconds that its loop runs
 STOP_WITHIN_S = 4.0
 ENDED_WITHIN_S = 0.2  # between closing its output and having an exit code
@@ -59,7 +59,7 @@ class WebProcess:
         self._restart_at = 0.0
         self._since = 0.0
         self._heard_at = 0.0
-        self._look_at = 0.0
+        self._check_at = 0.0
         self._last_reason = ""  # the failure that was last recorded as an event
 
     # ---- the supervisor's loop -------------------------------------------------------------------------------------
@@ -110,8 +110,8 @@ class WebProcess:
             self._replace_process(f"does not serve after {START_WITHIN_S:.0f} s")
         elif self.state is WebState.SERVING and now - self._heard_at > SILENT_FOR_S:
             self._replace_process(f"has hung for {SILENT_FOR_S:.0f} s")
-        elif now >= self._look_at:
-            self._look_at = now + LOOK_EVERY_S
+        elif now >= self._check_at:
+            self._check_at = now + CHECK_EVERY_S
             used = resident_bytes(self._process.pid)
             if used > self.settings.memory_limit_bytes:
                 self._replace_process(
@@ -144,7 +144,7 @@ class WebProcess:
         self._process = process
         self._said.clear()
         self._since = now
-        self._look_at = now + LOOK_EVERY_S
+        self._check_at = now + CHECK_EVERY_S
         self.restarts += 1
         self.state = WebState.STARTING
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Any, NamedTuple
 
-from sensorlogd.storage import meta
+from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.stages.readings import Readings
 
 AT_ONCE = 20_000  # readings
@@ -219,9 +219,9 @@ def sent_counts(conn: sqlite3.Connection) -> list[tuple[str, str, int]]:
 
 def newest(conn: sqlite3.Connection) -> dict[int, tuple[int, float | None, int]]:
     """series id -> (ts, value, quality) of its newest arrival. Raises sqlite3.Error."""
-    found = {row[0]: row[1:] for row in conn.execute("SELECT series_id, ts, value, quality FROM latest")}
-    for series, *reading in Readings.of(conn).fresh_from(meta.marks(conn).latest_written_us):
-        found[series] = tuple(reading)
+    found = latest.saved(conn)
+    for series, ts, value, quality in latest.arrived_since(conn):
+        found[series] = (ts, value, quality)
     return found
 
 

@@ -20,6 +20,7 @@ from sensorlogd.notation.symbols import micro
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.corrections.conversion import Linear
+from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.meta import DECIMALS, VALID
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.rollups.rollup import Rules
@@ -79,7 +80,7 @@ def sync(conn: sqlite3.Connection, specs: Sequence[SensorSpec], now_us: int) -> 
     conversion.tidy(conn)
     _rename_sensors(conn, specs, catalog)
     for spec in specs:
-        sensor_id = _ensure_sensor(conn, spec, now_us, catalog)
+        sensor_id = _ensure_sensor(conn, spec, now_us)
         catalog.sensor_ids[spec.name] = sensor_id
         _rename_channels(conn, sensor_id, spec, catalog)
         for series in spec.series:
@@ -128,7 +129,7 @@ def _renames_in_order(renames: Mapping[str, str], known: set[str]) -> list[tuple
         taken.add(found[0])
 
 
-def _ensure_sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int, catalog: Catalog) -> int:
+def _ensure_sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int) -> int:
     """The id of the sensor, made or brought up to date. One that is ``unread`` keeps what is stored of it."""
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
     row = conn.execute("SELECT id FROM sensor WHERE name = ?", (spec.name,)).fetchone()
@@ -208,16 +209,17 @@ def _has_readings(conn: sqlite3.Connection, series_id: int) -> bool:
     if any(series_id == new for _, new in conversion.waiting(conn)):
         return True  # they are on their way
     # Readings last: the fresh ones have to be read through, and only a series never seen before comes that far.
-    return any(
-        conn.execute(f"SELECT 1 FROM {table} WHERE series_id = ? LIMIT 1", (series_id,)).fetchone()
-        for table in ("latest", "rollup")
-    ) or survey.exists(conn, series_id)
+    return (
+        latest.is_saved(conn, series_id)
+        or conn.execute("SELECT 1 FROM rollup WHERE series_id = ? LIMIT 1", (series_id,)).fetchone() is not None
+        or survey.exists(conn, series_id)
+    )
 
 
 def _change_unit(
     conn: sqlite3.Connection, series_id: int, old: str, sensor: str, spec: SeriesSpec, now_us: int, catalog: Catalog
 ) -> tuple[bool, Linear | None]:
-    """Apply ``unit_change``. (False, ...): the series was set aside, a new one is to be made and, if there is a Linear,
+    """Apply ``unit_change``. (False, ...): the series was retired under another name, a new one is to be made and, if there is a Linear,
     filled."""
     what = spec.unit_change
     if what in (None, "convert") and not _has_readings(conn, series_id):
@@ -228,21 +230,21 @@ def _change_unit(
         catalog.notes.append((EventKind.UNIT_CHANGED, sensor, f"{spec.channel}: {what} from {old!r} to {spec.unit!r}"))
         return True, None
     if linear is not None:
-        aside = _set_aside(conn, series_id, f"{spec.channel}~converting", now_us)
+        aside = _retire_as(conn, series_id, f"{spec.channel}~converting", now_us)
         detail = f"{spec.channel}: from {old!r} to {spec.unit!r}; until all is converted the rest is {aside}"
         catalog.notes.append((EventKind.UNIT_CHANGE_BEGUN, sensor, detail))
         return False, linear
     if what == "convert":
         detail = f"{spec.channel}: no exact conversion from {old!r} to {spec.unit!r} is known"
         catalog.notes.append((EventKind.UNIT_CHANGE_REFUSED, sensor, f"{detail}; a new series was begun"))
-    aside = _set_aside(conn, series_id, spec.channel, now_us)
+    aside = _retire_as(conn, series_id, spec.channel, now_us)
     detail = f"{spec.channel}: from {old!r} to {spec.unit!r}; the old readings are {aside} now"
     catalog.notes.append((EventKind.UNIT_CHANGED, sensor, detail))
     return False, None
 
 
-def _set_aside(conn: sqlite3.Connection, series_id: int, name: str, now_us: int) -> str:
-    """Its new name: ``name`` if that is free, else ~1, ~2 and so on behind it."""
+def _retire_as(conn: sqlite3.Connection, series_id: int, name: str, now_us: int) -> str:
+    """Retire a series and rename its channel. Returns the new name: ``name`` if that is free, else ~1, ~2 and so on behind it."""
     query = "SELECT channel FROM series WHERE sensor_id = (SELECT sensor_id FROM series WHERE id = ?)"
     taken = {channel for (channel,) in conn.execute(query, (series_id,))}
     free, number = name, 0

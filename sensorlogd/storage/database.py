@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command
-from sensorlogd.storage import creation, meta
+from sensorlogd.storage import creation, meta, watermarks
 from sensorlogd.storage.file.connecting import connect_to_read, connect_to_write
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def zone_if_alone(path: Path) -> str | None:
     with closing(connect_to_write(path, timeout_s=0.5)) as conn:
         conn.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
         conn.execute("BEGIN EXCLUSIVE")
-        zone = meta.get(conn, meta.DAY_ZONE)
+        zone = meta.get(conn, watermarks.DAY_ZONE)
         conn.execute("ROLLBACK")
     return zone
 

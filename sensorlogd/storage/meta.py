@@ -1,28 +1,22 @@
 """The table ``meta``: one text value a key. Progress marks and notes that outlive the process.
 
-All access is here, but for the view ``readings`` (``schema``), which looks up ``moved_until_us`` itself, and for ``backup``. The marks that say how
-far the stages of a reading have got are ``Marks``. Every key, and every beginning of a key, has its constant here.
+All access is here, but for the view ``readings`` (``schema``), which looks up ``moved_until_us`` itself. The keys that say how
+far the stages of a reading have got are named in ``watermarks``, all others here.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
-EDGE = "edge_us"
-MOVED_UNTIL = "moved_until_us"
-MOVING_UNTIL = "moving_until_us"
-DAY_ZONE = "day_zone"
-LATEST_WRITTEN = "latest_written_us"
 DECIMALS = "decimals_"  # and the id of a series -> with how many places it is shown
 SEEN_DECIMALS = "seen_decimals_"  # and the id of a series -> the most places that its values came with, see ``ingest.decimals``
 VALID = "valid_"  # and the id of a series -> [lowest, highest] possible value, JSON
+BELIEVED_US = "believed_us"  # the time that the daemon believes in, for its next start; see ``daemon.timekeeping.believed_time``
+BELIEVED_BOOT = "believed_boot"  # the boot of the machine that this was in, and its steady clock then
 GIVEN_UP = "given_up"  # readings lost for good, over all restarts
-BELIEVED_US = "believed_us"  # the time that was believed last
-BELIEVED_BOOT = "believed_boot"  # the boot of the machine that this was in, and its steady clock then, see ``believed_time``
 ALARMS_WATCHED = (
-    "alarms_watched"  # the time that alarms have watched so far, and when by the wall clock, see ``alarms.judging.watch``
+    "alarms_watched"  # for how long alarms have watched, and until when by the wall clock; see ``alarms.judging.watch``
 )
 SPILL = "spill:"  # and the name of a spill -> how many of its readings were stored: it has been taken up
 SALVAGE = "salvage_"  # and the id of a row of ``work`` -> which series here are those of the damaged file, JSON
@@ -32,28 +26,6 @@ _PUT = (
     " ON CONFLICT(key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value"
 )
 _WITH_PREFIX = "key >= ? AND key < ?"  # with ``_range``
-_MARKS = "SELECT key, value FROM meta WHERE key IN (?,?,?,?,?)"
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """How far the daemon has got with the log. ``edge_us``: older buckets are rolled up, or marked. ``moved_until_us``: older
-    readings are in ``history``. ``moving_until_us``: the end of the block that is being copied there; 0: none.
-    ``latest_written_us``: readings that were stamped before are in ``latest``. ``day_zone``: of the days of stored roll-ups;
-    None: there are none yet. 0: not yet."""
-
-    edge_us: int
-    moved_until_us: int
-    moving_until_us: int
-    latest_written_us: int
-    day_zone: str | None
-
-
-def marks(conn: sqlite3.Connection) -> Marks:
-    """All at one instant. Raises sqlite3.Error, ValueError for a number that is none."""
-    found = dict(conn.execute(_MARKS, (EDGE, MOVED_UNTIL, MOVING_UNTIL, LATEST_WRITTEN, DAY_ZONE)).fetchall())
-    edge, moved, moving, written = (int(found.get(key) or 0) for key in (EDGE, MOVED_UNTIL, MOVING_UNTIL, LATEST_WRITTEN))
-    return Marks(edge, moved, moving, written, found.get(DAY_ZONE))
 
 
 def get(conn: sqlite3.Connection, key: str) -> str | None:
@@ -80,6 +52,12 @@ def keys(conn: sqlite3.Connection, prefix: str) -> list[str]:
 def entries(conn: sqlite3.Connection, prefix: str = "") -> list[tuple[str, str]]:
     """(key, value) of all keys that begin with ``prefix``, in order; of all there are if none is given."""
     return conn.execute(f"SELECT key, value FROM meta WHERE {_WITH_PREFIX} ORDER BY key", _range(prefix)).fetchall()
+
+
+def some(conn: sqlite3.Connection, names: Sequence[str]) -> dict[str, str]:
+    """The values of those keys that are there, all of one instant. Raises sqlite3.Error."""
+    query = f"SELECT key, value FROM meta WHERE key IN ({','.join('?' * len(names))})"
+    return dict(conn.execute(query, names).fetchall())
 
 
 def whole_numbers(conn: sqlite3.Connection, prefix: str) -> dict[int, int]:

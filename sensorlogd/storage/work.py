@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from sensorlogd.event_kinds import Kind
 from sensorlogd.storage.ingest import events
-from sensorlogd.storage.ingest.append import Frontier
+from sensorlogd.storage.watermarks import Frontier
 
 SALVAGE = "salvage"  # the kind of work that brings back what a damaged file holds
 

@@ -84,7 +84,7 @@ class Bench:
         return self.alarm().shown().value
 
     def said(self) -> list[tuple[float, str]]:
-        return [((change.ts_us - NOW_US - self.wall) / S, change.kind) for change in self.judge.changes]
+        return [((change.ts_us - NOW_US - self.wall) / S, change.kind) for change in self.judge.found.changes]
 
     def announced(self) -> list[tuple[str, tuple[str, ...]]]:
-        return [(announcement.kind, announcement.targets) for announcement in self.judge.announced]
+        return [(announcement.kind, announcement.targets) for announcement in self.judge.found.announced]

@@ -408,7 +408,7 @@ def test_a_reload_that_leaves_an_alarm_as_it_is_does_not_touch_it() -> None:
     made.pass_(10)
     assert made.said()[1:] == [(10, "raised")]
     reload(plan_of({"b": when}))
-    assert [(alarm.name, alarm.subject) for alarm in made.judge.gone] == [("a", "s.x")]
+    assert [(alarm.name, alarm.subject) for alarm in made.judge.found.gone] == [("a", "s.x")]
     assert ("a", "s.x") not in made.judge.alarms
 
 
@@ -418,8 +418,8 @@ def test_one_alarm_that_cannot_be_judged_costs_itself(monkeypatch: pytest.Monkey
     monkeypatch.setattr("sensorlogd.alarms.judging.terms.Window.value", lambda self, at: 1 / 0)
     for at in range(3):
         made.read(at, 31)
-    assert [change.alarm.name for change in made.judge.changes] == ["a"]
-    assert len(made.judge.faults) == 1
+    assert [change.alarm.name for change in made.judge.found.changes] == ["a"]
+    assert len(made.judge.found.faults) == 1
 
 
 def test_a_term_that_takes_no_reading_costs_the_alarms_that_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -430,12 +430,12 @@ def test_a_term_that_takes_no_reading_costs_the_alarms_that_need_it(monkeypatch:
         broken.setattr("sensorlogd.alarms.judging.terms.Window.add", lambda self, at, value: 1 / 0)
         for at in range(3):
             made.read(at, 31)
-    assert [change.alarm.name for change in made.judge.changes] == ["a"]
-    assert len(made.judge.faults) == 1
+    assert [change.alarm.name for change in made.judge.found.changes] == ["a"]
+    assert len(made.judge.found.faults) == 1
     made.judge.use(plan_of(alarms), made.at, made.now_us)
     for at in range(3, 6):
         made.read(at, 31)
-    assert [change.alarm.name for change in made.judge.changes] == ["a", "b"]
+    assert [change.alarm.name for change in made.judge.found.changes] == ["a", "b"]
 
 
 def test_an_end_of_silence_that_cannot_be_judged_costs_its_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -447,7 +447,7 @@ def test_an_end_of_silence_that_cannot_be_judged_costs_its_alarm(monkeypatch: py
     for at in (12, 13):
         made.read(at, 1)
     assert (made.alarm("a").state, made.alarm("b").state) == (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED)
-    assert len(made.judge.faults) == 1
+    assert len(made.judge.found.faults) == 1
 
 
 def test_a_glob_of_events_stands_for_trouble() -> None:
@@ -471,7 +471,7 @@ def test_an_event_that_cannot_be_judged_costs_its_alarm(monkeypatch: pytest.Monk
     made.event(2, "dropped")
     made.event(3, "recovered")
     assert (made.alarm("a", "").state, made.alarm("b", "").state) == (AlarmState.NORMAL, AlarmState.RETURNED)
-    assert len(made.judge.faults) == 1
+    assert len(made.judge.found.faults) == 1
     made.judge.use(plan_of(alarms), made.at, made.now_us)
     made.event(4, "dropped")
     assert made.alarm("a", "").state is AlarmState.UNACKNOWLEDGED
@@ -493,7 +493,7 @@ def test_alarms_of_series_leave_room_for_those_of_events(monkeypatch: pytest.Mon
     made = Bench(alarms, sensors=[f"s{n}" for n in range(8)])
     made.event(1, "dropped", "s1")
     assert made.alarm("b", "s1").state is AlarmState.UNACKNOWLEDGED
-    assert made.judge.troubles == []
+    assert made.judge.found.troubles == []
 
 
 def test_alarms_of_events_are_bounded_and_that_is_reported_once_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -503,13 +503,13 @@ def test_alarms_of_events_are_bounded_and_that_is_reported_once_a_plan(monkeypat
     for number in range(5):
         made.event(number, "dropped", f"s{number}")
     assert [subject for _, subject in made.judge.alarms] == ["s0", "s1"]
-    (trouble,) = made.judge.troubles
+    (trouble,) = made.judge.found.troubles
     assert trouble.startswith("there are 2 alarms of events")
     assert "a of s2" in trouble
     made.event(6, "recovered", "s9")
     made.judge.use(plan_of(alarms), made.at, made.now_us)
-    assert len(made.judge.troubles) == 1, "an event that raises nothing is not refused"
+    assert len(made.judge.found.troubles) == 1, "an event that raises nothing is not refused"
     made.event(7, "dropped", "s1")
-    assert len(made.judge.troubles) == 1, "an alarm that is there goes on"
+    assert len(made.judge.found.troubles) == 1, "an alarm that is there goes on"
     made.event(8, "dropped", "s7")
-    assert len(made.judge.troubles) == 2
+    assert len(made.judge.found.troubles) == 2

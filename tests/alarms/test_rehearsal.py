@@ -10,8 +10,9 @@ import pytest
 from sensorlogd.alarms.rehearsal import rehearse
 from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog, database
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.watermarks import Frontier
 from tests.alarms.rig import NOW_US, Bench, S, plan_of
 
 ALARMS = {
@@ -47,7 +48,7 @@ def test_a_rehearsal_finds_what_was(log: Path) -> None:
         found = {rehearsed.name: rehearsed for rehearsed in rehearse(opened, plan_of(ALARMS), NOW_US, NOW_US + 2000 * S)}
     assert found.keys() == ALARMS.keys()
     for name, outcome in found.items():
-        mine = [change for change in bench.judge.changes if change.alarm.name == name]
+        mine = [change for change in bench.judge.found.changes if change.alarm.name == name]
         raised = [change.ts_us for change in mine if change.kind == "raised"]
         ended = [change.ts_us for change in mine if change.kind == "returned"]
         assert outcome.raised == len(raised), name

@@ -10,8 +10,9 @@ import pytest
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog, database
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import compute, store
+from sensorlogd.storage.watermarks import Frontier
 from tests.api.rig import T0, S
 
 

@@ -20,10 +20,11 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.file import opening
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.following import BEHIND_EDGE_US, Following
 from sensorlogd.storage.query.log import Log, Reading
 from sensorlogd.storage.rollups import store
+from sensorlogd.storage.watermarks import Frontier
 from tests.api.rig import T0, S
 
 EDGE = T0 + 7200 * S

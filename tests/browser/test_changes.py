@@ -146,7 +146,7 @@ def test_a_view_is_saved_found_by_others_and_deleted(open_it: Open, how: dict[st
     mine, other = open_it(CHART, **how), open_it("#/year", **how)
     for tab in (mine, other):
         until(partial(is_logging, tab), "the head")
-    box = mine.page.locator("details.panels-saved")
+    box = mine.page.locator("details.saved-views")
     box.locator("summary").click()
     name = "../Küche <b>"
     box.get_by_label("Name").fill(name)
@@ -158,8 +158,8 @@ def test_a_view_is_saved_found_by_others_and_deleted(open_it: Open, how: dict[st
         box.locator("a", has_text="Export").click()
     (saved,) = json.loads(Path(started.value.path()).read_text())["panels"]
     assert (saved["name"], saved["view"].split("?")[0]) == (name, "#/chart")
-    other.page.locator("details.panels-saved summary").click()
-    other.page.locator("details.panels-saved li a").click()
+    other.page.locator("details.saved-views summary").click()
+    other.page.locator("details.saved-views li a").click()
     until(lambda: other.page.locator(".legend tbody tr").count() == 2, "the chart with both lines")
     box.locator("li button").click()
     until(lambda: box.locator("li").count() == 0, "that it is gone")

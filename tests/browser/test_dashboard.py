@@ -41,7 +41,7 @@ def has_points(tab: Tab, at_least: int = 2) -> None:
 
 
 def step(tab: Tab) -> str:
-    return str(tab.page.locator(".panels").get_attribute("data-step") or "")
+    return str(tab.page.locator(".pictures").get_attribute("data-step") or "")
 
 
 def values_at(tab: Tab) -> str:
@@ -271,9 +271,11 @@ def test_when_the_server_is_away_it_says_so_and_comes_back(site: Site, open_page
     tab = open_page()
     tab.page.locator(".curve path").first.wait_for(state="attached")
     until(lambda: tab.page.locator("#health[data-level=good]").is_visible(), "a green head")
+    tab.page.locator(".value[data-value]").first.wait_for(state="attached")  # brought by the stream
     tab.page.context.set_offline(True)
     until(lambda: tab.page.locator("#health[data-level=bad]").is_visible(), "word of the trouble")
-    assert "what is shown is of" in tab.page.locator("#health").text_content()
+    head = tab.page.locator("#health").text_content()
+    assert "not connected to a network, what is shown is of" in head
     assert tab.page.locator(".card").count() == 2
     tab.page.context.set_offline(False)
     until(lambda: tab.page.locator("#health[data-level=good]").is_visible(), "the end of it")
@@ -317,7 +319,7 @@ def test_what_was_only_imported_can_be_looked_at(site: Site, open_page: Open, tm
     run("import", str(tmp_path / "old.csv"), "-c", str(site.config), "--time", "t", "--time-format", "epoch", "--sensor", "attic")
     tab = open_page("#/chart?s=attic.x&s=nobody.y&range=7200")
     has_points(tab)
-    assert "There is no series nobody.y." in tab.page.locator(".panels").text_content()
+    assert "There is no series nobody.y." in tab.page.locator(".pictures").text_content()
     tab.page.locator("details.picker summary").click()
     assert "attic.x (former)" in tab.page.locator(".choices").text_content()
     tab.troubles = [text for text in tab.troubles if "status of 404" not in text]  # the first question, with both series in it

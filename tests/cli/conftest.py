@@ -12,8 +12,9 @@ import pytest
 from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest import latest, status
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import store
+from sensorlogd.storage.watermarks import Frontier
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -98,12 +98,12 @@ def test_a_daemon_that_does_not_answer_is_told_by_its_note(log: Path) -> None:
     note(log)
     with daemon(log, None), Log.open(log) as opened:
         began = time.monotonic()
-        found = daemon_condition.look(opened, now, 0.1)
+        found = daemon_condition.condition(opened, now, 0.1)
         assert time.monotonic() - began < 2
         assert (found.state, found.answered) == ("running", False)
         assert "does not answer just now, by its note of" in found.explanation
         note(log, heartbeat_us=now - 60 * S)
-        found = daemon_condition.look(opened, now, 0.1)
+        found = daemon_condition.condition(opened, now, 0.1)
         assert (found.state, found.explanation) == (
             "hung", f"pid {PID} does not answer and has not written its status for 1min; see its log"
         )  # fmt: skip
@@ -119,7 +119,7 @@ def test_a_daemon_that_may_not_be_asked_is_told_by_its_note(log: Path, monkeypat
 
     with daemon(log, {}), Log.open(log) as opened:
         monkeypatch.setattr(control_socket, "ask", forbidden)
-        found = daemon_condition.look(opened, now, 0.1)
+        found = daemon_condition.condition(opened, now, 0.1)
     assert (found.state, found.answered) == ("blocked", False)
     assert found.explanation.endswith(": the disk is full, by its note of 5s ago")
 
@@ -128,7 +128,7 @@ def test_a_daemon_whose_socket_is_not_there_is_told_by_its_note(log: Path) -> No
     """In another container its path leads nowhere: that is no silence either, and no sign that it hangs."""
     note(log)
     with DatabaseLock(log, Path("/nowhere/control.sock")), Log.open(log) as opened:
-        found = daemon_condition.look(opened, time.time_ns() // 1000, 0.1)
+        found = daemon_condition.condition(opened, time.time_ns() // 1000, 0.1)
     assert (found.state, found.answered) == ("running", False)
     assert "by its note of" in found.explanation
     assert "does not answer" not in found.explanation
@@ -138,7 +138,7 @@ def test_a_daemon_whose_socket_is_not_there_is_told_by_its_note(log: Path) -> No
 def test_an_answer_that_is_none_is_silence(log: Path, answer: dict[str, Any]) -> None:
     note(log)
     with daemon(log, answer), Log.open(log) as opened:
-        assert daemon_condition.look(opened, time.time_ns() // 1000, 1.0).answered is False
+        assert daemon_condition.condition(opened, time.time_ns() // 1000, 1.0).answered is False
 
 
 def test_a_database_that_cannot_be_read_leaves_the_daemon_to_be_asked(

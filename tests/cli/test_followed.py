@@ -14,8 +14,9 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.cli.followed import Followed
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest import latest
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.watermarks import Frontier
 
 S = 1_000_000
 T0 = 1_800_000_000 * S
@@ -46,7 +47,7 @@ class Rig:
     def look(self, now_us: int) -> list[tuple[str, int]]:
         self.work = 0
         self.log.conn.set_progress_handler(self._count, STEPS_AT_ONCE)
-        return [(reading.series.channel, reading.ts_us) for reading in self.followed.look(now_us)]
+        return [(reading.series.channel, reading.ts_us) for reading in self.followed.new_readings(now_us)]
 
     def close(self) -> None:
         self.log.close()

@@ -13,8 +13,9 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.notation import times
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import catalog, database
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
+from sensorlogd.storage.watermarks import Frontier
 from tests.cli.running import run
 from tests.storage.rollups import test_compute as compute
 from tests.storage.rollups.test_compute import HEARTBEAT, Machine

@@ -21,8 +21,9 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.cli.main import cli
 from sensorlogd.quality import Test
 from sensorlogd.storage import catalog, database
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import store as rollup_store
+from sensorlogd.storage.watermarks import Frontier
 from tests import needs
 from tests.cli.running import run
 from tests.rig import Daemon, reading, until

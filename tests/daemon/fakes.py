@@ -10,8 +10,9 @@ from typing import Any
 
 from sensorlogd.batch import Batch, Block, Sample
 from sensorlogd.config.models import ChannelOptions, SensorOptions
-from sensorlogd.daemon.sensing.backoff import Backoff
-from sensorlogd.daemon.sensing.sensor_thread import SensorThread, SensorThreadState
+from sensorlogd.daemon.backoff import Backoff
+from sensorlogd.daemon.sensing.sensor_status import SensorState
+from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.daemon.writing.intake.inbox import Inbox
@@ -155,10 +156,10 @@ class Rig:
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.events]
 
-    def state(self) -> SensorThreadState:
+    def state(self) -> SensorState:
         return self.thread.status().state
 
-    def until_state(self, state: SensorThreadState) -> None:
+    def until_state(self, state: SensorState) -> None:
         until(lambda: self.state() is state, f"state {state}")
 
     def until_event(self, kind: str, n: int = 1) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 import sensorlogd
 from sensorlogd.daemon import web_process
-from sensorlogd.daemon.sensing.backoff import Backoff
+from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.web_process import WebProcess, WebState
 from sensorlogd.processes import module_command
 from sensorlogd.web.serving.settings import Settings
@@ -109,7 +109,7 @@ def test_one_that_is_killed_by_the_loop_is_not_waited_for(make: Make, monkeypatc
     process = make(STOPPED)
     pid = _serving(process)
     monkeypatch.setattr(web_process, "resident_bytes", lambda _: 10**12)
-    process._look_at = 0.0
+    process._check_at = 0.0
     began = time.monotonic()
     process.tick()
     assert time.monotonic() - began < 1.0

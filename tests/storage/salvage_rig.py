@@ -18,14 +18,14 @@ from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import catalog, database, work
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.ingest import events
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
-from sensorlogd.storage.rollups import store
+from sensorlogd.storage.rollups import outdated, store
 from sensorlogd.storage.salvage import worker
 from sensorlogd.storage.salvage.worker import Salvage
+from sensorlogd.storage.watermarks import Frontier
 from tests.storage import working
 
 SECOND, MINUTE, HOUR, DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
@@ -63,7 +63,7 @@ class Direct(process._Sender):
         with transaction(self.conn):
             store.apply_rows(self.conn, rows)
             store.delete_rows(self.conn, deletes)
-            store.clear_marks(self.conn, marks)
+            outdated.clear_minutes(self.conn, marks)
             store.advance_outdated(self.conn, advances)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections.conversion_work import ConvertWorker
 from sensorlogd.storage.corrections.mend_work import MendWorker, UndoWorker
-from sensorlogd.storage.ingest.append import Frontier
+from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work, Worker
 
 

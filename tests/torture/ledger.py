@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from tests.torture.plan import Plan
 
-LOOK_EVERY_S = 0.25
+CHECK_EVERY_S = 0.25
 TOLD = ("corrupt", "database_replaced", "database_removed", "foreign_wal")
 CHANGED = ("old", "rep")  # sensors whose values are changed on purpose: only their times are compared
 FIRST = 1_000_000  # the n-th start of a counter begins at n times this, so that a value tells which it was
@@ -167,7 +167,7 @@ class Watcher:
                 self.ledger.see(readings, file)
 
     def _run(self) -> None:
-        while not self._stop.wait(LOOK_EVERY_S):
+        while not self._stop.wait(CHECK_EVERY_S):
             with self.lock:
                 self._look()
 

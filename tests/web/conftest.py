@@ -19,8 +19,9 @@ import pytest
 from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest import status
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import compute, store
+from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.serving import server
 from sensorlogd.web.serving.settings import Settings
 

@@ -28,7 +28,7 @@ export function address(path: string, query: Query = {}): string {
   return url.toString();
 }
 
-/** Raises ApiError; an AbortError is passed on as it is. */
+/** Throws ApiError; an AbortError is passed on as it is. */
 export async function ask<K extends keyof Answers>(path: K, query: Query = {}, signal?: AbortSignal): Promise<Answers[K]> {
   return (await json(fetched(path, query, signal))) as Answers[K];
 }
@@ -37,7 +37,7 @@ export async function ask<K extends keyof Answers>(path: K, query: Query = {}, s
 export const fetched = (path: keyof Answers, query: Query = {}, signal?: AbortSignal): Promise<Response> =>
   fetch(address(path, { time: "s", ...query }), { signal: signal ?? null, headers: { Accept: "application/json" } });
 
-/** Request a change; returns the answer. Raises ApiError. */
+/** Request a change; returns the answer. Throws ApiError. */
 export const send = (path: string, body: object): Promise<unknown> =>
   json(
     fetch(address(path), {
@@ -47,7 +47,7 @@ export const send = (path: string, body: object): Promise<unknown> =>
     }),
   );
 
-/** What a question is answered with. Raises ApiError; an AbortError is passed on as it is. */
+/** What a question is answered with. Throws ApiError; an AbortError is passed on as it is. */
 export async function json(asked: Promise<Response>): Promise<unknown> {
   let answer: Response;
   try {

@@ -15,7 +15,7 @@ export interface Marked {
   by: string;
 }
 
-/** Give every reading of the range this quality; returns what was changed, by series. Raises ApiError. */
+/** Give every reading of the range this quality; returns what was changed, by series. Throws ApiError. */
 export const flag = async (of: Marked, quality: string): Promise<Mended[]> =>
   (
     (await send("flag", {
@@ -28,17 +28,18 @@ export const flag = async (of: Marked, quality: string): Promise<Mended[]> =>
     })) as { mends: Mended[] }
   ).mends;
 
-/** Take back a change, named by its number; returns what was restored. Raises ApiError. */
+/** Take back a change, named by its number; returns what was restored. Throws ApiError. */
 export const undo = async (mend: number): Promise<Mended> => (await send("undo", { mend })) as Mended;
 
-/** Write a note at the beginning of the marked range. */
+/** Write a note at the beginning of the marked range. Throws ApiError. */
 export const note = async (of: Marked): Promise<void> => {
   await send("note", { series: of.series, at: iso(of.since), note: of.note, by: of.by });
 };
 
+/** The API takes no more alarms in one request. */
 const ACKNOWLEDGED_AT_ONCE = 100;
 
-/** Acknowledge alarms (`alarm/series`); returns how many were waiting for it. */
+/** Acknowledge alarms (`alarm/series`); returns how many were waiting for it. Throws ApiError; those of the requests before are acknowledged. */
 export const acknowledge = async (alarms: readonly string[], note: string, by: string): Promise<number> => {
   let done = 0;
   for (let at = 0; at < alarms.length; at += ACKNOWLEDGED_AT_ONCE) {
@@ -48,16 +49,16 @@ export const acknowledge = async (alarms: readonly string[], note: string, by: s
   return done;
 };
 
-/** What was changed afterwards in a range. */
+/** What was changed afterwards in a range. Throws ApiError. */
 export const mends = async (series: readonly string[], since: number, until: number): Promise<Mend[]> =>
   (await ask("mends", { series, since: iso(since), until: iso(until) })).mends;
 
-/** Save a view; one of the same name is replaced. */
+/** Save a view; one of the same name is replaced. Throws ApiError. */
 export const saveView = async (name: string, view: string): Promise<void> => {
   await send("panel_save", { name, view });
 };
 
-/** Delete a saved view. Raises ApiError. */
+/** Delete a saved view. Throws ApiError. */
 export const removeView = async (name: string): Promise<void> => {
   await send("panel_delete", { name });
 };

@@ -13,9 +13,20 @@ export const AGGREGATES = "mean,min,max,last,increase,suspect,fail,missing";
 /** The address of a chart without what does not change its answer. */
 export const keyOf = (route: Route): string => write({ ...route, kiosk: false });
 
-/** How many points to ask for: four for five pixels of the window's width, within bounds; at least 50. */
+/** A window wider than this, in CSS pixels, or finer than two of the screen's to one of these, gets no more points. */
+const WIDEST_PX = 1500;
+const FINEST_RATIO = 2;
+/** Points of the screen's pixels: four for five. */
+const POINTS_A_PIXEL = 0.8;
+/** So many at least, also in a window that has no width yet: fewer would be no curve. */
+const FEWEST_POINTS = 50;
+
+/** How many points to ask for: POINTS_A_PIXEL of the window's width, within bounds. */
 export const points = (): number =>
-  Math.max(Math.round(Math.min(window.innerWidth, 1500) * Math.min(devicePixelRatio, 2) * 0.8), 50);
+  Math.max(
+    Math.round(Math.min(window.innerWidth, WIDEST_PX) * Math.min(devicePixelRatio, FINEST_RATIO) * POINTS_A_PIXEL),
+    FEWEST_POINTS,
+  );
 
 /** The parameters of the request for a chart of [since, until), in seconds since 1970. */
 export const charted = (series: readonly string[], since: number, until: number): Query => ({

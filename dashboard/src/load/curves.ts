@@ -1,7 +1,7 @@
 // The small curves of the last hour: asked for when they come into sight, extended by the stream. What counters rose by is asked
 // for again.
 
-import type { Buckets } from "../state/frame";
+import type { BucketColumns } from "../state/frame";
 import type { Curve, Store } from "../state/model";
 import { seriesOf } from "../state/series";
 import { ApiError, ask, iso } from "./api";
@@ -71,14 +71,14 @@ export class Curves {
     for (const name of series) this.asking.delete(name);
     this.store.change((state) => {
       const curves = new Map(state.curves);
-      for (const buckets of answer.series as Buckets[]) curves.set(seriesOf(buckets), curveOf(buckets, now));
+      for (const buckets of answer.series as BucketColumns[]) curves.set(seriesOf(buckets), curveOf(buckets, now));
       return { curves };
     });
   }
 }
 
 /** The curve of an answer that was asked for at `asked`. */
-export function curveOf(buckets: Buckets, asked: number): Curve {
+export function curveOf(buckets: BucketColumns, asked: number): Curve {
   const rises = (buckets.increase ?? []).filter((rise) => rise !== null);
   const increase = rises.length ? rises.reduce((sum, rise) => sum + rise, 0) : null;
   return { time: buckets.time, value: buckets.mean ?? [], increase, counted: buckets.kind === "counter" ? asked : null };

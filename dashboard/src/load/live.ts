@@ -15,6 +15,7 @@ const STREAM_AFTER_MS = 1000;
 const STATUS_EACH_S = 30;
 /** No readings for so long, although the stream is open: the state of the daemon is asked for as often as that. */
 const NO_READINGS_S = 10;
+/** Events that the page remembers of those that came by the stream: the last ones. */
 const KEPT_EVENTS = 500;
 
 type SensorState = { sensor: string; state: string; health: Sensor["health"]; error: string | null };
@@ -60,7 +61,7 @@ export class Live {
     const now = Date.now();
     this.store.change(() => ({ now: now / 1000 + this.ahead }));
     if (document.hidden) return;
-    // When no readings come, ask soon whether the daemon lives; otherwise refresh its figures now and then.
+    // When no readings come, ask soon whether the daemon lives; otherwise ask for its state now and then.
     const due = now - this.readingAt > NO_READINGS_S * 1000 ? NO_READINGS_S : STATUS_EACH_S;
     if (now - this.statusAt > due * 1000 && this.store.state.stream.state === "open") void this.status();
   }

@@ -11,6 +11,9 @@ export interface Heard {
   lost(reason: string): void;
 }
 
+const NO_NETWORK = "this device is not connected to a network";
+
+/** Attempts to connect come at last so far apart. */
 const SLOWEST_MS = 15_000;
 
 /** A stream from which nothing at all has come for so long is taken for dead: the server says something every 15 s. */
@@ -79,21 +82,21 @@ export function listen(heard: Heard): void {
     }
   }
 
-  const again = () => {
+  const reconnect = () => {
     failures = 0;
     void open();
   };
   // A connection that has died in its sleep never says that it did.
-  const look = () => {
-    if (Date.now() - at > STREAM_DEAD_S * 1000) again();
+  const checkAlive = () => {
+    if (Date.now() - at > STREAM_DEAD_S * 1000) reconnect();
   };
-  window.setInterval(look, 5000);
-  document.addEventListener("visibilitychange", look);
-  window.addEventListener("pageshow", look);
-  window.addEventListener("online", again);
+  window.setInterval(checkAlive, 5000);
+  document.addEventListener("visibilitychange", checkAlive);
+  window.addEventListener("pageshow", checkAlive);
+  window.addEventListener("online", reconnect);
   window.addEventListener("offline", () => {
-    connection?.abort();
-    heard.lost("this device is not connected to a network");
+    connection?.abort(new Error(NO_NETWORK)); // with a reason of its own, because the head of the page says it
+    heard.lost(NO_NETWORK);
   });
   void open();
 }

@@ -110,7 +110,7 @@ export type Buckets = {
   /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
   until: number;
   source: "readings" | "rollups" | "rollups+readings";
-  /** the stored tier that answered for most of it */
+  /** the stored resolution that answered for most of it */
   resolution: string;
   notes: string[];
   rows?: Bucket[];
@@ -260,13 +260,56 @@ export type AlarmPeriod = {
   until: number | null;
 };
 
+export type Daemon = {
+  /** running, blocked, hung, stopped, crashed or never started */
+  state_now: string;
+  explanation: string;
+  version?: string;
+  /** writing, blocked, stopped ... */
+  state?: string;
+  /** why it is not writing; empty while it is */
+  state_reason?: string;
+  started_us?: number;
+  /** readings since the start */
+  committed?: number;
+  /** 0: none since the start */
+  last_commit_us?: number;
+  /** how long it took */
+  last_commit_ms?: number;
+  late?: number;
+  repeated?: number;
+  shifted?: number;
+  /** readings that wait to be stored */
+  inbox_depth?: number;
+  /** how many may wait */
+  inbox_limit?: number;
+  rollup_state?: string;
+  /** empty: none */
+  rollup_error?: string;
+  web_state?: string;
+  web_restarts?: number;
+  clock?: {
+    /** how the clock is judged */
+    sentence: string;
+  };
+  /** long work that is not over */
+  work?: {
+    id: number;
+    kind: string;
+    done: number;
+    total: number;
+    outcome: string;
+  }[];
+  /** what has not started, and why */
+  parts?: Record<string, string>;
+  /** what of this machine does not fit the configuration */
+  findings?: string[];
+};
+
 export type Status = {
   /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
   now: number;
-  daemon: {
-    state_now: string;
-    explanation: string;
-  };
+  daemon: Daemon;
   database: {
     path: string;
     bytes: number;

@@ -16,7 +16,7 @@ export interface Act {
   /** Mark this part of the chart, or none. */
   mark(range: Range | null): void;
   /** Something was changed: what the chart shows is asked for again. */
-  again(): void;
+  refreshChart(): void;
   /** For screen readers. */
   say(text: string): void;
 }

@@ -1,6 +1,6 @@
 // The page of the database: its size and growth, work in progress, and incidents.
 
-import type { Database } from "../load/types";
+import type { Database, Status } from "../load/types";
 import type { State } from "../state/model";
 import { to } from "../state/route";
 import { duration, plural, size, time } from "../state/words";
@@ -8,37 +8,58 @@ import type { Act } from "./act";
 import { levelOf } from "./events";
 import { Empty } from "./parts/texts";
 
-type Facts = Record<string, unknown>;
-
-const number = (facts: Facts, name: string): number => Number(facts[name] ?? 0);
-
 /** How it grows, and how far behind its roll-ups are. */
-function grown(figures: Database, now: number): [string, string][] {
-  const { readings_per_day: readings, bytes_per_day: bytes, rolled_up_until: edge, last } = figures;
+function grown(log: Database, now: number): [string, string][] {
+  const { readings_per_day: readings, bytes_per_day: bytes, rolled_up_until: edge, last } = log;
   const behind = edge === null || last === null ? 0 : last - edge;
   return [
-    ["Readings", figures.first === null ? "none" : `from ${time(figures.first, 0)} to ${time(figures.last ?? now, now)}`],
+    ["Readings", log.first === null ? "none" : `from ${time(log.first, 0)} to ${time(log.last ?? now, now)}`],
     [
       "Comes a day",
       readings === null || bytes === null
         ? "not known before an hour is rolled up"
-        : `${plural(Math.round(readings), "reading")}, about ${size(bytes)}${figures.expires ? "; old ones expire" : ""}`,
+        : `${plural(Math.round(readings), "reading")}, about ${size(bytes)}${log.expires ? "; old ones expire" : ""}`,
     ],
-    ["Free on the disk", `${size(figures.disk_free_bytes)}, and ${size(figures.free_bytes)} in the file`],
+    ["Free on the disk", `${size(log.disk_free_bytes)}, and ${size(log.free_bytes)} in the file`],
     [
       "Full by",
-      figures.full === null
-        ? figures.expires
+      log.full === null
+        ? log.expires
           ? "not at all, if as much expires as comes"
           : readings === null
             ? ""
             : "not within a century"
-        : `${time(figures.full, 0).slice(0, 10)}, as it grows now (in ${duration(Math.max(figures.full - now, 0))})`,
+        : `${time(log.full, 0).slice(0, 10)}, as it grows now (in ${duration(Math.max(log.full - now, 0))})`,
     ],
     [
       "Rolled up until",
-      `${edge === null ? "not yet" : `${time(edge, now)}${behind > 1 ? `, ${duration(behind)} behind the newest reading` : ""}`}${figures.hours_to_roll_up ? `; ${plural(figures.hours_to_roll_up, "hour")} of series to be done anew` : ""}`,
+      `${edge === null ? "not yet" : `${time(edge, now)}${behind > 1 ? `, ${duration(behind)} behind the newest reading` : ""}`}${log.hours_to_roll_up ? `; ${plural(log.hours_to_roll_up, "hour")} of series to be done anew` : ""}`,
     ],
+  ];
+}
+
+/** What the daemon says of the database and of itself. */
+function daemonRows({ database, daemon }: Status, now: number): [string, string][] {
+  const { started_us: started = 0, committed = 0 } = daemon;
+  const up = now - started / 1e6;
+  const rate = up > 60 ? committed / up : 0;
+  return [
+    ["File", database.path],
+    ["Size", `${size(database.bytes)}, and ${size(database.wal_bytes)} of write-ahead log`],
+    [
+      "Stored since the start",
+      `${committed.toLocaleString("en").replaceAll(",", " ")} readings in ${duration(Math.max(up, 0))}${rate ? `, ${rate.toPrecision(3)} a second` : ""}`,
+    ],
+    [
+      "Last commit",
+      `${daemon.last_commit_us ? time(daemon.last_commit_us / 1e6, now) : "never"}, took ${(daemon.last_commit_ms ?? 0).toFixed(1)} ms`,
+    ],
+    ["Waiting to be stored", `${daemon.inbox_depth ?? 0} of ${daemon.inbox_limit ?? 0} readings`],
+    ["Roll-ups", `${daemon.rollup_state ?? "unknown"}${daemon.rollup_error ? `: ${daemon.rollup_error}` : ""}`],
+    ["Late, repeated, shifted", `${daemon.late ?? 0}, ${daemon.repeated ?? 0}, ${daemon.shifted ?? 0} readings`],
+    ["Web pages", `${daemon.web_state ?? ""}, restarted ${plural(daemon.web_restarts ?? 0, "time")}`],
+    ["Clock", daemon.clock?.sentence ?? ""],
+    ["Version", daemon.version ?? ""],
   ];
 }
 
@@ -68,37 +89,13 @@ function Parts({ parts, free }: { parts: Record<string, number>; free: number })
 /** The page itself. */
 export function DatabasePage({ state, act }: { state: State; act: Act }) {
   if (!state.status) return <Empty>Asking sensorlogd …</Empty>;
-  const { database } = state.status;
-  const facts = state.status.daemon as Facts;
-  const up = (state.now * 1e6 - number(facts, "started_us")) / 1e6;
-  const rate = up > 60 ? number(facts, "committed") / up : 0;
-  const work = Array.isArray(facts["work"]) ? (facts["work"] as Facts[]) : [];
-  const parts = Object.entries((facts["parts"] ?? {}) as Facts);
-  const findings = Array.isArray(facts["findings"]) ? (facts["findings"] as string[]) : [];
-  const figures = state.database.data;
+  const { daemon } = state.status;
+  const { work = [], findings = [] } = daemon;
+  const parts = Object.entries(daemon.parts ?? {});
+  const known = state.database.data;
   const events = state.recent.filter((event) => /disk|database|corrupt|salvage|incident|web_|rollup|clock/.test(event.kind));
-  const rows: [string, string][] = [
-    ["File", database.path],
-    ["Size", `${size(database.bytes)}, and ${size(database.wal_bytes)} of write-ahead log`],
-    [
-      "Stored since the start",
-      `${number(facts, "committed").toLocaleString("en").replaceAll(",", " ")} readings in ${duration(Math.max(up, 0))}${rate ? `, ${rate.toPrecision(3)} a second` : ""}`,
-    ],
-    [
-      "Last commit",
-      `${number(facts, "last_commit_us") ? time(number(facts, "last_commit_us") / 1e6, state.now) : "never"}, took ${number(facts, "last_commit_ms").toFixed(1)} ms`,
-    ],
-    ["Waiting to be stored", `${number(facts, "inbox_depth")} of ${number(facts, "inbox_limit")} readings`],
-    [
-      "Roll-ups",
-      `${String(facts["rollup_state"] ?? "unknown")}${facts["rollup_error"] ? `: ${String(facts["rollup_error"])}` : ""}`,
-    ],
-    ["Late, repeated, shifted", `${number(facts, "late")}, ${number(facts, "repeated")}, ${number(facts, "shifted")} readings`],
-    ["Web pages", `${String(facts["web_state"] ?? "")}, restarted ${plural(number(facts, "web_restarts"), "time")}`],
-    ["Clock", String((facts["clock"] as Facts | undefined)?.["sentence"] ?? "")],
-    ["Version", String(facts["version"] ?? "")],
-  ];
-  if (figures) rows.splice(2, 0, ...grown(figures, state.now));
+  const rows = daemonRows(state.status, state.now);
+  if (known) rows.splice(2, 0, ...grown(known, state.now));
   return (
     <>
       <h2>Database</h2>
@@ -112,8 +109,8 @@ export function DatabasePage({ state, act }: { state: State; act: Act }) {
             </div>
           ))}
       </dl>
-      {figures?.parts ? <Parts parts={figures.parts} free={figures.free_bytes} /> : null}
-      {figures && !figures.parts ? (
+      {known?.parts ? <Parts parts={known.parts} free={known.free_bytes} /> : null}
+      {known && !known.parts ? (
         <p>
           <button
             type="button"
@@ -128,9 +125,9 @@ export function DatabasePage({ state, act }: { state: State; act: Act }) {
         </p>
       ) : null}
       <h3>Incidents</h3>
-      {figures?.incidents.length ? (
+      {known?.incidents.length ? (
         <ul class="plain">
-          {figures.incidents.map((incident) => (
+          {known.incidents.map((incident) => (
             <li key={incident.name}>
               <time>{time(incident.time, state.now)}</time> <b class={incident.salvaged ? "" : "bad"}>{incident.name}</b>{" "}
               {incident.reason}; {size(incident.bytes)} set aside in damaged/{incident.name},{" "}
@@ -139,23 +136,20 @@ export function DatabasePage({ state, act }: { state: State; act: Act }) {
           ))}
         </ul>
       ) : (
-        <p class="unit">{figures ? "None: nothing was ever set aside as damaged." : "Asking sensorlogd …"}</p>
+        <p class="unit">{known ? "None: nothing was ever set aside as damaged." : "Asking sensorlogd …"}</p>
       )}
       <h3>Work in progress</h3>
       {work.length || parts.length ? (
         <ul class="plain">
           {work.map((job) => (
-            <li key={String(job["id"])}>
-              <b>{String(job["kind"])}</b> {String(job["what"] ?? job["request"] ?? "")}{" "}
-              {number(job, "total") ? (
-                <progress value={number(job, "done")} max={number(job, "total")} aria-label={String(job["kind"])} />
-              ) : null}{" "}
-              {String(job["outcome"] ?? "")}
+            <li key={job.id}>
+              <b>{job.kind}</b> {job.total ? <progress value={job.done} max={job.total} aria-label={job.kind} /> : null}{" "}
+              {job.outcome}
             </li>
           ))}
           {parts.map(([name, value]) => (
             <li key={name}>
-              <b>{name}</b> {typeof value === "string" ? value : JSON.stringify(value)}
+              <b>{name}</b> {value}
             </li>
           ))}
         </ul>

@@ -9,12 +9,13 @@ import { Alarms, AlarmTally } from "./alarms";
 import { ChartPage } from "./chart/page";
 import { DatabasePage } from "./database";
 import { Events } from "./events";
-import { Overview, Tally } from "./overview";
-import { Panels } from "./panels";
-import { Rosette } from "./rose";
+import { Overview } from "./overview/page";
+import { Tally } from "./overview/tally";
+import { Rosette } from "./rose/page";
+import { SavedViews } from "./savedviews";
 import { SensorPage } from "./sensor";
 import { Use } from "./use/page";
-import { Year } from "./year";
+import { Year } from "./year/page";
 
 /** A page, its name in the head, and the pages during which that link is the current one. */
 const LINKS: readonly (readonly [PageName, string, readonly PageName[]])[] = [
@@ -81,7 +82,7 @@ export function Page({ state, act }: { state: State; act: Act }) {
             ))}
           </nav>
         ) : null}
-        {charts && !route.kiosk ? <Panels state={state} /> : null}
+        {charts && !route.kiosk ? <SavedViews state={state} /> : null}
         <Shown state={state} act={act} />
       </main>
     </>
@@ -113,7 +114,6 @@ function Shown({ state, act }: { state: State; act: Act }) {
 
 function Head({ state }: { state: State }) {
   const health = verdict(state);
-  const facts = (state.status?.daemon ?? {}) as Record<string, unknown>;
   const sound = health.level === "good" && state.status;
   return (
     <div id="health" role="status" data-level={health.level}>
@@ -126,7 +126,7 @@ function Head({ state }: { state: State }) {
           <a class="plainly" href={to("database")} title={state.status.database.path}>
             {size(state.status.database.bytes + state.status.database.wal_bytes)}
           </a>
-          <span title="readings waiting to be stored">{`queue ${Number(facts["inbox_depth"] ?? 0)}`}</span>
+          <span title="readings waiting to be stored">{`queue ${state.status.daemon.inbox_depth ?? 0}`}</span>
         </>
       ) : null}
     </div>

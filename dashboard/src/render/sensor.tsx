@@ -1,7 +1,8 @@
 // One sensor: how it is, since when, what it says, what happened to it, what to do now.
 
+import { EVENTS_OF_A_SENSOR } from "../load/questions/events";
 import { ofSensor } from "../state/alarms";
-import { advice, levelOf, viewOf } from "../state/health";
+import { advice, levelOf, reportOf } from "../state/health";
 import type { State } from "../state/model";
 import { to } from "../state/route";
 import { age, duration, plural, time } from "../state/words";
@@ -17,7 +18,7 @@ export function SensorPage({ state, act }: { state: State; act: Act }) {
   const name = state.route.sensor;
   const sensor = [...(state.sensors ?? []), ...state.former].find((sensor) => sensor.sensor === name);
   if (!sensor) return state.sensors ? <Empty>There is no sensor {name}.</Empty> : <Empty>Asking sensorlogd …</Empty>;
-  const view = viewOf(state, sensor);
+  const report = reportOf(state, sensor);
   const labels = new Map(sensor.channels.flatMap((channel) => Object.entries(channel.labels)));
   const alarms = state.alarms.filter((alarm) => ofSensor(alarm, name));
   const counters = Object.entries(sensor.counters);
@@ -27,19 +28,19 @@ export function SensorPage({ state, act }: { state: State; act: Act }) {
         <span>
           <Breakable>{name}</Breakable>
         </span>
-        <Pill level={levelOf(view.health)}>{view.health}</Pill>
+        <Pill level={levelOf(report.health)}>{report.health}</Pill>
       </h2>
-      {view.says ? <p class={`error ${view.level}`}>{view.says}</p> : null}
+      {report.says ? <p class={`error ${report.level}`}>{report.says}</p> : null}
       <p class="advice">
         <b>What to do now: </b>
-        {advice(view, state.now)}
+        {advice(report, state.now)}
       </p>
       <dl class="facts">
         <Fact name="Last reading">
-          {view.last === null ? "never" : `${age(state.now - view.last)} (${time(view.last, state.now)})`}
+          {report.last === null ? "never" : `${age(state.now - report.last)} (${time(report.last, state.now)})`}
         </Fact>
         <Fact name="Doing">{`${sensor.state}${sensor.since ? `, for ${duration(Math.max(state.now - sensor.since, 0))}` : ""}`}</Fact>
-        {sensor.error ? <Fact name={view.level === "good" ? "Last error (over)" : "Last error"}>{sensor.error}</Fact> : null}
+        {sensor.error ? <Fact name={report.level === "good" ? "Last error (over)" : "Last error"}>{sensor.error}</Fact> : null}
         {[...labels].map(([key, value]) => (
           <Fact key={key} name={key}>
             {value}
@@ -85,7 +86,7 @@ export function SensorPage({ state, act }: { state: State; act: Act }) {
         </>
       ) : null}
       <h3>What happened to it</h3>
-      <EventTable events={merged(state, name).slice(0, 50)} state={state} />
+      <EventTable events={merged(state, name).slice(0, EVENTS_OF_A_SENSOR)} state={state} />
     </>
   );
 }

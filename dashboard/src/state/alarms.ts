@@ -55,7 +55,7 @@ export function tally(alarms: readonly Alarm[]): { level: Level; words: string }
 }
 
 /** A line across a chart. `alarm`: it is the limit of an alarm; otherwise one of the channel's `valid`. */
-export interface Threshold {
+export interface Limit {
   unit: string;
   value: number;
   text: string;
@@ -63,9 +63,9 @@ export interface Threshold {
 }
 
 /** Lines of `valid`, and of alarms that compare with a number; each once. */
-export function thresholds(lines: readonly Line[], alarms: readonly Alarm[]): Threshold[] {
-  const limits = new Map<string, Threshold>();
-  const add = (threshold: Threshold) => limits.set(`${threshold.unit}|${threshold.value}|${threshold.text}`, threshold);
+export function limitsOf(lines: readonly Line[], alarms: readonly Alarm[]): Limit[] {
+  const limits = new Map<string, Limit>();
+  const add = (limit: Limit) => limits.set(`${limit.unit}|${limit.value}|${limit.text}`, limit);
   for (const line of lines) {
     if (line.kind === "rate" || line.kind === "state") continue;
     const { unit } = line;

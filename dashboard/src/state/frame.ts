@@ -1,12 +1,12 @@
-// What a chart draws, from what the API answers: columns on one time, gaps, flags, ranges of axes, figures of the legend.
+// What a chart draws, from what the API answers: columns on one time, gaps, flags, ranges of axes, summaries for the legend.
 
-import type { Buckets as Answer } from "../load/types";
+import type { Buckets } from "../load/types";
 import { resolution } from "./numbers";
 import { type Channel, rate, seconds, seriesOf } from "./series";
 
 type Column = (number | null)[];
 /** The buckets of one series as columns, which all have the length of `time`; those that were not asked for are missing. */
-export type Buckets = Answer & {
+export type BucketColumns = Buckets & {
   time: number[];
   mean?: Column;
   min?: Column;
@@ -39,11 +39,11 @@ export interface Line {
   wrong: number[];
   /** The values of the period before, shifted to the times of this one. */
   before: Column | null;
-  figures: Figures;
+  summary: Summary;
 }
 
 /** What the legend says of a line, over its whole range. */
-export interface Figures {
+export interface Summary {
   min: number | null;
   mean: number | null;
   max: number | null;
@@ -53,18 +53,18 @@ export interface Figures {
 
 /** One series ready to be drawn. A counter is its rate, unless `totals`. */
 export function line(
-  buckets: Buckets,
+  buckets: BucketColumns,
   channel: Channel | undefined,
   totals: boolean,
   now: number,
-  before?: Buckets,
+  before?: BucketColumns,
   shift = 0,
 ): Line {
   const counts = buckets.kind === "counter" && !totals && buckets.increase !== undefined;
   const step = seconds(buckets.step) || 1;
   const shown = counts ? rate(buckets.unit) : { unit: buckets.unit, factor: 1 };
   // The last step has only begun: what it counted is shared out over what there has been of it.
-  const rates = (buckets: Buckets): Column =>
+  const rates = (buckets: BucketColumns): Column =>
     (buckets.increase ?? []).map((value, row) => {
       const lasted = Math.min(step, now - (buckets.time[row] as number));
       return value === null || lasted < step / 5 ? null : (value * shown.factor) / lasted;
@@ -98,22 +98,22 @@ export function line(
     suspect: number(buckets.suspect),
     wrong,
     before: null,
-    figures: { min: null, mean: null, max: null, last: null, flagged: 0 },
+    summary: { min: null, mean: null, max: null, last: null, flagged: 0 },
   };
   if (before) {
     const past = counts ? rates(before) : (before.mean ?? []);
     const at = new Map(before.time.map((time, row) => [Math.round((time + shift) / step), past[row] ?? null]));
     drawn.before = drawn.time.map((time) => at.get(Math.round(time / step)) ?? null);
   }
-  drawn.figures = figures(drawn, buckets);
+  drawn.summary = summaryOf(drawn, buckets);
   return drawn;
 }
 
 /** Of the readings that are not known to be wrong; the mean is that of readings, not of steps. */
-function figures(of: Line, buckets: Buckets): Figures {
+function summaryOf(of: Line, buckets: BucketColumns): Summary {
   let sum = 0;
   let weight = 0;
-  const result: Figures = { min: null, mean: null, max: null, last: null, flagged: 0 };
+  const result: Summary = { min: null, mean: null, max: null, last: null, flagged: 0 };
   of.time.forEach((_, row) => {
     result.flagged += (of.suspect[row] ?? 0) + (of.wrong[row] ?? 0);
     const value = of.mid[row];
@@ -233,20 +233,20 @@ export function rowAt(line: Line, at: number, step: number): number | null {
 }
 
 /** Lines that share a picture: by unit, at most `axes` units in one; all states together in one of their own, the last. */
-export function panels(lines: readonly Line[], axes: number): Line[][] {
+export function pictures(lines: readonly Line[], axes: number): Line[][] {
   const units = [...new Set(lines.filter((line) => line.kind !== "state").map((line) => line.unit))];
-  const pictures: Line[][] = [];
+  const groups: Line[][] = [];
   for (let at = 0; at < units.length; at += axes) {
     const own = units.slice(at, at + axes);
-    pictures.push(lines.filter((line) => line.kind !== "state" && own.includes(line.unit)));
+    groups.push(lines.filter((line) => line.kind !== "state" && own.includes(line.unit)));
   }
   const states = lines.filter((line) => line.kind === "state");
-  if (states.length) pictures.push(states);
-  return pictures;
+  if (states.length) groups.push(states);
+  return groups;
 }
 
 /** The series from `since` on, with its last steps replaced by those in `tail`. */
-export function joined(old: Buckets, tail: Buckets, since: number): Buckets {
+export function joined(old: BucketColumns, tail: BucketColumns, since: number): BucketColumns {
   const from = tail.time[0] ?? Number.POSITIVE_INFINITY;
   const keep = old.time.map((at) => at >= since && at < from);
   const buckets: Record<string, unknown> = { ...tail, since: old.since };
@@ -255,5 +255,5 @@ export function joined(old: Buckets, tail: Buckets, since: number): Buckets {
     const added = (tail as unknown as Record<string, unknown>)[name];
     buckets[name] = [...column.filter((_, row) => keep[row]), ...(Array.isArray(added) ? added : [])];
   }
-  return buckets as unknown as Buckets;
+  return buckets as unknown as BucketColumns;
 }

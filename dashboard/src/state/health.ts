@@ -25,8 +25,8 @@ export const levelOf = (health: string): Level => LEVELS[health] ?? "warn";
 /** Whether a flag makes a value doubtful: its text begins with suspect, fail or missing. */
 export const isFlagged = (quality: string): boolean => /^(suspect|fail|missing)/.test(quality);
 
-/** A sensor as it is shown; what people save is in views.ts. */
-export interface SensorView {
+/** What is said of a sensor: how it is now, in words and by level. */
+export interface SensorReport {
   sensor: Sensor;
   health: string;
   level: Level;
@@ -36,7 +36,7 @@ export interface SensorView {
 }
 
 /** A sensor as it is now: what the daemon said last, corrected by the time that has passed since. */
-export function viewOf(state: State, sensor: Sensor): SensorView {
+export function reportOf(state: State, sensor: Sensor): SensorReport {
   let last = sensor.last;
   let flagged = 0;
   let heartbeat = 0;
@@ -64,9 +64,9 @@ export function viewOf(state: State, sensor: Sensor): SensorView {
 }
 
 /** All sensors, the worst first, then by name. */
-export function ordered(state: State): SensorView[] {
+export function ordered(state: State): SensorReport[] {
   return (state.sensors ?? [])
-    .map((sensor) => viewOf(state, sensor))
+    .map((sensor) => reportOf(state, sensor))
     .sort((a, b) => ORDER[a.level] - ORDER[b.level] || a.sensor.sensor.localeCompare(b.sensor.sensor, "en", { numeric: true }));
 }
 
@@ -85,36 +85,34 @@ export function verdict(state: State): Verdict {
     return { level: "bad", word: "no answer", says: `${stream.reason || "sensorlogd does not answer"}${since}. Trying again.` };
   }
   if (!status) return { level: "off", word: "opening", says: "" };
-  const facts = status.daemon as Record<string, unknown>;
-  const now = status.daemon.state_now;
-  if (now !== "running") return { level: "bad", word: now, says: status.daemon.explanation };
-  if (facts["state"] !== "writing")
-    return { level: "bad", word: String(facts["state"]), says: String(facts["state_reason"] ?? "") };
+  const { state_now: now, explanation, state: writer = "", state_reason: reason = "" } = status.daemon;
+  if (now !== "running") return { level: "bad", word: now, says: explanation };
+  if (writer !== "writing") return { level: "bad", word: writer || "starting", says: reason || explanation };
   const wrong = status.config_errors[0];
   if (wrong) return { level: "warn", word: "logging", says: `the configuration was refused: ${wrong}` };
   return { level: "good", word: "logging", says: "" };
 }
 
 /** The number of sensors at each level. */
-export function counts(views: readonly SensorView[]): Record<Level, number> {
+export function counts(reports: readonly SensorReport[]): Record<Level, number> {
   const levels: Record<Level, number> = { good: 0, warn: 0, bad: 0, off: 0 };
-  for (const view of views) levels[view.level] += 1;
+  for (const report of reports) levels[report.level] += 1;
   return levels;
 }
 
 /** What to do now about a sensor that is not well. */
-export function advice(view: SensorView, now: number): string {
-  const { sensor } = view;
+export function advice(report: SensorReport, now: number): string {
+  const { sensor } = report;
   const name = sensor.sensor;
-  switch (view.health) {
+  switch (report.health) {
     case "ok":
-      return view.level === "good"
+      return report.level === "good"
         ? "Nothing: readings come as they should."
         : "Look at the flagged values below: the limits may be too narrow, or the sensor is wrong.";
     case "waiting":
       return "Wait for the first reading; if none comes within its heartbeat this turns stale.";
     case "stale":
-      return `The port is open and nothing comes (last reading ${age(view.last === null ? null : now - view.last)}). Is it powered? Does it send by itself? Listen: sensorlogd listen ${name}`;
+      return `The port is open and nothing comes (last reading ${age(report.last === null ? null : now - report.last)}). Is it powered? Does it send by itself? Listen: sensorlogd listen ${name}`;
     case "reconnecting":
       return "It is tried again and again, by itself. Is the cable plugged in, does the device have power, does another program hold the port?";
     case "failed":

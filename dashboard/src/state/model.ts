@@ -1,7 +1,7 @@
 // All that the page knows. It changes in one place (`change`), and everything that is seen is drawn from it.
 
 import type { Alarm, AlarmPeriod, Channel, Cost, Database, Event, Latest, Sensor, Status } from "../load/types";
-import type { Buckets } from "./frame";
+import type { BucketColumns } from "./frame";
 import { type Route, START } from "./route";
 
 export type { Alarm, AlarmPeriod, Sensor };
@@ -30,8 +30,8 @@ export interface Answered<T> {
 
 /** What a chart is drawn from. `before`: the same series, one period earlier. `unknown`: names that no series has. */
 export interface ChartData {
-  series: Buckets[];
-  before: Buckets[];
+  series: BucketColumns[];
+  before: BucketColumns[];
   unknown: string[];
   /** Faults of the answer, and remarks about it. */
   notes: string[];
@@ -66,7 +66,8 @@ export interface State {
   /** Events of the range that the charts show: they are not waited for. */
   chartEvents: Answered<ChartEvents>;
   events: Answered<EventsData>;
-  figures: Answered<Buckets[]>;
+  /** What the pages of consumption, of a year and of the wind are drawn from. */
+  buckets: Answered<BucketColumns[]>;
   costs: Answered<Cost[]>;
   database: Answered<Database>;
   /** Why the last question failed. */
@@ -111,7 +112,7 @@ export const beginning = (): State => ({
   chart: nothing(),
   chartEvents: nothing(),
   events: nothing(),
-  figures: nothing(),
+  buckets: nothing(),
   costs: nothing(),
   database: nothing(),
   error: "",

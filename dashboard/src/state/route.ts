@@ -52,28 +52,36 @@ export const START: Route = {
   more: {},
 };
 
-/** The route that the part of an address behind # names; what is missing or wrong in it is as in START. */
+/**
+ * The route that the part of an address behind # names; what is missing or wrong in it is as in START. A view with an end
+ * (`until`) begins at `since`, or, without that, as long before its end as `range` says.
+ */
 export function read(hash: string): Route {
   const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?");
   const query = new URLSearchParams(search);
   const [first = "", ...rest] = path.split("/");
   const page = PAGES.find((known) => known === first) ?? "overview";
-  const since = Number(query.get("since"));
-  const end = query.get("until");
-  const until = end === null ? null : Number(end);
-  const range = until === null ? Number(query.get("range") ?? USUAL) : until - since;
-  const sound = Number.isFinite(range) && range >= SHORTEST && range <= LONGEST;
+  const [since, until] = [numberIn(query, "since"), numberIn(query, "until")];
+  const range = until !== null && since !== null ? until - since : (numberIn(query, "range") ?? USUAL);
+  const sound = range >= SHORTEST && range <= LONGEST;
   return {
     page,
     sensor: decoded(rest.join("/")),
     series: query.getAll("s"),
     range: sound ? range : USUAL,
-    until: sound && until !== null && Number.isFinite(until) ? until : null,
+    until: sound ? until : null,
     compare: query.get("compare") === "1",
     totals: query.get("totals") === "1",
     kiosk: query.get("kiosk") === "1",
     more: Object.fromEntries([...query].filter(([name]) => !OWN.has(name))),
   };
+}
+
+/** The number that a parameter holds; null: it is missing, empty or no finite number. */
+function numberIn(query: URLSearchParams, name: string): number | null {
+  const text = query.get(name)?.trim();
+  const number = Number(text);
+  return text && Number.isFinite(number) ? number : null;
 }
 
 function decoded(text: string): string {

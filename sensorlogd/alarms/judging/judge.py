@@ -16,6 +16,7 @@ import logging
 from collections.abc import Iterable
 
 from sensorlogd.alarms.judging.alarm import Alarm, Announcement, StateChange
+from sensorlogd.alarms.judging.findings import Findings
 from sensorlogd.alarms.judging.states import ACTIVE, AlarmState, acknowledged, judged
 from sensorlogd.alarms.judging.track import Track
 from sensorlogd.alarms.plan import AlarmedSeries, Definition, Plan
@@ -32,25 +33,24 @@ MOST_EVENT_ALARMS = 10_000  # alarms of events, one for each alarm and sensor; t
 
 
 class Judge:
-    """The judge of all alarms, for one thread. The owner takes ``changes``, ``announced`` and ``dirty`` (alarms that are to be
-    stored)."""
+    """The judge of all alarms, for one thread. Its owner takes what it has found by ``take_findings``."""
 
     def __init__(self) -> None:
         self.plan = Plan()
         self.alarms: dict[tuple[str, str], Alarm] = {}
         self.tracks: dict[Subject, Track] = {}
-        self.changes: list[StateChange] = []
-        self.announced: list[Announcement] = []
-        self.dirty: dict[Alarm, None] = {}
-        self.gone: list[Alarm] = []  # alarms that are not configured any more and are to be removed
-        self.faults: list[str] = []  # each of one alarm, which is judged no more
-        self.troubles: list[str] = []  # of no alarm that is there
+        self.found = Findings()
         self._of_events: list[Definition] = []
         self._series_alarms = 0  # how many of ``alarms`` are of series
         self._is_full = False  # no alarm of events has room any more, which is reported once a plan
         self._timed: list[Alarm] = []
         self._stopped: set[Alarm] = set()  # they are judged no more, after a fault
         self._due_at = 0
+
+    def take_findings(self) -> Findings:
+        """What it has found since they were last taken."""
+        taken, self.found = self.found, Findings()
+        return taken
 
     # ---- what is configured ----------------------------------------------------------------------------------------
 
@@ -72,7 +72,7 @@ class Judge:
                 self.alarms[key] = alarm
             elif alarm.series is None and alarm.name in known:
                 self._start_over(alarm, now_us)
-                self.gone.append(alarm)
+                self.found.gone.append(alarm)
             elif key not in self.alarms:
                 self._end_alarm(alarm, now_us)
         self._timed = list(self.alarms.values())
@@ -101,7 +101,7 @@ class Judge:
             if alarm is not None:
                 self._start_over(alarm, now_us)
             alarm = Alarm(definition, subject, series, since_us=now_us)
-            self.dirty[alarm] = None
+            self.found.unsaved[alarm] = None
         self._define(alarm, definition, series)
         self.alarms[definition.name, subject] = alarm
         track.watch(alarm)
@@ -111,21 +111,21 @@ class Judge:
         before = alarm.shown_of_it()
         alarm.definition, alarm.series = definition, series
         if alarm.shown_of_it() != before:
-            self.dirty[alarm] = None
+            self.found.unsaved[alarm] = None
 
     def _start_over(self, alarm: Alarm, now_us: int) -> None:
         """Note that the alarm is judged by other conditions from now on, so that what it was is over."""
-        self.dirty.pop(alarm, None)
+        self.found.unsaved.pop(alarm, None)
         detail = "is defined otherwise now and begins anew"
-        self.changes.append(StateChange(alarm, "redefined", alarm.shown(), AlarmState.NORMAL, now_us, None, detail))
+        self.found.changes.append(StateChange(alarm, "redefined", alarm.shown(), AlarmState.NORMAL, now_us, None, detail))
 
     def _end_alarm(self, alarm: Alarm, now_us: int) -> None:
         """Note that the alarm is not configured any more; that is a change if it was not normal."""
-        self.dirty.pop(alarm, None)
-        self.gone.append(alarm)
+        self.found.unsaved.pop(alarm, None)
+        self.found.gone.append(alarm)
         if alarm.state is not AlarmState.NORMAL:
             detail = "is not configured any more"
-            self.changes.append(StateChange(alarm, "removed", alarm.shown(), AlarmState.NORMAL, now_us, None, detail))
+            self.found.changes.append(StateChange(alarm, "removed", alarm.shown(), AlarmState.NORMAL, now_us, None, detail))
 
     # ---- readings --------------------------------------------------------------------------------------------------
 
@@ -225,7 +225,7 @@ class Judge:
                     alarm.last_at = at
                     alarm.detail = f"{kind}: {detail}"
                     self._apply(alarm, True, False, at, ts_us, None)
-                    self.dirty[alarm] = None
+                    self.found.unsaved[alarm] = None
                 elif any(fnmatch.fnmatchcase(kind, glob) for glob in options.until or ()):
                     self._apply(alarm, False, True, at, ts_us, None)
             except Exception as error:  # a fault in one alarm costs that alarm only
@@ -242,7 +242,7 @@ class Judge:
                 f"there are {MOST_EVENT_ALARMS:,} alarms of events, the most there may be; others, as {left_out}, are not raised"
             )
             logger.error("alarms: %s", trouble)
-            self.troubles.append(trouble)
+            self.found.troubles.append(trouble)
         return False
 
     def adopt(self, alarm: Alarm) -> None:
@@ -315,14 +315,14 @@ class Judge:
             escalate_at = alarm.raised_at + options.escalate.after
             if at >= escalate_at:
                 alarm.escalated = True
-                self.dirty[alarm] = None
+                self.found.unsaved[alarm] = None
                 self._announce(alarm, "escalated", options.escalate.notify, to_us + at)
             else:
                 due = escalate_at
         if options.repeat is not None:
             if at >= alarm.told_at + options.repeat:
                 alarm.told_at = at
-                self.dirty[alarm] = None
+                self.found.unsaved[alarm] = None
                 self._announce(alarm, "repeated", options.notify, to_us + at)
             due = min(due, alarm.told_at + options.repeat)
         return due
@@ -344,7 +344,7 @@ class Judge:
         before, alarm.shelved_until_at = alarm.shown(), until_at
         alarm.note = note or alarm.note
         self._touch(alarm)
-        self.changes.append(StateChange(alarm, "shelved", before, AlarmState.SHELVED, now_us, None, note))
+        self.found.changes.append(StateChange(alarm, "shelved", before, AlarmState.SHELVED, now_us, None, note))
 
     def unshelve(self, alarm: Alarm, at: int, now_us: int, note: str) -> None:
         """End the mute; if the alarm was raised meanwhile, it is announced now."""
@@ -352,7 +352,7 @@ class Judge:
             return
         alarm.shelved_until_at = 0
         self._touch(alarm)
-        self.changes.append(StateChange(alarm, "unshelved", AlarmState.SHELVED, alarm.state, now_us, None, note))
+        self.found.changes.append(StateChange(alarm, "unshelved", AlarmState.SHELVED, alarm.state, now_us, None, note))
         if alarm.state is AlarmState.UNACKNOWLEDGED:
             alarm.told_at = at
             self._announce(alarm, "raised", alarm.definition.options.notify, now_us)
@@ -412,18 +412,18 @@ class Judge:
         before = alarm.state
         alarm.state, alarm.since_us = after, ts_us
         self._touch(alarm)
-        self.changes.append(StateChange(alarm, kind, before, after, ts_us, alarm.value, detail))
+        self.found.changes.append(StateChange(alarm, kind, before, after, ts_us, alarm.value, detail))
 
     def _touch(self, alarm: Alarm) -> None:
         """The alarm is to be stored, and looked at by the next ``tick``; what the database remembers of it is outdated."""
         alarm.touched = True
-        self.dirty[alarm] = None
+        self.found.unsaved[alarm] = None
         self._due_at = 0
 
     def _announce(self, alarm: Alarm, kind: str, targets: tuple[str, ...], ts_us: int) -> None:
         if targets and not alarm.is_shelved:
             names = tuple(dict.fromkeys(targets))
-            self.announced.append(
+            self.found.announced.append(
                 Announcement(alarm, kind, names, ts_us, alarm.raised_us, alarm.state, alarm.value, alarm.detail)
             )
 
@@ -432,7 +432,7 @@ class Judge:
         if not alarm.fault:
             alarm.fault = f"{type(error).__name__}: {error}"
             logger.error("alarms: %s of %s cannot be judged", alarm.name, alarm.subject, exc_info=error)
-            self.faults.append(f"{alarm.name} of {alarm.subject}: {alarm.fault}")
+            self.found.faults.append(f"{alarm.name} of {alarm.subject}: {alarm.fault}")
         self._stopped.add(alarm)
         self._timed = [other for other in self._timed if other is not alarm]
         if alarm.series is not None:

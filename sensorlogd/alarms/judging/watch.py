@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from sensorlogd.notation.microseconds import MINUTE_US
 
-LONGEST_GAP_US = MINUTE_US  # between two looks; any time beyond that was not watched
+LONGEST_GAP_US = MINUTE_US  # between two observations; any time beyond that was not watched
 BEGIN_AT = 10**15  # so that nothing remembered lies before 0
 _UNMARKED_US = 20_000_000  # a run that was killed has watched at most so much more than it has written down
 
 
 class WatchClock:
-    """The time watched. ``now``: from looks at least every few seconds, by one thread. ``hold``: by any."""
+    """The time watched. ``now``: called at least every few seconds, by one thread. ``hold``: by any."""
 
     def __init__(self) -> None:
         self._is_held = False

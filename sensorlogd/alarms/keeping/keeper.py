@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 MARK_EVERY_US = 10_000_000
 BLIND_AFTER_US = 5_000_000  # if the database does not open within so long, alarms are judged without what it remembers
-LOOK_WHILE_BLOCKED_US = 500_000
+OBSERVE_WHILE_BLOCKED_US = 500_000
 MOST_EVENTS = 10_000
 REPORT_FAULT_EVERY_US = 600_000_000
 
@@ -53,7 +53,7 @@ class Clocks:
 
 class Keeper:
     """Shows the judge what passes through the writer, and stores the results. ``emit``: records an event. ``wake``: the writer
-    should look soon."""
+    should observe soon."""
 
     def __init__(self, plan: Plan, sender: Sender, clocks: Clocks, emit: Emit, wake: Callable[[], None]) -> None:
         self.sender = sender
@@ -70,7 +70,7 @@ class Keeper:
         self._to_recall: OpenDatabase | None = None
         self._began_us = clocks.steady_us()
         self._marked_at = 0
-        self._looked_us = 0
+        self._observed_us = 0
         self._fault_reported_us = -REPORT_FAULT_EVERY_US
         self._facts: dict[str, Any] = {}
         self._use_plan(plan, self._watch.now(self._began_us), clocks.now_us())
@@ -78,11 +78,11 @@ class Keeper:
     # ---- any thread ------------------------------------------------------------------------------------------------
 
     def note(self, event: tuple[int, str, str | None, str]) -> None:
-        """(ts_us, kind, sensor, detail): to be judged at the next look."""
+        """(ts_us, kind, sensor, detail): to be judged at the next observation."""
         self._events.append(event)
 
     def ask(self, do: Callable[[int, int], T]) -> Future[T]:
-        """Call ``do(at, now_us)`` on the writer thread at its next look, which is soon; it may use ``judge``."""
+        """Call ``do(at, now_us)`` on the writer thread at its next observation, which is soon; it may use ``judge``."""
         future: Future[T] = Future()
         self._requests.append((do, future))
         self._wake()
@@ -97,7 +97,7 @@ class Keeper:
         self._watch.hold()
 
     def facts(self) -> dict[str, Any]:
-        """For ``status``, as of the last look."""
+        """For ``status``, as of the last observation."""
         return {**self._facts, "targets": self.sender.facts()}
 
     def _use_plan(self, plan: Plan, at: int, now_us: int) -> None:
@@ -117,7 +117,7 @@ class Keeper:
         self._recall()
 
     def _recall(self) -> None:
-        """Read the stored alarms; if that fails now, the next look tries again."""
+        """Read the stored alarms; if that fails now, the next observation tries again."""
         db = self._to_recall
         if db is None:
             return
@@ -138,9 +138,9 @@ class Keeper:
         """Judge the blocks that were not judged before, the events noted since, and what time alone brings. ``well``: commits
         succeed; while they do not, notifications go to the sender at once. A fault is reported and costs alarms only."""
         steady = self.clocks.steady_us()
-        if not well and steady - self._looked_us < LOOK_WHILE_BLOCKED_US and not self._requests:
+        if not well and steady - self._observed_us < OBSERVE_WHILE_BLOCKED_US and not self._requests:
             return
-        self._looked_us = steady
+        self._observed_us = steady
         try:
             at, now_us = self._watch.now(steady), self.clocks.now_us()
             if well:
@@ -148,7 +148,7 @@ class Keeper:
             self._answer_requests(at, now_us)
             if not self._loaded and steady - self._began_us < BLIND_AFTER_US:
                 return
-            if not self.judge.plan and not self._unstored and not self.judge.gone:
+            if not self.judge.plan and not self._unstored and not self.judge.found.gone:
                 self._events.clear()
                 return
             held = list(blocks)
@@ -159,7 +159,7 @@ class Keeper:
             if not well:
                 self.sender.put(self._unstored.notices)
         except Exception as error:
-            self._report_fault("a look failed", error)
+            self._report_fault("an observation failed", error)
 
     def _judge_blocks(self, blocks: Iterable[Block], at: int, now_us: int) -> None:
         """Show the judge each block once, then the events, then the time."""
@@ -175,19 +175,18 @@ class Keeper:
 
     def _take_findings(self, now_us: int) -> None:
         """Take over what the judge has found, to be stored with the next commit."""
-        judge = self.judge
-        for fault in judge.faults:
+        found = self.judge.take_findings()
+        for fault in found.faults:
             self._emit(EventKind.ALARM_FAILED, None, f"{fault}; it is judged no more until the configuration is read again")
-        judge.faults.clear()
-        for trouble in judge.troubles:
+        for trouble in found.troubles:
             self._emit(EventKind.ALARMS_FAILED, None, trouble)
-        judge.troubles.clear()
-        if not (judge.dirty or judge.changes or judge.announced or judge.gone):
+        if not found.is_to_be_stored():
             return
-        for announcement in judge.announced:
-            self._unstored.notices += notices.of(announcement, judge.plan.targets, judge.plan.zone)
-        self._unstored.take(judge)
-        self._facts = memory.facts(judge)
+        plan = self.judge.plan
+        for announcement in found.announced:
+            self._unstored.notices += notices.of(announcement, plan.targets, plan.zone)
+        self._unstored.add(found)
+        self._facts = memory.facts(self.judge)
 
     def _answer_requests(self, at: int, now_us: int) -> None:
         """Call what was put by ``ask``; each caller gets the result or the error."""
@@ -224,7 +223,7 @@ class Keeper:
         conn.execute("RELEASE alarms")
 
     def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
-        """These blocks were committed (or set aside): forget them. ``kept``: what ``record`` stored was committed with them, so its
+        """These blocks were committed (or left out): forget them. ``kept``: what ``record`` stored was committed with them, so its
         notifications may be sent."""
         for block in blocks:
             self._seen.pop(id(block), None)

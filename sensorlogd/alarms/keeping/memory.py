@@ -90,8 +90,8 @@ def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool)
             _recall_alarm(judge, key, remembered, shift, now_us)
         _recall_tracks(judge, db, newest, ended, at)
     else:
-        judge.dirty |= dict.fromkeys(judge.alarms.values())
-    known = {(alarm.name, alarm.subject) for alarm in judge.gone}
+        judge.found.unsaved |= dict.fromkeys(judge.alarms.values())
+    known = {(alarm.name, alarm.subject) for alarm in judge.found.gone}
     for key, remembered in rows.items():
         if key not in judge.alarms and key not in known:
             _remove_alarm(judge, remembered, now_us)
@@ -110,16 +110,18 @@ def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int,
     if alarm.touched:
         return
     if alarm.definition.identity != row.definition:
-        judge.dirty[alarm] = None
+        judge.found.unsaved[alarm] = None
         detail = "is defined otherwise now and begins anew"
-        judge.changes.append(StateChange(alarm, "redefined", AlarmState(row.state), AlarmState.NORMAL, now_us, None, detail))
+        judge.found.changes.append(
+            StateChange(alarm, "redefined", AlarmState(row.state), AlarmState.NORMAL, now_us, None, detail)
+        )
         return
     _restore(alarm, row, shift)
     is_same = row == row_of(alarm, row)
     if is_same and alarm.state is AlarmState.NORMAL and alarm.held_at is None and not alarm.is_shelved:
-        judge.dirty.pop(alarm, None)
+        judge.found.unsaved.pop(alarm, None)
     else:  # the times are converted to this run's time watched
-        judge.dirty[alarm] = None
+        judge.found.unsaved[alarm] = None
 
 
 def _restore(alarm: Alarm, row: AlarmRow, shift: int) -> None:
@@ -162,9 +164,9 @@ def row_of(alarm: Alarm, former: AlarmRow) -> AlarmRow:
 def _remove_alarm(judge: Judge, row: AlarmRow, now_us: int) -> None:
     """Remove the stored alarm, which is not configured any more; that is a change if it was not normal."""
     former = alarm_of(row)
-    judge.gone.append(former)
+    judge.found.gone.append(former)
     if row.state != AlarmState.NORMAL.value:
-        judge.changes.append(
+        judge.found.changes.append(
             StateChange(former, "removed", AlarmState(row.state), AlarmState.NORMAL, now_us, None, "is not configured any more")
         )
 

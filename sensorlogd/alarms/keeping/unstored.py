@@ -6,12 +6,12 @@ import sqlite3
 from dataclasses import dataclass, field
 
 from sensorlogd.alarms.judging.alarm import Alarm, StateChange
-from sensorlogd.alarms.judging.judge import Judge
+from sensorlogd.alarms.judging.findings import Findings
 from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.keeping import memory
 from sensorlogd.alarms.notifying.notices import sentence
 from sensorlogd.event_kinds import EventKind
-from sensorlogd.storage import alarms as kept
+from sensorlogd.storage import alarms as stored_alarms
 from sensorlogd.storage.alarms import NoticeRow, NotificationOutcome
 from sensorlogd.storage.ingest import events
 
@@ -31,12 +31,13 @@ _EVENTS = {
 
 @dataclass(slots=True)
 class Unstored:
-    """The results that wait for the commit. ``outcomes``: what became of notifications. ``is_urgent``: more than a state between
+    """The results that wait for the commit. ``alarms``: whose state is to be saved; ``gone``: (name, subject) of those to be
+    removed; ``outcomes``: what became of notifications. ``is_urgent``: more than a state between
     normal and pending."""
 
-    dirty: dict[Alarm, None] = field(default_factory=dict)
+    alarms: dict[Alarm, None] = field(default_factory=dict)
     gone: list[tuple[str, str]] = field(default_factory=list)
-    changes: list[kept.ChangeRow] = field(default_factory=list)
+    changes: list[stored_alarms.ChangeRow] = field(default_factory=list)
     events: list[tuple[int, EventKind, str | None, str]] = field(default_factory=list)
     notices: list[NoticeRow] = field(default_factory=list)
     outcomes: list[NotificationOutcome] = field(default_factory=list)
@@ -44,18 +45,18 @@ class Unstored:
     faults: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.dirty or self.gone or self.changes or self.notices or self.outcomes)
+        return bool(self.alarms or self.gone or self.changes or self.notices or self.outcomes)
 
     @property
     def is_urgent(self) -> bool:
         """Whether people wait for it: changes, notifications and what became of them. States alone can wait for the next commit."""
         return bool(self.changes or self.notices or self.outcomes)
 
-    def take(self, judge: Judge) -> None:
-        """All that the judge has found since."""
-        for change in judge.changes:
+    def add(self, found: Findings) -> None:
+        """All of ``found`` but what is announced, which becomes ``notices`` elsewhere. The oldest give way beyond ``MOST``."""
+        for change in found.changes:
             self.changes.append(
-                kept.ChangeRow(
+                stored_alarms.ChangeRow(
                     change.ts_us,
                     change.alarm.name,
                     change.alarm.subject,
@@ -68,25 +69,22 @@ class Unstored:
             )
             sensor = change.alarm.subject.partition(".")[0] or None
             self.events.append((change.ts_us, _EVENTS[change.kind], sensor, _sentence(change)))
-        for alarm in judge.gone:
-            self.dirty.pop(alarm, None)
+        for alarm in found.gone:
+            self.alarms.pop(alarm, None)
             self.gone.append((alarm.name, alarm.subject))
         self.changes, self.events = self.changes[-MOST:], self.events[-MOST:]
         self.notices = self.notices[-MOST:]  # the sender has these already
-        self.dirty |= judge.dirty
-        judge.dirty, judge.gone = {}, []
-        judge.changes.clear()
-        judge.announced.clear()
+        self.alarms |= found.unsaved
 
     def store(self, conn: sqlite3.Connection, at: int, now_us: int) -> None:
         """In the caller's transaction. Raises sqlite3.Error."""
-        kept.remove(conn, self.gone)
-        kept.save(conn, [memory.row(alarm, at, now_us) for alarm in self.dirty])
-        kept.add_changes(conn, self.changes)
+        stored_alarms.remove(conn, self.gone)
+        stored_alarms.save(conn, [memory.row(alarm, at, now_us) for alarm in self.alarms])
+        stored_alarms.add_changes(conn, self.changes)
         for event in self.events:
             events.record(conn, *event)
-        kept.add_notices(conn, self.notices)
-        kept.end_notices(conn, self.outcomes)
+        stored_alarms.add_notices(conn, self.notices)
+        stored_alarms.end_notices(conn, self.outcomes)
         self.was_stored = True
 
     def stored(self) -> None:
@@ -101,7 +99,7 @@ class Unstored:
             self._clear()
 
     def _clear(self) -> None:
-        self.dirty, self.gone, self.changes, self.events, self.notices, self.outcomes = {}, [], [], [], [], []
+        self.alarms, self.gone, self.changes, self.events, self.notices, self.outcomes = {}, [], [], [], [], []
         self.was_stored, self.faults = False, 0
 
 

@@ -23,15 +23,14 @@ from sensorlogd.daemon.computing.sensor import fresh_treatments, treated, unscal
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import END_US
 from sensorlogd.notation.plurals import plural
-from sensorlogd.storage import series as catalogued
-from sensorlogd.storage import work
+from sensorlogd.storage import unconfigured_series, work
 from sensorlogd.storage.corrections import recomputing
 from sensorlogd.storage.corrections.recomputing import Result
 from sensorlogd.storage.ingest import upsert
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.stages import together
 from sensorlogd.storage.stages.readings import Reading, Stamped
+from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
 
 SLICE_S = 0.02
@@ -107,7 +106,7 @@ class RecomputeWorker:
         self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, channels: Sequence[Channel]
     ) -> _Run:
         """The run of the slice before, if it stands where the work does; else a new one, which has learned what came before."""
-        ids = catalogued.all_ids(conn)
+        ids = unconfigured_series.all_ids(conn)
         at_us = int(work_.progress["at_us"])
         needed = [ids[source.key] for channel in channels for source in channel.inputs if source.key in ids]
         at_us = max(at_us, recomputing.expired_until_us(conn, needed))

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import threading
+import dataclasses
 
 from sensorlogd.batch import Column
 from sensorlogd.computed.channel import Made
 from sensorlogd.config.computed import ComputedOptions
 from sensorlogd.daemon.sensing.channel_treatment import ChannelTreatment, steps_of
-from sensorlogd.daemon.sensing.sensor_thread import SensorThreadState, SensorThreadStatus
+from sensorlogd.daemon.sensing.sensor_status import SensorSnapshot, SensorState, SensorStatus
 from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.drivers.tap import Tap
 from sensorlogd.event_kinds import Emit, EventKind
@@ -34,74 +34,60 @@ class ComputedSensor:
         self._emit = emit
         self._heartbeat_us = options.heartbeat_us()
         self._channels = fresh_treatments(options)
-        self._lock = threading.Lock()  # guards all that follows
-        self._state = SensorThreadState.STOPPED
-        self._since_us = clock.now_us()
+        self._status = SensorStatus(name, clock)
         self._heard_us = clock.monotonic_us()
-        self._last_reading_us: int | None = None
         self._reported_stale = False
-        self._counters: dict[str, int] = {}
-        self._examples: dict[str, str] = {}
 
     # ---- as a sensor thread ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Count silence from now on. There is no thread to start."""
-        with self._lock:
-            if self._state is SensorThreadState.STOPPED:
-                self._state, self._since_us = SensorThreadState.STARTING, self._clock.now_us()
-                self._heard_us = self._clock.monotonic_us()
+        if self._status.state is SensorState.STOPPED:
+            self._heard_us = self._clock.monotonic_us()
+            self._status.move(SensorState.STARTING, only_from=SensorState.STOPPED)
 
     def stop(self) -> None:
         """Idempotent."""
-        with self._lock:
-            self._state, self._since_us = SensorThreadState.STOPPED, self._clock.now_us()
+        self._status.move(SensorState.STOPPED)
 
     def join(self, timeout_s: float | None = None) -> bool:
         """There is no thread to wait for."""
         return True
 
-    def status(self) -> SensorThreadStatus:
-        """What it is doing now."""
-        with self._lock:
-            state, since_us, error = self._state, self._since_us, None
-            quiet_us = self._clock.monotonic_us() - self._heard_us
-            if state in (SensorThreadState.STARTING, SensorThreadState.READING) and quiet_us > self._heartbeat_us:
-                state, since_us = SensorThreadState.STALE, self._clock.now_us() - quiet_us
-                error = f"no reading for {format_duration(self._heartbeat_us)}"
-            return SensorThreadStatus(state, since_us, self._last_reading_us, error, dict(self._counters))
+    def status(self) -> SensorSnapshot:
+        """What it is doing now; stale when no reading was computed for a heartbeat."""
+        now = self._status.snapshot()
+        quiet_us = self._clock.monotonic_us() - self._heard_us
+        if now.state not in (SensorState.STARTING, SensorState.READING) or quiet_us <= self._heartbeat_us:
+            return now
+        error = f"no reading for {format_duration(self._heartbeat_us)}"
+        return dataclasses.replace(now, state=SensorState.STALE, since_us=self._clock.now_us() - quiet_us, last_error=error)
 
     def watch(self) -> None:
         """Called now and then: emits one event when no reading was computed for a heartbeat, and one when there are readings
         again."""
         now = self.status()
-        is_stale = now.state is SensorThreadState.STALE
+        is_stale = now.state is SensorState.STALE
         if is_stale != self._reported_stale:
             self._reported_stale = is_stale
             self._emit(EventKind.STALE if is_stale else EventKind.CONNECTED, self.name, now.last_error or "readings again")
 
     def examples(self) -> dict[str, str]:
         """For each counter the last example of what was counted."""
-        with self._lock:
-            return dict(self._examples)
+        return self._status.examples()
 
     def count(self, counter: str, n: int, example: str) -> None:
         """Add to a counter that ``status`` shows."""
-        with self._lock:
-            self._counters[counter] = self._counters.get(counter, 0) + n
-            if example:
-                self._examples[counter] = example[:200]
+        self._status.count(counter, n, example)
 
     # ---- the writer thread -----------------------------------------------------------------------------------------
 
     def treat(self, channel: str, made: Made) -> Column | None:
         """Scaled, tested, thinned out as its options say; the quality is the worst of the inputs' and of its own tests."""
         column = treated(self._channels[channel], channel, made)
-        with self._lock:
-            self._heard_us = self._clock.monotonic_us()
-            self._last_reading_us = self._clock.now_us()
-            if self._state is SensorThreadState.STARTING:
-                self._state, self._since_us = SensorThreadState.READING, self._last_reading_us
+        self._heard_us = self._clock.monotonic_us()
+        self._status.note_reading()
+        self._status.move(SensorState.READING, only_from=SensorState.STARTING)
         suppressed = len(made.times) - (0 if column is None else len(column.times_us))
         if suppressed:
             self.count("suppressed", suppressed, "")

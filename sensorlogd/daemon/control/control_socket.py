@@ -52,7 +52,7 @@ class ControlServer:
         # Daemon threads: a handler that never returns must not keep the process from ending.
         self._threads = [
             threading.Thread(target=speaker.run, name="control", daemon=True),
-            threading.Thread(target=speaker.act, name="control-acts", daemon=True),
+            threading.Thread(target=speaker.operate, name="control-acts", daemon=True),
         ]
         try:
             for thread in self._threads:

@@ -12,7 +12,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 
-from sensorlogd.daemon.control.alarm_acts import OfflineAlarms
+from sensorlogd.daemon.control.alarm_operations import OfflineAlarms
 from sensorlogd.daemon.control.operations import Operations
 from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
@@ -53,7 +53,7 @@ class Offline:
         except BaseException:
             self._lock.release()
             raise
-        self.operations = Operations(self.writer, self.coordinator, OfflineAlarms(self.writer).acts())
+        self.operations = Operations(self.writer, self.coordinator, OfflineAlarms(self.writer).handlers())
         return self
 
     def _start_parts(self) -> None:
@@ -75,7 +75,7 @@ class Offline:
             rolls_up=lambda: self.coordinator.request(),
             note_lost=self._lock.note_lost,
         )
-        self.coordinator = Coordinator(self.writer, self.path, 3600.0, self._zone, clock.safe_us, patience=10.0)
+        self.coordinator = Coordinator(self.writer, self.path, 3600.0, self._zone, clock.safe_us, slice_factor=10.0)
         self.writer.start()
         try:
             self._wait_until_open()

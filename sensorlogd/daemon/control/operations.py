@@ -1,6 +1,6 @@
 """What verbs may have the one writer do: rebuild, give back space, mend, import.
 
-Every act is small: one transaction on the writer thread, some tens of milliseconds, so that readings are never kept
+Every operation is small: one transaction on the writer thread, some tens of milliseconds, so that readings are never kept
 waiting; the verb asks again until nothing is left. All may be repeated: a verb that is interrupted is called again.
 The daemon answers them over its control socket; with the daemon down the verb holds its lock and runs the same code
 (``daemon.control.offline``).
@@ -20,8 +20,7 @@ from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import kind_of
 from sensorlogd.notation.microseconds import BEGINNING_US
-from sensorlogd.storage import series as catalogued
-from sensorlogd.storage import work
+from sensorlogd.storage import unconfigured_series, work
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import recomputing
 from sensorlogd.storage.ingest import events, latest, upsert
@@ -32,7 +31,7 @@ from sensorlogd.storage.rollups import outdated
 T = TypeVar("T")
 A = TypeVar("A")
 LATEST_US = 253_402_300_800_000_000  # the year 10000
-SLICE_S = 0.03  # how long an act holds the writer
+SLICE_S = 0.03  # how long an operation occupies the writer
 REQUEST_S = 0.3  # how long a request that has more to do goes on
 
 
@@ -58,7 +57,7 @@ class Operations:
             requests.Undo: self._undo,
             requests.Resume: self._resume,
             requests.Recompute: self._recompute,
-            requests.LookAtWork: self._look_at_work,
+            requests.AskWork: self._work_progress,
             requests.KnowSeries: self._know_series,
             requests.Upsert: self._upsert,
             requests.Note: self._note,
@@ -143,7 +142,7 @@ class Operations:
         identity, ordered = self._run_on_writer("mend", run)
         return MendOrdered(identity, ordered)
 
-    def _look_at_work(self, request: requests.LookAtWork) -> WorkStands:
+    def _work_progress(self, request: requests.AskWork) -> WorkStands:
         piece = self._run_on_writer("work", lambda db: work.find(db.conn, request.id), transaction=False)
         if piece is None:
             known = self._run_on_writer("work", lambda db: work.everything(db.conn), transaction=False)
@@ -157,7 +156,9 @@ class Operations:
     def _know_series(self, request: requests.KnowSeries) -> SeriesKnown:
         now = self.writer.now_us()
         self._run_on_writer("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
-        ids = self._run_on_writer("series", lambda db: [catalogued.ensure(db.conn, wanted, now) for wanted in request.specs])
+        ids = self._run_on_writer(
+            "series", lambda db: [unconfigured_series.ensure(db.conn, wanted, now) for wanted in request.specs]
+        )
         return SeriesKnown(tuple(ids))
 
     def _upsert(self, request: requests.Upsert) -> Upserted:

@@ -30,7 +30,7 @@ from sensorlogd.daemon.control.answers import (
 )  # fmt: skip
 from sensorlogd.daemon.control.request import Request
 from sensorlogd.storage.ingest.upsert import Replace
-from sensorlogd.storage.series import WantedSeries
+from sensorlogd.storage.unconfigured_series import WantedSeries
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ class Recompute(Request[WorkOrdered]):
 
 
 @dataclass(frozen=True, slots=True)
-class LookAtWork(Request[WorkStands]):
+class AskWork(Request[WorkStands]):
     """How far is this piece of kept work?"""
 
     name = "work"
@@ -200,7 +200,7 @@ class LookAtWork(Request[WorkStands]):
     id: int
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> LookAtWork:
+    def of(cls, said: Mapping[str, Any]) -> AskWork:
         return cls(int(needed(said, "id")))
 
 
@@ -275,7 +275,7 @@ class Note(Request[Done]):
 REQUESTS: dict[str, type[Request[Any]]] = {
     request.name: request
     for request in (
-        Ping, Commit, Status, Reload, Clock, Listen, RollUp, Rebuild, Compact, Mend, Undo, Resume, Recompute, LookAtWork, KnowSeries, Upsert, Note,
+        Ping, Commit, Status, Reload, Clock, Listen, RollUp, Rebuild, Compact, Mend, Undo, Resume, Recompute, AskWork, KnowSeries, Upsert, Note,
         AlarmAck, AlarmMute, AlarmTest,
     )
 }  # fmt: skip

@@ -26,7 +26,7 @@ from sensorlogd.daemon.writing.between_commits.jobs import WriterStopped
 from sensorlogd.processes.wake_pipe import WakePipe
 from sensorlogd.storage.corrections.mend import MendError
 from sensorlogd.storage.ingest.upsert import UpsertError
-from sensorlogd.storage.series import SeriesMismatch
+from sensorlogd.storage.unconfigured_series import SeriesMismatch
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class _Client:
 
 
 @dataclass(frozen=True, slots=True)
-class _Act:
+class _Operation:
     """A request that waits for its turn."""
 
     client: _Client
@@ -79,15 +79,15 @@ def _listen_at(path: Path) -> socket.socket:
 
 
 class Speaker:
-    """The listening socket and all clients. ``stop`` may be called by any thread, ``act`` is the second thread."""
+    """The listening socket and all clients. ``stop`` may be called by any thread, ``operate`` is the second thread."""
 
     def __init__(self, path: Path, handlers: Mapping[str, Handler], quick: frozenset[str]) -> None:
         """Raises OSError, and leaves nothing then."""
         self.handlers = handlers
         self.quick = quick
         self._clients: set[_Client] = set()
-        self._acts: queue.SimpleQueue[_Act | None] = queue.SimpleQueue()
-        self._acted: deque[tuple[_Client, bytes]] = deque()
+        self._operations: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
+        self._answered: deque[tuple[_Client, bytes]] = deque()
         self._accept_at: float | None = None  # when to look for clients again after accepting failed
         self._end_at: float | None = None
         self._ending = False
@@ -106,9 +106,9 @@ class Speaker:
 
     # ---- the thread that acts --------------------------------------------------------------------------------------
 
-    def act(self) -> None:
-        while (act := self._acts.get()) is not None:
-            self._acted.append((act.client, _call_handler(act.name, act.handler, act.request)))
+    def operate(self) -> None:
+        while (operation := self._operations.get()) is not None:
+            self._answered.append((operation.client, _call_handler(operation.name, operation.handler, operation.request)))
             self._wake.wake()
 
     # ---- the thread that speaks ------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ class Speaker:
         finally:
             if not self._ending:
                 self._begin_to_end()
-            self._acts.put(None)
+            self._operations.put(None)
             for client in list(self._clients):
                 if not client.answer:
                     self._answer(client, _error_answer("the daemon is ending; what was begun may still be done"))
@@ -139,8 +139,8 @@ class Speaker:
                 self._write_answer(key.data)
             else:
                 self._read_request(key.data)
-        while self._acted:
-            self._answer(*self._acted.popleft())
+        while self._answered:
+            self._answer(*self._answered.popleft())
         now = time.monotonic()
         for client in [each for each in self._clients if each.until is not None and now >= each.until]:
             self._drop_client(client)
@@ -164,8 +164,8 @@ class Speaker:
         self._turn_away()
         waiting = [client for client in self._clients if not client.answer and client.until is not None]
         with contextlib.suppress(queue.Empty):
-            while (act := self._acts.get_nowait()) is not None:
-                waiting.append(act.client)
+            while (operation := self._operations.get_nowait()) is not None:
+                waiting.append(operation.client)
         for client in waiting:
             self._answer(client, _error_answer("the daemon is ending"))
 
@@ -251,11 +251,11 @@ class Speaker:
             self._answer(client, _error_answer(f"unknown request {name!r}; known: {', '.join(sorted(self.handlers))}"))
         elif name in self.quick:
             self._answer(client, _call_handler(name, handler, request))
-        elif self._acts.qsize() >= WAITING:
+        elif self._operations.qsize() >= WAITING:
             self._answer(client, _BUSY)
         else:
             client.until = None
-            self._acts.put(_Act(client, name, handler, request))
+            self._operations.put(_Operation(client, name, handler, request))
 
     def _answer(self, client: _Client, answer: bytes) -> None:
         if client in self._clients:

@@ -41,10 +41,10 @@ def check(config: Config, *, user: User | None = None, now_us: int | None = None
 def _pid_of_daemon(config: Config) -> int:
     """The pid of the process that has the database open; 0 if none can be seen."""
     try:
-        held = holder(config.database_path())
+        owner = holder(config.database_path())
     except OSError:
         return 0
-    return 0 if held is None else held.pid
+    return 0 if owner is None else owner.pid
 
 
 def _user_of_service(config: Config) -> User:

@@ -26,7 +26,7 @@ from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """Asks the parts of the daemon how they are. Any thread. ``path``: of the database."""
 

@@ -25,11 +25,11 @@ from sensorlogd import __version__
 from sensorlogd.config.models import Config, SensorOptions
 from sensorlogd.daemon.computing.live import Computing
 from sensorlogd.daemon.computing.recompute import RecomputeWorker
-from sensorlogd.daemon.control.alarm_acts import LiveAlarms
+from sensorlogd.daemon.control.alarm_operations import LiveAlarms
 from sensorlogd.daemon.control.answering import DaemonRequests
 from sensorlogd.daemon.control.control_socket import ControlServer
 from sensorlogd.daemon.control.operations import Operations
-from sensorlogd.daemon.control.panel_requests import PanelRequests
+from sensorlogd.daemon.control.saved_view_requests import SavedViewOperations
 from sensorlogd.daemon.machine.lookout import Lookout
 from sensorlogd.daemon.main.components.alarms import AlarmParts
 from sensorlogd.daemon.main.components.pages import Pages
@@ -156,31 +156,31 @@ class Supervisor:
 
     def _make_status(self) -> Status:
         return Status(
-            self.clock.now_us(),
-            self.path,
-            self.in_use,
-            self.clock,
-            self.writer,
-            self.coordinator,
-            self.sensors,
-            self.pages,
-            self.parts,
-            self.lookout,
-            self.alarms,
+            started_us=self.clock.now_us(),
+            path=self.path,
+            in_use=self.in_use,
+            clock=self.clock,
+            writer=self.writer,
+            coordinator=self.coordinator,
+            sensors=self.sensors,
+            pages=self.pages,
+            parts=self.parts,
+            lookout=self.lookout,
+            alarms=self.alarms,
         )
 
     def _make_reload(self, load: Callable[[], Config]) -> Reload:
         return Reload(
             load,
             self.in_use,
-            self.sensors,
-            self.pages,
-            self.writer,
-            self.alarms,
-            self.regular_tasks,
-            self.last_good,
-            self.notifier,
-            self.status.summary,
+            sensors=self.sensors,
+            pages=self.pages,
+            writer=self.writer,
+            alarms=self.alarms,
+            regular_tasks=self.regular_tasks,
+            last_good=self.last_good,
+            notifier=self.notifier,
+            summary=self.status.summary,
         )
 
     def _make_control_server(self, config: Config) -> ControlServer:
@@ -188,9 +188,9 @@ class Supervisor:
             self.writer, self.clock, self.sensors.running, self.status.answer, self._requested, self._wake.wake
         )
         alarms = LiveAlarms(self.alarms.keeper, lambda: self.in_use.config)
-        acts = Operations(self.writer, self.coordinator, alarms.acts())
-        views = PanelRequests(config.data_dir())
-        return ControlServer(config.data_dir(), {**requests.handlers(), **acts.handlers(), **views.handlers()})
+        operations = Operations(self.writer, self.coordinator, alarms.handlers())
+        views = SavedViewOperations(config.data_dir())
+        return ControlServer(config.data_dir(), {**requests.handlers(), **operations.handlers(), **views.handlers()})
 
     def _emit(self, kind: Kind, sensor: str | None, detail: str) -> None:
         """Record an event, for parts that are made before the writer; called once all is built."""
@@ -244,7 +244,7 @@ class Supervisor:
             self.last_good.keep(config)
         self.notifier.ready(self.status.summary())
         logger.info("started: %s", self.status.summary())
-        self.parts.start("a look at this machine", self.lookout.start)
+        self.parts.start("the check of this machine", self.lookout.start)
 
     # ---- the loop --------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.rollups.aggregator import Aggregator, start_aggregator
 from sensorlogd.daemon.rollups.child import Child
 from sensorlogd.daemon.rollups.handover import Handover, Settled
@@ -33,7 +34,6 @@ from sensorlogd.daemon.rollups.messages import Done, Failed, Message, Rows, Stor
 from sensorlogd.daemon.rollups.rollup_run import Edge, JobQueue, RollUpRun
 from sensorlogd.daemon.rollups.schedule import BLOCK_US, Schedule
 from sensorlogd.daemon.rollups.trouble import RunFailures
-from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.writing.between_commits.jobs import Superseded
 
 STOP_WITHIN_S = 2.0
@@ -52,9 +52,9 @@ class CoordinatorState(Enum):
 class Coordinator:
     """Owns the aggregator process (through ``Aggregator``) and the run in progress.
 
-    ``interval_s``: how often buckets are closed. ``zone``: of the 1d tier. ``now_us``: the wall clock that edges follow.
-    ``wake``: ends the loop's wait; called from any thread. ``patience``: so many times longer may storing roll-ups hold the
-    writer; more where no readings wait. ``start_child``, ``monotonic``, ``backoff``: for tests.
+    ``interval_s``: how often buckets are closed. ``zone``: of the 1d resolution. ``now_us``: the wall clock that edges follow.
+    ``wake``: ends the loop's wait; called from any thread. ``slice_factor``: slices of rows may occupy the writer so many times
+    longer than while a daemon's readings wait behind them. ``start_child``, ``monotonic``, ``backoff``: for tests.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Coordinator:
         now_us: Callable[[], int],
         *,
         wake: Callable[[], None] = lambda: None,
-        patience: float = 1.0,
+        slice_factor: float = 1.0,
         start_child: Callable[[Path], Child] = start_aggregator,
         monotonic: Callable[[], float] = time.monotonic,
         backoff: Backoff | None = None,
@@ -76,7 +76,7 @@ class Coordinator:
         self._zone = zone
         self._now_us = now_us
         self._wake = wake
-        self._patience = patience
+        self._slice_factor = slice_factor
         self._monotonic = monotonic
         self._aggregator = Aggregator(lambda: start_child(path), monotonic)
         self._schedule = Schedule(interval_s, lambda: writer.stats().committed, monotonic())
@@ -127,7 +127,7 @@ class Coordinator:
 
     def request(self) -> None:
         """Make a run due now (any thread)."""
-        self._schedule.wanted = True
+        self._schedule.want()
         self._wake()
 
     def on_readable(self) -> None:
@@ -156,7 +156,7 @@ class Coordinator:
     def stop(self, deadline_s: float = STOP_WITHIN_S) -> None:
         """End the process within the deadline. Idempotent; ``tick`` starts nothing afterwards."""
         computes = self.state is CoordinatorState.WORKING
-        self._run.over = True
+        self._run.end()
         self._aggregator.stop(deadline_s, computes=computes)
 
     # ---- the run goes on -------------------------------------------------------------------------------------------
@@ -194,10 +194,10 @@ class Coordinator:
         if self.state is not CoordinatorState.WORKING or self._run.storing:
             self._lose_process(f"said {type(message).__name__} out of turn")
         elif isinstance(message, Rows):
-            self._run.storing = True  # step 3
+            self._run.rows_sent()  # step 3
             self._handover.submit(self._run, "rows", functools.partial(self._run.store, message))
         elif isinstance(message, Done):
-            self._run.done = message
+            self._run.computed(message)
             self._handover.submit(self._run, "finish", self._run.finish)
         elif isinstance(message, Failed):
             self._process_failed(message)
@@ -206,12 +206,12 @@ class Coordinator:
 
     def _acknowledge_rows(self, run: RollUpRun, took_s: float) -> None:
         self.longest_store_s = max(self.longest_store_s, took_s)
-        run.storing = False
-        self._aggregator.send(Stored(took_s / self._patience))
+        run.rows_stored()
+        self._aggregator.send(Stored(took_s / self._slice_factor))
 
     def _end_run(self, run: RollUpRun) -> None:
         """Step 4 is committed: the run is over."""
-        run.over = True
+        run.end()
         self.runs += 1
         self._trouble.over()
         assert run.done is not None
@@ -230,17 +230,17 @@ class Coordinator:
 
     def _replace_process(self, after_s: float = 0.0) -> None:
         """End the process, whatever it does, and the run with it; a ``tick`` starts another."""
-        self._run.over = True
+        self._run.end()
         self._aggregator.replace(after_s)
-        self._schedule.wanted = True
+        self._schedule.want()
 
     def _end_superseded_run(self) -> None:
         """Another file is open: end the run for the file before it, whose roll-ups nobody needs any more."""
         if self.state is CoordinatorState.WORKING:
             self._replace_process()  # the process reads a snapshot of the former file
             return
-        self._run.over = True
-        self._schedule.wanted = True
+        self._run.end()
+        self._schedule.want()
 
     def _step_refused(self, reason: str) -> None:
         """The writer refused a step."""
@@ -248,13 +248,13 @@ class Coordinator:
             self._report_and_replace(reason)
             return
         self._trouble.report(reason)  # the fault is not the process's
-        self._run.over = True
+        self._run.end()
         self._schedule.put_off(self._monotonic() + self._trouble.pause_s())
 
     def _process_failed(self, message: Failed) -> None:
         """The process could not finish. If it found damage, report it to the writer, which may never read those pages."""
         self._trouble.report(message.reason)
-        self._run.over = True
+        self._run.end()
         if not message.damaged:
             return
         if self._trouble.is_damage(self._run.token):

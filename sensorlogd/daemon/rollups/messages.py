@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from sensorlogd.storage.rollups.compute import Advance, Key, Mark, Row
+from sensorlogd.storage.rollups.compute import Key, Row
+from sensorlogd.storage.rollups.outdated import Advance, Mark
 
 MOST_BYTES = 64 * 1024 * 1024  # of one message; a peer that announces more is not an aggregator
 _READ = 256 * 1024
@@ -42,7 +43,7 @@ class Work:
 
     old_edge_us: int
     new_edge_us: int
-    zone: str  # of the 1d tier
+    zone: str  # of the 1d resolution
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from sensorlogd.daemon.rollups.messages import ChildEnd, Done, Exit, Failed, Par
 from sensorlogd.storage.database import Failure, classify, connect_snapshots
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.rollups import compute, outdated, rebuild
-from sensorlogd.storage.rollups.compute import Advance, Key, Mark, Row
+from sensorlogd.storage.rollups.compute import Key, Row
+from sensorlogd.storage.rollups.outdated import Advance, Mark
 
 # Rows per message: so many that storing them holds the writer for STORE_S; measured anew with every message.
 ROWS_PER_MESSAGE = 300
@@ -101,7 +102,7 @@ def _do_run(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone
             for rows, deletes, advances in rebuild.compute_outdated(conn, new_edge_us, zone, enough):
                 sender.put(rows, deletes, (), advances)
             sender.finish(conn)
-            more = enough() and outdated.any_outdated(conn)
+            more = enough() and outdated.any_in_bulk(conn)
         return more, outdated.anything_left(conn)
     finally:
         conn.close()

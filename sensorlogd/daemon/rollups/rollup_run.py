@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from sensorlogd.daemon.rollups.messages import Done, Rows
 from sensorlogd.event_kinds import Kind
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage.ingest.append import Frontier
-from sensorlogd.storage.rollups import store
+from sensorlogd.storage.rollups import outdated, store
+from sensorlogd.storage.watermarks import Frontier
 
 if TYPE_CHECKING:
     from sensorlogd.daemon.writing.totals import WriterStats
@@ -97,7 +97,7 @@ class RollUpRun:
         if not self.over:
             store.apply_rows(db.conn, message.rows)
             store.delete_rows(db.conn, message.deletes)
-            store.clear_marks(db.conn, message.marks)
+            outdated.clear_minutes(db.conn, message.marks)
             store.advance_outdated(db.conn, message.advances)
         return began
 
@@ -112,3 +112,19 @@ class RollUpRun:
         """Use ``edge`` from now on; its transaction has been committed."""
         edge.frontier.edge_us = edge.new_us
         self.token, self.new_edge_us, self.behind = edge.token, edge.new_us, edge.behind
+
+    def rows_sent(self) -> None:
+        """Rows are on their way to the writer."""
+        self.storing = True
+
+    def rows_stored(self) -> None:
+        """The writer has stored them."""
+        self.storing = False
+
+    def computed(self, done: Done) -> None:
+        """Everything is computed, and its rows are stored."""
+        self.done = done
+
+    def end(self) -> None:
+        """Nothing of it is stored any more. Idempotent."""
+        self.over = True

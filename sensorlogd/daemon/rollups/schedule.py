@@ -15,7 +15,7 @@ FIRST_WITHIN_S = 5.0
 
 
 class Schedule:
-    """When a run is due; for the main thread, but ``wanted`` may be set by any. Moments are monotonic seconds.
+    """When a run is due; for the main thread, but ``want`` may be called by any. Moments are monotonic seconds.
 
     ``interval_s``: how often buckets are closed. ``committed``: how many readings have been stored. ``wanted``: a run is due at
     once. ``block_us``: the most that a run closes.
@@ -38,6 +38,10 @@ class Schedule:
         if now < self._not_before:
             return False
         return self.wanted or now >= self._due or self._committed() - self._rows_seen >= ROWS_TRIGGER
+
+    def want(self) -> None:
+        """A run is due at once. Any thread."""
+        self.wanted = True
 
     def begun(self, now: float) -> None:
         """A run is under way."""

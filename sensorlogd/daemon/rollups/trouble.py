@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from sensorlogd.daemon.sensing.backoff import Backoff
+from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.event_kinds import Emit, EventKind
 
 logger = logging.getLogger(__name__)

@@ -33,7 +33,7 @@ from typing import Any, cast
 from sensorlogd.batch import EXACT, Rounded
 from sensorlogd.config.models import ChannelOptions
 from sensorlogd.daemon.sensing.deadband import Deadband
-from sensorlogd.daemon.sensing.spikes import HeldReading, Spikes
+from sensorlogd.daemon.sensing.spikes import Spikes, WaitingReading
 from sensorlogd.quality import FLAG_MASK, GOOD, MISSING, NOT_EVALUATED, Flag, Test, combine
 from sensorlogd.scaling import divisor
 
@@ -110,29 +110,29 @@ class ChannelTreatment:
             number = self.curve.value(number)
         return (number / self.divisor if self.divisor is not None else number * self.scale) + self.offset
 
-    def treat_held(self, passed: list[HeldReading]) -> tuple[Values, list[int]]:
+    def treat_waiting(self, passed: list[WaitingReading]) -> tuple[Values, list[int]]:
         """As ``treat``, of readings that the spike test has passed on. A spike is no neighbour of the others."""
-        others = [held for held in passed if not held.spike]
+        others = [reading for reading in passed if not reading.spike]
         values: Values = []
         quality: int | list[int] = []
         if others:
-            times = [held.taken for held in others]
-            values, quality = self.treat(times, [held.raw for held in others], steps_of(times))
+            times = [reading.taken for reading in others]
+            values, quality = self.treat(times, [reading.raw for reading in others], steps_of(times))
         qualities = [quality] * len(others) if isinstance(quality, int) else quality
         of_others = iter(zip(values, qualities, strict=True))
         treated: Values = []
         flags: list[int] = []
-        for held in passed:
-            if held.spike:
-                value: float | None = held.value
+        for reading in passed:
+            if reading.spike:
+                value: float | None = reading.value
                 flag = combine(self.passed, SPIKE)
-                if not self.low <= held.value <= self.high:
+                if not self.low <= reading.value <= self.high:
                     flag = combine(flag, GROSS_RANGE)
-                flag = combine(flag, self._own_flags(held.raw))
+                flag = combine(flag, self._own_flags(reading.raw))
             else:
                 value, flag = next(of_others)
             treated.append(value)
-            flags.append(flag | held.mark)
+            flags.append(flag | reading.mark)
         return treated, flags
 
     def _own_flags(self, device_value: Any) -> int:
@@ -145,7 +145,7 @@ class ChannelTreatment:
         return quality
 
     def _common_quality(self, times: list[int], values: list[float], shortest_us: int, longest_us: int) -> int | None:
-        """The one quality of all values, or None if some need a closer look. State moves on only if it is not None."""
+        """The one quality of all values, or None if some must be tested one by one. State moves on only if it is not None."""
         low, high = min(values), max(values)
         if not (self.low <= low and high <= self.high and math.isfinite(low) and math.isfinite(high)):
             return None

@@ -7,26 +7,25 @@ back, one event says for how long it was away.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
-import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
-from pathlib import Path
-from typing import TypeVar
 
 from sensorlogd.batch import Batch, Block
-from sensorlogd.daemon.sensing.backoff import Backoff
-from sensorlogd.daemon.sensing.outage import Allowance, Outage
+from sensorlogd.daemon.backoff import Backoff
+from sensorlogd.daemon.sensing.driver_calls import DriverCalls
+from sensorlogd.daemon.sensing.outage import Outage
 from sensorlogd.daemon.sensing.returned import batch_of
+from sensorlogd.daemon.sensing.sensor_events import SensorEvents, fault_text
+from sensorlogd.daemon.sensing.sensor_status import SensorSnapshot, SensorState, SensorStatus
 from sensorlogd.daemon.sensing.time_judge import TimeJudge
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
 from sensorlogd.drivers.tap import Tap
-from sensorlogd.event_kinds import Emit, EventKind, Kind, Severity, kind_of, severity_of
+from sensorlogd.event_kinds import Emit, EventKind, kind_of
 from sensorlogd.notation.durations import format_duration
 from sensorlogd.notation.plurals import plural
 from sensorlogd.processes.wake_pipe import WakePipe
@@ -34,11 +33,8 @@ from sensorlogd.stamping.judging import TimeLimits
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 READ_TIMEOUT_S = 1.0
 REOPEN_AFTER_HEARTBEATS = 3  # a port that is open but silent for so long is closed and opened again
-HUNG_US = 30_000_000  # a driver that does not return for so long (and for a heartbeat) is shown as stale
 # After so many samples or so long a session was a good one: the next attempts come quickly again. A driver that dies
 # after each reading never gets there, and is tried less and less often.
 STEADY_SAMPLES = 10
@@ -46,54 +42,6 @@ STEADY_US = 10_000_000
 EMPTY_IN_A_ROW = 100  # so many empty reads in a row that took no time show a driver that does not wait for its device
 EMPTY_US = 1_000
 EMPTY_PAUSE_S = 0.01
-
-
-class SensorThreadState(Enum):
-    """What a sensor thread is doing; shown in ``status``."""
-
-    STARTING = "starting"  # opening, or open and nothing has arrived yet
-    READING = "reading"
-    STALE = "stale"  # silent for longer than the heartbeat; opened anew every few heartbeats meanwhile
-    BACKING_OFF = "backing_off"  # not usable now; waiting before the next attempt
-    FINISHED = "finished"  # the source ended for good
-    STOPPED = "stopped"
-
-
-_MOVES = {
-    SensorThreadState.STARTING: {
-        SensorThreadState.READING,
-        SensorThreadState.STALE,
-        SensorThreadState.BACKING_OFF,
-        SensorThreadState.FINISHED,
-        SensorThreadState.STOPPED,
-    },
-    SensorThreadState.READING: {
-        SensorThreadState.STALE,
-        SensorThreadState.BACKING_OFF,
-        SensorThreadState.FINISHED,
-        SensorThreadState.STOPPED,
-    },
-    SensorThreadState.STALE: {
-        SensorThreadState.READING,
-        SensorThreadState.BACKING_OFF,
-        SensorThreadState.FINISHED,
-        SensorThreadState.STOPPED,
-    },
-    SensorThreadState.BACKING_OFF: {SensorThreadState.STARTING, SensorThreadState.STOPPED},
-    SensorThreadState.FINISHED: {SensorThreadState.STOPPED},
-    SensorThreadState.STOPPED: {SensorThreadState.STARTING},
-}
-
-
-@dataclass(frozen=True, slots=True)
-class SensorThreadStatus:
-    """A snapshot. ``last_reading_us``: when a reading last arrived. ``counters``: since the sensor thread was made."""
-
-    state: SensorThreadState
-    since_us: int
-    last_reading_us: int | None
-    last_error: str | None
-    counters: dict[str, int] = field(default_factory=dict)
 
 
 class _Silent(DriverError):
@@ -129,24 +77,16 @@ class SensorThread:
         self.treatment = treatment
         self.inbox = inbox
         self.clock = clock
-        self.emit = emit
         self.heartbeat_us = heartbeat_us
         self.clock_synced = clock_synced
         self.backoff = backoff or Backoff()
-        self.judge = TimeJudge(time_limits, self.count, self._report)
         self.tap = Tap()  # what passes over the port, for whoever listens
+        self._status = SensorStatus(name, clock)
+        self._events = SensorEvents(name, clock, emit)
+        self._calls = DriverCalls(clock, heartbeat_us, self._events.report)
+        self._judge = TimeJudge(time_limits, self._status.count, self._events.report)
         self._stop = threading.Event()
-        self._lock = threading.Lock()  # guards what status() shows
         self._wake = WakePipe()
-        self._state = SensorThreadState.STOPPED
-        self._since_us = clock.now_us()
-        self._last_reading_us: int | None = None
-        self._last_error: str | None = None
-        self._counters: dict[str, int] = {}
-        self._examples: dict[str, str] = {}
-        self._inside: tuple[str, int] | None = None  # which call of the driver we are in, since when (monotonic)
-        self._hang_reported = False
-        self._allowance = Allowance(clock.monotonic_us)
         # The sensor thread's own:
         self._outage = Outage()
         self._heard_us = 0  # monotonic
@@ -176,59 +116,26 @@ class SensorThread:
         self._wake.close()
         return True
 
-    def status(self) -> SensorThreadStatus:
+    def status(self) -> SensorSnapshot:
         """What the sensor is doing now. A driver that does not return is stale, whatever it did before."""
-        hung = self._overdue_call()
-        with self._lock:
-            state, since_us, error = self._state, self._since_us, self._last_error
-            if hung is not None:
-                error, for_us = hung
-                state, since_us = SensorThreadState.STALE, self.clock.now_us() - for_us
-            return SensorThreadStatus(state, since_us, self._last_reading_us, error, dict(self._counters))
+        now = self._status.snapshot()
+        overdue = self._calls.overdue()
+        if overdue is None:
+            return now
+        error, for_us = overdue
+        return dataclasses.replace(now, state=SensorState.STALE, since_us=self.clock.now_us() - for_us, last_error=error)
 
     def watch(self) -> None:
         """Called now and then on another thread: reports, once, a driver that does not return."""
-        hung = self._overdue_call()
-        if hung is not None and not self._hang_reported:
-            self._hang_reported = True
-            self._report(EventKind.STALE, hung[0])
+        self._calls.report_overdue()
 
     def examples(self) -> dict[str, str]:
         """For each counter the last example of what was counted."""
-        with self._lock:
-            return dict(self._examples)
+        return self._status.examples()
 
     def count(self, counter: str, n: int, example: str) -> None:
         """Add to a counter that ``status`` shows."""
-        with self._lock:
-            self._counters[counter] = self._counters.get(counter, 0) + n
-            if example:
-                self._examples[counter] = example[:200]
-
-    def _overdue_call(self) -> tuple[str, int] | None:
-        """(what to say, for how many microseconds), if the driver should have returned long ago."""
-        inside = self._inside
-        if inside is None:
-            return None
-        call, since_us = inside
-        for_us = self.clock.monotonic_us() - since_us
-        if for_us <= max(HUNG_US, self.heartbeat_us):
-            return None
-        return f"the driver does not return from {call}()", for_us
-
-    def _report(self, kind: Kind, detail: str, fault: BaseException | None = None) -> None:
-        """An event and a line in the log, unless there were too many of them lately."""
-        withheld = self._allowance.take()
-        if withheld is None:
-            return
-        if withheld:
-            detail = (
-                f"{detail} ({withheld}"
-                f" {plural(withheld, 'event before this one was', 'events before this one were')} too many to record)"
-            ).strip()
-        level = logging.INFO if severity_of(kind) is Severity.INFO else logging.WARNING
-        logger.log(level, "%s: %s", self.name, detail or kind, exc_info=fault)
-        self.emit(kind, self.name, detail)
+        self._status.count(counter, n, example)
 
     # ---- the sensor thread -----------------------------------------------------------------------------------------
 
@@ -236,32 +143,22 @@ class SensorThread:
         """The life of the thread: session after session, with a pause between two, until it is stopped."""
         try:
             while not self._stop.is_set():
-                if self._state is not SensorThreadState.STALE:
-                    self._change_state(SensorThreadState.STARTING)
+                if self._status.state is not SensorState.STALE:
+                    self._status.move(SensorState.STARTING)
                 try:
                     self._run_session()
                 except EndOfData:
-                    self._change_state(SensorThreadState.FINISHED)
-                    self._report(EventKind.FINISHED, "the source has ended")
+                    self._status.move(SensorState.FINISHED)
+                    self._events.report(EventKind.FINISHED, "the source has ended")
                     self._stop.wait()
                 except _Silent:
                     self._stop.wait(self.backoff.next_s())
                 except BaseException as error:  # whatever a driver raises, SystemExit included, costs this sensor only
                     self._note_failure(error)
-                    self._change_state(SensorThreadState.BACKING_OFF)
+                    self._status.move(SensorState.BACKING_OFF)
                     self._stop.wait(self.backoff.next_s())
         finally:
-            self._change_state(SensorThreadState.STOPPED)
-
-    def _change_state(self, to: SensorThreadState) -> None:
-        """Every change of state. ``_MOVES`` says which there are."""
-        before = self._state
-        if to is before:
-            return
-        assert to in _MOVES[before], f"{before} -> {to}"
-        with self._lock:
-            self._state, self._since_us = to, self.clock.now_us()
-        logger.debug("%s: %s -> %s (%s)", self.name, before.value, to.value, self._last_error or "no error")
+            self._status.move(SensorState.STOPPED)
 
     def _run_session(self) -> None:
         """Read with one driver, from open to close. Returns when stopped, raises when the device is lost."""
@@ -274,19 +171,19 @@ class SensorThread:
             self._stop.wait,
             self.clock.now_us,
             self.count,
-            lambda kind, detail: self._report(kind_of(kind), detail),
+            lambda kind, detail: self._events.report(kind_of(kind), detail),
             self.tap.offer,
         )
-        driver = self._call_driver("make", lambda: self.make_driver(context))
+        driver = self._calls.run("make", lambda: self.make_driver(context))
         self._source_waits = driver.waits
         try:
-            self._call_driver("open", driver.open)
+            self._calls.run("open", driver.open)
             self._heard_us = self.clock.monotonic_us()
             self._read_until_stopped(driver)
         finally:
             self._put_held_back()
             try:
-                self._call_driver("close", driver.close)
+                self._calls.run("close", driver.close)
             except BaseException:  # a fault of the driver, after the fact
                 logger.exception("%s: the driver failed in close()", self.name)
 
@@ -295,7 +192,7 @@ class SensorThread:
         empty = 0
         while not self._stop.is_set():
             began_us = self.clock.monotonic_us()
-            got = self._call_driver("read", lambda: driver.read(READ_TIMEOUT_S))
+            got = self._calls.run("read", lambda: driver.read(READ_TIMEOUT_S))
             batch = batch_of(driver, got, self.clock.now_us())
             if batch.times_us:
                 empty = 0
@@ -306,35 +203,20 @@ class SensorThread:
                 self._stop.wait(EMPTY_PAUSE_S)
             self._note_silence()
 
-    def _call_driver(self, call: str, run: Callable[[], T]) -> T:
-        """Call ``run``, a method ``call`` of the driver, so that one that does not return is noticed. Raises what it raises."""
-        self._inside = (call, self.clock.monotonic_us())
-        try:
-            return run()
-        finally:
-            self._note_return()
-
-    def _note_return(self) -> None:
-        self._inside = None
-        if self._hang_reported:
-            self._hang_reported = False
-            self._report(EventKind.RETURNED, "the driver has returned")
-
     def _treat_and_put(self, batch: Batch) -> None:
         """Judge the times and treat the values of a batch, and put into the inbox what is to be stored. A batch without any
         configured channel counts as silence."""
         mapped = self.treatment.mapped
         synced = self.clock_synced()
-        parts = self.judge.judge(batch, self.clock.now_us(), clock_set=synced)
+        parts = self._judge.judge(batch, self.clock.now_us(), clock_set=synced)
         blocks = [self.treatment.process(part, clock_synced=synced) for part in parts]
         if self.treatment.mapped == mapped:
             self._note_silence()  # something came, but nothing of what is configured
             return
         self._heard_us = self.clock.monotonic_us()
         self._session_samples += len(batch.times_us)
-        with self._lock:
-            self._last_reading_us = self.clock.now_us()
-        if self._state is not SensorThreadState.READING:
+        self._status.note_reading()
+        if self._status.state is not SensorState.READING:
             self._note_arrival()
         for block in blocks:
             self._put_or_count(block)
@@ -361,66 +243,41 @@ class SensorThread:
 
     def _note_arrival(self) -> None:
         """The first reading of a session, or after silence."""
-        self._change_state(SensorThreadState.READING)
-        with self._lock:
-            self._last_error = None
+        self._status.move(SensorState.READING)
+        self._status.note_error(None)
         if not self._outage.since_us:
-            self._report(EventKind.CONNECTED, "")
+            self._events.report(EventKind.CONNECTED, "")
             return
         self.count("reconnects", 1, "")
         away_us = self.clock.monotonic_us() - self._outage.since_us
         attempts = self._outage.attempts
         self._outage = Outage()
         after = f"readings again after {format_duration(round(away_us / 1000) * 1000)}"
-        self._report(EventKind.CONNECTED, after + (f", {attempts} {plural(attempts, 'attempt')}" if attempts else ""))
+        self._events.report(EventKind.CONNECTED, after + (f", {attempts} {plural(attempts, 'attempt')}" if attempts else ""))
 
     def _note_silence(self) -> None:
         """Nothing arrived. Stale after one heartbeat; after some more the port is opened anew."""
         quiet_us = self.clock.monotonic_us() - self._heard_us
-        if quiet_us > self.heartbeat_us and self._state is not SensorThreadState.STALE:
+        if quiet_us > self.heartbeat_us and self._status.state is not SensorState.STALE:
             reason = f"no reading for {format_duration(self.heartbeat_us)}"
-            with self._lock:
-                self._last_error = reason
-            self._change_state(SensorThreadState.STALE)
+            self._status.note_error(reason)
+            self._status.move(SensorState.STALE)
             self._put_held_back()
             if self._outage.note_cause(reason, self._heard_us):
-                self._report(EventKind.STALE, self._with_examples(reason))
+                self._events.report(EventKind.STALE, self._status.with_examples(reason))
         if quiet_us > self.heartbeat_us * REOPEN_AFTER_HEARTBEATS:
             self._outage.attempts += 1
             raise _Silent("silent")
-
-    def _with_examples(self, reason: str) -> str:
-        """Add examples of what was discarded meanwhile: most likely they show why nothing was read."""
-        with self._lock:
-            shown = "; ".join(f"{self._counters[name]} {name}, e.g. {example}" for name, example in self._examples.items())
-        return f"{reason}; {shown}" if shown else reason
 
     def _note_failure(self, error: BaseException) -> None:
         """Note why a session failed. A new cause is recorded as an event; after a good session the next attempts come quickly."""
         now_us = self.clock.monotonic_us()
         if self._session_samples >= STEADY_SAMPLES or (self._session_samples and now_us - self._session_us >= STEADY_US):
             self.backoff.reset()
-        reason = _describe(error)
-        with self._lock:
-            self._last_error = reason
+        reason = fault_text(error)
+        self._status.note_error(reason)
         new = self._outage.note_cause(reason, now_us)
         self._outage.attempts += 1
         if new:
             # The traceback is for the author of the driver.
-            self._report(EventKind.LOST, reason, None if isinstance(error, (DriverError, OSError)) else error)
-
-
-def _describe(error: BaseException) -> str:
-    """One line: what a driver raised and, where it is the driver's own fault, where."""
-    try:
-        text = " ".join(str(error).split())[:300]
-        hint = str(getattr(error, "hint", ""))
-    except Exception:  # even that can fail
-        text = hint = ""
-    if isinstance(error, DriverError):
-        return f"{text}; {hint}" if hint else text
-    words = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    frames = traceback.extract_tb(error.__traceback__)
-    if frames and not isinstance(error, OSError):
-        words += f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
-    return words
+            self._events.report(EventKind.LOST, reason, None if isinstance(error, (DriverError, OSError)) else error)

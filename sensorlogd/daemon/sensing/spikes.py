@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 
-class HeldReading(NamedTuple):
+class WaitingReading(NamedTuple):
     """A reading on its way. ``taken``: when it was taken or arrived; ``ts``: the time it is stored under; ``value``: scaled."""
 
     taken: int
@@ -32,44 +32,44 @@ class Spikes:
     def __init__(self, size: float, reach_us: int) -> None:
         self.size = size
         self.reach_us = reach_us
-        self.held: HeldReading | None = None
-        self._before: HeldReading | None = None  # the last one passed on that is a neighbour
+        self.waiting: WaitingReading | None = None
+        self._before: WaitingReading | None = None  # the last one passed on that is a neighbour
 
-    def take(self, arrived: Sequence[HeldReading]) -> list[HeldReading]:
+    def take(self, arrived: Sequence[WaitingReading]) -> list[WaitingReading]:
         """What can be passed on, in order."""
-        passed: list[HeldReading] = []
+        passed: list[WaitingReading] = []
         for reading in arrived:
             if not math.isfinite(reading.value):
                 passed += self.flush()
                 passed.append(reading)
                 self._before = None
                 continue
-            if self.held is not None:
-                passed.append(self._judge(self.held, reading))
-            self.held = reading
+            if self.waiting is not None:
+                passed.append(self._judge(self.waiting, reading))
+            self.waiting = reading
         return passed
 
-    def flush(self) -> list[HeldReading]:
+    def flush(self) -> list[WaitingReading]:
         """Give up the reading that is held back, unjudged, because its successor will not come soon."""
-        held, self.held = self.held, None
-        if held is None:
+        waiting, self.waiting = self.waiting, None
+        if waiting is None:
             return []
-        self._before = held
-        return [held]
+        self._before = waiting
+        return [waiting]
 
-    def _judge(self, held: HeldReading, after: HeldReading) -> HeldReading:
+    def _judge(self, waiting: WaitingReading, after: WaitingReading) -> WaitingReading:
         """The reading that was held back, marked if it is a spike. If it is none it is the neighbour of those that follow."""
         before = self._before
-        if before is not None and self._near(before, held) and self._near(held, after):
+        if before is not None and self._near(before, waiting) and self._near(waiting, after):
             size = self.size
             if (
-                abs(held.value - before.value) > size
-                and abs(held.value - after.value) > size
+                abs(waiting.value - before.value) > size
+                and abs(waiting.value - after.value) > size
                 and abs(after.value - before.value) <= size
             ):
-                return held._replace(spike=True)  # it does not become _before: no later reading is compared with a spike
-        self._before = held
-        return held
+                return waiting._replace(spike=True)  # it does not become _before: no later reading is compared with a spike
+        self._before = waiting
+        return waiting
 
-    def _near(self, before: HeldReading, other: HeldReading) -> bool:
+    def _near(self, before: WaitingReading, other: WaitingReading) -> bool:
         return abs(other.taken - before.taken) <= self.reach_us

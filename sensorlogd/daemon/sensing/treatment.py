@@ -14,7 +14,7 @@ from typing import Any
 from sensorlogd.batch import Batch, Block, Column
 from sensorlogd.config.models import ChannelOptions
 from sensorlogd.daemon.sensing.channel_treatment import ChannelTreatment, Values, steps_of
-from sensorlogd.daemon.sensing.spikes import HeldReading
+from sensorlogd.daemon.sensing.spikes import WaitingReading
 from sensorlogd.quality import Test
 
 BAD_TIME = int(Test.BAD_TIME)  # a mark beside the flag, as the following
@@ -109,27 +109,27 @@ class Treatment:
             column
             for channels in self._by_source.values()
             for channel in channels
-            if channel.spikes is not None and (column := self._treat_held_column(channel, channel.spikes.flush())) is not None
+            if channel.spikes is not None and (column := self._treat_waiting_column(channel, channel.spikes.flush())) is not None
         ]
         return Block(self.sensor, columns, self._device_time) if columns else None
 
     def _treat_column(self, channel: ChannelTreatment, rows: _Rows, raw: list[Any], mark: int) -> Column | None:
         if channel.spikes is not None:
             arrived = [
-                HeldReading(taken, ts, value, mark, channel.value_of(value))
+                WaitingReading(taken, ts, value, mark, channel.value_of(value))
                 for taken, ts, value in zip(rows.taken, rows.times, raw, strict=True)
             ]
-            return self._treat_held_column(channel, channel.spikes.take(arrived))
+            return self._treat_waiting_column(channel, channel.spikes.take(arrived))
         values, quality = channel.treat(rows.taken, raw, rows.steps)
         if mark:
             quality = quality | mark if isinstance(quality, int) else [flags | mark for flags in quality]
         return self._thin_out(channel, rows.times, values, quality)
 
-    def _treat_held_column(self, channel: ChannelTreatment, passed: list[HeldReading]) -> Column | None:
+    def _treat_waiting_column(self, channel: ChannelTreatment, passed: list[WaitingReading]) -> Column | None:
         if not passed:
             return None
-        values, qualities = channel.treat_held(passed)
-        return self._thin_out(channel, [held.ts for held in passed], values, qualities)
+        values, qualities = channel.treat_waiting(passed)
+        return self._thin_out(channel, [reading.ts for reading in passed], values, qualities)
 
     def _thin_out(self, channel: ChannelTreatment, times: list[int], values: Values, quality: int | list[int]) -> Column | None:
         """The readings that the deadband lets pass."""

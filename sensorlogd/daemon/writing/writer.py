@@ -28,8 +28,10 @@ from sensorlogd.daemon.writing import ending
 from sensorlogd.daemon.writing.between_commits.jobs import Job, JobRunner, Jobs
 from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
 from sensorlogd.daemon.writing.between_commits.upkeep_task import UpkeepTask
-from sensorlogd.daemon.writing.commits.commit import Report, Timetable
+from sensorlogd.daemon.writing.bookkeeping import Bookkeeping
+from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.commits.storing import Storing
+from sensorlogd.daemon.writing.commits.timetable import Timetable
 from sensorlogd.daemon.writing.commits.watched import Nobody, Watcher
 from sensorlogd.daemon.writing.disk.space import Space
 from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
@@ -38,7 +40,7 @@ from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending
 from sensorlogd.daemon.writing.recovery import failures
 from sensorlogd.daemon.writing.recovery.failures import Failing
-from sensorlogd.daemon.writing.recovery.held import HeldFiles
+from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.totals import Totals, WriterState, WriterStats
@@ -98,47 +100,44 @@ class Writer:
         self._note_lost = note_lost
         self._watcher: Watcher = watcher or Nobody()
         self._notices = Notices(clock.now_us, self._watcher.note)
-        self._computing = computing or Computing(Formulas(), self._notices.emit)
-        self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, clock.corrected, self._compute_from)
         self._totals = Totals()
         self._times = Timetable(settings.status_interval_s, settings.latest_interval_s)
+        books = Bookkeeping(self._totals, self._notices, self._times)
+        self._computing = computing or Computing(Formulas(), self._notices.emit)
+        self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, clock.corrected, self._compute_from)
         self._stopping = threading.Event()
         self._stop_at = float("inf")  # monotonic: what is not stored by then is spilled
         self.lost_at_end = 0  # readings that could be stored nowhere
         space = Space(settings.path, settings.min_free_bytes)
         self._work = KeptWork(workers, space)
-        self._held = HeldFiles(self._work)
+        self._files = OpenFiles(self._work)
         self._growth = WalGrowth(self._notices.emit)
-        self._trouble = Trouble(
-            self._held,
-            opening,
-            inbox,
-            self._totals,
-            self._notices,
-            self._times,
-            clock.now_us,
-            self._stopping,
-            sets_aside=settings.sets_aside,
-        )
+        self._trouble = Trouble(self._files, books, opening, inbox, clock.now_us, self._stopping, sets_aside=settings.sets_aside)
         self.ready = self._trouble.ready  # the database is open (or refused)
         self._storing = Storing(
-            self._held,
-            self._pending,
-            space,
-            self._times,
-            self._totals,
-            self._notices,
+            self._files,
+            books,
             self._trouble,
-            opening,
-            clock,
-            self._watcher,
+            self._pending,
+            space=space,
+            opening=opening,
+            clock=clock,
+            watcher=self._watcher,
             report=report,
             ordered=self._work.ordered,
             latest_back_us=int(max(2 * settings.commit_interval_s, 5.0) * 1e6),
         )
         self._jobs = Jobs()
-        self._runner = JobRunner(self._jobs, self._held, self._trouble, self._totals, self._work.ordered)
-        self._upkeep = UpkeepTask(self._held, self._work, self._growth, clock, self._notices, rolls_up, opening.note_time)
+        self._runner = JobRunner(self._jobs, self._files, self._trouble, self._totals, self._work.ordered)
+        self._upkeep = UpkeepTask(
+            self._files,
+            self._work,
+            self._growth,
+            self._notices,
+            clock=clock,
+            rolls_up=rolls_up,
+            note_time=opening.note_time,
+        )
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     # ---- from any thread -------------------------------------------------------------------------------------------
@@ -188,7 +187,7 @@ class Writer:
     @property
     def open_token(self) -> int | None:
         """Which opening of the database jobs meet now; None: nothing is open. Any thread."""
-        db = self._held.db
+        db = self._files.db
         return None if db is None else db.token
 
     def stats(self) -> WriterStats:
@@ -251,11 +250,11 @@ class Writer:
         """One round of the loop: open the database if need be, take what has come, commit what is due, run jobs, look after
         the database."""
         trouble = self._trouble
-        if self._held.db is None and trouble.may_try():
+        if self._files.db is None and trouble.may_try():
             trouble.attempt(Task("opening", self._open))
         self._pending.take(self._wait_s())
         self._show_watcher()
-        if self._held.db is None or not trouble.may_try():
+        if self._files.db is None or not trouble.may_try():
             return
         if trouble.failing.count or self._stopping.is_set() or self._storing.is_due():
             self._storing.store()
@@ -275,7 +274,7 @@ class Writer:
         if self._trouble.is_well():
             self._watcher.observe(self._pending.blocks, well=True)
         else:
-            self._watcher.observe([*self._pending.blocks, *self.inbox.held()], well=False)
+            self._watcher.observe([*self._pending.blocks, *self.inbox.waiting()], well=False)
 
     def _wait_s(self) -> float:
         """How long to wait for readings, in seconds; while the database is in trouble, for the next try."""
@@ -307,7 +306,7 @@ class Writer:
     def _open(self) -> None:
         """Open the database, and pass on what was found at the opening. Raises what ``Opening.open`` raises."""
         db, notes = self.opening.open(first=not self.ready.is_set())
-        self._held.db = db
+        self._files.db = db
         self._watcher.opened(db)
         self._pending.add(self._computing.opened(db))
         for note in reversed(notes.before):
@@ -348,15 +347,15 @@ class Writer:
         self._jobs.close("the writer stopped")
         complete = self._trouble.refusal is not None or self._spill_the_rest()
         self._pending.give_up("the writer stopped")
-        if self._held.db is not None:
+        if self._files.db is not None:
             try:
-                self._held.db.look_at_file()
+                self._files.db.check_file()
                 ending.last_words(
-                    self._held.db, self._storing.report(), clean=complete, now_us=self.now_us(), marks=self.clock.stored()
+                    self._files.db, self._storing.report(), clean=complete, now_us=self.now_us(), marks=self.clock.stored()
                 )
             except FileGone as error:
                 self._trouble.rescue(failures.decide(error, Failing()))
             except Exception as error:  # whatever it is: what was committed is safe, and the process ends now
                 logger.warning("database: could not be closed cleanly: %s", error)
-                self._held.let_go()
-            self._held.db = None
+                self._files.let_go()
+            self._files.db = None

@@ -18,8 +18,8 @@ from sensorlogd.config.models import ChannelOptions, DurationUs, Name
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError
 from sensorlogd.drivers.serial.options import PortOptions
 from sensorlogd.drivers.serial.shared import port_for
-from sensorlogd.drivers.transactions import Asker, Backoff, Fate, Outcome, Question
-from sensorlogd.drivers.transactions.backoff import OWN_CAP_S, SHARED_CAP_S
+from sensorlogd.drivers.transactions import Asker, AskingPace, Fate, Outcome, Question
+from sensorlogd.drivers.transactions.asking_pace import OWN_CAP_S, SHARED_CAP_S
 from sensorlogd.drivers.transactions.line import QUIET_TURNAROUNDS, START_QUIET_S
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class MbusDriver(Driver):
         self._interval_s = (options.interval or 1) / 1e6
         self.port = port_for(options, context, asks=True, quiet_s=min(self._turnaround_s, START_QUIET_S))
         self.asker = Asker(self.port, context)
-        self.meter = self._new_backoff()
+        self.meter = self._new_pace()
         self.wanted = {channel.source or name for name, channel in options.channels.items()}
         self._due = 0.0
         self._round: Round | None = None
@@ -75,14 +75,14 @@ class MbusDriver(Driver):
         """How many bytes have arrived; ``try`` shows it when there is no reading."""
         return self.asker.bytes_seen
 
-    def _new_backoff(self) -> Backoff:
-        return Backoff(self._interval_s, SHARED_CAP_S if self.options.shared else OWN_CAP_S)
+    def _new_pace(self) -> AskingPace:
+        return AskingPace(self._interval_s, SHARED_CAP_S if self.options.shared else OWN_CAP_S)
 
     def open(self) -> None:
         """Open the port. What an earlier driver of this sensor learned of the meter, its pause after misses included, is taken over from
         the line. Raises DriverError."""
         self.port.open()
-        self.meter = self.port.line.recall(f"{self.context.sensor} {self.options.address} {self._interval_s}", self._new_backoff)
+        self.meter = self.port.line.recall(f"{self.context.sensor} {self.options.address} {self._interval_s}", self._new_pace)
         self._due = time.monotonic()
         self._round = None
 

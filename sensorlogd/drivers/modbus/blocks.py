@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sensorlogd.drivers.modbus.registers import Register, RegisterQuestion, questions
-from sensorlogd.drivers.transactions import Backoff
+from sensorlogd.drivers.transactions import AskingPace
 
 SILENT_TWICE = 2  # a block is cut only when its silence is no accident
 MAY_HEAL = 2  # so often in a row a cut block is made whole again because its parts answer, and still has not answered as a whole
@@ -25,7 +25,7 @@ class Block:
     """
 
     question: RegisterQuestion
-    backoff: Backoff
+    pace: AskingPace
     parent: Block | None = None
     refused: bool = False
     heals: int = 0
@@ -51,12 +51,12 @@ class Blocks:
         self.all = self._make_blocks(registers, None)
 
     def _make_blocks(self, registers: Mapping[str, Register], parent: Block | None) -> list[Block]:
-        return [Block(question, Backoff(*self._times), parent) for question in questions(registers, *self._limits)]
+        return [Block(question, AskingPace(*self._times), parent) for question in questions(registers, *self._limits)]
 
     def round(self, now: float) -> list[Block]:
         """The blocks that are due now."""
         order = self.all[self._first :] + self.all[: self._first]
-        return [block for block in order if block.backoff.due(now)]
+        return [block for block in order if block.pace.due(now)]
 
     def begin_elsewhere(self) -> None:
         """Begin the next round with another block, because it is not known whether the unit is silent or only its first block."""
@@ -74,7 +74,7 @@ class Blocks:
     def answered(self, block: Block) -> None:
         """The block was answered, so its back-off ends. Once all parts of a cut block have answered, its silence was an accident,
         and they are joined again."""
-        block.backoff.answered()
+        block.pace.answered()
         block.spoke, block.reported, block.heals = True, False, 0
         parent = block.parent
         if parent is None or parent.refused or parent.heals >= MAY_HEAL:
@@ -84,7 +84,7 @@ class Blocks:
             parent.question.names
         ):
             parent.heals += 1
-            parent.backoff.answered()
+            parent.pace.answered()
             self._replace(parts, [parent])
 
     def _replace(self, old: list[Block], new: list[Block]) -> None:

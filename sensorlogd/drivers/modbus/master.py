@@ -13,8 +13,8 @@ from sensorlogd.drivers.modbus.codec import AwaitedResponse, request
 from sensorlogd.drivers.modbus.options import ModbusOptions
 from sensorlogd.drivers.modbus.registers import readings
 from sensorlogd.drivers.serial.shared import Port
-from sensorlogd.drivers.transactions import Asker, Awaited, Backoff, Fate, Outcome, Question
-from sensorlogd.drivers.transactions.backoff import OWN_CAP_S, SHARED_CAP_S
+from sensorlogd.drivers.transactions import Asker, AskingPace, Awaited, Fate, Outcome, Question
+from sensorlogd.drivers.transactions.asking_pace import OWN_CAP_S, SHARED_CAP_S
 from sensorlogd.event_kinds import EventKind
 
 LEARNING_S = 0.05  # listened on after a unit's first answers: some repeat themselves
@@ -54,11 +54,11 @@ class Master:
         self._sample: dict[str, float] = {}
         self._sampled_us: int | None = None
 
-    def _new_knowledge(self) -> tuple[Backoff, Blocks]:
+    def _new_knowledge(self) -> tuple[AskingPace, Blocks]:
         """The knowledge about a unit before the first question."""
         options, interval_s = self.options, self._interval_s
         blocks = Blocks(self.registers, options.max_gap, options.max_registers, interval_s=interval_s, cap_s=SHARED_CAP_S)
-        return Backoff(interval_s, SHARED_CAP_S if options.shared else OWN_CAP_S), blocks
+        return AskingPace(interval_s, SHARED_CAP_S if options.shared else OWN_CAP_S), blocks
 
     def opened(self) -> None:
         """The port was opened. What was learned about the unit before is still known."""
@@ -182,8 +182,8 @@ class Master:
                     self.blocks.cut(block)
             return
         for block in silent:
-            block.backoff.missed(now)
-            if block.backoff.misses < SILENT_TWICE:
+            block.pace.missed(now)
+            if block.pace.misses < SILENT_TWICE:
                 continue
             if not block.single:
                 self.blocks.cut(block)
@@ -207,8 +207,8 @@ class Master:
             block.refused = True
             self._todo[:0] = self.blocks.cut(block)
             return
-        block.backoff.missed(time.monotonic())
-        if block.backoff.misses >= SILENT_TWICE:
+        block.pace.missed(time.monotonic())
+        if block.pace.misses >= SILENT_TWICE:
             self._report_block(block, EventKind.REFUSED_REGISTERS, f"is refused ({name})")
 
     def _report_block(self, block: Block, kind: EventKind, what: str) -> None:

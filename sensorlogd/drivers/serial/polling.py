@@ -17,8 +17,8 @@ from sensorlogd.drivers.decoding import Decoder
 from sensorlogd.drivers.serial.gaps import GapClock, gap_s
 from sensorlogd.drivers.serial.options import LineFormat, SerialOptions
 from sensorlogd.drivers.serial.shared import Port
-from sensorlogd.drivers.transactions import Asker, Awaited, Backoff, Fate, Question
-from sensorlogd.drivers.transactions.backoff import OWN_CAP_S, SHARED_CAP_S
+from sensorlogd.drivers.transactions import Asker, AskingPace, Awaited, Fate, Question
+from sensorlogd.drivers.transactions.asking_pace import OWN_CAP_S, SHARED_CAP_S
 
 GAP_S = 0.2  # an answer that has begun within the turnaround goes on within this
 LEARNING_S = 1.0  # a second line comes sooner
@@ -38,7 +38,7 @@ class Poller:
         self.asker = Asker(port, context)
         self.own = not options.shared
         self._interval_s = (options.interval or 1) / 1e6
-        self.device = self._new_backoff()
+        self.device = self._new_pace()
         self.gaps = GapClock(port, gap_s(options))  # between two questions
         self._due = time.monotonic()
         self._asking = False
@@ -53,14 +53,14 @@ class Poller:
         """How many bytes have arrived; ``try`` shows it."""
         return self.asker.bytes_seen
 
-    def _new_backoff(self) -> Backoff:
-        return Backoff(self._interval_s, OWN_CAP_S if self.own else SHARED_CAP_S)
+    def _new_pace(self) -> AskingPace:
+        return AskingPace(self._interval_s, OWN_CAP_S if self.own else SHARED_CAP_S)
 
     def opened(self) -> None:
         """The port was opened. What was learned about the device before is still known."""
         self._due = time.monotonic()
         key = f"{self.context.sensor} {self._question.key} {self._interval_s}"
-        self.device = self.port.line.recall(key, self._new_backoff)
+        self.device = self.port.line.recall(key, self._new_pace)
 
     def _make_question(self) -> Question:
         """The question that is asked each time. A sensor that has the line for itself takes whatever comes as its own; others are told

@@ -4,7 +4,7 @@
     asking.py    one question and its fate: turn, quiet time, echo, retries, time-out, reconnection
     answers.py   what a driver must say of the answer it waits for, so that another's is not taken for it
     echo.py      on a half-duplex line what we send comes back
-    backoff.py   who does not answer is asked less often
+    asking_pace.py   who does not answer is asked less often
 
 A driver makes one ``Asker`` for its port and asks ``Question``; it gets an ``Outcome``.
 """
@@ -14,6 +14,6 @@ from sensorlogd.drivers.transactions.asking import Asker as Asker
 from sensorlogd.drivers.transactions.asking import Fate as Fate
 from sensorlogd.drivers.transactions.asking import Outcome as Outcome
 from sensorlogd.drivers.transactions.asking import Question as Question
-from sensorlogd.drivers.transactions.backoff import Backoff as Backoff
+from sensorlogd.drivers.transactions.asking_pace import AskingPace as AskingPace
 from sensorlogd.drivers.transactions.line import Line as Line
 from sensorlogd.drivers.transactions.line import line_of as line_of

@@ -16,6 +16,7 @@ import sqlite3
 from typing import NamedTuple
 
 from sensorlogd.storage import work
+from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.work import State
 
@@ -85,24 +86,12 @@ def begin(conn: sqlite3.Connection, old: int, new: int, linear: Linear, now_us: 
         ' SELECT :new, valid_from, scale * :factor, "offset" * :factor + :shift, curve FROM calibration WHERE series_id = :old',
         {"new": new, "old": old, **linear._asdict()},
     )
-    carry_latest(conn, old, new, linear)
+    latest.carry(conn, old, new, *linear)
     # Until the work is done queries answer from readings for both series, because their roll-ups do not know which readings have
     # moved.
     outdated.mark(conn, [old, new], now_us)
     request = {"old": old, "new": new, "factor": linear.factor, "shift": linear.shift}
     return work.order(conn, CONVERT, request, now_us, series=new)
-
-
-def carry_latest(conn: sqlite3.Connection, old: int, new: int, linear: Linear) -> None:
-    """Hand the newest reading of the old series on to the new one, unless a newer one has arrived there."""
-    conn.execute(
-        "INSERT INTO latest(series_id, ts, value, quality, arrived_us)"
-        " SELECT :new, ts, value * :factor + :shift, quality, arrived_us FROM latest WHERE series_id = :old"
-        " ON CONFLICT(series_id) DO UPDATE SET ts = excluded.ts, value = excluded.value, quality = excluded.quality,"
-        " arrived_us = excluded.arrived_us WHERE excluded.arrived_us > latest.arrived_us",
-        {"old": old, "new": new, **linear._asdict()},
-    )
-    conn.execute("DELETE FROM latest WHERE series_id = ?", (old,))
 
 
 def tidy(conn: sqlite3.Connection) -> None:
@@ -111,5 +100,6 @@ def tidy(conn: sqlite3.Connection) -> None:
     for (request,) in conn.execute(query, (CONVERT, State.DONE)).fetchall():
         old = json.loads(request)["old"]
         if conn.execute("SELECT 1 FROM series WHERE id = ?", (old,)).fetchone() is None:
-            for table in ("rollup", "dirty", "stale", "latest"):
-                conn.execute(f"DELETE FROM {table} WHERE series_id = ?", (old,))
+            conn.execute("DELETE FROM rollup WHERE series_id = ?", (old,))
+            outdated.forget(conn, old)
+            latest.forget(conn, old)

@@ -20,15 +20,15 @@ from typing import Any
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US, HOUR_US
 from sensorlogd.notation.plurals import plural
-from sensorlogd.storage.corrections import conversion, originals
+from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.corrections.conversion import CONVERT, Linear
-from sensorlogd.storage.ingest import decimals
-from sensorlogd.storage.ingest.append import Frontier
+from sensorlogd.storage.ingest import decimals, latest
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.stages import moving
 from sensorlogd.storage.stages.moving import Carried, Carry
+from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
 
 SLICE_S = 0.015  # beside it the commit takes its time
@@ -124,12 +124,12 @@ class _Move:
         cut = self.conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (self.old,)).fetchone()
         kept_from = BEGINNING_US if cut is None else cut[0] - cut[0] % HOUR_US
         query = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? ORDER BY start LIMIT 1 OFFSET ?"
-        for tier in resolutions.DEFAULT_RESOLUTIONS:
-            row = self.conn.execute(query, (self.old, tier, most)).fetchone()
+        for resolution in resolutions.DEFAULT_RESOLUTIONS:
+            row = self.conn.execute(query, (self.old, resolution, most)).fetchone()
             until = END_US if row is None else row[0]
-            self.conn.execute(_ROLL_UPS, self._carry._asdict() | {"tier": tier, "until": min(until, kept_from)})
+            self.conn.execute(_ROLL_UPS, self._carry._asdict() | {"tier": resolution, "until": min(until, kept_from)})
             done = self.conn.execute(
-                "DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start < ?", (self.old, tier, until)
+                "DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start < ?", (self.old, resolution, until)
             ).rowcount
             if done:
                 return done
@@ -152,11 +152,7 @@ class _Move:
         return carried.rows
 
     def marks(self, most: int) -> int:
-        row = self.conn.execute(
-            "SELECT start FROM dirty WHERE series_id = ? ORDER BY start LIMIT 1 OFFSET ?", (self.old, most)
-        ).fetchone()
-        until = END_US if row is None else row[0]
-        return self.conn.execute("DELETE FROM dirty WHERE series_id = ? AND start < ?", (self.old, until)).rowcount
+        return outdated.forget_first_minutes(self.conn, self.old, most)
 
     def finish(self, readings: int) -> tuple[str, str]:
         """Delete the old series, which is empty now. Returns (sensor, a sentence for people about what was done)."""
@@ -164,11 +160,12 @@ class _Move:
         names = "SELECT sensor.name, channel, unit FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.id = ?"
         _, _, before = conn.execute(names, (old,)).fetchone()
         sensor, channel, after = conn.execute(names, (new,)).fetchone()
-        conversion.carry_latest(conn, old, new, self.linear)
+        latest.carry(conn, old, new, *self.linear)
         conn.execute(
             "UPDATE mend SET series_id = ?1, done_us = coalesce(done_us, ?2) WHERE series_id = ?3", (new, self.now_us, old)
         )
-        for table in ("stale", "retention_cut", "calibration"):
+        outdated.forget(conn, old)
+        for table in ("retention_cut", "calibration"):
             conn.execute(f"DELETE FROM {table} WHERE series_id = ?", (old,))
         conn.execute("DELETE FROM series WHERE id = ?", (old,))
         decimals.forget(conn, old)

@@ -10,13 +10,14 @@ import math
 import sqlite3
 import zlib
 from array import array
-from bisect import bisect_left
 from collections.abc import Sequence
 
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage.ingest.append import Frontier, mark_dirty
+from sensorlogd.storage.ingest import latest
+from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.stages import storing
 from sensorlogd.storage.stages.readings import Reading
+from sensorlogd.storage.watermarks import Frontier
 
 
 def remember(conn: sqlite3.Connection, mend: int, rows: Sequence[Reading]) -> None:
@@ -58,13 +59,9 @@ def write(
     True if roll-ups have to follow. The caller owns the transaction. Raises ReadingsMissing, see ``storing.change``.
     """
     storing.change(conn, frontier, series, rows, cut_us=frontier.cuts_us.get(series), some_are_lost=some_are_lost)
-    latest = conn.execute("SELECT ts FROM latest WHERE series_id = ?", (series,)).fetchone()
-    if latest is not None:
-        index = bisect_left(rows, latest[0], key=lambda row: row[0])
-        keyed = [(value, quality, series, ts) for ts, value, quality in rows[index : index + 1]]
-        conn.executemany("UPDATE latest SET value = ?, quality = ? WHERE series_id = ? AND ts = ?", keyed)
+    latest.change(conn, series, rows)
     minutes = {ts - ts % MINUTE_US for ts, *_ in rows if ts < frontier.edge_us}
-    mark_dirty(conn, frontier, [(series, minute) for minute in sorted(minutes)])
+    outdated.mark_minutes(conn, frontier, [(series, minute) for minute in sorted(minutes)])
     return bool(minutes)
 
 

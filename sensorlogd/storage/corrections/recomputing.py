@@ -15,8 +15,8 @@ from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections.mend import RECOMPUTED
 from sensorlogd.storage.ingest import events, upsert
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.ingest.upsert import Replace, UpsertCounts
+from sensorlogd.storage.watermarks import Frontier
 
 RECOMPUTE = "recompute"  # kind of work
 

@@ -41,7 +41,7 @@ def new() -> int:
     return secrets.randbelow((1 << 31) - 1) + 1
 
 
-def look(path: Path) -> FoundFile:
+def examine(path: Path) -> FoundFile:
     """What lies at ``path``; not to be called while this process has the file open (closing it here would drop SQLite's locks).
     Raises OSError."""
     try:

@@ -1,7 +1,7 @@
 """Whether the open file is still the one that was opened: removed, replaced, copied over, cut, robbed of its log.
 
-SQLite does not look. It goes on from memory, commits into a log that nobody else sees, and copies that log into whatever has
-come under it. So the file's identity, length and epoch are looked at before every commit and before every checkpoint.
+SQLite does not check this. It goes on from memory, commits into a log that nobody else sees, and copies that log into whatever has
+come under it. So the file's identity, length and epoch are checked before every commit and before every checkpoint.
 
 One descriptor of the file is held from its opening to its end. Closing any descriptor of a file drops all of SQLite's locks on
 it, so this one is closed after the connections, never before.
@@ -89,7 +89,7 @@ class FileWatch:
                     found.append(side)
         return found
 
-    def look(self, conn: sqlite3.Connection) -> None:
+    def check(self, conn: sqlite3.Connection) -> None:
         """Raises FileGone, FileMoves, FileOverwritten, FileCut, SidesGone, OSError, sqlite3.Error."""
         try:
             found = os.stat(self.path)
@@ -97,7 +97,7 @@ class FileWatch:
             raise FileGone(self.path, removed=True) from None
         if database.file_identity(found) != self._identity:
             raise FileGone(self.path, removed=False)
-        self._look_at_content(found, conn)
+        self._check_content(found, conn)
         if self.wal.was_cut():
             since = time.monotonic() - self._copied_at
             raise FileCut(
@@ -109,7 +109,7 @@ class FileWatch:
             _, frames, copied = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             raise SidesGone(self.path, is_saved=copied == frames)
 
-    def _look_at_content(self, found: os.stat_result, conn: sqlite3.Connection) -> None:
+    def _check_content(self, found: os.stat_result, conn: sqlite3.Connection) -> None:
         """Compare epoch and size of the file with those that are known. Raises FileMoves, FileOverwritten, FileCut, OSError,
         sqlite3.Error."""
         head = os.pread(self._descriptor, 100, 0)

@@ -21,9 +21,9 @@ from sensorlogd.storage.file.connecting import connect_to_read
 from sensorlogd.storage.file.file_watch import FileWatch
 from sensorlogd.storage.file.transaction import rollback, transaction
 from sensorlogd.storage.file.wal_watch import WalWatch
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance.scrub import Scrub
 from sensorlogd.storage.maintenance.upkeep import Upkeep
+from sensorlogd.storage.watermarks import Frontier
 
 _tokens = itertools.count(1)
 
@@ -71,15 +71,15 @@ class OpenDatabase:
         """Its own WAL and WAL index, as far as they still lie under their names."""
         return [] if self._file is None else self._file.sides()
 
-    def look_at_file(self) -> None:
-        """Raises what ``FileWatch.look`` raises if the file is not the one that was opened any more."""
+    def check_file(self) -> None:
+        """Raises what ``FileWatch.check`` raises if the file is not the one that was opened any more."""
         if self._file is not None:
-            self._file.look(self.conn)
+            self._file.check(self.conn)
 
-    def look_for_damage(self, for_s: float) -> None:
+    def check_for_damage(self, for_s: float) -> None:
         """Read on in what is stored, see ``scrub``. Raises sqlite3.Error."""
         if self._guard is not None:
-            self.scrub.look(self._guard, for_s)
+            self.scrub.read_on(self._guard, for_s)
 
     # ---- transactions and the WAL ----------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class OpenDatabase:
         if frames and self.wal.generation != self._generation:
             self.put_page_one()  # the WAL began anew without page 1: another program checkpointed it, or writing page 1 failed
         if frames >= CHECKPOINT_FRAMES:
-            self.look_at_file()  # raises if another file lies at the path: the WAL must not be copied into it
+            self.check_file()  # raises if another file lies at the path: the WAL must not be copied into it
             self.checkpoint()
 
     def checkpoint(self) -> None:
@@ -152,7 +152,7 @@ class OpenDatabase:
 
 
 def open_file(path: Path, make_upkeep: Callable[[], Upkeep], safe_us: Callable[[sqlite3.Connection], int]) -> OpenDatabase:
-    """Open (and if need be create or upgrade) the log at ``path``; what ``epoch.look`` finds wrong has been dealt with.
+    """Open (and if need be create or upgrade) the log at ``path``; what ``epoch.examine`` finds wrong has been dealt with.
 
     ``safe_us``: what time it is; called with the connection, because the file says what time was believed last. Raises what
     ``ensure_schema`` does, sqlite3.Error, OSError.

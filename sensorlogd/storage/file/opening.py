@@ -1,7 +1,7 @@
 """Opening a log read-only, without changing, waiting for, or misreading anything.
 
 What lies beside the file decides: with a WAL the file alone is the past, with a rollback journal it is half of a change,
-and an empty file makes SQLite delete the WAL. So the sides are looked at before a fallback is taken, and said in words.
+and an empty file makes SQLite delete the WAL. So the sides are examined before a fallback is taken, and said in words.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class LogDamaged(LogUnavailable):
 
 def open_reader(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     """A connection that only reads. ``any_thread``: another thread may close it. Raises LogUnavailable."""
-    _look_at_file(path)
+    _check_file(path)
     try:
         return _connect(path, any_thread)
     except sqlite3.Error as error:
@@ -86,7 +86,7 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def _look_at_file(path: Path) -> None:
+def _check_file(path: Path) -> None:
     """Raises LogUnavailable for what SQLite must not see: beside an empty file it deletes the WAL, and with it all that is
     left."""
     try:
@@ -110,7 +110,7 @@ def refuse_foreign_sides(path: Path) -> None:
     """Raises LogUnavailable if the WAL beside the file is not to be applied to it: SQLite would delete it beside a file that is
     empty or gone, and make one broken file of two sound ones if it belongs to another. For a file that nobody writes."""
     try:
-        found = epoch.look(Path(os.path.realpath(path)))
+        found = epoch.examine(Path(os.path.realpath(path)))
     except OSError:
         return  # opening says why
     wal = size_of(side(path, "-wal"))

@@ -19,7 +19,7 @@ HEADER = 32
 FRAME_HEADER = 24
 INDEX_HEADER = 48
 INDEX_VERSION = 3007000
-LOOKS = 3  # for a log that begins anew while it is looked at
+ATTEMPTS = 3  # for a log that begins anew while it is looked at
 
 
 class WalWatch:
@@ -78,7 +78,7 @@ class WalWatch:
         """Whether the log lacks frames that its index counts. One that anybody copied into the file and emptied, as ``PRAGMA
         wal_checkpoint(TRUNCATE)`` does, has none in its index."""
         counted = self._counted_by_index()
-        for _ in range(LOOKS):
+        for _ in range(ATTEMPTS):
             if counted is None or self._is_whole(*counted):
                 return False
             before, counted = counted, self._counted_by_index()
@@ -99,7 +99,7 @@ class WalWatch:
         return (salts, last) if version == INDEX_VERSION else None
 
     def _is_whole(self, salts: bytes, last: int) -> bool:
-        """Whether both the present last frame and the one that was last at the previous look are there: the log may have been cut
+        """Whether both the present last frame and the one that was last at the previous check are there: the log may have been cut
         and continued between the two."""
         known = self._whole[1] if self._whole[0] == salts else 0
         if last:

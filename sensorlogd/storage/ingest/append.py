@@ -19,12 +19,10 @@ from typing import Any, NamedTuple
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import MINUTE_US
+from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.stages import storing
+from sensorlogd.storage.watermarks import Frontier
 
-_MARK = (
-    "INSERT INTO dirty(series_id, start, generation) VALUES (?,?,?) "
-    "ON CONFLICT(series_id, start) DO UPDATE SET generation = max(generation + 1, excluded.generation)"
-)
 # What a single bad row can raise: constraint failures (IntegrityError) and values that cannot be bound. Anything else
 # (full, locked, corrupt) concerns the database, not the row, and is the caller's to handle.
 _ROW_ERRORS = (
@@ -38,33 +36,6 @@ _ROW_ERRORS = (
 
 
 @dataclass(slots=True)
-class Frontier:
-    """The times that decide where a reading goes. Owned by the writer thread.
-
-    moved_until_us  below: the reading is settled; from it on: fresh (see ``stages``)
-    copying         the block [a, b) the mover is copying now: a reading inside is stored in both places
-    edge_us         below: the minute is (or is being) rolled up; it is marked dirty with ``generation``
-    cuts_us         series id -> readings older than this were expired by retention; older arrivals are refused
-    generation      grows with every transaction that marks, so that a mark newer than a snapshot is told apart
-    """
-
-    moved_until_us: int = 0
-    copying: tuple[int, int] | None = None
-    edge_us: int = 0
-    cuts_us: dict[int, int] = field(default_factory=dict)
-    generation: int = 0
-
-    def plain_from_us(self) -> int:
-        """Readings at or after this time need no care at all."""
-        floor = max(self.moved_until_us, self.edge_us)
-        if self.copying is not None:
-            floor = max(floor, self.copying[1])
-        if self.cuts_us:
-            floor = max(floor, max(self.cuts_us.values()))
-        return floor
-
-
-@dataclass(slots=True)
 class Appended:
     """What became of the readings of one call. ``rows`` = stored + repeated + all conflicts, too_old, poisoned and unknown."""
 
@@ -75,7 +46,7 @@ class Appended:
     repeated: int = 0  # the same reading again: nothing to do
     conflicts: dict[str, int] = field(default_factory=dict)  # sensor -> same time, other value: the first stays
     too_old: dict[str, int] = field(default_factory=dict)  # sensor -> older than the retention cut
-    poisoned: dict[str, int] = field(default_factory=dict)  # sensor -> rows the database cannot hold, set aside
+    poisoned: dict[str, int] = field(default_factory=dict)  # sensor -> rows the database cannot hold, left out
     poison_example: str = ""
     unknown: dict[str, int] = field(default_factory=dict)  # sensor -> readings of a channel that is not in the catalog
     by_sensor: dict[str, int] = field(default_factory=dict)  # sensor -> stored
@@ -99,7 +70,7 @@ def append(
     again is the same reading; another value never overwrites, it is counted in ``conflicts``.
 
     Raises sqlite3.Error when the database itself is in trouble (the transaction is then the caller's to roll back).
-    A row that the database refuses is set aside and counted, never the batch; so are all rows of a block in which the lengths
+    A row that the database refuses is left out and counted, never the batch; so are all rows of a block in which the lengths
     of one column differ.
     """
     result = Appended()
@@ -124,7 +95,7 @@ def append(
             continue
         try:
             is_plain = all(min(column.times_us) >= plain_from for _, column in _distinct_times(known))
-        except TypeError:  # a time that is no number: the careful way finds and sets aside that row
+        except TypeError:  # a time that is no number: the careful way finds and leaves out that row
             is_plain = False
         target = device if block.device_time else host
         if is_plain:
@@ -336,11 +307,4 @@ class _Careful:
         return found is not None and found[0] == value
 
     def mark_dirty(self) -> None:
-        mark_dirty(self.conn, self.frontier, sorted(self.marks))
-
-
-def mark_dirty(conn: sqlite3.Connection, frontier: Frontier, minutes: Sequence[tuple[int, int]]) -> None:
-    """Mark minutes (series, start) as to be rolled up again. Call it in the transaction that changed their readings."""
-    if minutes:
-        frontier.generation += 1
-        conn.executemany(_MARK, [(series, start, frontier.generation) for series, start in minutes])
+        outdated.mark_minutes(self.conn, self.frontier, sorted(self.marks))

@@ -14,15 +14,10 @@ from dataclasses import dataclass
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.corrections import conversion, replacing
 from sensorlogd.storage.corrections import mend as mending
-from sensorlogd.storage.ingest import decimals
-from sensorlogd.storage.ingest.append import Frontier, mark_dirty
+from sensorlogd.storage.ingest import decimals, latest
+from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.stages import storing
-
-_LATEST = (
-    "INSERT INTO latest(series_id, ts, value, quality, arrived_us) VALUES (?,?,?,?,?) ON CONFLICT(series_id) DO UPDATE SET"
-    " ts = excluded.ts, value = excluded.value, quality = excluded.quality, arrived_us = excluded.arrived_us"
-    " WHERE excluded.ts >= latest.ts"
-)
+from sensorlogd.storage.watermarks import Frontier
 
 
 class UpsertError(Exception):
@@ -107,9 +102,9 @@ def upsert(
     if before and replace is not None:
         rows = [(ts, *stored) for ts, stored in sorted(before.items())]
         upserted.mend = replacing.keep(conn, series, replace.mend, rows, replace.note, now_us)
-    mark_dirty(conn, frontier, [(series, minute) for minute in sorted(marks)])
+    outdated.mark_minutes(conn, frontier, [(series, minute) for minute in sorted(marks)])
     if newest is not None:
-        conn.execute(_LATEST, (series, *newest, now_us))
+        latest.save_imported(conn, series, newest, now_us)
         decimals.learn(conn, [(series, decimals.spread(values))])
     return upserted
 

@@ -79,7 +79,7 @@ def _copy_and_check(source: sqlite3.Connection, temporary: Path, progress: Calla
     with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as conn:
         source.execute("BEGIN")
         try:
-            source.execute("SELECT count(*) FROM meta").fetchone()  # here the snapshot is taken
+            source.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # here the snapshot is taken
             (epoch,) = source.execute("PRAGMA user_version").fetchone()
             source.backup(conn, pages=2_000, progress=lambda _, left, total: progress(total - left, total))
         except sqlite3.Error as error:

@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from sensorlogd.notation.microseconds import DAY_US, HOUR_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import watermarks
 from sensorlogd.storage.rollups import resolutions
 
 # By hours: cheap, whatever came in them. A minute has a roll-up if anything came in it: an hour has no more than sixty.
@@ -29,7 +29,7 @@ class Growth:
 
 def growth(conn: sqlite3.Connection) -> Growth | None:
     """None while less than an hour is rolled up. Raises sqlite3.Error."""
-    edge = meta.marks(conn).edge_us
+    edge = watermarks.marks(conn).edge_us
     edge -= edge % HOUR_US
     readings, minutes, first = conn.execute(_LAST_DAY, (resolutions.HOUR, edge - DAY_US, edge)).fetchone()
     if first is None:

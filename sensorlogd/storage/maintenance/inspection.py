@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.notation.microseconds import HOUR_US
-from sensorlogd.storage import meta
-from sensorlogd.storage.rollups import resolutions, rollup
+from sensorlogd.storage import watermarks
+from sensorlogd.storage.rollups import outdated, resolutions, rollup
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.stages import KEYS, survey
@@ -44,7 +44,7 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
     """Sizes in bytes, counts, and how far moving, rolling up and expiring have got (times in microseconds)."""
     single_value = _single_value(conn)
     page = single_value("PRAGMA page_size")
-    marks = meta.marks(conn)
+    marks = watermarks.marks(conn)
     wal = path.with_name(path.name + "-wal")
     first, last = survey.extent(conn)
     return {
@@ -60,8 +60,8 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
         "moved_until_us": marks.moved_until_us or None,
         "edge_us": marks.edge_us or None,
         "day_zone": marks.day_zone,
-        "dirty_minutes": single_value("SELECT count(*) FROM dirty"),
-        "stale_series": single_value("SELECT count(DISTINCT series_id) FROM stale"),
+        "dirty_minutes": outdated.count_minutes(conn),
+        "stale_series": outdated.count_series(conn),
         "events": single_value("SELECT count(*) FROM event"),
         "mends": single_value("SELECT count(*) FROM mend"),
     }
@@ -69,7 +69,7 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
 
 def counted(conn: sqlite3.Connection) -> dict[str, int]:
     """Rows of each kind. Reads the whole file: seconds for a gigabyte."""
-    settled, fresh = survey.count_all(conn, meta.marks(conn).moved_until_us)
+    settled, fresh = survey.count_all(conn, watermarks.marks(conn).moved_until_us)
     rows = {"readings": settled + fresh, "readings not moved yet": fresh}
     for resolution, n in conn.execute("SELECT resolution, count(*) FROM rollup GROUP BY resolution ORDER BY resolution"):
         rows[f"roll-ups of {resolutions.NAMES.get(resolution, f'{resolution}s')}"] = n
@@ -78,13 +78,12 @@ def counted(conn: sqlite3.Connection) -> dict[str, int]:
 
 def hours_to_roll_up(conn: sqlite3.Connection) -> int:
     """About how many hours of series wait to be computed anew; cheap. Raises sqlite3.Error."""
-    stale = survey.outdated_us(conn, meta.marks(conn).edge_us)
-    (minutes,) = conn.execute("SELECT count(*) FROM dirty").fetchone()
-    return int(stale / HOUR_US + minutes / 60)
+    in_bulk_us = survey.outdated_us(conn, watermarks.marks(conn).edge_us)
+    return int(in_bulk_us / HOUR_US + outdated.count_minutes(conn) / 60)
 
 
 def cuts(conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
-    """(tier, oldest cut, newest cut) of every tier that something has expired of; tier 0: readings."""
+    """(resolution, oldest cut, newest cut) of every resolution that something has expired of; resolution 0: readings."""
     return conn.execute("SELECT tier, min(cut_us), max(cut_us) FROM retention_cut GROUP BY tier ORDER BY tier").fetchall()
 
 
@@ -125,7 +124,7 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
     None: how many have outlived their readings, if there are any, and how many were compared.
 
     Those that are known to be out of date (dirty, outdated) or whose readings have expired are not looked at."""
-    marks = meta.marks(conn)
+    marks = watermarks.marks(conn)
     zone, edge = marks.day_zone or "UTC", marks.edge_us
     snapshot = Snapshot.of(conn, zone)
     names = {row[0]: f"{row[1]}.{row[2]}" for row in conn.execute(
@@ -135,12 +134,12 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
     damaged = bool(
         conn.execute("SELECT 1 FROM work WHERE kind = 'salvage' AND outcome LIKE '%damaged stretch%' LIMIT 1").fetchone()
     )
-    for series, tier, start in _random_roll_ups(conn, snapshot, sample, random.Random(seed)):
-        end = resolutions.bucket(start, tier, zone)[1]
-        if end > edge or not snapshot.is_kept(series, 0, start) or not _is_valid(snapshot, conn, series, tier, start, end):
+    for series, resolution, start in _random_roll_ups(conn, snapshot, sample, random.Random(seed)):
+        end = resolutions.bucket(start, resolution, zone)[1]
+        if end > edge or not snapshot.is_kept(series, 0, start) or not _is_valid(snapshot, conn, series, resolution, start, end):
             continue
         stored = conn.execute(
-            f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start = ?", (series, tier, start)
+            f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start = ?", (series, resolution, start)
         ).fetchone()
         rules = snapshot.rules_of(series)
         parts = [rollup.of(times, values, qualities, rules) for times, values, qualities in snapshot.columns(series, start, end)]
@@ -149,10 +148,11 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
         if damaged and (expected is None or stored[0] > expected.n):
             outlived += 1  # some of its readings were lost with a page, and it came back: it knows more than is left
             continue
+        name = resolutions.NAMES.get(resolution, resolution)
         different = _differing_columns(RollUp(*stored), expected)
         if different:
             yield (
-                f"{names.get(series, series)}: the {resolutions.NAMES.get(tier, tier)} roll-up at {start} differs in {different}",
+                f"{names.get(series, series)}: the {name} roll-up at {start} differs in {different}",
                 series,
             )
     if outlived:
@@ -163,35 +163,33 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
 def _random_roll_ups(
     conn: sqlite3.Connection, snapshot: Snapshot, sample: int, chance: random.Random
 ) -> Iterator[tuple[int, int, int]]:
-    """Roll-ups at random times of random series, the coarse tiers as often as the fine ones."""
+    """Roll-ups at random times of random series, the coarse resolutions as often as the fine ones."""
     spans = [
         row
         for series in snapshot.rules
-        for tier in resolutions.DEFAULT_RESOLUTIONS
+        for resolution in resolutions.DEFAULT_RESOLUTIONS
         for row in conn.execute(
             "SELECT ?1, ?2, (SELECT min(start) FROM rollup WHERE series_id = ?1 AND resolution = ?2),"
             " (SELECT max(start) FROM rollup WHERE series_id = ?1 AND resolution = ?2)",
-            (series, tier),
+            (series, resolution),
         )
         if row[2] is not None
     ]
     for _ in range(sample if spans else 0):
-        series, tier, first, last = chance.choice(spans)
+        series, resolution, first, last = chance.choice(spans)
         at_us = chance.randint(first, last)
         (start,) = conn.execute(
-            "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, tier, at_us)
+            "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, resolution, at_us)
         ).fetchone()
-        yield series, tier, start
+        yield series, resolution, start
 
 
-def _is_valid(snapshot: Snapshot, conn: sqlite3.Connection, series: int, tier: int, start: int, end: int) -> bool:
+def _is_valid(snapshot: Snapshot, conn: sqlite3.Connection, series: int, resolution: int, start: int, end: int) -> bool:
     """Whether the roll-up is valid: neither outdated nor with a dirty minute."""
-    valid_until = snapshot.valid_until(series, tier)
+    valid_until = snapshot.valid_until(series, resolution)
     if valid_until is not None and end > valid_until:
         return False
-    return not conn.execute(
-        "SELECT 1 FROM dirty WHERE series_id = ? AND start >= ? AND start < ?", (series, start, end)
-    ).fetchone()
+    return not outdated.has_minute(conn, series, start, end)
 
 
 def _differing_columns(stored: RollUp, expected: RollUp | None) -> str:

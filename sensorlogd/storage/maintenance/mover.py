@@ -24,7 +24,7 @@ import time
 from enum import Enum
 
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import watermarks
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.stages import moving
@@ -87,7 +87,7 @@ class Mover:
 
     def recover(self, conn: sqlite3.Connection) -> None:
         """Know where things stand in a database that was just opened. Reads only."""
-        marks = meta.marks(conn)
+        marks = watermarks.marks(conn)
         self.moved_until_us = marks.moved_until_us
         self._counted = self._counted_until_us = 0
         if moving.is_left_over(conn, self.moved_until_us):
@@ -112,7 +112,7 @@ class Mover:
         self.longest_slice_s = max(self.longest_slice_s, time.perf_counter() - began)
         return more
 
-    def leap(self, conn: sqlite3.Connection, now_us: int) -> None:
+    def raise_border(self, conn: sqlite3.Connection, now_us: int) -> None:
         """Raise ``moved_until_us`` as far as no reading waits to be moved, but not into the last ``block_us``: many readings of
         the past that are to arrive then go to ``history`` at once. Does nothing while a block is being moved. Its own
         transaction; stored readings stay where they are. Raises sqlite3.Error."""
@@ -122,7 +122,7 @@ class Mover:
         target = now_us - self.block_us if oldest is None else min(oldest, now_us - self.block_us)
         if target > self.moved_until_us:
             with transaction(conn):
-                moving.leap(conn, target)
+                moving.set_border(conn, target)
             self.moved_until_us = target
             self._counted = self._counted_until_us = 0
 

@@ -1,7 +1,7 @@
 """Retention: expire readings and roll-ups older than configured, in short slices.
 
 Cuts fall on edges of the coarsest bucket only (a day in the configured zone), so that no stored roll-up ever loses a
-part of its readings. The cut of a series and tier is stored first; from then on an older arrival is refused and counted
+part of its readings. The cut of a series and resolution is stored first; from then on an older arrival is refused and counted
 as too_old, never allowed to replace an exact roll-up; then rows are deleted. A crash in between leaves rows older than
 their cut, which the next round deletes. Where days do not begin on a UTC hour (+05:45) what lies between the hour and
 the cut stays: the hour that the cut goes through keeps all it is made of.
@@ -20,14 +20,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sensorlogd.notation.microseconds import HOUR_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import watermarks
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.maintenance.pace import Pace
-from sensorlogd.storage.rollups import resolutions
+from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.stages import moving, survey
 
-TIERS = (0, *resolutions.DEFAULT_RESOLUTIONS)  # 0: readings; else the resolution in seconds of a roll-up tier
 _CUT = (
     "INSERT INTO retention_cut(series_id, tier, cut_us) VALUES (?,?,?)"
     " ON CONFLICT(series_id, tier) DO UPDATE SET cut_us = excluded.cut_us WHERE cut_us < excluded.cut_us"
@@ -39,7 +38,7 @@ _LEAST_ROWS = 100.0
 
 @dataclass(frozen=True, slots=True)
 class RetentionPlan:
-    """How long to keep each tier, in microseconds; None or absent = for ever.
+    """How long to keep the roll-ups of each resolution (0: readings), in microseconds; None or absent = for ever.
 
     ``sensors``: overrides by glob of the sensor's name, the first that matches wins.
     """
@@ -48,7 +47,7 @@ class RetentionPlan:
     sensors: Sequence[tuple[str, Mapping[int, int | None]]] = ()
 
     def of(self, sensor: str) -> dict[int, int | None]:
-        """Tier -> how long the tier of this sensor is kept."""
+        """Resolution -> how long the roll-ups (0: readings) of this sensor are kept."""
         kept = dict(self.default)
         for glob, override in self.sensors:
             if fnmatch.fnmatchcase(sensor, glob):
@@ -73,9 +72,9 @@ class Retention:
         self.deleted = 0
         self.longest_slice_s = 0.0
         self._plan = RetentionPlan()
-        self._work: list[tuple[int, int, int]] | None = None  # (series, tier, cut) still to delete; None: no round
+        self._work: list[tuple[int, int, int]] | None = None  # (series, resolution, cut) still to delete; None: no round
         self._dropping: list[tuple[int, int, int]] = []
-        self._done: dict[tuple[int, int], int] = {}  # (series, tier) -> nothing older is left
+        self._done: dict[tuple[int, int], int] = {}  # (series, resolution) -> nothing older is left
         self._delete_pace = Pace(slice_s, 2_000, _LEAST_ROWS, 50_000)
         self._page_pace = Pace(slice_s, 200, least=10, most=5_000)
 
@@ -118,23 +117,23 @@ class Retention:
         """Store this round's cuts, one transaction, and list what is to be deleted."""
         plan = self._plan
         stored = conn.execute("SELECT series_id, tier, cut_us FROM retention_cut").fetchall()
-        cuts = {(series, tier): cut for series, tier, cut in stored}
+        cuts = {(series, resolution): cut for series, resolution, cut in stored}
         if not plan.is_forever():
-            settled, dirty = _settled_until(conn), _oldest_dirty(conn)
+            settled, dirty = _settled_until(conn), outdated.first_of_each(conn)
             days: dict[int, int] = {}
             held = conversion.held(conn)
             for series, sensor in conn.execute(
                 "SELECT series.id, sensor.name FROM series JOIN sensor ON sensor.id = series.sensor_id"
             ).fetchall():
-                for tier, kept_us in plan.of(sensor).items():
+                for resolution, kept_us in plan.of(sensor).items():
                     if kept_us is None or series in held:
                         continue
                     limit = min(now_us - kept_us, settled, dirty.get(series, settled))
                     cut = days.get(limit)
                     if cut is None:
                         cut = days[limit] = resolutions.bucket(limit, resolutions.DAY, self.zone)[0]
-                    if cut > cuts.get((series, tier), 0):
-                        cuts[series, tier] = cut
+                    if cut > cuts.get((series, resolution), 0):
+                        cuts[series, resolution] = cut
             self._store_cuts(conn, [(*key, cut) for key, cut in cuts.items()], stored)
         # Cuts of earlier rounds too: a crash may have come between a cut and its deletions.
         return [(*key, cut) for key, cut in cuts.items() if self._done.get(key, 0) < cut]
@@ -156,23 +155,23 @@ class Retention:
         """One slice of the last entry of ``work``; small entries are taken together."""
         deadline = time.perf_counter() + self.slice_s / 2
         while work:
-            series, tier, cut = work[-1]
-            if self._delete_slice(conn, series, tier, cut):
+            series, resolution, cut = work[-1]
+            if self._delete_slice(conn, series, resolution, cut):
                 return
-            self._done[series, tier] = max(cut, self._done.get((series, tier), 0))
+            self._done[series, resolution] = max(cut, self._done.get((series, resolution), 0))
             work.pop()
             if time.perf_counter() >= deadline:
                 return
 
-    def _delete_slice(self, conn: sqlite3.Connection, series: int, tier: int, cut: int) -> bool:
-        """Delete some rows of one series and tier older than ``cut``; True if more may be left."""
+    def _delete_slice(self, conn: sqlite3.Connection, series: int, resolution: int, cut: int) -> bool:
+        """Delete some rows of one series and resolution older than ``cut``; True if more may be left."""
         cut = _begin_of_hour(cut)
-        if _oldest_time(conn, series, tier, cut) is None:
+        if _oldest_time(conn, series, resolution, cut) is None:
             return False
-        end = _oldest_time(conn, series, tier, cut, int(self._delete_pace))
+        end = _oldest_time(conn, series, resolution, cut, int(self._delete_pace))
         with transaction(conn):
             began = time.perf_counter()
-            deleted = _delete_before(conn, series, tier, cut if end is None else end)
+            deleted = _delete_before(conn, series, resolution, cut if end is None else end)
             took = time.perf_counter() - began
         self.deleted += deleted
         if took > self.slice_s or end is not None:  # too few to measure a pace by
@@ -217,7 +216,7 @@ class Retention:
 
     def _choose_day(self, conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
         """Cut every series after the oldest day there is; stored, and returned as work."""
-        settled, dirty, held = _settled_until(conn), _oldest_dirty(conn), conversion.held(conn)
+        settled, dirty, held = _settled_until(conn), outdated.first_of_each(conn), conversion.held(conn)
         firsts = {series: first for series, first in survey.firsts_kept(conn, settled).items() if series not in held}
         latest_cut = resolutions.bucket(settled, resolutions.DAY, self.zone)[0]
         # Series with dirty minutes in that day come last: their roll-ups are not exact yet.
@@ -238,14 +237,7 @@ class Retention:
                 conn.executemany(_CUT, work)
                 # Marks below the cut could only be healed from the readings that expire now, so they go; the roll-ups stay as
                 # they are.
-                conn.executemany(
-                    "DELETE FROM dirty WHERE series_id = ? AND start < ?",
-                    [(identity, _begin_of_hour(cut)) for identity in chosen],
-                )
-                conn.executemany(
-                    "UPDATE stale SET from_us = max(from_us, ?) WHERE series_id = ?",
-                    [(_begin_of_hour(cut), identity) for identity in chosen],
-                )
+                outdated.expire(conn, chosen, _begin_of_hour(cut))
             self.read_cuts(conn)
             return work
         return []
@@ -255,36 +247,28 @@ def _begin_of_hour(cut_us: int) -> int:
     return cut_us - cut_us % HOUR_US
 
 
-def _oldest_time(conn: sqlite3.Connection, series: int, tier: int, before_us: int, skipped: int | None = None) -> int | None:
+def _oldest_time(
+    conn: sqlite3.Connection, series: int, resolution: int, before_us: int, skipped: int | None = None
+) -> int | None:
     """When the oldest row is, or the one behind ``skipped`` of them; None: there is none."""
-    if not tier:
+    if not resolution:
         return moving.oldest_settled(conn, series, before_us, skipped)
     select = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? AND start < ? ORDER BY start LIMIT 1"
     if skipped is None:
-        row = conn.execute(select, (series, tier, before_us)).fetchone()
+        row = conn.execute(select, (series, resolution, before_us)).fetchone()
     else:
-        row = conn.execute(f"{select} OFFSET ?", (series, tier, before_us, skipped)).fetchone()
+        row = conn.execute(f"{select} OFFSET ?", (series, resolution, before_us, skipped)).fetchone()
     return None if row is None else row[0]
 
 
-def _delete_before(conn: sqlite3.Connection, series: int, tier: int, until_us: int) -> int:
-    if not tier:
+def _delete_before(conn: sqlite3.Connection, series: int, resolution: int, until_us: int) -> int:
+    if not resolution:
         return moving.delete_before(conn, series, until_us)
-    key = (series, tier, until_us)
+    key = (series, resolution, until_us)
     return conn.execute("DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start < ?", key).rowcount
 
 
 def _settled_until(conn: sqlite3.Connection) -> int:
     """The time before which all readings are rolled up and settled."""
-    marks = meta.marks(conn)
+    marks = watermarks.marks(conn)
     return min(marks.edge_us, marks.moved_until_us)
-
-
-def _oldest_dirty(conn: sqlite3.Connection) -> dict[int, int]:
-    """Series -> from where on its roll-ups are not right yet."""
-    return dict(
-        conn.execute(
-            "SELECT series_id, min(start) FROM (SELECT series_id, start FROM dirty UNION ALL SELECT series_id, from_us FROM stale)"
-            " GROUP BY series_id"
-        ).fetchall()
-    )

@@ -1,7 +1,7 @@
 """Read the whole file now and then, a little at a time: otherwise a damaged page that no query touches is found months later.
 
-What is found is what SQLite itself notices when it reads a page that is malformed. Small tables are read whole at each look,
-large ones from where the last look ended. The connection is one that is open anyway, and forgets its pages first. Not one
+What is found is what SQLite itself notices when it reads a page that is malformed. Small tables are read whole at each check,
+large ones from where the last check ended. The connection is one that is open anyway, and forgets its pages first. Not one
 opened anew by the name of the file: if another file lies there by now, its ``-shm`` may still be that of the open one, and
 closing a second descriptor of it drops the locks of this process; the next who opens it cuts it, and the daemon ends by SIGBUS.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 from sensorlogd.storage.stages import KEYS
 
-# Checked whole at each look, their indexes, too.
+# Read whole at each check, their indexes, too.
 SMALL = (
     "alembic_version", "sensor", "series", "meta", "retention_cut", "daemon_status", "work", "sensor_status", "calibration",
     "alarm",
@@ -54,7 +54,7 @@ class Scrub:
         self._table = 0
         self._after: tuple[Any, ...] | None = None  # the key of the row read last
 
-    def look(self, conn: sqlite3.Connection, for_s: float) -> None:
+    def read_on(self, conn: sqlite3.Connection, for_s: float) -> None:
         """Read on for about ``for_s``, or until all has been read once. Raises sqlite3.Error: CORRUPT or NOTADB is damage."""
         until = time.monotonic() + for_s
         conn.execute("PRAGMA shrink_memory")  # from the disk, not from memory

@@ -12,17 +12,18 @@ import time
 from typing import Literal
 
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.ingest import events
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance import future_cuts
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
+from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.stages import survey
+from sensorlogd.storage.watermarks import Frontier
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 5.0
+CHECK_EVERY_S = 5.0
 EXPIRE_EVERY_S = 300.0
 TRIM_EVERY_S = 600.0
 BACKLOG_BLOCKS = 3
@@ -31,7 +32,7 @@ CATCH_UP_S = 0.07
 
 class Upkeep:
     """Moves, expires and trims what is stored, a slice at a time. ``busy``: another slice is waiting. ``due``: monotonic time of
-    the next look when not busy."""
+    the next check when not busy."""
 
     def __init__(self, mover: Mover, retention: Retention, *, when_full: Literal["stop", "drop_oldest"] = "stop") -> None:
         self.mover = mover
@@ -49,7 +50,7 @@ class Upkeep:
         edge. Own transactions."""
         self.mover.recover(conn)
         future_cuts.take_back(conn, now_us, self.retention.zone)
-        marks = meta.marks(conn)
+        marks = watermarks.marks(conn)
         frontier.moved_until_us = self.mover.moved_until_us
         frontier.copying = self.mover.copying_range
         edge = marks.edge_us
@@ -57,12 +58,11 @@ class Upkeep:
             first = survey.first_fresh(conn)
             edge = min(now_us, now_us if first is None else first)
             edge -= edge % MINUTE_US
-            meta.put(conn, meta.EDGE, str(edge))
+            meta.put(conn, watermarks.EDGE, str(edge))
         frontier.edge_us = edge
         self.retention.recover(conn)
         frontier.cuts_us = self.retention.cuts_us
-        (generation,) = conn.execute("SELECT coalesce(max(generation), 0) FROM dirty").fetchone()
-        frontier.generation = generation
+        frontier.generation = outdated.newest_generation(conn)
 
     def use_catalog(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
         """Take over changed sensors: begin a new round of retention, and read the cuts that a conversion of units has stored."""
@@ -71,7 +71,7 @@ class Upkeep:
         frontier.cuts_us = self.retention.cuts_us
 
     def stored(self, rows: int) -> None:
-        """Count committed readings; once they are a good part of a block, the next look at the mover is due at once."""
+        """Count committed readings; once they are a good part of a block, the next check of the mover is due at once."""
         self.backlog += rows
         self._stored += rows
         if self._stored >= self.mover.block_rows // 3:
@@ -105,11 +105,11 @@ class Upkeep:
             if not self.busy:
                 self._trim_due = now + TRIM_EVERY_S
         if not self.busy:
-            self.due = now + LOOK_EVERY_S
+            self.due = now + CHECK_EVERY_S
 
     def expect_the_past(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
         """Many old readings are about to be stored: they go where they belong at once. Its own transaction."""
-        self.mover.leap(conn, now_us)
+        self.mover.raise_border(conn, now_us)
         frontier.moved_until_us = self.mover.moved_until_us
 
     def make_room(self, conn: sqlite3.Connection | None, frontier: Frontier) -> bool:

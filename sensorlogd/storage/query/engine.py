@@ -1,7 +1,7 @@
-"""The query engine: readings as they are, or aggregated into buckets. CLI, HTTP and Python all ask here.
+"""The query engine: readings aggregated into buckets. CLI, HTTP and Python all ask here; readings as they are come from ``stream``.
 
 A range is [since, until); a bucket is stamped at its start. Every answer says where it came from: ``source`` (readings,
-rollups or both) and ``resolution`` (the stored tier that answered for most of it), and every bucket how much of it is
+rollups or both) and ``resolution`` (the stored resolution that answered for most of it), and every bucket how much of it is
 covered by readings. With an explicit step the borders of the range are exact (a bucket that is cut by the range holds
 only what is inside it); with ``max_points`` the range grows to whole buckets, so that zooming and scrolling show the
 same buckets.
@@ -11,15 +11,14 @@ The law, tested as a property: an answer equals what a plain computation from th
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US, SECOND_US
 from sensorlogd.notation.times import format_time
-from sensorlogd.storage import meta
+from sensorlogd.storage import watermarks
 from sensorlogd.storage.query import aggregates as aggs
 from sensorlogd.storage.query import grid
 from sensorlogd.storage.query.aggregates import BASE, QUALITIES, Aggregate, compass, turn
@@ -33,7 +32,6 @@ from sensorlogd.storage.rollups.compute import ReadingsAtHand, Snapshot
 Fill = Literal["none", "null", "previous", "linear"]
 FILLS: tuple[Fill, ...] = ("none", "null", "previous", "linear")
 SEGMENTS_AT_ONCE = 20_000
-FRESH_AT_ONCE = 5_000
 HELD_AT_MOST = 200_000  # readings: some 25 MB
 Source = Literal["readings", "rollups", "rollups+readings"]
 
@@ -131,7 +129,7 @@ def hold_recent(snapshot: Snapshot, series: Sequence[int], ask: Ask) -> Snapshot
         step = grid.for_points(since, until, ask.max_points, ask.zone)
         since, until = step.bucket(since, ask.zone)[0], step.bucket(until - 1, ask.zone)[1]
     if step.about_us >= MINUTE_US:  # roll-ups answer behind the edge
-        since = max(since, meta.marks(snapshot.conn).edge_us or since)
+        since = max(since, watermarks.marks(snapshot.conn).edge_us or since)
     since = max(since, snapshot.readings.moved_until_us)
     if len(series) < 2 or since >= until:
         return snapshot
@@ -145,18 +143,18 @@ def _for_points(segments: Segments, since_us: int, until_us: int, max_points: in
     cut = segments.cut_us(0)
     if cut is None or since_us >= cut:
         return step
-    for tier in reversed(COARSE_TO_FINE):
-        kept = segments.cut_us(tier)
+    for resolution in reversed(COARSE_TO_FINE):
+        kept = segments.cut_us(resolution)
         if kept is None or since_us >= kept:
-            width = tier * SECOND_US
+            width = resolution * SECOND_US
             return next((rung for rung in grid.LADDER if rung.about_us >= max(width, step.about_us)), step)
     return step
 
 
-def _usable_tiers(segments: Segments, step: Step, zone: str, edges: list[tuple[int, int]]) -> list[int]:
+def _usable_resolutions(segments: Segments, step: Step, zone: str, edges: list[tuple[int, int]]) -> list[int]:
     if step.about_us < MINUTE_US:
         return []
-    return [tier for tier in COARSE_TO_FINE if step.nests(tier, zone, segments.day_zone, edges)]
+    return [resolution for resolution in COARSE_TO_FINE if step.nests(resolution, zone, segments.day_zone, edges)]
 
 
 def _source_and_resolution(
@@ -166,11 +164,11 @@ def _source_and_resolution(
     if all(ranked):
         return "readings", "raw"
     edges = list(islice(step.edges(since_us, until_us, ask.zone), 100))
-    for tier in _usable_tiers(segments, step, ask.zone, edges):
-        whole = segments.whole_buckets(since_us, until_us, tier)
+    for resolution in _usable_resolutions(segments, step, ask.zone, edges):
+        whole = segments.whole_buckets(since_us, until_us, resolution)
         if whole is not None:
             exact = whole == (since_us, until_us) and not segments.is_dirty(since_us, until_us)
-            return "rollups" if exact and not any(ranked) else "rollups+readings", resolutions.NAMES[tier]
+            return "rollups" if exact and not any(ranked) else "rollups+readings", resolutions.NAMES[resolution]
     return "readings", "raw"
 
 
@@ -192,7 +190,7 @@ def _bucket_rows(
     reduction = Reduction(segments, needs_before="increase" in segments.fields or "states" in segments.fields)
     for edges in _buckets_in_chunks(step, since_us, until_us, ask.zone):
         begin, end = max(edges[0][0], since_us), min(edges[-1][1], until_us)
-        usable = _usable_tiers(segments, step, ask.zone, edges)
+        usable = _usable_resolutions(segments, step, ask.zone, edges)
         found: list[Segment] = segments.collect(begin, end, usable, edges)
         for (start, _), span in zip(edges, reduction.spans(found, edges, begin, end), strict=True):
             empty = span.i == span.j
@@ -257,54 +255,3 @@ def _converted(rows: Iterable[BucketRow], names: Sequence[str], conversion: Conv
                 for value, change in zip(row.values, functions, strict=True)
             )
         )
-
-
-# ---- readings ----------------------------------------------------------------------------------------------------------
-
-
-class Point(NamedTuple):
-    """A reading in a stream of several series; ordered by time, then series."""
-
-    ts_us: int
-    series: int
-    value: float | None
-    quality: int
-
-
-def readings(
-    snapshot: Snapshot, series: Sequence[int], since_us: int, until_us: int, after: tuple[int, int] | None = None
-) -> Iterator[Point]:
-    """All readings in [since, until) in order of (time, series), in constant memory.
-
-    ``after``: continue behind this (time, series): the key of the last row of the page before. What arrives late behind
-    that key is not seen by later pages; every row that was there when paging began is given once.
-    """
-    if after is not None:
-        since_us = max(since_us, after[0])
-    merged: Iterable[Point] = ()
-    if len(series) == 1:
-        merged = _points_of(snapshot, series[0], since_us, until_us)
-    else:
-        settled, fresh = snapshot.readings.spans(since_us, until_us)
-        if settled is not None:
-            merged = heapq.merge(*(_points_of(snapshot, identity, *settled) for identity in sorted(series)))
-        if fresh is not None:
-            merged = chain(merged, _fresh_points(snapshot, series, *fresh))
-    for point in merged:
-        if after is None or (point.ts_us, point.series) > after:
-            yield point
-
-
-def _fresh_points(snapshot: Snapshot, series: Sequence[int], since_us: int, until_us: int) -> Iterator[Point]:
-    """Fresh readings lie in the order of the answer, so one pass reads all series."""
-    wanted = frozenset(series)
-    for rows in snapshot.readings.fresh_stamped(since_us, until_us, FRESH_AT_ONCE):
-        for row in rows:
-            if row[1] in wanted:
-                yield Point._make(row)
-
-
-def _points_of(snapshot: Snapshot, series: int, since_us: int, until_us: int) -> Iterator[Point]:
-    for rows in Segments(snapshot, series, BASE).chunks(since_us, until_us):
-        for ts, value, quality in rows:
-            yield Point(ts, series, value, quality)

@@ -1,11 +1,11 @@
-"""Follow a log: gives each reading that is committed after the first look, once, whatever its time.
+"""Follow a log: gives each reading that is committed after the first check, once, whatever its time.
 
 The database does not keep the order of arrival, so a reading is new if it was not seen before: the time and series of all
 readings from ``floor_us`` on are remembered. ``floor_us`` lies a while behind the edge of the roll-ups, as it was when the last
-whole look began. A reading that arrives behind the edge marks its minute (table ``dirty``): where that is behind the floor the
+whole check began. A reading that arrives behind the edge marks its minute (table ``dirty``): where that is behind the floor the
 reading cannot be told from its neighbours, and ``late`` says where it lies.
 
-For one thread. Most looks read only what is stamped in the last seconds; a whole look reads from the floor on.
+For one thread. Most checks read only what is stamped in the last seconds; a whole check reads from the floor on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sensorlogd.notation.microseconds import END_US, MINUTE_US
 from sensorlogd.storage.query.log import Log, Reading, Series
 
-NEWEST_US = 10_000_000  # what a quick look reads
+NEWEST_US = 10_000_000  # what a quick check reads
 BEHIND_EDGE_US = 120_000_000  # so late a reading may come and is followed
 AT_ONCE = 5_000
 KEPT_MOST = 500_000  # readings that are remembered; where nobody rolls up, the edge stays where it is
@@ -52,7 +52,7 @@ class Following:
         self.series = list(series)
 
     def begin(self, log: Log, now_us: int, *, whole: bool) -> None:
-        """A new look. Raises sqlite3.Error."""
+        """Begin a new check. Raises sqlite3.Error."""
         edge_us, marks = log.marked(self._since_us - MINUTE_US)
         self._note_late(marks)
         self._from_us, self._after = (self.floor_us if whole else max(self.floor_us, now_us - NEWEST_US)), None
@@ -61,13 +61,13 @@ class Following:
             self._keep_from_us = max(self.floor_us, edge_us - BEHIND_EDGE_US)
 
     def end(self) -> None:
-        """End a look, of which all pages have been read."""
+        """End a check, of which all pages have been read."""
         if self._is_whole:
             self.floor_us = self._keep_from_us
             self._forget_seen()
 
     def page(self, log: Log) -> list[Reading] | None:
-        """The next readings that are new, by time and then series; None: this look is over. Raises sqlite3.Error."""
+        """The next readings that are new, by time and then series; None: this check is over. Raises sqlite3.Error."""
         found = log.page(self.series, self._from_us, END_US, self._after, AT_ONCE)
         if not found:
             return None
@@ -88,7 +88,7 @@ class Following:
         return True
 
     def _note_late(self, marks: dict[tuple[int, int], int]) -> None:
-        """Note the minutes behind the floor that were marked since the last look: readings came late there."""
+        """Note the minutes behind the floor that were marked since the last check: readings came late there."""
         known, self._marks = self._marks, marks
         if known is None:
             return

@@ -16,7 +16,7 @@ from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.rollups.resolutions import HOUR, MINUTE, QUARTER
 
-# From coarse to fine: the length of the pieces that are looked at, and the tiers that answer for them. Readings are the last.
+# From coarse to fine: the length of the pieces that are read, and the resolutions that answer for them. Readings are the last.
 LADDER = (("1h", (HOUR, QUARTER, MINUTE)), ("1min", (MINUTE,)))
 PIECES_AT_ONCE = 2_000
 EVER_US = 1 << 61
@@ -35,7 +35,7 @@ def gaps(segments: Segments, since_us: int, until_us: int, least_us: int) -> Ite
 
     Where nothing usable came before, one begins at ``since_us``, as the asker knows of the series from then on. Where readings
     and minutes have expired, those within an hour are not seen."""
-    cuts = [segments.cut_us(tier) for tier in (0, MINUTE, QUARTER, HOUR)]
+    cuts = [segments.cut_us(resolution) for resolution in (0, MINUTE, QUARTER, HOUR)]
     known_us = min(BEGINNING_US if cut is None else cut for cut in cuts)
     begin_us = max(since_us, known_us)
     if cuts[0] is not None and begin_us < cuts[0]:  # a part of an hour is not known there
@@ -66,11 +66,11 @@ def _stretches(
         for rows in segments.chunks(since_us, until_us):
             yield from ((ts, ts) for ts in usable(rows))
         return
-    (step, tiers), *finer = ladder
+    (step, resolutions), *finer = ladder
     edges = Step.parse(step).edges(since_us, until_us, "UTC")
     while piece := list(islice(edges, PIECES_AT_ONCE)):
         begin, end = max(piece[0][0], since_us), min(piece[-1][1], until_us)
-        for _, readings, first, last, covered in segments.collect(begin, end, tiers, piece):
+        for _, readings, first, last, covered in segments.collect(begin, end, resolutions, piece):
             if readings:
                 within = [] if covered == last - first else list(_stretches(segments, first, last + 1, finer))
                 known = within and (within[0][0], within[-1][1]) == (first, last)  # else they have expired

@@ -1,7 +1,7 @@
 """Where the buckets of an answer begin and end: steps aligned to the clock, and the ladder that a picture takes.
 
-A step of ``us`` to ``h`` lies on the UTC grid (as the stored tiers do), but for those that the local clock shows otherwise. 2h,
-3h, 4h, 6h, 8h, 12h and 24h are parts of the local day: 00:00, 06:00 ...; the one in which clocks are set is longer or shorter.
+A step of ``us`` to ``h`` lies on the UTC grid (as the stored resolutions do), but for those that the local clock shows otherwise.
+2h, 3h, 4h, 6h, 8h, 12h and 24h are parts of the local day: 00:00, 06:00 ...; one in which clocks are set is longer or shorter.
 Where clocks differ from UTC by a part of an hour (+05:30, +05:45, -03:30) others of half an hour to a day lie on the grid of the
 local clock, too, so that an hour begins when it begins there; if such a clock is set, the bucket ends at that moment. A step of
 ``d``, ``w``, ``mo`` or ``y`` is made of calendar days of the zone: 23, 24 or 25 hours; weeks begin on Monday, several days count
@@ -137,13 +137,13 @@ class Step:
             else:
                 start, end = self.bucket(end, zone)
 
-    def nests(self, tier: int, zone: str, day_zone: str | None, edges: list[tuple[int, int]]) -> bool:
-        """Whether every bucket of the stored ``tier`` (in seconds) lies in one of ``edges`` as a whole."""
+    def nests(self, resolution: int, zone: str, day_zone: str | None, edges: list[tuple[int, int]]) -> bool:
+        """Whether every bucket of the stored ``resolution`` (in seconds) lies in one of ``edges`` as a whole."""
         local = self.unit == "us" and self._is_local(zone)
-        if tier == resolutions.DAY:
+        if resolution == resolutions.DAY:
             same = day_zone == (zone if local or self.unit != "us" else "UTC")
             return same and (self.unit != "us" or self.count % DAY_US == 0)
-        width = tier * SECOND_US
+        width = resolution * SECOND_US
         if self.unit == "us" and not local:
             return self.count % width == 0
         return all(start % width == 0 for start, _ in edges) and edges[-1][1] % width == 0

@@ -26,7 +26,7 @@ def daemon_state(
 
     ``facts``: what the daemon wrote last, overlaid by its answer if it gave one: ``answered`` True; False: it was asked
     and kept silent; None: it was not asked, or it was not allowed. ``held``: who holds the database, where that is known already.
-    Cheap: one look at the lock file.
+    Cheap: it reads the lock file once.
     """
     if held is None:
         try:

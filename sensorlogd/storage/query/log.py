@@ -1,7 +1,7 @@
 """``Log``: a log opened read-only, and the questions that it answers. Plain sqlite3; never writes, never waits for the writer.
 
 ``Log`` is for one thread. Every method reads one consistent snapshot; those that stream hold it until they are exhausted
-or closed, so read on or let go: a forgotten snapshot lets the WAL grow.
+or closed, so read on or let go: a forgotten snapshot lets the WAL grow. What is asked while one is held is answered from it.
 
 What only questions over time need is imported when the first is asked: it would be a fifth of the time that ``latest`` takes.
 """
@@ -12,7 +12,7 @@ import fnmatch
 import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sensorlogd.notation import numbers
 from sensorlogd.notation.symbols import micro
-from sensorlogd.storage import meta
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.file.opening import LogError, open_reader
 from sensorlogd.storage.file.opening import LogUnavailable as LogUnavailable  # part of what a reader must know
-from sensorlogd.storage.ingest import decimals
+from sensorlogd.storage.ingest import decimals, latest
 from sensorlogd.storage.stages.readings import Readings
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class Log:
     def __init__(self, path: Path, conn: sqlite3.Connection) -> None:
         self.path = path
         self.conn = conn
+        self._holders = 0  # how many methods, streams among them, share the snapshot
 
     @classmethod
     def open(cls, path: Path, *, any_thread: bool = False) -> Log:
@@ -122,38 +123,26 @@ class Log:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def events_between(
-        self,
-        since_us: int | None,
-        until_us: int | None,
-        kind: str | None,
-        sensor: str | None,
-        *,
-        after: int,
-        before: int,
-        limit: int,
-    ) -> list[Event]:
-        """The newest first. ``kind``, ``sensor``: globs; ``after``, ``before``: ids that bound it, 0: none."""
-        rows = self.conn.execute(
-            "SELECT id, ts, kind, sensor, detail FROM event WHERE (?1 IS NULL OR ts >= ?1) AND (?2 IS NULL OR ts < ?2)"
-            " AND (?3 IS NULL OR kind GLOB ?3) AND (?4 IS NULL OR sensor GLOB ?4) AND id > ?5 AND (?6 = 0 OR id < ?6)"
-            " ORDER BY id DESC LIMIT ?7",
-            (since_us, until_us, kind, sensor, after, before, limit),
-        ).fetchall()
-        return [Event(*row) for row in rows]
-
     def has_series(self) -> bool:
         """Whether anything has ever been logged into it."""
         return self.conn.execute("SELECT 1 FROM series LIMIT 1").fetchone() is not None
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
-        self.conn.execute("BEGIN")
+        """One that is held already is shared, and the last of its holders ends it: SQLite has one a connection. A transaction
+        that the caller has begun on ``conn`` is shared too, and his to end."""
+        if not self._holders and self.conn.in_transaction:
+            yield self.conn
+            return
+        if not self.conn.in_transaction:
+            self.conn.execute("BEGIN")
+        self._holders += 1
         try:
             yield self.conn
         finally:
+            self._holders -= 1
             with suppress(sqlite3.ProgrammingError):  # an answer that was not read to its end before the log was closed
-                if self.conn.in_transaction:
+                if not self._holders and self.conn.in_transaction:
                     self.conn.execute("ROLLBACK")
 
     # ---- what there is ---------------------------------------------------------------------------------------------
@@ -163,8 +152,7 @@ class Log:
 
         Without patterns all that are configured now; with ``retired`` the former ones too. Raises UnknownSeries.
         """
-        # A series may be asked for while readings are streamed: then from the snapshot that the stream holds.
-        with nullcontext(self.conn) if self.conn.in_transaction else self._snapshot() as conn:
+        with self._snapshot() as conn:
             known = _all_series(conn)
         if not patterns:
             return [series for series in known if retired or series.retired_us is None]
@@ -192,9 +180,8 @@ class Log:
         """
         wanted = {each.id: each for each in series}
         with self._snapshot() as conn:
-            stored = {row[0]: row[1:] for row in conn.execute("SELECT series_id, ts, value, quality FROM latest")}
-            since = meta.marks(conn).latest_written_us
-            for identity, ts, value, quality in Readings.of(conn).fresh_from(since):
+            stored = latest.saved(conn)
+            for identity, ts, value, quality in latest.arrived_since(conn):
                 known = stored.get(identity)
                 if known is None or known[0] <= ts <= now_us + 1_000_000 or known[0] > now_us + 1_000_000:
                     stored[identity] = (ts, value, quality)
@@ -207,7 +194,7 @@ class Log:
 
         ``after``: (time, series id) of the last row of the page before.
         """
-        from sensorlogd.storage.query import engine
+        from sensorlogd.storage.query.stream import points
         from sensorlogd.storage.rollups.compute import Snapshot
 
         by_id = {each.id: each for each in series}
@@ -220,7 +207,7 @@ class Log:
                         yield new(Reading, (only, ts, value, flag))
                 return
             snapshot = Snapshot.of(conn, "UTC")
-            for ts, identity, value, flag in engine.readings(snapshot, list(by_id), since_us, until_us, after):
+            for ts, identity, value, flag in points(snapshot, list(by_id), since_us, until_us, after):
                 yield new(Reading, (by_id[identity], ts, value, flag))
 
     def page(
@@ -235,9 +222,11 @@ class Log:
 
     def marked(self, since_us: int) -> tuple[int, dict[tuple[int, int], int]]:
         """The edge of the roll-ups, and the minutes behind it that are to be made anew, (series id, start) -> generation."""
+        from sensorlogd.storage.rollups import outdated
+
         with self._snapshot() as conn:
-            rows = conn.execute("SELECT series_id, start, generation FROM dirty WHERE start >= ?", (since_us,)).fetchall()
-            return meta.marks(conn).edge_us, {(series, start): generation for series, start, generation in rows}
+            rows = outdated.minutes_since(conn, since_us)
+            return watermarks.marks(conn).edge_us, {(series, start): generation for series, start, generation in rows}
 
     def span(self, series: Sequence[Series]) -> tuple[int | None, int | None]:
         """When the first and the last reading of these series was."""
@@ -291,14 +280,29 @@ class Log:
 
     # ---- what happened, how it is ----------------------------------------------------------------------------------
 
+    def events_between(
+        self,
+        since_us: int | None,
+        until_us: int | None,
+        kind: str | None,
+        sensor: str | None,
+        *,
+        after: int,
+        before: int,
+        limit: int,
+    ) -> list[Event]:
+        """The newest first. ``kind``, ``sensor``: globs; ``after``, ``before``: ids that bound it, 0: none."""
+        rows = self.conn.execute(
+            "SELECT id, ts, kind, sensor, detail FROM event WHERE (?1 IS NULL OR ts >= ?1) AND (?2 IS NULL OR ts < ?2)"
+            " AND (?3 IS NULL OR kind GLOB ?3) AND (?4 IS NULL OR sensor GLOB ?4) AND id > ?5 AND (?6 = 0 OR id < ?6)"
+            " ORDER BY id DESC LIMIT ?7",
+            (since_us, until_us, kind, sensor, after, before, limit),
+        ).fetchall()
+        return [Event(*row) for row in rows]
+
     def events(self, since_us: int | None = None, limit: int = 100, sensor: str | None = None, after_id: int = 0) -> list[Event]:
         """The newest ``limit`` events, oldest of them first."""
-        rows = self.conn.execute(
-            "SELECT id, ts, kind, sensor, detail FROM event WHERE (?1 IS NULL OR ts >= ?1) AND (?2 IS NULL OR sensor GLOB ?2)"
-            " AND id > ?3 ORDER BY id DESC LIMIT ?4",
-            (since_us, sensor, after_id, limit),
-        ).fetchall()
-        return [Event(*row) for row in reversed(rows)]
+        return self.events_between(since_us, None, None, sensor, after=after_id, before=0, limit=limit)[::-1]
 
     def daemon(self) -> dict[str, Any]:
         """What the daemon last wrote about itself; empty if it never ran on this file."""

@@ -1,8 +1,8 @@
 """One series' readings over a range as segments in time order: stored roll-ups where they are exact, else made from readings.
 
-Behind the edge the coarsest tier whose buckets lie in the answer's buckets as a whole is taken; dirty buckets, the borders
-of the range and all that is newer than the edge come from finer tiers and in the end from readings. So an answer is the
-same as from readings alone, however seldom roll-ups are written. Where readings have expired, the tiers that were kept
+Behind the edge the coarsest resolution whose buckets lie in the answer's buckets as a whole is taken; dirty buckets, the borders
+of the range and all that is newer than the edge come from finer resolutions and in the end from readings. So an answer is the
+same as from readings alone, however seldom roll-ups are written. Where readings have expired, the resolutions that were kept
 answer for them.
 """
 
@@ -15,10 +15,10 @@ from typing import Any
 
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.quality import FLAG_MASK, UNUSABLE
-from sensorlogd.storage import meta
+from sensorlogd.storage import watermarks
 from sensorlogd.storage.query.aggregates import BASE, LIMIT_PERCENTILE, QUALITIES
 from sensorlogd.storage.query.sorted_runs import SortedRuns
-from sensorlogd.storage.rollups import resolutions, rollup
+from sensorlogd.storage.rollups import outdated, resolutions, rollup
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.resolutions import DAY, HOUR, MINUTE, QUARTER
 from sensorlogd.storage.rollups.rollup import RollUp
@@ -30,8 +30,8 @@ Edges = Sequence[tuple[int, int]]
 
 
 class Segments:
-    """The segments of one series, from roll-ups and readings. ``fields``: the columns of a segment, BASE first. ``used``: tiers
-    (0 = readings) that have answered so far."""
+    """The segments of one series, from roll-ups and readings. ``fields``: the columns of a segment, BASE first. ``used``:
+    resolutions (0 = readings) that have answered so far."""
 
     def __init__(self, snapshot: Snapshot, series: int, fields: Sequence[str]) -> None:
         assert tuple(fields[: len(BASE)]) == BASE
@@ -44,78 +44,78 @@ class Segments:
         # Buckets in which everything failed matter to those only who count failures.
         some = "" if set(fields) & set(QUALITIES) else " AND n > 0"
         self._stored = f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ?{some} ORDER BY start"
-        marks = meta.marks(snapshot.conn)
+        marks = watermarks.marks(snapshot.conn)
         self.edge_us = marks.edge_us
         self.day_zone = marks.day_zone
         self.dirty = array(
             "q",
-            (row[0] for row in snapshot.conn.execute("SELECT start FROM dirty WHERE series_id = ? ORDER BY start", (series,))),
+            outdated.minutes_of(snapshot.conn, series),
         )
 
-    def cut_us(self, tier: int) -> int | None:
-        """The time before which everything of ``tier`` (0: readings) has expired."""
-        return self.snapshot.kept_from(self.series, tier)
+    def cut_us(self, resolution: int) -> int | None:
+        """The time before which everything of ``resolution`` (0: readings) has expired."""
+        return self.snapshot.kept_from(self.series, resolution)
 
     # ---- segments -----------------------------------------------------------------------------------------------------
 
     def collect(self, start_us: int, end_us: int, usable: Sequence[int], edges: Edges) -> list[Segment]:
-        """Segments of [start, end) in time order, none over an edge. ``usable``: tiers that nest in ``edges``, coarsest first."""
+        """Segments of [start, end) in order, none over an edge. ``usable``: resolutions that nest in ``edges``, coarse first."""
         if start_us >= end_us:
             return []
-        for index, tier in enumerate(usable):
-            inner = self.whole_buckets(start_us, end_us, tier)
+        for index, resolution in enumerate(usable):
+            inner = self.whole_buckets(start_us, end_us, resolution)
             if inner is None:
                 continue
             first, last = inner
             finer = usable[index + 1 :]
             return [
                 *self.collect(start_us, first, finer, edges),
-                *self._collect_stored(first, last, tier, finer, edges),
+                *self._collect_stored(first, last, resolution, finer, edges),
                 *self.collect(last, end_us, finer, edges),
             ]
         return self._roll_up_readings(start_us, end_us, edges)
 
-    def whole_buckets(self, start_us: int, end_us: int, tier: int) -> tuple[int, int] | None:
-        """The span of whole buckets of ``tier`` inside [start, end) that are behind the edge and kept."""
+    def whole_buckets(self, start_us: int, end_us: int, resolution: int) -> tuple[int, int] | None:
+        """The span of whole buckets of ``resolution`` inside [start, end) that are behind the edge and kept."""
         zone = self.day_zone or "UTC"
-        cut = self.cut_us(tier)
+        cut = self.cut_us(resolution)
         start_us = start_us if cut is None else max(start_us, cut)
-        first, first_end = resolutions.bucket(start_us, tier, zone)
+        first, first_end = resolutions.bucket(start_us, resolution, zone)
         if first < start_us:
             first = first_end
-        valid_until = self.snapshot.valid_until(self.series, tier)
+        valid_until = self.snapshot.valid_until(self.series, resolution)
         valid_until = self.edge_us if valid_until is None else min(valid_until, self.edge_us)
-        last, _ = resolutions.bucket(min(end_us, valid_until), tier, zone)
+        last, _ = resolutions.bucket(min(end_us, valid_until), resolution, zone)
         return (first, last) if first < last else None
 
-    def _collect_stored(self, first: int, last: int, tier: int, finer: Sequence[int], edges: Edges) -> list[Segment]:
+    def _collect_stored(self, first: int, last: int, resolution: int, finer: Sequence[int], edges: Edges) -> list[Segment]:
         """Stored buckets of [first, last), with dirty runs taken from what is finer."""
         found: list[Segment] = []
         done_us = first
-        for begin, end in self._dirty_runs(first, last, tier):
-            found += self._read_stored(done_us, begin, tier)
+        for begin, end in self._dirty_runs(first, last, resolution):
+            found += self._read_stored(done_us, begin, resolution)
             found += self.collect(begin, end, finer, edges)
             done_us = end
-        return found + self._read_stored(done_us, last, tier)
+        return found + self._read_stored(done_us, last, resolution)
 
-    def _read_stored(self, start_us: int, end_us: int, tier: int) -> list[Segment]:
+    def _read_stored(self, start_us: int, end_us: int, resolution: int) -> list[Segment]:
         if start_us >= end_us:
             return []
-        self.used.add(tier)
-        return self.snapshot.conn.execute(self._stored, (self.series, tier, start_us, end_us)).fetchall()
+        self.used.add(resolution)
+        return self.snapshot.conn.execute(self._stored, (self.series, resolution, start_us, end_us)).fetchall()
 
     def is_dirty(self, start_us: int, end_us: int) -> bool:
         """Whether any minute of [start, end) is to be computed again."""
         index = bisect_left(self.dirty, start_us)
         return index < len(self.dirty) and self.dirty[index] < end_us
 
-    def _dirty_runs(self, first: int, last: int, tier: int) -> list[tuple[int, int]]:
-        """Dirty buckets of ``tier`` in [first, last); neighbours joined."""
+    def _dirty_runs(self, first: int, last: int, resolution: int) -> list[tuple[int, int]]:
+        """Dirty buckets of ``resolution`` in [first, last); neighbours joined."""
         zone = self.day_zone or "UTC"
         runs: list[tuple[int, int]] = []
         index = bisect_left(self.dirty, first)
         while index < len(self.dirty) and self.dirty[index] < last:
-            begin, end = resolutions.bucket(self.dirty[index], tier, zone)
+            begin, end = resolutions.bucket(self.dirty[index], resolution, zone)
             if runs and runs[-1][1] >= begin:
                 runs[-1] = (runs[-1][0], end)
             else:
@@ -180,11 +180,11 @@ class Segments:
         found = self.snapshot.readings.last_usable(self.series, oldest, ts_us)
         cut = self.cut_us(0)
         if found is None and cut is not None and oldest < cut:  # readings have expired: what the roll-ups remember
-            for tier in reversed(COARSE_TO_FINE):
+            for resolution in reversed(COARSE_TO_FINE):
                 found = self._fetch_row(
                     "SELECT last_ts, last FROM rollup WHERE series_id = ? AND resolution = ? AND start < ? AND last_ts < ?"
                     " AND last_ts >= ? ORDER BY start DESC LIMIT 1",
-                    self.series, tier, ts_us, ts_us, oldest,
+                    self.series, resolution, ts_us, ts_us, oldest,
                 )  # fmt: skip
                 if found is not None:
                     return found
@@ -197,11 +197,11 @@ class Segments:
             return []
         cut = self.cut_us(0)
         if cut is not None and last[0] < cut:  # the readings have expired, but the roll-up keeps both values
-            for tier in reversed(COARSE_TO_FINE):
+            for resolution in reversed(COARSE_TO_FINE):
                 row = self._fetch_row(
                     "SELECT n, last_but_one FROM rollup WHERE series_id = ? AND resolution = ? AND last_ts = ?"
                     " ORDER BY start DESC LIMIT 1",
-                    self.series, tier, last[0],
+                    self.series, resolution, last[0],
                 )  # fmt: skip
                 if row is not None and row[0] > 1:
                     return [last[1]] if row[1] is None else [row[1], last[1]]
@@ -240,9 +240,9 @@ class Segments:
             self._fetch_row(
                 "SELECT first_ts, first FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND first_ts < ?"
                 " AND n > 0 ORDER BY start LIMIT 1",
-                self.series, tier, ts_us, end,
+                self.series, resolution, ts_us, end,
             )
-            for tier in COARSE_TO_FINE
+            for resolution in COARSE_TO_FINE
         ]  # fmt: skip
         return min((ts for ts in (*remembered, found) if ts is not None), default=None)
 

@@ -19,7 +19,8 @@ from operator import itemgetter
 from typing import Any
 
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US, SECOND_US
-from sensorlogd.storage.rollups import resolutions, rollup
+from sensorlogd.storage.rollups import outdated, resolutions, rollup
+from sensorlogd.storage.rollups.outdated import Mark
 from sensorlogd.storage.rollups.resolutions import DAY, FIXED, HOUR, MINUTE, QUARTER
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from sensorlogd.storage.stages.readings import Reading, Readings
@@ -32,13 +33,9 @@ SNAPSHOT_S = 5.0  # seconds: an older snapshot is renewed, because the WAL grows
 
 _FIELDS = ", ".join(RollUp._fields)
 STORED = f"SELECT start, {_FIELDS} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ? ORDER BY start"
-_MARKS = "SELECT series_id, start, generation FROM dirty ORDER BY series_id, start LIMIT ?"
-OUTDATED = "SELECT series_id, tier, from_us, generation FROM stale ORDER BY series_id, tier"
 
 Row = tuple[Any, ...]  # (series_id, resolution, start, *RollUp)
 Key = tuple[int, int, int]  # (series_id, resolution, start)
-Mark = tuple[int, int, int]  # (series_id, start, generation)
-Advance = tuple[int, int, int, int | None]  # the arguments of outdated.advance
 Minutes = dict[int, RollUp]
 
 
@@ -72,8 +69,10 @@ class Snapshot:
     readings: Readings
     zone: str
     rules: dict[int, Rules]  # of every series
-    cuts_us: dict[tuple[int, int], int]  # (series, tier) -> retention: older arrivals are refused
-    outdated_us: dict[tuple[int, int], int]  # (series, tier) -> buckets of it and of coarser tiers that end later do not count
+    cuts_us: dict[tuple[int, int], int]  # (series, resolution) -> retention: older arrivals are refused
+    outdated_us: dict[
+        tuple[int, int], int
+    ]  # (series, resolution) -> buckets of it and of coarser resolutions that end later do not count
     held: ReadingsAtHand | None = None  # readings at hand
 
     @classmethod
@@ -85,32 +84,32 @@ class Snapshot:
             Readings.of(conn),
             zone,
             {identity: Rules(*settings) for identity, *settings in series},
-            {(identity, tier): cut for identity, tier, cut in cuts},
-            {(identity, tier): from_us for identity, tier, from_us, _ in conn.execute(OUTDATED)},
+            {(identity, resolution): cut for identity, resolution, cut in cuts},
+            {(identity, resolution): from_us for identity, resolution, from_us, _ in outdated.in_bulk(conn)},
         )
 
     def rules_of(self, series: int) -> Rules:
         return self.rules.get(series) or Rules()
 
-    def valid_until(self, series: int, tier: int) -> int | None:
-        """Stored buckets of ``tier`` that end later do not count; None: all do."""
-        outdated = [self.outdated_us.get((series, finer)) for finer in (MINUTE, DAY) if finer <= tier]
-        return min((from_us for from_us in outdated if from_us is not None), default=None)
+    def valid_until(self, series: int, resolution: int) -> int | None:
+        """Stored buckets of ``resolution`` that end later do not count; None: all do."""
+        begins = [self.outdated_us.get((series, finer)) for finer in (MINUTE, DAY) if finer <= resolution]
+        return min((from_us for from_us in begins if from_us is not None), default=None)
 
-    def kept_from(self, series: int, tier: int) -> int | None:
-        """Nothing that begins earlier is there any more (tier 0: readings). On the hour, so that every bucket of an hour or
+    def kept_from(self, series: int, resolution: int) -> int | None:
+        """Nothing that begins earlier is there any more (resolution 0: readings). On the hour, so that every bucket of an hour or
         less is kept as a whole or not at all; a day may not be, if the zone was changed."""
-        cut = self.cuts_us.get((series, tier))
+        cut = self.cuts_us.get((series, resolution))
         return None if cut is None else cut - cut % HOUR_US
 
-    def is_kept(self, series: int, tier: int, start_us: int) -> bool:
-        kept_from = self.kept_from(series, tier)
+    def is_kept(self, series: int, resolution: int, start_us: int) -> bool:
+        kept_from = self.kept_from(series, resolution)
         return kept_from is None or start_us >= kept_from
 
-    def rolled_up(self, series: int, tier: int, start_us: int, end_us: int) -> int:
+    def rolled_up(self, series: int, resolution: int, start_us: int, end_us: int) -> int:
         """How many readings the stored buckets that begin in [start, end) know of."""
         sql = "SELECT sum(n) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ?"
-        (n,) = self.conn.execute(sql, (series, tier, start_us, end_us)).fetchone()
+        (n,) = self.conn.execute(sql, (series, resolution, start_us, end_us)).fetchone()
         return n or 0
 
     def roll_up(self, series: int, readings: Sequence[tuple[int, float | None, int]]) -> RollUp:
@@ -168,7 +167,7 @@ class SeriesRollups:
         self.series = series
         self.rules = snapshot.rules_of(series)
         self.all_from_us = all_from_us
-        self.computed: dict[int, dict[int, RollUp | None]] = {tier: {} for tier in (*FIXED, DAY)}
+        self.computed: dict[int, dict[int, RollUp | None]] = {resolution: {} for resolution in (*FIXED, DAY)}
 
     def use(self, minutes: Minutes) -> None:
         self.computed[MINUTE].update(minutes)
@@ -176,35 +175,35 @@ class SeriesRollups:
     def close(self, minutes: Iterable[int], old_edge_us: int, new_edge_us: int) -> None:
         """Compute the coarser buckets that end in (old_edge, new_edge] and hold one of ``minutes`` or touch the old edge."""
         begun = [old_edge_us - MINUTE_US, *minutes]
-        for tier in COARSER:
-            for start, end in self._buckets(begun, tier):
+        for resolution in COARSER:
+            for start, end in self._buckets(begun, resolution):
                 if old_edge_us < end <= new_edge_us:
-                    self.compute(tier, start, end)
+                    self.compute(resolution, start, end)
 
-    def _buckets(self, minutes: Sequence[int], tier: int) -> list[tuple[int, int]]:
+    def _buckets(self, minutes: Sequence[int], resolution: int) -> list[tuple[int, int]]:
         """Each bucket that holds one of ``minutes``, which are in order."""
         found: list[tuple[int, int]] = []
         end = None
         for minute in minutes:
             if end is None or minute >= end:
-                bucket = resolutions.bucket(minute, tier, self.snapshot.zone)
+                bucket = resolutions.bucket(minute, resolution, self.snapshot.zone)
                 end = bucket[1]
                 found.append(bucket)
         return found
 
-    def compute(self, tier: int, start_us: int, end_us: int, *, partly: bool = False) -> bool:
+    def compute(self, resolution: int, start_us: int, end_us: int, *, partly: bool = False) -> bool:
         """False: it cannot be computed any more; what is stored stays. ``partly``: of a day, what is left of it will do."""
-        source = self._choose_source(tier, start_us, end_us, partly)
+        source = self._choose_source(resolution, start_us, end_us, partly)
         if source is None:
             return False
         parts = self._stored_parts(source, start_us, end_us) if source else list(self._roll_up_readings(start_us, end_us))
-        self.computed[tier][start_us] = rollup.merge_all(parts, self.rules) if parts else None
+        self.computed[resolution][start_us] = rollup.merge_all(parts, self.rules) if parts else None
         return True
 
-    def _choose_source(self, tier: int, start_us: int, end_us: int, partly: bool) -> int | None:
-        """The coarsest finer tier (0: readings) of which all that makes up this bucket is kept; ``partly``: else what
+    def _choose_source(self, resolution: int, start_us: int, end_us: int, partly: bool) -> int | None:
+        """The coarsest finer resolution (0: readings) of which all that makes up this bucket is kept; ``partly``: else what
         reaches back furthest."""
-        coarsest = resolutions.children(start_us, end_us, tier)
+        coarsest = resolutions.children(start_us, end_us, resolution)
         if self.all_from_us is not None and start_us >= self.all_from_us:
             return coarsest or 0
         choices = [finer for finer in reversed(FIXED) if coarsest is not None and finer <= coarsest] + [0]
@@ -217,16 +216,17 @@ class SeriesRollups:
         best = min(choices, key=lambda choice: kept[choice] or 0)
         return best if (kept[best] or 0) < end_us else None
 
-    def _stored_parts(self, tier: int, start_us: int, end_us: int) -> list[RollUp]:
-        """The roll-ups of ``tier`` in a bucket: what this call has computed, else what is stored; from readings where a stored
-        one cannot be used."""
-        width = tier * SECOND_US
-        computed = self.computed[tier]
+    def _stored_parts(self, resolution: int, start_us: int, end_us: int) -> list[RollUp]:
+        """The roll-ups of ``resolution`` in a bucket: what this call has computed, else what is stored; from readings where a
+        stored one cannot be used."""
+        width = resolution * SECOND_US
+        computed = self.computed[resolution]
         starts = range(start_us, end_us, width)
         whole = self.all_from_us is not None and start_us >= self.all_from_us
         if not whole and not all(start in computed for start in starts):
             found: dict[int, RollUp | None] = {
-                row[0]: RollUp._make(row[1:]) for row in self.snapshot.conn.execute(STORED, (self.series, tier, start_us, end_us))
+                row[0]: RollUp._make(row[1:])
+                for row in self.snapshot.conn.execute(STORED, (self.series, resolution, start_us, end_us))
             }
             if any(part is not None and part.n and part.last_ts is None for part in found.values()):
                 # Not a row that sensorlogd wrote: somebody edited the file. One such row must not end the aggregator.
@@ -241,10 +241,10 @@ class SeriesRollups:
     def rows(self) -> list[Row]:
         """What was computed and is kept."""
         return [
-            (self.series, tier, start, *whole)
-            for tier, computed in self.computed.items()
+            (self.series, resolution, start, *whole)
+            for resolution, computed in self.computed.items()
             for start, whole in computed.items()
-            if whole is not None and self.snapshot.is_kept(self.series, tier, start)
+            if whole is not None and self.snapshot.is_kept(self.series, resolution, start)
         ]
 
     def forget(self, before_us: int) -> None:
@@ -258,7 +258,7 @@ class SeriesRollups:
 
 
 def compute_block(conn: sqlite3.Connection, old_edge_us: int, new_edge_us: int, zone: str) -> Iterator[list[Row]]:
-    """Rows of all buckets, of every tier, that end in (old_edge, new_edge]; one list a series. Edges lie on minutes."""
+    """Rows of all buckets, of every resolution, that end in (old_edge, new_edge]; one list a series. Edges lie on minutes."""
     snapshot = Snapshot.of(conn, zone)
     moved = snapshot.readings.moved_until_us
     fresh = fresh_minutes(snapshot, old_edge_us, new_edge_us)
@@ -299,7 +299,7 @@ def compute_dirty(
     """
     snapshot = Snapshot.of(conn, zone)
     # A mark above the edge (the clock was set back) needs nothing: its minute is computed when the edge gets there.
-    marks: list[Mark] = conn.execute(_MARKS, (limit,)).fetchall()
+    marks = outdated.first_minutes(conn, limit)
     fresh = _fresh_dirty(snapshot, [(series, start) for series, start, _ in marks if start + MINUTE_US <= edge_us])
     rollups: SeriesRollups | None = None
     begin = 0
@@ -347,10 +347,10 @@ def _heal(rollups: SeriesRollups, minutes: list[int], edge_us: int, fresh: Minut
         found.update(whole)
         rollups.computed[MINUTE].update(found)
         healed += (((series, MINUTE, start), whole) for start, whole in found.items())
-    for tier in COARSER:
-        for start, end in rollups._buckets(minutes, tier):
-            if end <= edge_us and rollups.compute(tier, start, end):
-                healed.append(((series, tier, start), rollups.computed[tier][start]))
+    for resolution in COARSER:
+        for start, end in rollups._buckets(minutes, resolution):
+            if end <= edge_us and rollups.compute(resolution, start, end):
+                healed.append(((series, resolution, start), rollups.computed[resolution][start]))
     return healed
 
 

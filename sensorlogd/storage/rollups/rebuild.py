@@ -11,11 +11,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from sensorlogd.notation.microseconds import BEGINNING_US, DAY_US, END_US, MINUTE_US, SECOND_US
-from sensorlogd.storage.rollups import resolutions
+from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.compute import (
-    OUTDATED,
     STORED,
-    Advance,
     Key,
     Minutes,
     Row,
@@ -32,7 +30,7 @@ DAYS_AT_ONCE = 64
 
 def compute_outdated(
     conn: sqlite3.Connection, edge_us: int, zone: str, enough: Callable[[], bool] = lambda: False
-) -> Iterator[tuple[list[Row], list[Key], list[Advance]]]:
+) -> Iterator[tuple[list[Row], list[Key], list[outdated.Advance]]]:
     """Compute outdated roll-ups anew, the oldest of each series first, until none is left or ``enough()`` returns True.
 
     Yields (rows that differ from the stored ones, keys to delete, what is right again thereby). Rows and deletions may be
@@ -40,10 +38,10 @@ def compute_outdated(
     """
     snapshot = Snapshot.of(conn, zone)
     fresh: defaultdict[int, Minutes] | None = None
-    for series, tier, from_us, generation in conn.execute(OUTDATED).fetchall():
+    for series, resolution, from_us, generation in outdated.in_bulk(conn):
         if enough():
             return
-        if tier == DAY:
+        if resolution == DAY:
             if (series, MINUTE) in snapshot.outdated_us:
                 continue  # its hours are made anew just now, which this snapshot does not show
             work = _rebuild_days(snapshot, series, from_us, edge_us)
@@ -52,7 +50,7 @@ def compute_outdated(
                 fresh = fresh_minutes(snapshot, BEGINNING_US, edge_us)
             work = _rebuild_all(snapshot, series, from_us, edge_us, fresh[series])
         for rows, deletes, until_us in work:
-            yield rows, deletes, [(series, tier, generation, until_us)]
+            yield rows, deletes, [(series, resolution, generation, until_us)]
             if until_us is None or enough():
                 break
 
@@ -88,23 +86,23 @@ def _changes(rollups: SeriesRollups, after_us: int, end_us: int) -> tuple[list[R
     rows: list[Row] = []
     deletes: list[Key] = []
     series, snapshot = rollups.series, rollups.snapshot
-    for tier in (*FIXED, DAY):
-        since = after_us - tier * SECOND_US + 1
-        if tier == DAY:
-            since, following = resolutions.bucket(after_us, tier, snapshot.zone)
+    for resolution in (*FIXED, DAY):
+        since = after_us - resolution * SECOND_US + 1
+        if resolution == DAY:
+            since, following = resolutions.bucket(after_us, resolution, snapshot.zone)
             if not snapshot.is_kept(series, 0, since):
                 since = following  # a day whose first readings have expired stays as it is
-        until = end_us if tier == DAY else end_us - tier * SECOND_US + 1
-        stored = {row[0]: row[1:] for row in snapshot.conn.execute(STORED, (series, tier, since, until))}
-        for start, whole in rollups.computed[tier].items():
+        until = end_us if resolution == DAY else end_us - resolution * SECOND_US + 1
+        stored = {row[0]: row[1:] for row in snapshot.conn.execute(STORED, (series, resolution, since, until))}
+        for start, whole in rollups.computed[resolution].items():
             if since <= start < until:
                 before = stored.pop(start, None)
                 if whole is None:
                     if before is not None:
-                        deletes.append((series, tier, start))
-                elif before != whole and snapshot.is_kept(series, tier, start):
-                    rows.append((series, tier, start, *whole))
-        deletes += ((series, tier, start) for start in stored)
+                        deletes.append((series, resolution, start))
+                elif before != whole and snapshot.is_kept(series, resolution, start):
+                    rows.append((series, resolution, start, *whole))
+        deletes += ((series, resolution, start) for start in stored)
     return rows, deletes
 
 
@@ -149,9 +147,9 @@ def _first_times(snapshot: Snapshot, series: int, from_us: int, fresh: Minutes |
         yield first_us
     if fresh is not None:
         yield from (start for start in fresh if start + MINUTE_US > from_us)
-    for tier in (*FIXED, DAY):
+    for resolution in (*FIXED, DAY):
         first_us = snapshot.conn.execute(
-            "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, tier, from_us)
+            "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, resolution, from_us)
         ).fetchone()[0]
         if first_us is not None:
             yield first_us

@@ -70,8 +70,8 @@ def midnight(ordinal: int, zone: str) -> int:
 
 
 def children(start_us: int, end_us: int, resolution: int) -> int | None:
-    """The coarsest finer tier whose buckets fill [start, end) exactly; None = only readings do."""
-    for tier in (HOUR, QUARTER, MINUTE):
-        if tier < resolution and start_us % (tier * SECOND_US) == 0 and end_us % (tier * SECOND_US) == 0:
-            return tier
+    """The coarsest resolution, finer than this one, whose buckets fill [start, end) exactly; None = only readings do."""
+    for finer in (HOUR, QUARTER, MINUTE):
+        if finer < resolution and start_us % (finer * SECOND_US) == 0 and end_us % (finer * SECOND_US) == 0:
+            return finer
     return None

@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Sequence
 
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.rollups.compute import Advance, Key, Mark, Row
+from sensorlogd.storage.rollups.compute import Key, Row
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.stages import survey
 
@@ -37,19 +37,14 @@ def delete_rows(conn: sqlite3.Connection, keys: Sequence[Key]) -> None:
     conn.executemany("DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start = ?", keys)
 
 
-def clear_marks(conn: sqlite3.Connection, marks: Sequence[Mark]) -> None:
-    """Remove dirty marks, unless a reading that arrived after the snapshot has renewed them."""
-    conn.executemany("DELETE FROM dirty WHERE series_id = ? AND start = ? AND generation <= ?", marks)
-
-
 def edge(conn: sqlite3.Connection) -> int:
     """The stored edge: every bucket that ends at or before it is rolled up (or marked dirty)."""
-    return meta.marks(conn).edge_us
+    return watermarks.marks(conn).edge_us
 
 
 def set_edge(conn: sqlite3.Connection, edge_us: int) -> None:
     """Advance the edge; the last step of a run."""
-    meta.put(conn, meta.EDGE, str(edge_us))
+    meta.put(conn, watermarks.EDGE, str(edge_us))
 
 
 def take_edge(conn: sqlite3.Connection, edge_us: int, most_us: int) -> tuple[int, int]:
@@ -68,7 +63,7 @@ def take_edge(conn: sqlite3.Connection, edge_us: int, most_us: int) -> tuple[int
     return stored, edge_us - edge_us % MINUTE_US
 
 
-def advance_outdated(conn: sqlite3.Connection, advances: Sequence[Advance]) -> None:
+def advance_outdated(conn: sqlite3.Connection, advances: Sequence[outdated.Advance]) -> None:
     """Outdated roll-ups are right again up to the given times, unless they became outdated again after the snapshot."""
     for advance in advances:
         outdated.advance(conn, *advance)
@@ -77,9 +72,9 @@ def advance_outdated(conn: sqlite3.Connection, advances: Sequence[Advance]) -> N
 def use_day_zone(conn: sqlite3.Connection, zone: str, now_us: int) -> None:
     """Note the zone of days. If it has changed, the days are other buckets, so those whose readings are kept are marked to be
     computed again."""
-    stored = meta.get(conn, meta.DAY_ZONE)
+    stored = meta.get(conn, watermarks.DAY_ZONE)
     if stored == zone:
         return
     if stored is not None:
         outdated.mark_days(conn, now_us)
-    meta.put(conn, meta.DAY_ZONE, zone)
+    meta.put(conn, watermarks.DAY_ZONE, zone)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sensorlogd.counters import DIP
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.salvage.reading import DamagedLog, Row
 from sensorlogd.storage.stages import damaged as statements
 
@@ -52,9 +52,9 @@ class FormerSeries:
 @dataclass(slots=True)
 class Former:
     """What a damaged log says of itself. ``ids``: all series that have a name, a cut or settled readings. ``moved_until_us``
-    None: it could not be read, and both tables of readings are taken whole. ``cuts_us``: (series, tier) -> cut. ``outdated_us``:
-    (series, tier) -> roll-ups that end later did not count. ``dirty``: series -> minutes to be healed. ``has_cuts`` False: the
-    table of cuts is damaged."""
+    None: it could not be read, and both tables of readings are taken whole. ``cuts_us``: (series, resolution) -> cut.
+    ``outdated_us``: (series, resolution) -> roll-ups that end later did not count. ``dirty``: series -> minutes to be healed.
+    ``has_cuts`` False: the table of cuts is damaged."""
 
     sensors: dict[int, FormerSensor] = field(default_factory=dict)
     series: dict[int, FormerSeries] = field(default_factory=dict)
@@ -69,14 +69,14 @@ class Former:
     dirty: dict[int, list[int]] = field(default_factory=dict)
     newest_event: int = 0
 
-    def kept_from(self, series: int, tier: int = 0) -> int | None:
+    def kept_from(self, series: int, resolution: int = 0) -> int | None:
         """Older ones had expired; on the hour, see ``Snapshot.kept_from``."""
-        cut = self.cuts_us.get((series, tier))
+        cut = self.cuts_us.get((series, resolution))
         return None if cut is None else cut - cut % HOUR_US
 
     def valid_until(self, series: int) -> int | None:
         """Roll-ups that end later did not count; None: all did."""
-        known = [self.outdated_us.get((series, tier)) for tier in (60, 86400)]
+        known = [self.outdated_us.get((series, resolution)) for resolution in (60, 86400)]
         return min((from_us for from_us in known if from_us is not None), default=None)
 
 
@@ -89,9 +89,11 @@ def read(damaged: DamagedLog) -> Former:
         "SELECT series_id, tier, cut_us FROM retention_cut WHERE series_id >= ? AND series_id <= ? ORDER BY series_id"
     )
     former.has_cuts = not stretches
-    former.cuts_us = {(series, tier): cut for series, tier, cut in rows if _all_int(series, tier, cut)}
+    former.cuts_us = {(series, resolution): cut for series, resolution, cut in rows if _all_int(series, resolution, cut)}
     rows, _ = damaged.all("SELECT series_id, tier, from_us FROM stale WHERE series_id >= ? AND series_id <= ? ORDER BY series_id")
-    former.outdated_us = {(series, tier): from_us for series, tier, from_us in rows if _all_int(series, tier, from_us)}
+    former.outdated_us = {
+        (series, resolution): from_us for series, resolution, from_us in rows if _all_int(series, resolution, from_us)
+    }
     rows, _ = damaged.all("SELECT series_id, start FROM dirty WHERE series_id >= ? AND series_id <= ? ORDER BY series_id")
     for series, start in rows:
         if _all_int(series, start):
@@ -149,9 +151,9 @@ def _read_table(damaged: DamagedLog, table: str, columns: Sequence[str]) -> tupl
 
 def _read_meta(damaged: DamagedLog, former: Former) -> None:
     try:
-        former.moved_until_us = meta.get_int(damaged.conn, meta.MOVED_UNTIL)
-        former.edge_us = meta.get_int(damaged.conn, meta.EDGE)
-        former.zone = str(meta.get(damaged.conn, meta.DAY_ZONE) or "UTC")
+        former.moved_until_us = meta.get_int(damaged.conn, watermarks.MOVED_UNTIL)
+        former.edge_us = meta.get_int(damaged.conn, watermarks.EDGE)
+        former.zone = str(meta.get(damaged.conn, watermarks.DAY_ZONE) or "UTC")
     except (sqlite3.Error, ValueError, TypeError):
         return
 

@@ -10,7 +10,7 @@ from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.salvage.pieces import Stage
 
-_TIERS = {resolutions.DAY: "daily", resolutions.HOUR: "hourly", resolutions.QUARTER: "15-minute", resolutions.MINUTE: "1-minute"}
+_WORDS = {resolutions.DAY: "daily", resolutions.HOUR: "hourly", resolutions.QUARTER: "15-minute", resolutions.MINUTE: "1-minute"}
 _AT_ONCE = 10
 
 
@@ -18,7 +18,9 @@ def outcome(name: str, progress: Mapping[str, Any]) -> str:
     """One sentence: what is back, from where, and what is not."""
     counts: Mapping[str, int] = progress.get("counts", {})
     back = [f"{(readings := counts.get('readings', 0))} {plural(readings, 'reading')}"]
-    back += [f"{n} {word} {plural(n, 'roll-up')}" for tier, word in _TIERS.items() if (n := counts.get(f"rollups_{tier}"))]
+    back += [
+        f"{n} {word} {plural(n, 'roll-up')}" for resolution, word in _WORDS.items() if (n := counts.get(f"rollups_{resolution}"))
+    ]
     back += [f"{n} {plural(n, word)}" for word in ("calibration", "mend", "event") if (n := counts.get(f"{word}s"))]
     text = f"{', '.join(back)} from {name} {'is' if back == ['1 reading'] else 'are'} back; the file is kept"
     if counts.get("there"):
@@ -33,7 +35,7 @@ def outcome(name: str, progress: Mapping[str, Any]) -> str:
     return text
 
 
-def stretch(stage: Stage, tier: int, series: str | None, since: int, until: int | None) -> str:
+def stretch(stage: Stage, resolution: int, series: str | None, since: int, until: int | None) -> str:
     """One damaged stretch."""
     if stage in (Stage.CALIBRATION, Stage.MEND, Stage.EVENT):
         what = {Stage.CALIBRATION: "calibrations of series", Stage.MEND: "mends", Stage.EVENT: "events"}[stage]
@@ -42,7 +44,7 @@ def stretch(stage: Stage, tier: int, series: str | None, since: int, until: int 
         Stage.HISTORY: f"readings of {series}",
         Stage.RECENT: "the newest readings",
         Stage.MENDED: "what was mended",
-        Stage.ROLLUP: f"{_TIERS.get(tier, tier)} roll-ups of {series}",
+        Stage.ROLLUP: f"{_WORDS.get(resolution, resolution)} roll-ups of {series}",
     }.get(stage, "")
     return f"{whose} {_when(since, until)}"
 

@@ -1,7 +1,7 @@
 """The contents of a damaged file, piece by piece in a fixed order: reading from the same pointer again gives the same rows.
 
 The order: names and cuts; settled readings, series by series; fresh readings; calibrations; mends and what was
-mended; events; roll-ups. A pointer is (stage, series or mend, tier, key); it says nothing about how much was read before.
+mended; events; roll-ups. A pointer is (stage, series or mend, resolution, key); it says nothing about how much was read before.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Pointer(NamedTuple):
 
     stage: int = 0
     of: int = 0
-    tier: int = 0
+    resolution: int = 0
     key: int = NOWHERE
 
 
@@ -69,14 +69,14 @@ class PieceSource:
 
     stage: Stage
     of: int
-    tier: int
+    resolution: int
     query: str
     low: int
     high: int
 
     @property
     def rank(self) -> tuple[int, int, int]:
-        return self.stage, self.of, self.tier
+        return self.stage, self.of, self.resolution
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ class Pieces:
             if not batch.finished:
                 piece.after = Pointer(*source.rank, batch.low)
                 return piece
-            piece.after = Pointer(*source.rank[:2], source.tier + 1)
+            piece.after = Pointer(*source.rank[:2], source.resolution + 1)
             left -= weight * len(batch.rows) + 5
             if left <= 0 or time.perf_counter() >= deadline:
                 return piece
@@ -165,13 +165,13 @@ class Pieces:
             PieceSource(
                 Stage.ROLLUP,
                 series,
-                tier,
-                f"SELECT start, {columns} FROM rollup WHERE series_id = {series} AND resolution = {tier}"
+                resolution,
+                f"SELECT start, {columns} FROM rollup WHERE series_id = {series} AND resolution = {resolution}"
                 " AND start >= ? AND start <= ? ORDER BY start",
-                max(self.former.kept_from(series, tier) or 0, 0),
+                max(self.former.kept_from(series, resolution) or 0, 0),
                 until - 1,
             )
-            for tier in resolutions.DEFAULT_RESOLUTIONS
+            for resolution in resolutions.DEFAULT_RESOLUTIONS
         ]
 
     def _first_reading_us(self, series: int) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sensorlogd import curves
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US, SECOND_US
 from sensorlogd.quality import FLAG_MASK, Flag
-from sensorlogd.storage.ingest.append import Frontier, mark_dirty
+from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.former import MOST_SERIES, Former
@@ -22,12 +22,8 @@ from sensorlogd.storage.salvage.names import LiveIds, SalvageMemory
 from sensorlogd.storage.salvage.reading import Row
 from sensorlogd.storage.stages import storing
 from sensorlogd.storage.stages.storing import SeriesFirst
+from sensorlogd.storage.watermarks import Frontier
 
-_LATEST = (
-    "INSERT INTO latest(series_id, ts, value, quality, arrived_us) VALUES (?,?,?,?,?) ON CONFLICT(series_id) DO UPDATE SET"
-    " ts = excluded.ts, value = excluded.value, quality = excluded.quality, arrived_us = excluded.arrived_us"
-    " WHERE excluded.ts > latest.ts AND excluded.arrived_us >= latest.arrived_us"
-)
 _CUT = (
     "INSERT INTO retention_cut(series_id, tier, cut_us) VALUES (?,?,?) ON CONFLICT(series_id, tier) DO UPDATE SET"
     " cut_us = excluded.cut_us WHERE excluded.cut_us > retention_cut.cut_us"
@@ -51,16 +47,16 @@ _FLAGS = frozenset(int(flag) for flag in Flag)
 
 
 def cuts(conn: sqlite3.Connection, frontier: Frontier, rows: Iterable[tuple[int, int, int]]) -> None:
-    """(live series, tier, cut): never lowered. The frontier knows them at once."""
-    for series, tier, cut in rows:
-        conn.execute(_CUT, (series, tier, cut))
-        if tier == 0:
+    """(live series, resolution, cut): never lowered. The frontier knows them at once."""
+    for series, resolution, cut in rows:
+        conn.execute(_CUT, (series, resolution, cut))
+        if resolution == 0:
             frontier.cuts_us[series] = max(cut, frontier.cuts_us.get(series, cut))
 
 
-def kept_from(conn: sqlite3.Connection, series: int, tier: int = 0) -> int | None:
+def kept_from(conn: sqlite3.Connection, series: int, resolution: int = 0) -> int | None:
     """Older ones have expired in the live log; on the hour, see ``Snapshot.kept_from``."""
-    row = conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = ?", (series, tier)).fetchone()
+    row = conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = ?", (series, resolution)).fetchone()
     return None if row is None else row[0] - row[0] % HOUR_US
 
 
@@ -106,7 +102,7 @@ def _renew_what_follows(
         if series not in newest or ts > newest[series][1]:
             newest[series] = row
     outdated.mark_each(conn, first, now_us)
-    conn.executemany(_LATEST, [(*row, min(row[1], made_us - 1)) for row in newest.values()])
+    latest.save_salvaged(conn, newest.values(), made_us)
 
 
 # ---- calibrations, mends, events ---------------------------------------------------------------------------------------
@@ -230,39 +226,39 @@ def begin_rollups(conn: sqlite3.Connection, frontier: Frontier, former: Former, 
     only later ones are computed anew, and before it the minutes that were to be healed there. May be repeated."""
     valid_until = former.valid_until(series)
     until = hole_until if valid_until is None else min(hole_until, valid_until)
-    changed = conn.execute(
-        "UPDATE stale SET from_us = ?1, generation = generation + 1 WHERE series_id = ?2 AND tier = ?3 AND from_us < ?1",
-        (until, live, resolutions.MINUTE),
-    ).rowcount
-    if changed:
+    if outdated.pass_over(conn, live, until):
         minutes = sorted({start for start in former.dirty.get(series, ()) if start < until})
-        mark_dirty(conn, frontier, [(live, start) for start in minutes])
+        outdated.mark_minutes(conn, frontier, [(live, start) for start in minutes])
 
 
 def rollups(
-    conn: sqlite3.Connection, former: Former, series: int, live: int, tier: int, rows: Sequence[Row], hole_until: int | None
+    conn: sqlite3.Connection, former: Former, series: int, live: int, resolution: int, rows: Sequence[Row], hole_until: int | None
 ) -> int:
     """Bring back those whose readings have expired or are lost; how many."""
-    readings_from, tier_from = kept_from(conn, live), kept_from(conn, live, tier)
+    readings_from, resolution_from = kept_from(conn, live), kept_from(conn, live, resolution)
     valid_until, dirty = former.valid_until(series), sorted(former.dirty.get(series, ()))
     stored = 0
     for row in rows:
         start = row[0]
-        if not _is_rollup(tier, row) or (tier_from is not None and start < tier_from):
+        if not _is_rollup(resolution, row) or (resolution_from is not None and start < resolution_from):
             continue
         if readings_from is None or start >= readings_from:
-            end = resolutions.bucket(start, tier, former.zone)[1]
+            end = resolutions.bucket(start, resolution, former.zone)[1]
             is_wrong = (valid_until is not None and end > valid_until) or any(start <= minute < end for minute in dirty)
             if hole_until is None or start >= hole_until or is_wrong or end > (former.edge_us or end):
                 continue
-        stored += conn.execute(_ROLLUP, (live, tier, *row)).rowcount
+        stored += conn.execute(_ROLLUP, (live, resolution, *row)).rowcount
     return stored
 
 
-def _is_rollup(tier: int, row: Row) -> bool:
+def _is_rollup(resolution: int, row: Row) -> bool:
     """What cannot be one is left out."""
     start = row[0]
-    if not 0 <= start < _FAR_FUTURE_US or (tier != resolutions.DAY and start % (tier * SECOND_US)) or start % MINUTE_US:
+    if (
+        not 0 <= start < _FAR_FUTURE_US
+        or (resolution != resolutions.DAY and start % (resolution * SECOND_US))
+        or start % MINUTE_US
+    ):
         return False
     named: Mapping[str, object] = dict(zip(RollUp._fields, row[1:], strict=True))
     for name, value in named.items():

@@ -19,8 +19,7 @@ from typing import Any
 
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
-from sensorlogd.storage import database, meta, work
-from sensorlogd.storage.ingest.append import Frontier
+from sensorlogd.storage import database, meta, watermarks, work
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.incidents import Incident
 from sensorlogd.storage.maintenance.pace import Pace
@@ -29,6 +28,7 @@ from sensorlogd.storage.salvage import former, messages, names, rebuilding, rest
 from sensorlogd.storage.salvage.opening import IncidentOpening
 from sensorlogd.storage.salvage.pieces import FetchedPiece, Pieces, PieceSource, Pointer, Stage, pointer_of
 from sensorlogd.storage.salvage.reading import FAR, DamagedLog, NotNow, Row, Unreadable
+from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import NOT_YET, NotYet, Slice, Work
 
 KIND = work.SALVAGE
@@ -276,7 +276,7 @@ class _Storing:
         self.skipped += 1
         if len(self.stretches) < MOST_EXAMPLES:
             series = self.names.former_name(source.of) if source.stage in (Stage.HISTORY, Stage.ROLLUP) else None
-            self.stretches.append(messages.stretch(source.stage, source.tier, series, since, until))
+            self.stretches.append(messages.stretch(source.stage, source.resolution, series, since, until))
         if source.stage in (Stage.HISTORY, Stage.RECENT):
             edge = self.former.edge_us
             end = min(value for value in (until, edge, 1 << 61) if value is not None)
@@ -292,8 +292,8 @@ class _Storing:
         first, after = pointer_of(self.work.progress).key, self.found.piece.after
         last = after.key if after.stage == Stage.NAMES else max(self.former.series, default=0)
         cuts = [
-            (self.names.of(series), tier, cut)
-            for (series, tier), cut in self.former.cuts_us.items()
+            (self.names.of(series), resolution, cut)
+            for (series, resolution), cut in self.former.cuts_us.items()
             if first < series <= last and series in self.former.series
         ]
         for series in sorted(self.former.series):
@@ -343,18 +343,18 @@ class _Storing:
         nameless = series - set(self.former.series)
         if nameless:
             cuts = [
-                (self.names.of(former_id), tier, cut)
-                for (former_id, tier), cut in self.former.cuts_us.items()
+                (self.names.of(former_id), resolution, cut)
+                for (former_id, resolution), cut in self.former.cuts_us.items()
                 if former_id in nameless
             ]
             restoring.cuts(self.conn, self.frontier, cuts)
 
     def _store_roll_ups(self, source: PieceSource, rows: list[Row]) -> None:
-        """Store those roll-ups of one series and tier that its readings cannot give again."""
+        """Store those roll-ups of one series and resolution that its readings cannot give again."""
         self._cut_nameless({source.of})
         series, live = source.of, self.names.of(source.of)
-        if source.tier == resolutions.DAY:
-            zone = meta.get(self.conn, meta.DAY_ZONE)
+        if source.resolution == resolutions.DAY:
+            zone = meta.get(self.conn, watermarks.DAY_ZONE)
             self.other_days |= zone is not None and zone != self.former.zone
         hole = max((until for until in (self.holes.get(series), self.holes.get(0)) if until is not None), default=None)
         if series in self.torn:
@@ -364,10 +364,10 @@ class _Storing:
         lost_cuts = hole is None and not self.former.has_cuts
         if lost_cuts:
             # The table of cuts is damaged: what has roll-ups and no readings before the first reading had expired.
-            end = rows[-1][0] + source.tier * SECOND_US
+            end = rows[-1][0] + source.resolution * SECOND_US
             restoring.cuts(self.conn, self.frontier, [(live, 0, end if source.high >= FAR - 1 else source.high + 1)])
-        stored = restoring.rollups(self.conn, self.former, series, live, source.tier, rows, FAR if lost_cuts else hole)
-        self._add_count(f"rollups_{source.tier}", stored)
+        stored = restoring.rollups(self.conn, self.former, series, live, source.resolution, rows, FAR if lost_cuts else hole)
+        self._add_count(f"rollups_{source.resolution}", stored)
         if stored:
             self.touched.add(live)
 

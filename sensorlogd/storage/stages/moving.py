@@ -8,7 +8,7 @@ import sqlite3
 from typing import NamedTuple
 
 from sensorlogd.notation.microseconds import END_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.stages.storing import Border
 
 _COPY = (
@@ -31,12 +31,12 @@ _BRING_BACK = (
 _TAKE_AWAY = "DELETE FROM history WHERE series_id IN (SELECT id FROM series) AND ts >= ? AND ts < ?"
 _OLDEST = "SELECT ts FROM history WHERE series_id = ? AND ts < ? ORDER BY ts LIMIT 1"
 # A reading at an instant that is taken already is the same reading again, carried by a slice that was cut off: it is written over.
-_CARRY = (
+_COPY_CARRIED = (
     "INSERT INTO {into}(series_id, ts, value, quality) SELECT :new, ts, value * :factor + :shift, quality FROM {table}"
     " WHERE series_id = :old AND ts >= :since AND ts < :until"
     " ON CONFLICT DO UPDATE SET value = excluded.value, quality = excluded.quality"
 )
-_CARRIED = "DELETE FROM {table} WHERE series_id = :old AND ts >= :since AND ts < :until"
+_DELETE_CARRIED = "DELETE FROM {table} WHERE series_id = :old AND ts >= :since AND ts < :until"
 
 
 # ---- the border --------------------------------------------------------------------------------------------------------
@@ -44,18 +44,18 @@ _CARRIED = "DELETE FROM {table} WHERE series_id = :old AND ts >= :since AND ts <
 
 def begin(conn: sqlite3.Connection, until_us: int) -> None:
     """Store where the block ends that is copied from now on."""
-    meta.put(conn, meta.MOVING_UNTIL, str(until_us))
+    meta.put(conn, watermarks.MOVING_UNTIL, str(until_us))
 
 
 def advance(conn: sqlite3.Connection, until_us: int) -> None:
     """Store that the block is copied: from this commit on readers find it in ``history``."""
-    leap(conn, until_us)
-    meta.remove(conn, [meta.MOVING_UNTIL])
+    set_border(conn, until_us)
+    meta.remove(conn, [watermarks.MOVING_UNTIL])
 
 
-def leap(conn: sqlite3.Connection, until_us: int) -> None:
+def set_border(conn: sqlite3.Connection, until_us: int) -> None:
     """Store another border between settled and fresh. Readings between the two must be where they belong then."""
-    meta.put(conn, meta.MOVED_UNTIL, str(until_us))
+    meta.put(conn, watermarks.MOVED_UNTIL, str(until_us))
 
 
 # ---- a block -----------------------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ def bring_back(conn: sqlite3.Connection, since_us: int, until_us: int) -> None:
     """What is settled in a span that ends at the border is fresh again, and the border falls."""
     conn.execute(_BRING_BACK, (since_us, until_us))
     conn.execute(_TAKE_AWAY, (since_us, until_us))
-    leap(conn, since_us)
+    set_border(conn, since_us)
 
 
 # ---- what expires ------------------------------------------------------------------------------------------------------
@@ -170,12 +170,12 @@ def carry_fresh(conn: sqlite3.Connection, border: Border, carry: Carry, since_us
     until = END_US if row is None else row[0] + 1
     if border.copying is not None:  # readings of the block that is being copied are, or are going to be, in both tables
         begin, end = max(since, border.copying[0]), min(until, border.copying[1])
-        conn.execute(_CARRY.format(table="recent", into="history"), carry._asdict() | {"since": begin, "until": end})
-        conn.execute(_CARRIED.format(table="history"), {"old": carry.old, "since": begin, "until": end})
+        conn.execute(_COPY_CARRIED.format(table="recent", into="history"), carry._asdict() | {"since": begin, "until": end})
+        conn.execute(_DELETE_CARRIED.format(table="history"), {"old": carry.old, "since": begin, "until": end})
     return Carried(_carry_span(conn, carry, "recent", "recent", since, until), since, until)
 
 
 def _carry_span(conn: sqlite3.Connection, carry: Carry, table: str, into: str, since_us: int, until_us: int) -> int:
     span = {"since": since_us, "until": until_us}
-    conn.execute(_CARRY.format(table=table, into=into), carry._asdict() | span)
-    return conn.execute(_CARRIED.format(table=table), {"old": carry.old} | span).rowcount
+    conn.execute(_COPY_CARRIED.format(table=table, into=into), carry._asdict() | span)
+    return conn.execute(_DELETE_CARRIED.format(table=table), {"old": carry.old} | span).rowcount

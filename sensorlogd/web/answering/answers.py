@@ -62,6 +62,7 @@ def sensors(log: Log, now_us: int, form: TimeForm, *, retired: bool = False) -> 
 
 
 def channel(series: Series, form: TimeForm) -> Json:
+    """A channel in the answer to ``sensors`` (Channel of the API)."""
     return {
         "series": series.name,
         "channel": series.channel,
@@ -114,6 +115,7 @@ def without_ages(value: Any) -> Any:
 
 
 def size(log: Log, suffix: str) -> int:
+    """Bytes of the database or of a file beside it (``suffix``: -wal, -shm); 0 if there is none."""
     try:
         return os.stat(f"{log.path}{suffix}").st_size
     except OSError:
@@ -186,10 +188,12 @@ def page_of_readings(log: Log, ask: ReadingsAsk, after: tuple[int, int] | None, 
 
 
 def cursor(ts_us: int, series: int) -> str:
+    """The text that names the place behind a reading, for ``after``. ``series``: its id."""
     return f"{ts_us}.{series}"
 
 
 def parse_cursor(text: str | None) -> tuple[int, int] | None:
+    """(time in microseconds, id of the series) of what ``cursor`` wrote; None for None. Raises ApiError 400."""
     if text is None:
         return None
     found = _CURSOR.fullmatch(text)
@@ -203,6 +207,7 @@ def parse_cursor(text: str | None) -> tuple[int, int] | None:
 
 
 def reading_as_row(reading: Reading, ask: ReadingsAsk) -> Json:
+    """A reading as the API gives it (Reading); its value has the unit of the question already."""
     row = reading_row(reading, ask.form.zone)
     if ask.form.kind != "rfc3339":
         row["time"] = ask.form(reading.ts_us)
@@ -253,6 +258,7 @@ class BucketsAsk:
     form: TimeForm
 
     def columns(self) -> tuple[str, ...]:
+        """The columns of the answer as CSV or NDJSON."""
         names = self.ask.aggregates
         return ("time", "sensor", "channel", *names, *(name for name in ("count", "coverage") if name not in names))
 
@@ -347,10 +353,12 @@ def _around_damage(
 
 
 def bucket_as_row(series: Series, row: BucketRow, names: tuple[str, ...], form: TimeForm) -> Json:
+    """A bucket as the API gives it (Bucket). ``names``: of the aggregates, in the order of ``row.values``."""
     return {"time": form(row.start_us)} | bucket_row(series, row, names)
 
 
 def bucket_columns(rows: list[BucketRow], names: tuple[str, ...], form: TimeForm) -> Json:
+    """Buckets of one series as arrays of equal length: ``time``, each of ``names``, ``count`` and ``coverage``."""
     columns: Json = {"time": [form(row.start_us) for row in rows]}
     for index, name in enumerate(names):
         columns[name] = [cell(row.values[index]) for row in rows]

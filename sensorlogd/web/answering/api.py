@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sensorlogd import panels
+from sensorlogd import saved_views
 from sensorlogd.storage.query.rows import READING_COLUMNS
 from sensorlogd.web.answering import answers, looked_after
 from sensorlogd.web.answering.answers import BucketsAsk, EventsAsk, ReadingsAsk
@@ -55,6 +55,7 @@ def _common_parameters(request: Request, endpoint: str) -> tuple[Pool, Params, T
 
 
 async def sensors(request: Request) -> Response:
+    """GET /api/v1/sensors: sensors with their channels and counters. Raises ApiError, as all of these do."""
     pool, params, form = _common_parameters(request, "sensors")
     retired = params.flag("retired")
     found = await pool.run(lambda log: answers.sensors(log, params.now_us, form, retired=retired))
@@ -62,6 +63,7 @@ async def sensors(request: Request) -> Response:
 
 
 async def latest(request: Request) -> Response:
+    """GET /api/v1/latest: the newest reading of each series."""
     pool, params, form = _common_parameters(request, "latest")
     patterns = params.series(required=False)
     found = await pool.run(lambda log: answers.latest(log, patterns, params.now_us, form))
@@ -69,6 +71,7 @@ async def latest(request: Request) -> Response:
 
 
 async def status(request: Request) -> Response:
+    """GET /api/v1/status: the daemon, the database, each sensor in short."""
     pool, params, form = _common_parameters(request, "status")
     settings: Settings = request.app.state.settings
     found = await pool.run(lambda log: answers.status(log, params.now_us, form, changes=settings.changes))
@@ -76,6 +79,7 @@ async def status(request: Request) -> Response:
 
 
 async def events(request: Request) -> Response:
+    """GET /api/v1/events: a page of them as JSON; as CSV or NDJSON the same page, without ``earlier``."""
     _, params, form = _common_parameters(request, "events")
     kind = params.choice("format", FORMATS, "json")
     ask = EventsAsk(
@@ -98,42 +102,47 @@ async def events(request: Request) -> Response:
 
 
 async def alarms(request: Request) -> Response:
+    """GET /api/v1/alarms: every alarm of every series in its present state, or those in the state asked for."""
     pool, params, form = _common_parameters(request, "alarms")
     state = params.choice("state", looked_after.ALARM_STATES, "all")
     return json_answer(request, await pool.run(lambda log: looked_after.alarms(log, state, form)))
 
 
 async def alarm_periods(request: Request) -> Response:
+    """GET /api/v1/alarm_periods: from when to when alarms were raised, in a range; of the last day by default."""
     pool, params, form = _common_parameters(request, "alarm_periods")
     patterns, (since, until) = params.series(required=False), params.span("-1d")
     return json_answer(request, await pool.run(lambda log: looked_after.alarm_periods(log, patterns, since, until, form)))
 
 
 async def mends(request: Request) -> Response:
+    """GET /api/v1/mends: what was changed afterwards in a range; in the last day by default."""
     pool, params, form = _common_parameters(request, "mends")
     patterns, (since, until) = params.series(required=False), params.span("-1d")
     return json_answer(request, await pool.run(lambda log: looked_after.mends(log, patterns, since, until, form)))
 
 
-async def saved_views(request: Request) -> Response:
+async def list_saved_views(request: Request) -> Response:
+    """GET /api/v1/panels: the saved views, read from the daemon's file on a thread. Raises ApiError 422 if it cannot be
+    read."""
     _, _, form = _common_parameters(request, "panels")
-    path = request.app.state.settings.panels_file
+    path = request.app.state.settings.saved_views_file
     try:
-        found = [] if path is None else await run_in_threadpool(lambda: panels.read(path))
-    except (OSError, panels.PanelsError) as error:
+        found = [] if path is None else await run_in_threadpool(lambda: saved_views.read(path))
+    except (OSError, saved_views.SavedViewError) as error:
         raise ApiError(422, "unreadable", str(error)) from None
     return json_answer(
         request,
         {
             "panels": [
-                {"name": panel.name, "view": panel.view, "saved": form(panel.saved_us), "saved_us": panel.saved_us}
-                for panel in found
+                {"name": view.name, "view": view.view, "saved": form(view.saved_us), "saved_us": view.saved_us} for view in found
             ]
         },
     )
 
 
 async def cost(request: Request) -> Response:
+    """GET /api/v1/cost: what counters rose by in each step, and what that cost; computed in a worker process."""
     _, params, form = _common_parameters(request, "cost")
     settings: Settings = request.app.state.settings
     since, until = params.span("-1d")
@@ -142,6 +151,7 @@ async def cost(request: Request) -> Response:
 
 
 async def database(request: Request) -> Response:
+    """GET /api/v1/database: size, growth and incidents; computed in a worker process. parts=1 reads the whole file."""
     _, params, form = _common_parameters(request, "database")
     return await _answer(request, "database", params.now_us, form, params.flag("parts"))
 
@@ -195,6 +205,7 @@ async def _answer(request: Request, question: str, *arguments: Any) -> Response:
 
 
 async def stream(request: Request) -> Response:
+    """GET /api/v1/stream: server-sent events, until the client leaves."""
     pool, params, form = _common_parameters(request, "stream")
     last = request.headers.get("last-event-id") or params.text("last_event_id")
     return await open_stream(request, pool, params.series(required=False), form, last)
@@ -209,7 +220,7 @@ routes = [
     Route("/alarms", alarms),
     Route("/alarm_periods", alarm_periods),
     Route("/mends", mends),
-    Route("/panels", saved_views),
+    Route("/panels", list_saved_views),
     Route("/cost", cost),
     Route("/database", database),
     Route("/status", status),

@@ -27,6 +27,7 @@ class Body:
         self.zone = zone
 
     def text(self, name: str, default: str | None = None, most: int = MAX_TEXT) -> str:
+        """The field as text of at most ``most`` characters. Raises ApiError 400; also if it is missing and has no default."""
         value = self.found.get(name, default)
         if value is None:
             raise bad_parameter(name, "is required")
@@ -37,6 +38,7 @@ class Body:
         return value
 
     def texts(self, name: str, most: int) -> list[str]:
+        """The field as a list of one to ``most`` texts, each once. Raises ApiError 400."""
         values = self.found.get(name)
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values) or not values:
             raise bad_parameter(name, "must be a list of texts, at least one")
@@ -45,12 +47,15 @@ class Body:
         return list(dict.fromkeys(values))
 
     def whole(self, name: str) -> int:
+        """The field as a whole number from 0 to 2**62 - 1. Raises ApiError 400."""
         value = self.found.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**62:
             raise bad_parameter(name, "must be a whole number")
         return value
 
     def time_us(self, name: str) -> int:
+        """The field as a time, in microseconds since 1970: RFC 3339, ``-1h`` and whatever else the API takes. Raises
+        ApiError 400."""
         text = self.text(name)
         try:
             return times.parse_time(text, self.now_us, self.zone)

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sensorlogd import calling, notes, panels
+from sensorlogd import calling, notes, saved_views
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.quality import Flag
 from sensorlogd.storage import alarm_rows
@@ -60,14 +60,14 @@ async def flag(request: Request) -> Response:
     note = _note_text(body)
     names = body.texts("series", MOST_SERIES)
 
-    def look(log: Log) -> list[Series]:
+    def find(log: Log) -> list[Series]:
         found = _series(log, names)
         wanted = [series for series in found if next(iter(log.readings([series], since, until)), None) is not None]
         if not wanted:
             raise ApiError(409, "no_readings", "there are no readings in this range")
         return wanted
 
-    wanted = await _pool(request).run(look)
+    wanted = await _pool(request).run(find)
 
     def order(ask: Ask) -> list[dict[str, Any]]:
         made = [
@@ -123,18 +123,18 @@ async def ack(request: Request) -> Response:
     return json_answer(request, {"acknowledged": answer["acknowledged"]})
 
 
-async def panel_save(request: Request) -> Response:
+async def save_view(request: Request) -> Response:
     """POST /api/v1/panel_save."""
     body = await _read_body(request, "panel_save")
     try:
-        panel = panels.panel(body.text("name"), body.text("view", most=panels.MOST_VIEW), 0)
-    except panels.PanelsError as error:
+        view = saved_views.saved_view(body.text("name"), body.text("view", most=saved_views.MOST_VIEW), 0)
+    except saved_views.SavedViewError as error:
         raise ApiError(400, "bad_parameter", str(error)) from None
-    await _daemon(request, lambda ask: ask(do="panel_save", name=panel.name, view=panel.view))
-    return json_answer(request, {"name": panel.name})
+    await _daemon(request, lambda ask: ask(do="panel_save", name=view.name, view=view.view))
+    return json_answer(request, {"name": view.name})
 
 
-async def panel_delete(request: Request) -> Response:
+async def delete_view(request: Request) -> Response:
     """POST /api/v1/panel_delete."""
     name = (await _read_body(request, "panel_delete")).text("name")
     await _daemon(request, lambda ask: ask(do="panel_delete", name=name))
@@ -200,7 +200,7 @@ class Ask:
         try:
             answer = calling.ask(self._control_folder, request, ASK_S)
         except (OSError, ValueError) as error:
-            reason = f"the daemon does not answer: {error}; look before you do it again"
+            reason = f"the daemon does not answer: {error}; check whether it was done before you do it again"
             raise ApiError(503, "no_daemon", reason, headers={"Retry-After": "10"}) from None
         if answer.get("busy"):
             raise ApiError(503, "busy", "the daemon has too much to do", headers={"Retry-After": "2"})
@@ -243,6 +243,6 @@ routes = [
     Route("/undo", undo, methods=["POST"]),
     Route("/note", note, methods=["POST"]),
     Route("/ack", ack, methods=["POST"]),
-    Route("/panel_save", panel_save, methods=["POST"]),
-    Route("/panel_delete", panel_delete, methods=["POST"]),
+    Route("/panel_save", save_view, methods=["POST"]),
+    Route("/panel_delete", delete_view, methods=["POST"]),
 ]

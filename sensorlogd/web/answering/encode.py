@@ -55,6 +55,7 @@ def tagged(
 
 
 def takes_gzip(request: Request) -> bool:
+    """Whether the client accepts gzip."""
     return "gzip" in request.headers.get("accept-encoding", "")
 
 

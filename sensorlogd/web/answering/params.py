@@ -50,6 +50,7 @@ class Params:
         return values[0] if values else None
 
     def whole(self, name: str, default: int, lowest: int, highest: int) -> int:
+        """The parameter as a whole number within [lowest, highest]. Raises ApiError 400."""
         text = self.text(name)
         if text is None:
             return default
@@ -58,6 +59,7 @@ class Params:
         return int(text)
 
     def choice(self, name: str, allowed: Collection[str], default: str) -> str:
+        """The parameter, one of ``allowed``. Raises ApiError 400."""
         text = self.text(name)
         if text is None:
             return default
@@ -66,6 +68,7 @@ class Params:
         return text
 
     def flag(self, name: str) -> bool:
+        """Whether the parameter is 1 or true; it is 0 if it was not given. Raises ApiError 400 for other words."""
         return self.choice(name, ("0", "1", "false", "true"), "0") in ("1", "true")
 
     def names(self, name: str, most: int) -> list[str]:
@@ -79,6 +82,7 @@ class Params:
         return found
 
     def time_us(self, name: str, default: str | None) -> int | None:
+        """The parameter as microseconds since 1970; None if neither it nor a default was given. Raises ApiError 400."""
         text = self.text(name) or default
         if text is None:
             return None
@@ -89,6 +93,7 @@ class Params:
             raise bad_parameter(name, str(error)) from None
 
     def span(self, since: str, until: str = "now") -> tuple[int, int]:
+        """[since, until) in microseconds since 1970; the arguments are the defaults. Raises ApiError 400 if it is empty."""
         begin, end = self.time_us("since", since), self.time_us("until", until)
         assert begin is not None
         assert end is not None
@@ -97,12 +102,14 @@ class Params:
         return begin, end
 
     def series(self, *, required: bool = True) -> list[str]:
+        """The patterns of ``series``. Raises ApiError 400 if there are too many, or none although ``required``."""
         found = self.names("series", MAX_PATTERNS)
         if required and not found:
             raise bad_parameter("series", "is required", "sensor.channel, globs allowed; /api/v1/sensors lists them")
         return found
 
     def step(self, name: str, default: str) -> Step:
+        """The parameter as a step, such as 15min or 1mo. Raises ApiError 400."""
         try:
             return Step.parse(self.text(name) or default)
         except (ValueError, OverflowError) as error:

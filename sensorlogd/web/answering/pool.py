@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from sensorlogd.storage.query.log import Log
-from sensorlogd.web.working.kept import DamageReports, KeptLog, is_damage, is_interrupt, too_long, unreadable
+from sensorlogd.web.working.current_log import CurrentLog
+from sensorlogd.web.working.damage_reports import DamageReports
+from sensorlogd.web.working.failures import is_damage, is_interrupt, too_long, unreadable
 from sensorlogd.web.working.refusal import ApiError
 
 T = TypeVar("T")
 
 WAITING_PER_THREAD = 16
 WAITING_S = 15.0  # whoever asked longer ago has given up
-STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's virtual machine: some tenths of a millisecond
+STEPS_BETWEEN_CHECKS = 20_000  # of SQLite's virtual machine: some tenths of a millisecond
 
 
 class Pool:
@@ -40,8 +42,8 @@ class Pool:
         self._limit = threads * (1 + WAITING_PER_THREAD)
         self._pending = 0
         self._local = threading.local()
-        self._kept: list[KeptLog] = []
-        self._lock = threading.Lock()  # guards _kept
+        self._logs: list[CurrentLog] = []
+        self._lock = threading.Lock()  # guards _logs
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="query")
         self._closed = threading.Event()
         self._report_damage = report_damage or DamageReports(database)
@@ -75,9 +77,9 @@ class Pool:
         self.end()
         self._executor.shutdown(wait=True, cancel_futures=True)
         with self._lock:
-            for kept in self._kept:
-                kept.close()
-            self._kept.clear()
+            for current in self._logs:
+                current.close()
+            self._logs.clear()
 
     # ---- on a query thread -----------------------------------------------------------------------------------------
 
@@ -86,14 +88,14 @@ class Pool:
         begin before ``begin_by`` (monotonic clock)."""
         if time.monotonic() > begin_by:
             raise self._busy_error()
-        kept = self._log_of_thread()
-        log = kept.get()
+        current = self._log_of_thread()
+        log = current.get()
         until = time.monotonic() + timeout_s
 
         def is_over() -> int:
             return time.monotonic() > until or self._closed.is_set()
 
-        log.conn.set_progress_handler(is_over, STEPS_BETWEEN_LOOKS)
+        log.conn.set_progress_handler(is_over, STEPS_BETWEEN_CHECKS)
         try:
             return question(log)
         except ApiError:
@@ -104,12 +106,12 @@ class Pool:
                 raise too_long(timeout_s) from None
             if not is_damage(error, self.database):
                 raise
-            kept.close()
+            current.close()
             found = unreadable(error)
             self._report_damage(str(found))
             raise found from error
         finally:
-            if kept.holds(log):  # else it was let go of, and is closed
+            if current.holds(log):  # else it was let go of, and is closed
                 log.conn.set_progress_handler(None, 0)
                 if log.conn.in_transaction:  # a stream that was not read to its end
                     log.conn.execute("ROLLBACK")
@@ -121,11 +123,11 @@ class Pool:
             503, "busy", "too many questions are waiting for an answer", hint="try again", headers={"Retry-After": "1"}
         )
 
-    def _log_of_thread(self) -> KeptLog:
+    def _log_of_thread(self) -> CurrentLog:
         """The connection of the calling thread; opened at its first question."""
-        kept: KeptLog | None = getattr(self._local, "kept", None)
-        if kept is None:
-            kept = self._local.kept = KeptLog(self.database)
+        current: CurrentLog | None = getattr(self._local, "current", None)
+        if current is None:
+            current = self._local.current = CurrentLog(self.database)
             with self._lock:
-                self._kept.append(kept)
-        return kept
+                self._logs.append(current)
+        return current

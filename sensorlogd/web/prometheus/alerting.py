@@ -22,6 +22,7 @@ def state(row: AlarmRow) -> str:
 
 
 def labels(row: AlarmRow) -> dict[str, str]:
+    """The labels of an alert; those that are empty are left out. ``shelved`` is there only while it is."""
     sensor, _, channel = row.subject.partition(".")
     found = {"alertname": row.name, "severity": row.severity, "sensor": sensor, "channel": channel}
     return {key: value for key, value in found.items() if value} | ({"shelved": "true"} if row.shelved_until_at else {})

@@ -90,14 +90,17 @@ def _engine() -> Any:
 
 
 def all_series(log: Log, selectors: Sequence[str]) -> list[Labels] | Refusal:
+    """The labels of each series that a selector matches, sorted. Runs in a worker process, as all questions here."""
     return _choose_labels(log, selectors, lambda found: sorted(found, key=key))
 
 
 def label_names(log: Log, selectors: Sequence[str]) -> list[str] | Refusal:
+    """The names of labels of the series that a selector matches, sorted."""
     return _choose_labels(log, selectors, lambda found: sorted({name for labels in found for name in labels}))
 
 
 def label_values(log: Log, selectors: Sequence[str], name: str) -> list[str] | Refusal:
+    """The values that a label has in the series that a selector matches, sorted."""
     return _choose_labels(log, selectors, lambda found: sorted({labels[name] for labels in found if name in labels}))
 
 

@@ -1,6 +1,6 @@
 """Functions of a range computed from roll-ups. SQLite adds up many buckets, tile by tile.
 
-Behind the edge stored buckets answer; what is dirty or newer comes from finer tiers and readings, as everywhere. ``rate`` and
+Behind the edge stored buckets answer; what is dirty or newer comes from finer resolutions and readings, as everywhere. ``rate`` and
 ``increase`` go by the law of counters (``sensorlogd.counters``), as those that are computed from readings do.
 """
 
@@ -91,10 +91,10 @@ class Rolled:
     # ---- taking ----------------------------------------------------------------------------------------------------
 
     def _add_span(self, since_us: int, until_us: int, stored: Callable[[int, int], None]) -> None:
-        """Add a span to the tiles: whole buckets by ``stored``, and the rest from finer tiers and readings."""
+        """Add a span to the tiles: whole buckets by ``stored``, and the rest from finer resolutions and readings."""
         parts = Segments(self.snapshot, self.series, (*BASE, "mean", "min", "max", "first", "last"))
         start = since_us
-        whole = parts.whole_buckets(since_us, until_us, self.tiles.tier)
+        whole = parts.whole_buckets(since_us, until_us, self.tiles.resolution)
         for begin, end in self._clean_spans(parts, *whole) if whole is not None else ():
             self._add_parts(parts, start, begin)
             stored(begin, end)
@@ -115,11 +115,11 @@ class Rolled:
             yield start, last
 
     def _add_parts(self, parts: Segments, since_us: int, until_us: int) -> None:
-        """Add a span to the tiles from finer tiers and readings. Raises CannotRoll."""
+        """Add a span to the tiles from finer resolutions and readings. Raises CannotRoll."""
         if since_us >= until_us:
             return
         edges = self.tiles.edges(since_us, until_us)
-        finer = [tier for tier in COARSEST_FIRST if tier <= self.tiles.tier]
+        finer = [resolution for resolution in COARSEST_FIRST if resolution <= self.tiles.resolution]
         found = parts.collect(since_us, until_us, finer, edges)
         self.spend(sum(part[1] for part in found) if 0 in parts.used else len(found))
         for _, n, first_ts, last_ts, _, mean, least, most, first, last in found:
@@ -145,19 +145,19 @@ class Rolled:
 
     def _query(self, columns: str, since_us: int, until_us: int) -> Iterator[tuple[Any, ...]]:
         """Rows of (tile, number of rows, *columns), one for each tile: sums over the stored buckets."""
-        some, parameters = self._select_buckets(self.tiles.tier, since_us, until_us)
-        if self.tiles.tier < HOUR and min(self.tiles.step_us, self.tiles.length_us) >= 2 * HOUR_US:
+        some, parameters = self._select_buckets(self.tiles.resolution, since_us, until_us)
+        if self.tiles.resolution < HOUR and min(self.tiles.step_us, self.tiles.length_us) >= 2 * HOUR_US:
             some, parameters = self._hours_and_finer(since_us, until_us) or (some, parameters)
         rows = self.snapshot.conn.execute(f"SELECT tile, count(*), {columns} FROM ({some}) GROUP BY tile", parameters).fetchall()
         self.spend(sum(row[1] for row in rows))
         yield from rows
 
-    def _select_buckets(self, tier: int, since_us: int, until_us: int) -> Selected:
-        """The statement for the buckets of a tier in [since, until) that hold readings, each with the number of its tile."""
+    def _select_buckets(self, resolution: int, since_us: int, until_us: int) -> Selected:
+        """The statement for the buckets of a resolution in [since, until) that hold readings, each with the number of its tile."""
         expression, parameters = self.tiles.sql()
         where = "series_id = ? AND resolution = ? AND start >= ? AND start < ? AND n > 0"
         return f"SELECT {expression} AS tile, {STORED} FROM rollup WHERE {where}", (
-            *parameters, self.series, tier, since_us, until_us,
+            *parameters, self.series, resolution, since_us, until_us,
         )  # fmt: skip
 
     def _hours_and_finer(self, since_us: int, until_us: int) -> Selected | None:
@@ -177,7 +177,7 @@ class Rolled:
         )
         return f"{hours} AND {one} = {other} UNION ALL {finer}", (
             *parameters, *of_one, *of_other,
-            *of_one, json.dumps(sorted(cut)), self.series, self.tiles.tier, since_us, HOUR_US, until_us,
+            *of_one, json.dumps(sorted(cut)), self.series, self.tiles.resolution, since_us, HOUR_US, until_us,
         )  # fmt: skip
 
     def _add_sums(self, since_us: int, until_us: int) -> None:
@@ -207,7 +207,7 @@ class Rolled:
     def _add_buckets(self, since_us: int, until_us: int, columns: Sequence[str]) -> None:
         """Add the buckets of a span one by one, for functions that need more than sums."""
         parts = Segments(self.snapshot, self.series, (*BASE, *columns))
-        finer = [tier for tier in COARSEST_FIRST if tier <= self.tiles.tier]
+        finer = [resolution for resolution in COARSEST_FIRST if resolution <= self.tiles.resolution]
         found = parts.collect(since_us, until_us, finer, self.tiles.edges(since_us, until_us))
         self.spend(len(found))
         for part in found:
@@ -222,8 +222,8 @@ class Rolled:
         """Whether the counter never falls within the span, which a few large buckets tell. Then an increase is a difference of
         two readings."""
         parts = Segments(self.snapshot, self.series, (*BASE, "min", "max", "first", "last", "increase", "resets"))
-        tiers = COARSE_TO_FINE if until_us - since_us > 100 * HOUR_US else COARSEST_FIRST
-        found = parts.collect(since_us, until_us, tiers, [(since_us, until_us)])
+        resolutions = COARSE_TO_FINE if until_us - since_us > 100 * HOUR_US else COARSEST_FIRST
+        found = parts.collect(since_us, until_us, resolutions, [(since_us, until_us)])
         self.spend(len(found))
         before = None
         for *_, least, most, first, last, increase, resets in found:

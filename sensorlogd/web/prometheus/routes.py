@@ -140,6 +140,7 @@ async def _answer(request: Request, name: str, *arguments: Any) -> Any:
 
 
 async def series(request: Request, parameters: QueryParams) -> Any:
+    """/api/v1/series. Raises PromError without match[]."""
     selectors = parameters.getlist("match[]")
     if not selectors:
         raise PromError("no match[] parameter provided", "bad_data")
@@ -147,10 +148,12 @@ async def series(request: Request, parameters: QueryParams) -> Any:
 
 
 async def labels(request: Request, parameters: QueryParams) -> Any:
+    """/api/v1/labels."""
     return await _answer(request, "label_names", parameters.getlist("match[]"))
 
 
 async def label_values(request: Request, parameters: QueryParams) -> Any:
+    """/api/v1/label/NAME/values. Raises PromError for a name that no label can have."""
     name = request.path_params["name"]
     if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
         raise PromError(f"invalid label name: {name!r}", "bad_data")
@@ -158,10 +161,12 @@ async def label_values(request: Request, parameters: QueryParams) -> Any:
 
 
 async def metadata(request: Request, parameters: QueryParams) -> Any:
+    """/api/v1/metadata: of one metric, or of all."""
     return await _answer(request, "metadata", parameters.get("metric"))
 
 
 async def buildinfo(request: Request, parameters: QueryParams) -> Any:
+    """/api/v1/status/buildinfo: the version of Prometheus whose API this is, by which Grafana chooses what it asks."""
     from sensorlogd import __version__
 
     return {

@@ -67,7 +67,7 @@ class LogSource:
         self.looked_at = 0
         self.lost: list[Lost] = []
         self._looked_at_rolled = 0
-        self._tiers: dict[int, bool] = {}  # that answered, and whether on the borders that were asked for
+        self._resolutions: dict[int, bool] = {}  # that answered, and whether on the borders that were asked for
         self._series = (
             [
                 _LogSeries(self, series, labels_of(series), series.heartbeat_us if heartbeat else None)
@@ -81,6 +81,7 @@ class LogSource:
         return [known for known in self._series if matches(known.labels)]
 
     def all_labels(self) -> list[tuple[LogSeries, Labels]]:
+        """Every series of the log, retired ones too, with its labels as Prometheus names them."""
         return [(known.series, known.labels) for known in self._series]
 
     def spend(self, readings: int) -> None:
@@ -98,7 +99,7 @@ class LogSource:
 
     def source_kind(self) -> str | None:
         """Where the values came from, for ``X-Sensorlogd-Source``. None: nothing was read from the log."""
-        if self._tiers:
+        if self._resolutions:
             return "rollups+readings" if self.looked_at else "rollups"
         return "readings" if self.looked_at else None
 
@@ -109,14 +110,14 @@ class LogSource:
 
     def rolled(self, tiles: Tiles) -> None:
         """Note that a series was answered from roll-ups."""
-        self._tiers[tiles.tier] = self._tiers.get(tiles.tier, True) and tiles.is_exact()
+        self._resolutions[tiles.resolution] = self._resolutions.get(tiles.resolution, True) and tiles.is_exact()
 
     def _about_rollups(self) -> list[str]:
         sentences = []
-        for tier, exact in sorted(self._tiers.items()):
-            moved = "" if exact else f"; borders of windows are moved to whole {NAMES[tier]}"
+        for resolution, exact in sorted(self._resolutions.items()):
+            moved = "" if exact else f"; borders of windows are moved to whole {NAMES[resolution]}"
             sentences.append(
-                f"answered from roll-ups of {NAMES[tier]}: a reading on the border of a window counts to the window"
+                f"answered from roll-ups of {NAMES[resolution]}: a reading on the border of a window counts to the window"
                 f" that begins there{moved}"
             )
         return sentences
@@ -209,8 +210,8 @@ class _LogSeries:
     def _count_stored(self, after_us: int, until_us: int) -> int:
         """About how many readings there are in the range, before the edge."""
         if (after_us, until_us) != self._counted[:2]:
-            tier = DAY if until_us - after_us > 20 * DAY_US else HOUR
-            self._counted = (after_us, until_us, self.source.snapshot.rolled_up(self.series.id, tier, after_us, until_us))
+            resolution = DAY if until_us - after_us > 20 * DAY_US else HOUR
+            self._counted = (after_us, until_us, self.source.snapshot.rolled_up(self.series.id, resolution, after_us, until_us))
         return self._counted[2]
 
     def _segments(self) -> Segments:

@@ -10,6 +10,7 @@ from sensorlogd.web.prometheus.promql.values import Labels, Scalar, Series, Text
 
 
 def seconds(us: int) -> float | int:
+    """A time of the API: seconds since 1970, a whole number where it is one."""
     return us // 1_000_000 if us % 1_000_000 == 0 else us / 1e6
 
 
@@ -50,6 +51,7 @@ def instant(value: Value, at_us: int) -> str:
 
 
 def ordered(vector: Vector) -> list[Series]:
+    """The series in the order of the answer: by their labels, unless the query has sorted them."""
     return vector.series if vector.ordered else sorted(vector.series, key=lambda series: key(series.labels))
 
 

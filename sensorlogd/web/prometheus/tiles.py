@@ -1,8 +1,8 @@
-"""The windows of a query as runs of tiles. A tile is a span between neighbouring borders of windows, on the grid of a tier of
+"""The windows of a query as runs of tiles. A tile is a span between neighbouring borders of windows, on the grid of a resolution of
 roll-ups.
 
 A window (end - length, end] has two borders; those of all windows cut time into tiles, one or two a step. Borders that do not
-lie on the tier's grid are moved to the nearest place that does. A bucket belongs to the tile that holds its start, so a
+lie on the resolution's grid are moved to the nearest place that does. A bucket belongs to the tile that holds its start, so a
 reading that lies exactly on a border counts to the window that begins there.
 """
 
@@ -22,18 +22,20 @@ MOST_BUCKETS = 50_000  # of a series: rather than look at more, borders are move
 @dataclass(frozen=True, slots=True)
 class Tiles:
     """Windows cut into tiles, each made of whole buckets. ``ends``: the ends of the windows, in order and evenly spaced.
-    ``tier``: the length of a bucket, in seconds."""
+    ``resolution``: the length of a bucket, in seconds."""
 
     ends: Sequence[int]
     length_us: int
-    tier: int
+    resolution: int
 
     @property
     def width_us(self) -> int:
-        return self.tier * SECOND_US
+        """The length of a bucket."""
+        return self.resolution * SECOND_US
 
     @property
     def step_us(self) -> int:
+        """From the end of one window to the end of the next; of a single window its length."""
         return self.ends[1] - self.ends[0] if len(self.ends) > 1 else self.length_us
 
     @property
@@ -48,6 +50,7 @@ class Tiles:
 
     @property
     def count(self) -> int:
+        """How many tiles all windows have together."""
         return self.run(len(self.ends) - 1)[1]
 
     def run(self, window: int) -> tuple[int, int]:
@@ -75,10 +78,11 @@ class Tiles:
         return {place - place % width_us for place in places if place % width_us}
 
     def border(self, us: int) -> int:
-        """The place on the grid of the tier to which a border is moved."""
+        """The place on the grid of the resolution to which a border is moved."""
         return (us + self.width_us // 2) // self.width_us * self.width_us
 
     def borders(self, window: int) -> tuple[int, int]:
+        """Beginning and end of a window (by its index), each moved to the grid of the resolution; microseconds since 1970."""
         end = self.ends[window]
         return self.border(end - self.length_us), self.border(end)
 
@@ -105,12 +109,14 @@ def tiles_of(ends: Sequence[int], length_us: int) -> Tiles | None:
     if length_us < MINUTE_US or (len(ends) > 1 and ends[1] - ends[0] < MINUTE_US):
         return None
     step = ends[1] - ends[0] if len(ends) > 1 else length_us
-    exact = next((tier for tier in COARSEST_FIRST if _lies_on(tier * SECOND_US, ends[0], length_us, step)), None)
-    near = next((tier for tier in COARSEST_FIRST if tier * SECOND_US * FINER <= length_us), None)
+    exact = next(
+        (resolution for resolution in COARSEST_FIRST if _lies_on(resolution * SECOND_US, ends[0], length_us, step)), None
+    )
+    near = next((resolution for resolution in COARSEST_FIRST if resolution * SECOND_US * FINER <= length_us), None)
     if exact is not None and (ends[-1] - ends[0] + length_us) // (exact * SECOND_US) <= MOST_BUCKETS:
         return Tiles(ends, length_us, exact)
-    tier = near if exact is None or (near is not None and near > exact) else exact
-    return None if tier is None else Tiles(ends, length_us, tier)
+    resolution = near if exact is None or (near is not None and near > exact) else exact
+    return None if resolution is None else Tiles(ends, length_us, resolution)
 
 
 def _lies_on(width_us: int, *places: int) -> bool:

@@ -32,7 +32,7 @@ from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.serving import errors, login
 from sensorlogd.web.serving.guard import Denials, Guard
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working.kept import DamageReports
+from sensorlogd.web.working.damage_reports import DamageReports
 from sensorlogd.web.working.refusal import ApiError
 from sensorlogd.web.working.workers import Workers
 

@@ -17,6 +17,7 @@ STATUS_CODES = {
 
 
 def answer(error: ApiError) -> JSONResponse:
+    """The error as every answer of the API gives it: ``{"error": {code, message, ...}}``."""
     return JSONResponse({"error": error.body}, error.status, error.headers)
 
 

@@ -54,6 +54,7 @@ class Denials:
         self._logged_at = -COUNT_LOGGED_EVERY_S
 
     def add(self, reason: str, scope: Scope) -> None:
+        """Count one more. The log gets the reason, the peer and the count so far, at most every COUNT_LOGGED_EVERY_S."""
         self.count += 1
         if time.monotonic() - self._logged_at >= COUNT_LOGGED_EVERY_S:
             self._logged_at = time.monotonic()

@@ -40,6 +40,7 @@ class Protocol(H11Protocol):
     _of: Counter[str]
 
     def connection_made(self, transport: Any) -> None:
+        """Count the connection, or refuse it with 503 if its client, or all of them, have too many."""
         super().connection_made(transport)
         self._of = self.config.app.state.connections  # type: ignore[union-attr]
         peer = str((transport.get_extra_info("peername") or ("?",))[0])
@@ -59,6 +60,7 @@ class Protocol(H11Protocol):
         self.transport.close()
 
     def data_received(self, data: bytes) -> None:
+        """The time limit runs while a request is arriving, and rests while it is being answered."""
         if self._counted is None:
             return
         super().data_received(data)
@@ -126,6 +128,8 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
+        """Below the daemon (``beat``) only SIGTERM ends this process: Ctrl-C reaches the whole group, and the daemon
+        decides."""
         if self.beat is None:
             with super().capture_signals():
                 yield

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sensorlogd import panels, prices
+from sensorlogd import prices, saved_views
 from sensorlogd.config.listen import split_listen
 from sensorlogd.prices import Tariff
 from sensorlogd.web.serving import token
@@ -21,7 +21,7 @@ class Settings:
     """What the daemon tells the web process. ``auth``: ``token`` requires the token in ``token_file`` of everybody.
     ``base_path``: what a proxy puts before the paths.
 
-    ``changes``: readings may be flagged, notes written and views saved. ``panels_file``: where those are.
+    ``changes``: readings may be flagged, notes written and views saved. ``saved_views_file``: where those are.
 
     ``port`` 0 takes any free one. ``zone``: of times that are shown and read where a request names none.
     """
@@ -35,7 +35,7 @@ class Settings:
     base_path: str = ""
     allowed_hosts: tuple[str, ...] = ()
     changes: bool = False
-    panels_file: Path | None = None
+    saved_views_file: Path | None = None
     tariffs: tuple[Tariff, ...] = ()
     query_timeout_s: float = 10.0
     query_threads: int = 3
@@ -62,7 +62,7 @@ class Settings:
             allowed_hosts=web.allowed_hosts,
             changes=web.may_change(),
             tariffs=tariffs(config.prices),
-            panels_file=config.data_dir().absolute() / panels.FILE,
+            saved_views_file=config.data_dir().absolute() / saved_views.FILE,
             query_timeout_s=web.query_timeout / 1e6,
             memory_limit_bytes=web.memory_limit,
             prometheus_lookback=web.prometheus_lookback,
@@ -74,10 +74,11 @@ class Settings:
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
+        """The settings that ``to_json`` wrote. Raises ValueError or KeyError for any other text."""
         found = json.loads(text)
         found["database"] = Path(found["database"])
         found["token_file"] = Path(found["token_file"]) if found["token_file"] else None
-        found["panels_file"] = Path(found["panels_file"]) if found["panels_file"] else None
+        found["saved_views_file"] = Path(found["saved_views_file"]) if found["saved_views_file"] else None
         found["tariffs"] = prices.of(found["tariffs"])
         found["allowed_hosts"] = tuple(found["allowed_hosts"])
         return cls(**found)

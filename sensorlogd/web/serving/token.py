@@ -69,5 +69,6 @@ class TokenFile:
         return bool(current) and hmac.compare_digest(token.encode(), current.encode())
 
     def admits_cookie(self, value: str) -> bool:
+        """Whether this is the cookie that the login page sets for the present token; compared in constant time."""
         current = self.current()
         return bool(current) and hmac.compare_digest(value.encode(), cookie_of(current).encode())

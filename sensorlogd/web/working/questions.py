@@ -34,10 +34,12 @@ class Body:
 
 
 def body(value: Any, pack: bool, source: str | None = None) -> Body:
+    """The answer as JSON. ``pack``: gzip it, if it is long enough for that to pay."""
     return body_of(dumps(value), pack, source)
 
 
 def body_of(content: bytes, pack: bool, source: str | None = None) -> Body:
+    """The answer that is encoded already. Its ETag is that of the text before packing."""
     etag = etag_of(content)
     if pack and len(content) >= LEAST_TO_PACK:
         return Body(gzip.compress(content, HOW_MUCH, mtime=0), etag, True, source)
@@ -88,6 +90,7 @@ def _around_damage(log: Log, ask: ReadingsAsk, limit: int) -> tuple[list[Any], s
 
 
 def readings_page(log: Log, ask: ReadingsAsk, place: row_text.StreamProgress, form: str) -> row_text.Page:
+    """The next page of a streamed answer, as text. ``form``: csv or ndjson."""
     return row_text.page(log, ask, place, form)
 
 
@@ -95,6 +98,7 @@ def readings_page(log: Log, ask: ReadingsAsk, place: row_text.StreamProgress, fo
 
 
 def buckets(log: Log, wanted: BucketsAsk, shape: str, pack: bool) -> Body:
+    """Buckets of each series, as rows or columns. Of a damaged file the ranges that cannot be read are named."""
     lost: list[Lost] = []
     answer = answers.buckets(log, wanted, shape, lost)
     return body(answer | unreadable(lost, wanted.form), pack)
@@ -112,18 +116,22 @@ def buckets_page(log: Log, wanted: BucketsAsk, place: Any, form: str, limit: int
 
 
 def events(log: Log, ask: answers.EventsAsk, pack: bool) -> Body:
+    """A page of events as JSON."""
     return body(answers.events(log, ask), pack)
 
 
 def cost(log: Log, ask: costs.CostAsk, pack: bool) -> Body:
+    """Costs as JSON. Raises ApiError 400 for a question that has no answer."""
     return body(costs.cost(log, ask), pack)
 
 
 def database(log: Log, now_us: int, form: TimeForm, measure: bool, pack: bool) -> Body:
+    """What the database holds and how it grows. ``measure``: also bytes of each part, which reads the whole file."""
     return body(databases.database(log, now_us, form, measure=measure), pack)
 
 
 def events_page(log: Log, ask: answers.EventsAsk, form: str) -> bytes:
+    """A page of events as text. ``form``: csv or ndjson."""
     encode = rows_as_csv if form == "csv" else rows_as_ndjson
     return encode(answers.events(log, ask)["events"], answers.EVENT_COLUMNS_WITH_ID)
 

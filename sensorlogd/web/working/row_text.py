@@ -89,6 +89,7 @@ def page(log: Log, ask: ReadingsAsk, place: StreamProgress, form: str) -> Page:
 
 
 def begin(ask: ReadingsAsk, most: int, enough: int) -> StreamProgress:
+    """Where a streamed answer begins. ``most``: rows in all; ``enough``: rows of a page."""
     since = ask.since_us if ask.after is None else max(ask.since_us, ask.after[0])
     return StreamProgress(since, FIRST_WIDTH_US, most, enough)
 
@@ -214,6 +215,7 @@ class _Writer:
             self._middle = f',"sensor":{_json_text(series.sensor)},"channel":{_json_text(series.channel)},"value":'
 
     def lines(self, rows: list[Row]) -> Iterator[Line]:
+        """The rows of the series as (time, id of the series, text of the row), in the order given."""
         stamps, tails, head, middle, none = self._stamps, self._tails, self._head, self._middle, self._none
         identity, change = self.series.id, self._change
         if change is not None:

@@ -14,18 +14,22 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def dumps(value: Any) -> bytes:
+    """JSON in UTF-8, without blanks. Raises ValueError for NaN and infinities: callers turn them into null."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def etag_of(content: bytes) -> str:
+    """A weak ETag: packed and unpacked answers with this content share it."""
     return f'W/"{blake2b(content, digest_size=12).hexdigest()}"'
 
 
 def rows_as_ndjson(rows: Rows, columns: Sequence[str]) -> bytes:
+    """One object a line; a column that a row does not have is null."""
     return b"".join(dumps({column: row.get(column) for column in columns}) + b"\n" for row in rows)
 
 
 def rows_as_csv(rows: Rows, columns: Sequence[str]) -> bytes:
+    """CSV without a head, because pages of it are joined."""
     text = io.StringIO()
     csv_rows.write(([csv_rows.cell(row.get(column)) for column in columns] for row in rows), text)
     return text.getvalue().encode()

@@ -26,11 +26,12 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.storage.query.log import Log
-from sensorlogd.web.working.kept import KeptLog, is_damage, is_interrupt, too_long, unreadable
+from sensorlogd.web.working.current_log import CurrentLog
+from sensorlogd.web.working.failures import is_damage, is_interrupt, too_long, unreadable
 from sensorlogd.web.working.refusal import ApiError
 
-LOOK_EVERY_S = 0.1
-STEPS_BETWEEN_LOOKS = 20_000
+CHECK_EVERY_S = 0.1
+STEPS_BETWEEN_CHECKS = 20_000
 HEAD = 8  # bytes
 PING = "ping"
 FUNCTIONS = "sensorlogd.web."  # nothing else is called
@@ -44,7 +45,7 @@ class Worker:
     """Answers questions, one after another. ``memory_bytes``: how much memory one question may need."""
 
     def __init__(self, database: Path, memory_bytes: int) -> None:
-        self.kept = KeptLog(database)
+        self.current = CurrentLog(database)
         self.database = database
         self.memory_bytes = memory_bytes
         self._parent = os.getppid()
@@ -60,7 +61,7 @@ class Worker:
             return "ok", None
         self._cancelled = False
         self._until = time.monotonic() + seconds
-        signal.setitimer(signal.ITIMER_REAL, LOOK_EVERY_S, LOOK_EVERY_S)
+        signal.setitimer(signal.ITIMER_REAL, CHECK_EVERY_S, CHECK_EVERY_S)
         self._asking = True
         try:
             try:
@@ -78,7 +79,7 @@ class Worker:
             if is_interrupt(error):
                 return self._error_answer(too_long(seconds))
             if is_damage(error, self.database):
-                self.kept.close()
+                self.current.close()
                 return self._error_answer(unreadable(error))
             return "fault", type(error).__name__, traceback.format_exc()
 
@@ -100,8 +101,8 @@ class Worker:
         module, _, function = name.partition(":")
         assert module.startswith(FUNCTIONS)
         call = getattr(importlib.import_module(module), function)
-        log = self.kept.get()
-        log.conn.set_progress_handler(self._is_over, STEPS_BETWEEN_LOOKS)
+        log = self.current.get()
+        log.conn.set_progress_handler(self._is_over, STEPS_BETWEEN_CHECKS)
         try:
             return call(log, *arguments)
         finally:
@@ -109,7 +110,7 @@ class Worker:
 
     def _release(self, log: Log) -> None:
         """Leave the log as it was before the question."""
-        if self.kept.holds(log):
+        if self.current.holds(log):
             log.conn.set_progress_handler(None, 0)
             if log.conn.in_transaction:  # a stream that was not read to its end
                 with contextlib.suppress(Exception):
@@ -136,6 +137,7 @@ class Worker:
 
 
 def frame(value: Any) -> bytes:
+    """A pickled value with its length in front (HEAD bytes, the highest first), as both ends of the socket write it."""
     body = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     return len(body).to_bytes(HEAD, "big") + body
 
@@ -160,12 +162,13 @@ def _answer_all(worker: Worker, peer: socket.socket) -> None:
             try:
                 peer.sendall(frame(worker.answer(*question)))
             except MemoryError:
-                worker.kept.close()
+                worker.current.close()
                 peer.sendall(frame(worker.too_much()))
                 return
 
 
 def main() -> int:
+    """The worker process: arguments are the path of the database and its memory in bytes; stdin is the socket."""
     for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C reaches the whole group; the web process decides
         signal.signal(number, signal.SIG_IGN)
     logging.basicConfig(level=logging.WARNING, format="web: %(message)s")

@@ -20,7 +20,8 @@ from typing import Any
 
 from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command
-from sensorlogd.web.working.kept import DamageReports, too_long
+from sensorlogd.web.working.damage_reports import DamageReports
+from sensorlogd.web.working.failures import too_long
 from sensorlogd.web.working.refusal import ApiError
 from sensorlogd.web.working.worker import HEAD, PING, frame
 
@@ -70,10 +71,12 @@ class _Worker:
             raise WorkerGone from error
 
     async def hear(self) -> Any:
+        """The next answer, unpickled. Raises OSError, and WorkerGone at the end of the socket."""
         size = int.from_bytes(await self._receive(HEAD), "big")
         return pickle.loads(await self._receive(size))
 
     def request_stop(self) -> None:
+        """Tell the process that nobody wants the answer any more; it answers with an error and lives on."""
         with contextlib.suppress(OSError):
             self.process.send_signal(signal.SIGUSR1)
 

@@ -16,7 +16,7 @@ from sensorlogd.daemon.control import answers, requests
 from sensorlogd.daemon.control.alarm_requests import LONGEST_MUTE_US, AlarmAck, AlarmMute, AlarmTest
 from sensorlogd.daemon.control.request import Request
 from sensorlogd.storage.ingest.upsert import COUNTS, Replace
-from sensorlogd.storage.series import WantedSeries
+from sensorlogd.storage.unconfigured_series import WantedSeries
 
 INTS = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(allow_nan=False)
@@ -45,7 +45,7 @@ EACH: dict[type[Request[Any]], st.SearchStrategy[Any]] = {
     requests.Undo: st.builds(requests.Undo, INTS),
     requests.Resume: st.builds(requests.Resume, INTS),
     requests.Recompute: st.builds(requests.Recompute, TEXTS, INTS, st.dictionaries(TEXTS, TEXTS)),
-    requests.LookAtWork: st.builds(requests.LookAtWork, INTS),
+    requests.AskWork: st.builds(requests.AskWork, INTS),
     requests.KnowSeries: st.builds(requests.KnowSeries, st.lists(WANTED).map(tuple)),
     requests.Upsert: upserts(),
     requests.Note: st.builds(requests.Note, TEXTS, MAYBE | TEXTS, TEXTS),

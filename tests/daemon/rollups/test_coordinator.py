@@ -26,18 +26,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.rollups import aggregator, child, messages, process
 from sensorlogd.daemon.rollups.child import Child
 from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.rollups.messages import Done, Exit, Failed, Message, MessagePipe, Rows, Stored, Work
 from sensorlogd.daemon.rollups.rollup_run import GRACE_US
-from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.writing.between_commits.jobs import Superseded
 from sensorlogd.daemon.writing.totals import WriterStats
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import database
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.rollups import store
+from sensorlogd.storage.watermarks import Frontier
 from tests.rig import until
 
 T0 = 1_735_689_600_000_000  # 2025-01-01T00:00Z

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.rollups.schedule import (
     BLOCK_US,
     FIRST_WITHIN_S,
@@ -18,7 +19,6 @@ from sensorlogd.daemon.rollups.schedule import (
     Schedule,
 )
 from sensorlogd.daemon.rollups.trouble import RunFailures
-from sensorlogd.daemon.sensing.backoff import Backoff
 
 INTERVAL_S = 60.0
 
@@ -40,7 +40,7 @@ def test_the_first_run_is_due_soon_and_each_other_after_an_interval() -> None:
 def test_one_that_is_wanted_at_once_leaves_a_second_between_two() -> None:
     it = schedule()
     it.begun(10.0)
-    it.wanted = True
+    it.want()
     assert not it.is_due(10.9)
     assert it.is_due(11.0)
     it.begun(11.0)

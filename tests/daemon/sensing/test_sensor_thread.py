@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.config.models import ChannelOptions
+from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.sensing import sensor_thread
-from sensorlogd.daemon.sensing.backoff import Backoff
+from sensorlogd.daemon.sensing.driver_calls import HUNG_US
 from sensorlogd.daemon.sensing.outage import CAUSES, Allowance, Outage
 from sensorlogd.daemon.sensing.returned import WANTED
-from sensorlogd.daemon.sensing.sensor_thread import _MOVES, HUNG_US, STEADY_SAMPLES, SensorThreadState
+from sensorlogd.daemon.sensing.sensor_status import MOVES, SensorState
+from sensorlogd.daemon.sensing.sensor_thread import STEADY_SAMPLES
 from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
 from sensorlogd.quality import Test as QualityTest
@@ -42,11 +44,11 @@ def test_readings_reach_the_inbox() -> None:
         until(lambda: rig.inbox.depth == 4, "four readings")
         columns = [(c.times_us, c.values) for block in rig.blocks() for c in block.columns]
         assert columns == [([now], [1.0]), ([now + 5, now + 6], [2.0, None]), ([7], [3.0])]
-        assert rig.state() is SensorThreadState.READING
+        assert rig.state() is SensorState.READING
         assert rig.events == [("connected", "")]
         status = rig.thread.status()
         assert (status.last_reading_us, status.last_error, status.counters) == (now, None, {"attempts": 1})
-    assert rig.state() is SensorThreadState.STOPPED
+    assert rig.state() is SensorState.STOPPED
     assert (script.made, script.opened, script.closed) == (1, 1, 1)
 
 
@@ -247,9 +249,9 @@ def test_silence_is_stale_and_the_port_is_opened_anew() -> None:
         rig.until_event("connected")
         clock.advance(10 * S)
         rig.until_reads()
-        assert rig.state() is SensorThreadState.READING, "exactly a heartbeat is not late"
+        assert rig.state() is SensorState.READING, "exactly a heartbeat is not late"
         clock.advance(1)
-        rig.until_state(SensorThreadState.STALE)
+        rig.until_state(SensorState.STALE)
         since = rig.thread.status().since_us
         assert rig.until_event("stale") == "no reading for 10s"
         assert rig.thread.status().last_error == "no reading for 10s"
@@ -259,12 +261,12 @@ def test_silence_is_stale_and_the_port_is_opened_anew() -> None:
         rig.until_reads()
         clock.advance(31 * S)
         until(lambda: script.opened == 3, "the port to be opened anew again")
-        assert rig.state() is SensorThreadState.STALE, "still the same silence"
+        assert rig.state() is SensorState.STALE, "still the same silence"
         assert rig.thread.status().since_us == since
         assert rig.kinds() == ["connected", "stale"]
         script.then(sample())
         assert rig.until_event("connected", 2) == "readings again after 1min1s, 2 attempts"
-        assert rig.state() is SensorThreadState.READING
+        assert rig.state() is SensorState.READING
     assert script.closed == 3
 
 
@@ -283,7 +285,7 @@ def test_lines_that_hold_nothing_of_ours_are_silence_with_a_reason() -> None:
     with Rig(script, clock=clock) as rig:
         until(script.done, "the sample to be read")
         rig.until_reads()
-        assert rig.state() is SensorThreadState.STARTING
+        assert rig.state() is SensorState.STARTING
         clock.advance(11 * S)
         want = "no reading for 10s; 1 unmapped, e.g. field 'temprature' belongs to no channel"
         assert rig.until_event("stale") == want
@@ -310,10 +312,10 @@ def test_silence_that_becomes_a_failure_says_both() -> None:
 def test_a_source_that_ends_is_finished() -> None:
     script = Script(sample(), EndOfData())
     with Rig(script) as rig:
-        rig.until_state(SensorThreadState.FINISHED)
+        rig.until_state(SensorState.FINISHED)
         assert rig.kinds() == ["connected", "finished"]
         assert script.closed == 1
-    assert rig.state() is SensorThreadState.STOPPED
+    assert rig.state() is SensorState.STOPPED
 
 
 def test_stop_wakes_a_driver_that_waits_on_the_descriptor() -> None:
@@ -355,7 +357,7 @@ def test_stop_wakes_a_driver_that_waits_by_the_context() -> None:
 def test_stop_ends_the_wait_before_the_next_attempt() -> None:
     script = Script(opening=[DriverError("no such port")] * 5)
     with Rig(script, backoff=Backoff(first_s=10_000, quick_s=10_000, cap_s=10_000)) as rig:
-        rig.until_state(SensorThreadState.BACKING_OFF)
+        rig.until_state(SensorState.BACKING_OFF)
     assert script.opened == 1
 
 
@@ -371,7 +373,7 @@ def test_stop_and_join_may_come_at_any_time_and_twice() -> None:
     early.thread.start()
     assert early.thread.join(DEADLINE)
     assert early.script.opened == 0
-    assert early.state() is SensorThreadState.STOPPED
+    assert early.state() is SensorState.STOPPED
 
     with Rig(Script()) as rig:
         for _ in range(100_000 // 1000):
@@ -389,10 +391,10 @@ def test_a_hung_driver_is_shown_and_told_and_left_behind() -> None:
         began_us = clock.now_us()
         clock.advance(HUNG_US)
         rig.thread.watch()
-        assert rig.state() is SensorThreadState.READING
+        assert rig.state() is SensorState.READING
         clock.advance(1)
         status = rig.thread.status()
-        assert (status.state, status.last_error) == (SensorThreadState.STALE, "the driver does not return from read()")
+        assert (status.state, status.last_error) == (SensorState.STALE, "the driver does not return from read()")
         assert status.since_us == began_us
         rig.thread.watch()
         rig.thread.watch()
@@ -403,7 +405,7 @@ def test_a_hung_driver_is_shown_and_told_and_left_behind() -> None:
         gate.release.set()
     assert rig.thread.join(DEADLINE)
     assert rig.kinds()[2] == "returned"
-    assert rig.state() is SensorThreadState.STOPPED
+    assert rig.state() is SensorState.STOPPED
 
 
 def test_a_driver_that_does_not_wait_does_not_burn_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -515,9 +517,9 @@ def test_only_a_good_session_makes_the_next_attempts_quick_again() -> None:
 
 
 def test_every_state_can_be_stopped_and_left() -> None:
-    for state in SensorThreadState:
-        assert state is SensorThreadState.STOPPED or SensorThreadState.STOPPED in _MOVES[state]
-        assert _MOVES[state]
+    for state in SensorState:
+        assert state is SensorState.STOPPED or SensorState.STOPPED in MOVES[state]
+        assert MOVES[state]
 
 
 @settings(max_examples=60)
@@ -544,7 +546,7 @@ def test_no_course_of_events_ends_a_reader(steps: list[str], opening: list[BaseE
     }
     script = Script(*(actions[step] for step in steps), EndOfData(), opening=opening)
     with Rig(script, clock=clock) as rig:
-        rig.until_state(SensorThreadState.FINISHED)
+        rig.until_state(SensorState.FINISHED)
         assert rig.inbox.depth == steps.count("sample")
     assert script.opened == script.closed == script.made
 

@@ -234,12 +234,12 @@ class Rig:
 
     def kill(self) -> None:
         """Nothing more is written; descriptors go, as they do with a process."""
-        db = self.writer._held.db
+        db = self.writer._files.db
         self.writer._work.close()
         if db is not None:
             self.script.heal()
             db.let_go()
-            self.writer._held.db = None
+            self.writer._files.db = None
 
     # ---- what is there ---------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from sensorlogd.daemon.computing.live import Computing
 from sensorlogd.daemon.computing.recompute import RecomputeWorker
 from sensorlogd.daemon.computing.sensor import ComputedSensor
 from sensorlogd.daemon.sensing.build import formulas, sensor_specs
-from sensorlogd.daemon.sensing.sensor_thread import SensorThreadState
+from sensorlogd.daemon.sensing.sensor_status import SensorState
 from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.drivers.registry import options_for
 from sensorlogd.quality import GOOD, MISSING, Flag, Test, describe
@@ -144,7 +144,7 @@ def test_what_is_computed_is_stored_with_its_inputs(computer: Computer) -> None:
     computer.settle()
     computer.check()
     assert describe(computer.read("e.power")[3][1]) == "good"
-    assert computer.sensors["e"].status().state is SensorThreadState.READING
+    assert computer.sensors["e"].status().state is SensorState.READING
 
 
 def test_each_statement_may_fail_and_nothing_is_lost_or_doubled(make: Callable[..., Rig], script: Script) -> None:
@@ -346,7 +346,7 @@ def test_computed_anew_after_harm_is_what_it_should_be(computer: Computer) -> No
     right = computer.read("e.work") | {}
     spoil(computer)
     assert computer.read("e.work") != right
-    db = computer.rig.writer._held.db
+    db = computer.rig.writer._files.db
     assert db is not None
     db.frontier.edge_us = T0 + 200 * S
     done = finish(computer, order(computer, since=-5))

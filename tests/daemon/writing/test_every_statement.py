@@ -21,8 +21,8 @@ from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import meta, work
 from sensorlogd.storage.file.opened import OpenDatabase
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance import incidents
+from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
 from tests.daemon.writing.rig import (
     Rig,
@@ -182,7 +182,7 @@ def one_run(path: Path, fresh: Path, number: int, name: str, *, done: bool) -> N
 
 def assert_remembered(rig: Rig) -> None:
     """What the writer keeps in memory of where readings belong is what stands in the file."""
-    db = rig.writer._held.db
+    db = rig.writer._files.db
     assert db is not None
     assert rig.writer.stats().state is WriterState.WRITING
     upkeep, frontier = db.upkeep, db.frontier

@@ -17,8 +17,9 @@ from sensorlogd.daemon.writing.commits.storing import Storing
 from sensorlogd.daemon.writing.commits.watched import Nobody
 from sensorlogd.daemon.writing.intake.events import Event, EventQueue
 from sensorlogd.daemon.writing.totals import WriterState
-from sensorlogd.event_kinds import OtherKind
+from sensorlogd.event_kinds import EventKind, Kind, OtherKind
 from sensorlogd.storage import meta
+from sensorlogd.storage.ingest import events as stored_events
 from tests.daemon.writing.rig import T0, Rig, Script, events, sqlite_error, values, values_by_series
 
 
@@ -175,6 +176,27 @@ def test_a_block_that_is_given_up_is_counted(make: Callable[..., Rig], path: Pat
     assert "poisoned" in rig.kinds()
 
 
+def test_an_event_that_cannot_be_stored_is_an_event(rig: Rig, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours in one event costs neither readings nor other events, and the log shows that one is missing."""
+    rig.turn(3)
+    record = stored_events.record
+
+    def fails(conn: sqlite3.Connection, ts_us: int, kind: Kind, sensor: str | None, detail: str) -> None:
+        if detail == "broken":
+            raise KeyError("broken")
+        record(conn, ts_us, kind, sensor, detail)
+
+    monkeypatch.setattr(stored_events, "record", fails)
+    rig.writer.emit(EventKind.NOTE, "a", "broken")
+    rig.writer.emit(EventKind.NOTE, "a", "whole")
+    put = rig.put(3)
+    rig.turn(60, 0.5)
+    assert values(path) == put
+    assert [detail for kind, detail in events(path) if kind == "note"] == ["whole"]
+    (dropped,) = [detail for kind, detail in events(path) if kind == "events_dropped"]
+    assert dropped.startswith("1 event, note, could not be stored: KeyError")
+
+
 def _fails_for_many(run: Callable[..., Any]) -> Callable[..., Any]:
     def fails(self: Commit, *arguments: Any) -> Any:
         if len(self.blocks) > 1 or any(block.sensor == "a" for block in self.blocks):
@@ -318,7 +340,7 @@ def test_any_thread_may_tell_while_the_writer_stores() -> None:
 def test_a_commit_knows_whether_it_may_have_happened(rig: Rig, script: Script) -> None:
     """Before COMMIT was asked for nothing can be in the file; from then on it may."""
     rig.turn(3)
-    db = rig.writer._held.db
+    db = rig.writer._files.db
     assert db is not None
     for failing, may_have_happened in (("BEGIN", False), ("INSERT INTO recent", False), ("COMMIT", True)):
         block = Block("a", [Column("x", [T0], [1.0], 0)])
@@ -339,7 +361,7 @@ def test_a_rescue_that_cannot_be_made_is_made_later(rig: Rig, path: Path, monkey
     rig.turn(3)
     put = rig.put(4)
     rig.turn_until(rig.is_idle, "rest")
-    db = rig.writer._held.db
+    db = rig.writer._files.db
     rescue: Callable[..., Any] = rig.opening.rescue
 
     def full(*args: Any, **more: Any) -> str:
@@ -349,7 +371,7 @@ def test_a_rescue_that_cannot_be_made_is_made_later(rig: Rig, path: Path, monkey
     path.unlink()
     held = rig.put(3)
     rig.turn(50)
-    assert rig.writer._held.db is db
+    assert rig.writer._files.db is db
     assert not path.exists()
     assert rig.writer.stats().state is WriterState.BLOCKED
     monkeypatch.setattr(rig.opening, "rescue", rescue)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.drivers.transactions import Awaited, Backoff, Line
+from sensorlogd.drivers.transactions import AskingPace, Awaited, Line
 from sensorlogd.drivers.transactions.answers import Separation
-from sensorlogd.drivers.transactions.backoff import PATIENT
+from sensorlogd.drivers.transactions.asking_pace import PATIENT
 from sensorlogd.drivers.transactions.echo import Echo
 from sensorlogd.drivers.transactions.line import LEARNING, MOST_TURNAROUNDS, QUIET_TURNAROUNDS, Open
 from tests.drivers.decoders.decoding import pieces
@@ -244,24 +244,24 @@ def test_no_answer_comes_while_another_question_is_open(plan: list[tuple[str, fl
 
 def test_who_is_silent_is_asked_less_often_and_at_once_again() -> None:
     """The wait doubles up to the cap; one answer ends it."""
-    backoff = Backoff(10.0, 60.0)
+    pace = AskingPace(10.0, 60.0)
     waits = []
     for _ in range(8):
-        backoff.missed(0.0)
-        waits.append(backoff.wait_s())
+        pace.missed(0.0)
+        waits.append(pace.wait_s())
     assert waits == [0.0] * PATIENT + [20.0, 40.0, 60.0, 60.0, 60.0, 60.0]
-    assert not backoff.due(50.0)
-    assert backoff.due(60.0)
-    backoff.answered()
-    assert backoff.due(0.0)
+    assert not pace.due(50.0)
+    assert pace.due(60.0)
+    pace.answered()
+    assert pace.due(0.0)
 
 
 def test_an_interval_longer_than_the_cap_is_kept() -> None:
     """Nobody is asked more often than was said."""
-    backoff = Backoff(600.0, 60.0)
+    pace = AskingPace(600.0, 60.0)
     for _ in range(5):
-        backoff.missed(0.0)
-    assert backoff.wait_s() == 600.0
+        pace.missed(0.0)
+    assert pace.wait_s() == 600.0
 
 
 # ---- echo ------------------------------------------------------------------------------------------------------------

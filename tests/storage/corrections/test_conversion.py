@@ -156,7 +156,7 @@ def begun(conn: sqlite3.Connection, machine: Any = None) -> tuple[int, int]:
 
 @pytest.fixture
 def frontier() -> Any:
-    from sensorlogd.storage.ingest.append import Frontier
+    from sensorlogd.storage.watermarks import Frontier
 
     return Frontier(moved_until_us=NOW + 2)
 
@@ -200,7 +200,7 @@ def test_roll_ups_of_expired_readings_move_the_others_are_made_anew(conn: sqlite
     conn.executemany(
         "INSERT INTO rollup(series_id, resolution, start, n, mean, m2, min, max, first, last, integral, covered_us, increase)"
         " VALUES (?, ?, ?, 2, 15.0, 50.0, 10.0, 20.0, 10.0, 20.0, 600.0, 60000000, 3.0)",
-        [(old, tier, start) for tier in (60, 900, 3600) for start in (0, HOUR_US)],
+        [(old, resolution, start) for resolution in (60, 900, 3600) for start in (0, HOUR_US)],
     )
     (new,) = sync(conn, spec("°F"), NOW).ids.values()
     cuts = conn.execute("SELECT tier, cut_us FROM retention_cut WHERE series_id = ?", (new,)).fetchall()

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sensorlogd.storage import database
 from sensorlogd.storage.file import epoch, wal_file
-from sensorlogd.storage.file.epoch import FoundFile, look
+from sensorlogd.storage.file.epoch import FoundFile, examine
 from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.file.wal_watch import holders
 from sensorlogd.storage.maintenance import backup
@@ -38,9 +38,9 @@ def test_a_backup_over_a_killed_database_does_not_get_its_wal(db: OpenDatabase, 
         backup.copy(source, tmp_path / "backup.db")
     add(db, 7)
     left = killed(path, tmp_path / "left")
-    assert look(left) is FoundFile.USABLE
+    assert examine(left) is FoundFile.USABLE
     shutil.copy(tmp_path / "backup.db", left)
-    assert look(left) is FoundFile.FOREIGN_WAL
+    assert examine(left) is FoundFile.FOREIGN_WAL
 
 
 def test_a_copy_of_a_stopped_file_does_not_get_the_wal_of_a_later_run(path: Path, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_copy_of_a_stopped_file_does_not_get_the_wal_of_a_later_run(path: Path
     left = killed(path, tmp_path / "left")
     second.let_go()
     shutil.copy(tmp_path / "copy.db", left)
-    assert look(left) is FoundFile.FOREIGN_WAL
+    assert examine(left) is FoundFile.FOREIGN_WAL
 
 
 def test_a_copy_of_the_whole_set_is_no_other_file(db: OpenDatabase, path: Path, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_copy_of_the_whole_set_is_no_other_file(db: OpenDatabase, path: Path, 
     db.checkpoint()
     add(db, 7)
     left = killed(path, tmp_path / "left")
-    assert look(left) is FoundFile.USABLE
+    assert examine(left) is FoundFile.USABLE
     assert count(left) == 12
 
 
@@ -72,7 +72,7 @@ def test_a_file_of_an_older_release_is_trusted(path: Path, tmp_path: Path) -> No
         conn.execute("PRAGMA user_version = 0")
         conn.execute("INSERT INTO event(ts, kind, detail) VALUES (1, 'noted', '')")
         left = killed(path, tmp_path / "left")
-    assert look(left) is FoundFile.USABLE
+    assert examine(left) is FoundFile.USABLE
     upgraded = open_it(left)
     try:
         assert upgraded.epoch > 0
@@ -92,7 +92,7 @@ def test_a_wal_of_an_epoch_beside_a_file_without_one_is_not_called_foreign(db: O
     data = bytearray(left.read_bytes())
     data[60:64] = bytes(4)
     left.write_bytes(data)
-    assert look(left) is FoundFile.USABLE
+    assert examine(left) is FoundFile.USABLE
 
 
 @pytest.mark.parametrize("content", [None, b""])
@@ -103,9 +103,9 @@ def test_a_file_that_was_emptied_beside_its_wal(db: OpenDatabase, path: Path, tm
     left.unlink()
     if content is not None:
         left.write_bytes(content)
-    assert look(left) is FoundFile.EMPTIED
+    assert examine(left) is FoundFile.EMPTIED
     side(left, "-wal").unlink()
-    assert look(left) is (FoundFile.NOTHING if content is None else FoundFile.EMPTY)
+    assert examine(left) is (FoundFile.NOTHING if content is None else FoundFile.EMPTY)
 
 
 def test_each_start_is_a_new_epoch_unless_somebody_reads(path: Path) -> None:
@@ -129,14 +129,14 @@ from sensorlogd.storage.file import epoch
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 for _ in range(2):
-    print(epoch.look(Path(sys.argv[1])).value)
+    print(epoch.examine(Path(sys.argv[1])).value)
     conn = sqlite3.connect(sys.argv[1], isolation_level=None)
     known = epoch.renew(conn)
     conn.execute("PRAGMA journal_mode = WAL")
     epoch.repeat(conn, known)
     conn.execute("INSERT INTO t VALUES (1)")
     conn.close()
-print(epoch.look(Path(sys.argv[1])).value)
+print(epoch.examine(Path(sys.argv[1])).value)
 """
 
 
@@ -187,9 +187,9 @@ def test_a_database_behind_a_link_has_its_wal_beside_itself(path: Path, tmp_path
         db.close_cleanly()
     shutil.copy(tmp_path / "backup.db", path)
     shutil.copy(tmp_path / "kept-wal", side(path, "-wal"))
-    assert look(named) is FoundFile.FOREIGN_WAL
+    assert examine(named) is FoundFile.FOREIGN_WAL
     path.write_bytes(b"")
-    assert look(named) is FoundFile.EMPTIED
+    assert examine(named) is FoundFile.EMPTIED
 
 
 def test_somebody_elses_checkpoint_does_not_take_page_one_out_of_the_wal(db: OpenDatabase, path: Path, tmp_path: Path) -> None:
@@ -289,12 +289,12 @@ def _walk(db: OpenDatabase, path: Path, folder: Path, steps: list[tuple[Any, ...
 
 def _judge(db: OpenDatabase, path: Path, folder: Path, committed: int) -> None:
     left = killed(path, folder / "left")
-    assert look(left) is FoundFile.USABLE
+    assert examine(left) is FoundFile.USABLE
     shutil.copy(left, folder / "main")
     has_rows = next(wal_file.frames(side(left, "-wal")), None) is not None
     if has_rows:
         shutil.copy(folder / "other.db", left)
-        assert look(left) is FoundFile.FOREIGN_WAL
+        assert examine(left) is FoundFile.FOREIGN_WAL
         shutil.copy(folder / "main", left)
     assert count(left) == committed
     for suffix in SUFFIXES:

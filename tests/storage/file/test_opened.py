@@ -142,14 +142,14 @@ def test_a_reader_that_stays_holds_the_wal_and_costs_no_checkpoint_a_turn(
 
 
 def test_a_file_that_is_removed_or_replaced_is_noticed(db: OpenDatabase, path: Path, tmp_path: Path) -> None:
-    db.look_at_file()
+    db.check_file()
     path.rename(tmp_path / "away.db")
     with pytest.raises(FileGone) as gone:
-        db.look_at_file()
+        db.check_file()
     assert gone.value.removed
     shutil.copy(tmp_path / "away.db", path)
     with pytest.raises(FileGone) as gone:
-        db.look_at_file()
+        db.check_file()
     assert not gone.value.removed
 
 
@@ -159,22 +159,22 @@ def test_a_file_that_is_cut_is_noticed_and_one_that_shrinks_is_not_damage(
     """At once it may be a copy that is under way; at rest it is damage."""
     add(db, 200, 2_000)
     db.checkpoint()
-    db.look_at_file()
+    db.check_file()
     with db.transaction() as conn:
         conn.execute("DELETE FROM event")
     db.conn.execute("PRAGMA incremental_vacuum").fetchall()
     db.checkpoint()
-    db.look_at_file()
+    db.check_file()
     add(db, 200, 2_000)
     db.checkpoint()
-    db.look_at_file()
+    db.check_file()
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)
     with pytest.raises(FileMoves):
-        db.look_at_file()
+        db.check_file()
     monkeypatch.setattr(file_watch, "AT_REST_S", 0.0)
     with pytest.raises(FileCut, match="was cut from"):
-        db.look_at_file()
+        db.check_file()
 
 
 def test_letting_go_touches_nothing_that_lies_at_the_path(db: OpenDatabase, path: Path, tmp_path: Path) -> None:
@@ -270,18 +270,18 @@ def test_a_side_file_that_is_removed_or_replaced_costs_nothing_that_was_committe
 ) -> None:
     """What is committed into a log without a name is seen by nobody: it is in the file itself before that is let go of."""
     add(db, 50)
-    db.look_at_file()
+    db.check_file()
     side(path, suffix).rename(tmp_path / "away")
     if successor:
         side(path, suffix).touch()
     add(db, 7)
     with pytest.raises(SidesGone) as gone:
-        db.look_at_file()
+        db.check_file()
     assert gone.value.is_saved
     db.let_go()
     assert count(killed(path, tmp_path / "after")) == 57
     anew = open_it(path)
-    anew.look_at_file()
+    anew.check_file()
     anew.let_go()
 
 
@@ -294,10 +294,10 @@ def test_a_log_without_a_name_is_held_on_to_while_a_reader_needs_it(db: OpenData
         add(db, 50)
         side(path, "-wal").unlink()
         with pytest.raises(SidesGone) as gone:
-            db.look_at_file()
+            db.check_file()
         assert not gone.value.is_saved
     with pytest.raises(SidesGone) as gone:
-        db.look_at_file()
+        db.check_file()
     assert gone.value.is_saved
 
 
@@ -318,18 +318,18 @@ def holder_of_index(path: Path) -> int:
     return int(done.stdout)
 
 
-def test_a_look_for_damage_does_not_drop_the_locks_of_the_open_file(db: OpenDatabase, path: Path, tmp_path: Path) -> None:
+def test_a_check_for_damage_does_not_drop_the_locks_of_the_open_file(db: OpenDatabase, path: Path, tmp_path: Path) -> None:
     """Neither as it is nor while another file lies at the path, beside the index of the open one."""
     add(db, 10)
     shutil.copy(killed(path, tmp_path / "copy"), tmp_path / "other.db")
     for _ in ("as it is", "replaced"):
         assert holder_of_index(path) == os.getpid()
-        db.look_for_damage(0.01)
+        db.check_for_damage(0.01)
         assert holder_of_index(path) == os.getpid()
         if (tmp_path / "other.db").exists():
             (tmp_path / "other.db").replace(path)
     with pytest.raises(FileGone):
-        db.look_at_file()
+        db.check_file()
     assert holder_of_index(path) == os.getpid()
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import database
-from sensorlogd.storage.ingest.append import Appended, Frontier, append
+from sensorlogd.storage.ingest.append import Appended, append
+from sensorlogd.storage.watermarks import Frontier
 
 T0 = 1_750_000_020_000_000  # on a whole minute
 IDS = {("a", "x"): 1, ("a", "y"): 2, ("b", "x"): 3}

@@ -8,10 +8,11 @@ import pytest
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog
-from sensorlogd.storage.ingest.append import Appended, Frontier, append
+from sensorlogd.storage.ingest.append import Appended, append
 from sensorlogd.storage.maintenance import future_cuts
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.rollups import resolutions
+from sensorlogd.storage.watermarks import Frontier
 
 DAY = 86_400_000_000
 NOW = 1_900_000_000_000_000

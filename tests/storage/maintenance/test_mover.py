@@ -15,9 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog, database
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover, MoverState
 from sensorlogd.storage.rollups import store
+from sensorlogd.storage.watermarks import Frontier
 
 T0 = 1_750_000_000_000_000
 SECOND = 1_000_000
@@ -345,7 +346,7 @@ class MoverStory(RuleBasedStateMachine):
     @rule()
     def leap(self) -> None:
         """Many old readings are expected."""
-        self.mover.leap(self.conn, self.now)
+        self.mover.raise_border(self.conn, self.now)
         self.follow()
 
     @rule(seconds=st.sampled_from([100, 1000, 100_000]), slices=st.integers(1, 12))

@@ -31,7 +31,12 @@ def series(conn: sqlite3.Connection) -> list[int]:
     conn.executemany("INSERT INTO history VALUES (?,?,1.0,1)", [(series_id, ts) for series_id in ids for ts in hours])
     conn.executemany(
         "INSERT INTO rollup(series_id, resolution, start, n) VALUES (?,?,?,1)",
-        [(series_id, tier, ts - ts % (tier * 1_000_000)) for series_id in ids for ts in hours for tier in (60, 3600)],
+        [
+            (series_id, resolution, ts - ts % (resolution * 1_000_000))
+            for series_id in ids
+            for ts in hours
+            for resolution in (60, 3600)
+        ],
     )
     conn.execute("COMMIT")
     return ids
@@ -42,11 +47,13 @@ def settle(conn: sqlite3.Connection, ts: int) -> None:
         conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, str(ts)))
 
 
-def oldest(conn: sqlite3.Connection, table: str = "history", series: int = 1, tier: int = 0) -> int:
+def oldest(conn: sqlite3.Connection, table: str = "history", series: int = 1, resolution: int = 0) -> int:
     if table == "history":
         (found,) = conn.execute("SELECT min(ts) FROM history WHERE series_id = ?", (series,)).fetchone()
     else:
-        (found,) = conn.execute("SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ?", (series, tier)).fetchone()
+        (found,) = conn.execute(
+            "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ?", (series, resolution)
+        ).fetchone()
     return int(found)
 
 
@@ -77,7 +84,7 @@ def test_readings_expire_at_the_edge_of_a_day_and_roll_ups_stay(conn: sqlite3.Co
     run(made, conn)
     assert [oldest(conn, series=series_id) for series_id in series] == [TODAY - 3 * DAY] * 2
     assert made.cuts_us == dict.fromkeys(series, TODAY - 3 * DAY)
-    assert oldest(conn, "rollup", tier=60) < NOW - 9 * DAY
+    assert oldest(conn, "rollup", resolution=60) < NOW - 9 * DAY
 
 
 def test_days_are_those_of_the_configured_zone(conn: sqlite3.Connection, series: list[int]) -> None:
@@ -88,13 +95,13 @@ def test_days_are_those_of_the_configured_zone(conn: sqlite3.Connection, series:
     assert resolutions.bucket(cut, resolutions.DAY, "Asia/Kathmandu")[0] == cut
 
 
-def test_each_tier_and_sensor_has_its_own_time(conn: sqlite3.Connection, series: list[int]) -> None:
-    """An override by glob, and a tier of roll-ups."""
+def test_each_resolution_and_sensor_has_its_own_time(conn: sqlite3.Connection, series: list[int]) -> None:
+    """An override by glob, and a resolution of roll-ups."""
     plan = RetentionPlan({0: None, 60: 5 * DAY, 3600: None}, [("nobody*", {0: DAY}), ("s*", {0: 2 * DAY})])
     run(retention(conn, plan), conn)
     assert oldest(conn) == TODAY - 2 * DAY
-    assert oldest(conn, "rollup", tier=60) == TODAY - 5 * DAY
-    assert oldest(conn, "rollup", tier=3600) < NOW - 9 * DAY
+    assert oldest(conn, "rollup", resolution=60) == TODAY - 5 * DAY
+    assert oldest(conn, "rollup", resolution=3600) < NOW - 9 * DAY
 
 
 @pytest.mark.parametrize("key", ["edge_us", "moved_until_us"])
@@ -179,7 +186,7 @@ def test_drop_oldest_frees_the_oldest_day_and_keeps_roll_ups(conn: sqlite3.Conne
     assert made.cuts_us[1] == TODAY - 8 * DAY
     run(made, conn)
     assert oldest(conn) == TODAY - 8 * DAY
-    assert oldest(conn, "rollup", tier=60) < NOW - 9 * DAY
+    assert oldest(conn, "rollup", resolution=60) < NOW - 9 * DAY
 
 
 def test_drop_oldest_never_takes_today(conn: sqlite3.Connection, series: list[int]) -> None:

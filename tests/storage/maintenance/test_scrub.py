@@ -44,7 +44,7 @@ def reader(path: Path) -> contextlib.closing[sqlite3.Connection]:
 def round_on(conn: sqlite3.Connection) -> None:
     scrub = Scrub()
     for _ in range(1_000):
-        scrub.look(conn, 0.05)
+        scrub.read_on(conn, 0.05)
         assert not conn.in_transaction
         if scrub.rounds:
             return
@@ -112,6 +112,6 @@ def test_it_goes_on_where_it_was(filled: Path) -> None:
     looks = 0
     with reader(filled) as conn:
         while not scrub.rounds:
-            scrub.look(conn, 1e-9)
+            scrub.read_on(conn, 1e-9)
             looks += 1
     assert looks > 5

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
-from sensorlogd.storage.query import engine
+from sensorlogd.storage.query import engine, stream
 from sensorlogd.storage.query.aggregates import AGGREGATES, aggregate
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import LADDER, Step, for_points
@@ -363,11 +363,11 @@ def test_pages_put_together_are_the_whole(tmp_path: Path, fresh: Path, stored: A
     machine.conn.execute("BEGIN")
     snapshot = Snapshot.of(machine.conn, "UTC")
     series = [machine.ids["s", "gauge"], machine.ids["s", "counter"]]
-    whole = list(engine.readings(snapshot, series, T0, T0 + 4 * 24 * HOUR_US))
-    paged: list[engine.Point] = []
+    whole = list(stream.points(snapshot, series, T0, T0 + 4 * 24 * HOUR_US))
+    paged: list[stream.Point] = []
     while True:
         after = (paged[-1].ts_us, paged[-1].series) if paged else None
-        page = list(itertools.islice(engine.readings(snapshot, series, T0, T0 + 4 * 24 * HOUR_US, after), size))
+        page = list(itertools.islice(stream.points(snapshot, series, T0, T0 + 4 * 24 * HOUR_US, after), size))
         if not page:
             break
         paged += page

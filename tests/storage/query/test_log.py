@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sensorlogd.storage import meta
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.grid import Step
+from sensorlogd.storage.query.log import Log, Series
 
 HEARTBEAT_US = 30_000_000
 
@@ -61,3 +65,105 @@ def test_series_are_answered_while_readings_are_streamed(path: Path, conn: sqlit
         assert next(stream).ts_us == 2_000_000
         stream.close()
         assert [series.unit for series in log.series()] == ["K"]
+
+
+NOW_US = 4_000_000
+ASK = Ask(0, NOW_US, step=Step.parse("1s"), aggregates=("count",))
+STREAMS: dict[str, Callable[[Log, Series], Iterator[Any]]] = {
+    "readings": lambda log, series: log.readings([series], 0, NOW_US),
+    "columns": lambda log, series: log.columns(series, 0, NOW_US),
+    "gaps": lambda log, series: log.gaps(series, 0, NOW_US, 1),
+    "buckets": lambda log, series: log.buckets([series], ASK),
+}
+# Each says something about the two readings, so that it shows from which snapshot it was answered.
+QUESTIONS: dict[str, Callable[[Log, Series], object]] = {
+    "series": lambda log, _: log.series(),
+    "has_series": lambda log, _: log.has_series(),
+    "meta": lambda log, _: log.meta(),
+    "latest": lambda log, series: log.latest([series], NOW_US),
+    "marked": lambda log, _: log.marked(0),
+    "span": lambda log, series: log.span([series]),
+    "known_from": lambda log, series: log.known_from(series),
+    "stamped": lambda log, _: log.stamped(0, NOW_US),
+    "page": lambda log, series: log.page([series], 0, NOW_US, None, 10),
+    "readings": lambda log, series: list(log.readings([series], 0, NOW_US)),
+    "columns": lambda log, series: list(log.columns(series, 0, NOW_US)),
+    "gaps": lambda log, series: list(log.gaps(series, 0, NOW_US, 1)),
+    "buckets": lambda log, series: [list(answer.rows) for _, answer in log.buckets([series], ASK)],
+    "events": lambda log, _: log.events(),
+    "events_between": lambda log, _: log.events_between(None, None, None, None, after=0, before=0, limit=10),
+    "daemon": lambda log, _: log.daemon(),
+    "sensors": lambda log, _: log.sensors(),
+}
+NO_QUESTIONS = {"open", "close", "version"}  # ``version`` tells of commits, not of what is in them
+
+
+def store(conn: sqlite3.Connection, ts_us: int) -> None:
+    """One commit of a reading, an event, a mark, and what the daemon says of itself."""
+    conn.execute("BEGIN IMMEDIATE")
+    conn.execute("INSERT INTO recent(series_id, ts, value, quality) VALUES (1, ?, 1.0, 1)", (ts_us,))
+    conn.execute("INSERT INTO event(ts, kind, detail) VALUES (?, 'started', '')", (ts_us,))
+    conn.execute("INSERT INTO dirty(series_id, start, generation) VALUES (1, ?, 1)", (ts_us,))
+    conn.execute("INSERT OR REPLACE INTO daemon_status(key, value) VALUES ('pid', ?)", (str(ts_us),))
+    meta.put(conn, "believed_us", str(ts_us))
+    conn.execute("COMMIT")
+
+
+def test_every_question_is_tried_while_readings_are_streamed() -> None:
+    public = {name for name, found in vars(Log).items() if not name.startswith("_") and name not in NO_QUESTIONS}
+    assert public == set(QUESTIONS)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_question_is_answered_while_readings_are_streamed(
+    path: Path, conn: sqlite3.Connection, stream: str, question: str
+) -> None:
+    """From the snapshot that the stream holds, which goes on with it; once the stream is closed, from the newest commit."""
+    configure(conn, "°C", 1)
+    conn.execute("UPDATE series SET heartbeat_us = 1")
+    for ts_us in (1_000_000, 2_000_000):
+        store(conn, ts_us)
+    ask = QUESTIONS[question]
+    with Log.open(path) as log:
+        (series,) = log.series()
+        before, whole = ask(log, series), len(list(STREAMS[stream](log, series)))
+        streaming = STREAMS[stream](log, series)
+        next(streaming)
+        store(conn, 3_000_000)
+        assert ask(log, series) == before
+        assert log.conn.in_transaction, "the stream holds its snapshot still"
+        assert 1 + len(list(streaming)) == whole
+        assert not log.conn.in_transaction
+        if question not in ("series", "has_series", "sensors", "known_from"):  # another reading says nothing new to these
+            assert ask(log, series) != before
+
+
+def test_a_snapshot_lasts_as_long_as_the_last_stream(path: Path, conn: sqlite3.Connection) -> None:
+    """Two streams end in the order in which they began; the second goes on in the snapshot that the first began."""
+    configure(conn, "°C", 1)
+    for ts_us in (1_000_000, 2_000_000):
+        store(conn, ts_us)
+    with Log.open(path) as log:
+        (series,) = log.series()
+        first, second = (log.readings([series], 0, NOW_US) for _ in range(2))
+        next(first)
+        next(second)
+        store(conn, 3_000_000)
+        first.close()
+        assert len(log.page([series], 0, NOW_US, None, 10)) == 2
+        assert len(list(second)) == 1
+        assert len(log.page([series], 0, NOW_US, None, 10)) == 3
+
+
+def test_a_transaction_of_the_caller_is_left_to_him(path: Path, conn: sqlite3.Connection) -> None:
+    configure(conn, "°C", 1)
+    store(conn, 1_000_000)
+    with Log.open(path) as log:
+        (series,) = log.series()
+        log.conn.execute("BEGIN")
+        assert log.span([series]) == (1_000_000, 1_000_000)
+        store(conn, 2_000_000)
+        assert log.span([series]) == (1_000_000, 1_000_000)
+        log.conn.execute("ROLLBACK")
+        assert log.span([series]) == (1_000_000, 2_000_000)

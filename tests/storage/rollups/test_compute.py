@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage import catalog, database
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
-from sensorlogd.storage.rollups import compute, rebuild, resolutions, rollup, store
+from sensorlogd.storage.rollups import compute, outdated, rebuild, resolutions, rollup, store
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
+from sensorlogd.storage.watermarks import Frontier
 
 # The day on which Berlin loses an hour, and the one before.
 T0 = 1_774_656_000_000_000  # 2026-03-28T00:00Z
@@ -103,7 +104,7 @@ class Machine:
                     if phase is afresh:
                         store.advance_outdated(self.conn, marks)
                     else:
-                        store.clear_marks(self.conn, marks)
+                        outdated.clear_minutes(self.conn, marks)
                     self.conn.execute("COMMIT")
                     sent += 1
                 reader.execute("COMMIT")
@@ -139,15 +140,15 @@ class Machine:
                 )
             }
             wanted = {
-                (tier, *resolutions.bucket(ts, tier, self.zone))
+                (resolution, *resolutions.bucket(ts, resolution, self.zone))
                 for ts, *_ in self.raw(series)
-                for tier in resolutions.DEFAULT_RESOLUTIONS
+                for resolution in resolutions.DEFAULT_RESOLUTIONS
             }
-            wanted |= {(tier, start, resolutions.bucket(start, tier, self.zone)[1]) for tier, start in stored}
-            for tier, start, end in wanted:
+            wanted |= {(resolution, start, resolutions.bucket(start, resolution, self.zone)[1]) for resolution, start in stored}
+            for resolution, start, end in wanted:
                 if end > edge or any(s == series and start <= minute < end for s, minute in dirty):
                     continue
-                same(stored.get((tier, start)), self.expected(series, channel, start, end), (tier, start))
+                same(stored.get((resolution, start)), self.expected(series, channel, start, end), (resolution, start))
 
     def close(self) -> None:
         self.conn.close()

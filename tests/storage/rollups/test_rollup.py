@@ -283,7 +283,7 @@ def test_huge_values_do_not_break_anything() -> None:
     assert (merged.n, merged.mean, merged.m2, merged.integral, merged.max) == (5, None, None, None, math.inf)
 
 
-# ---- tiers -------------------------------------------------------------------------------------------------------------
+# ---- resolutions -----------------------------------------------------------------------------------------------------
 
 
 def _utc(text: str) -> int:
@@ -324,7 +324,7 @@ def test_days_tile_time(second: int, zone: str) -> None:
     assert resolutions.bucket(end - 1, resolutions.DAY, zone) == (start, end)
 
 
-def test_a_day_is_merged_from_a_tier_that_fits_it() -> None:
+def test_a_day_is_merged_from_a_resolution_that_fits_it() -> None:
     """Hours in Berlin, quarters in Kathmandu, readings where nothing fits."""
     assert (
         resolutions.children(

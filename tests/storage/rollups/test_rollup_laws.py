@@ -23,7 +23,7 @@ from sensorlogd.daemon.rollups import process
 from sensorlogd.notation.microseconds import DAY_US, HOUR_US, MINUTE_US
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.corrections import conversion
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
@@ -32,6 +32,7 @@ from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.rollups import compute, outdated, resolutions, rollup, store
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
+from sensorlogd.storage.watermarks import Frontier
 from tests.storage import truth, working
 from tests.storage.query.test_engine import OF_KIND, close, local_edges
 
@@ -78,7 +79,7 @@ class Direct(process._Sender):
         conn.execute("BEGIN IMMEDIATE")
         store.apply_rows(conn, rows)
         store.delete_rows(conn, deletes)
-        store.clear_marks(conn, marks)
+        outdated.clear_minutes(conn, marks)
         store.advance_outdated(conn, advances)
         conn.execute("COMMIT")
 
@@ -300,9 +301,9 @@ class Machine(RuleBasedStateMachine):
             ts: (None if value is None else value * linear.factor + linear.shift, quality)
             for ts, (value, quality) in self.shadow.pop(old, {}).items()
         }
-        for series, tier, start in list(self.frozen):
+        for series, resolution, start in list(self.frozen):
             if series == old:
-                self.frozen[new, tier, start] = converted(self.frozen.pop((old, tier, start)), linear)
+                self.frozen[new, resolution, start] = converted(self.frozen.pop((old, resolution, start)), linear)
 
     @rule(zone=st.sampled_from(sorted(BEGINS)))
     def change_zone(self, zone: str) -> None:
@@ -359,11 +360,11 @@ class Machine(RuleBasedStateMachine):
         for (_, channel), series in self.ids.items():
             cut = self.frontier.cuts_us.get(series)
             if cut is not None and cut != before[channel]:
-                for tier, start, end in self.buckets(series):
-                    if start < cut - cut % HOUR_US and (series, tier, start) not in self.frozen:
+                for resolution, start, end in self.buckets(series):
+                    if start < cut - cut % HOUR_US and (series, resolution, start) not in self.frozen:
                         expected = self.expected(series, channel, start, end)
                         if expected is not None:
-                            self.frozen[series, tier, start] = expected
+                            self.frozen[series, resolution, start] = expected
 
     @rule(
         channel=st.sampled_from(CHANNELS), step=st.sampled_from(["10min", "1h", "7h", "1d", "2d"]), zone=st.sampled_from(sorted(BEGINS)),
@@ -403,9 +404,9 @@ class Machine(RuleBasedStateMachine):
     def buckets(self, series: int) -> set[tuple[int, int, int]]:
         """Every bucket that ever held a reading."""
         return {
-            (tier, *resolutions.bucket(ts, tier, self.zone))
+            (resolution, *resolutions.bucket(ts, resolution, self.zone))
             for ts in self.shadow.get(series, {})
-            for tier in resolutions.DEFAULT_RESOLUTIONS
+            for resolution in resolutions.DEFAULT_RESOLUTIONS
         }
 
     def expected(self, series: int, channel: str, start: int, end: int) -> RollUp | None:
@@ -433,24 +434,24 @@ class Machine(RuleBasedStateMachine):
             }
             kept_from = snapshot.kept_from(series, 0)
             wanted = self.buckets(series) | {
-                (tier, start, resolutions.bucket(start, tier, self.zone)[1]) for tier, start in stored
+                (resolution, start, resolutions.bucket(start, resolution, self.zone)[1]) for resolution, start in stored
             }
-            for tier, start, end in sorted(wanted):
-                valid_until = snapshot.valid_until(series, tier)
+            for resolution, start, end in sorted(wanted):
+                valid_until = snapshot.valid_until(series, resolution)
                 if end > edge or (valid_until is not None and end > valid_until):
                     continue
                 if any(dirty_series == series and start <= minute < end for dirty_series, minute in dirty):
                     continue
-                if tier == resolutions.DAY and start < self.rezoned_us:
+                if resolution == resolutions.DAY and start < self.rezoned_us:
                     continue
-                found = stored.get((tier, start))
-                if found is None and start < snapshot.cuts_us.get((series, tier), start):
+                found = stored.get((resolution, start))
+                if found is None and start < snapshot.cuts_us.get((series, resolution), start):
                     continue
                 if kept_from is not None and start < kept_from:
-                    if (series, tier, start) in self.frozen:
-                        same(found, self.frozen[series, tier, start], (self.zone, channel, tier, start))
+                    if (series, resolution, start) in self.frozen:
+                        same(found, self.frozen[series, resolution, start], (self.zone, channel, resolution, start))
                     continue
-                same(found, self.expected(series, channel, start, end), (self.zone, channel, tier, start))
+                same(found, self.expected(series, channel, start, end), (self.zone, channel, resolution, start))
 
     @precondition(lambda self: hasattr(self, "frontier"))
     @rule()

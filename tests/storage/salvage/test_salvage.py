@@ -56,7 +56,7 @@ def test_every_table_comes_back(damaged: Path, full: Path, fresh: Path) -> None:
     assert found.marks == 0
     expired = {key: row for key, row in before.rollups.items() if key[2] < rig.NOW - rig.KEPT_DAYS * rig.DAY - 15 * rig.HOUR}
     assert {key: found.rollups[key] for key in expired} == expired
-    assert sum(tier == 86400 and name == "one.a" for name, tier, _ in expired) == 52
+    assert sum(resolution == 86400 and name == "one.a" for name, resolution, _ in expired) == 52
     rig.heal(damaged, rig.NOW - rig.MINUTE)
     assert rig.same_rollups(rig.contents(damaged).rollups, before.rollups)
     done = rig.outcome(damaged)

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.storage import database
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.stages import KEYS, moving, storing, survey, together
 from sensorlogd.storage.stages.readings import Readings
 from sensorlogd.storage.tables import metadata
+from sensorlogd.storage.watermarks import Frontier
 
 Stored = dict[tuple[int, int], tuple[float | None, int]]  # (series, ts) -> (value, quality)
 SERIES = (1, 2)
@@ -51,7 +51,7 @@ def filled(conn: sqlite3.Connection, rows: Stored, moved_us: int, until_us: int)
     for (series, ts), (value, quality) in rows.items():
         assert storing.insert(conn, Frontier(), series, ts, value, quality)
     moving.copy(conn, (0, moved_us), 1, 2)
-    moving.leap(conn, moved_us)
+    moving.set_border(conn, moved_us)
     conn.execute("UPDATE recent SET value = -99.0 WHERE ts < ?", (moved_us,))  # left over: nobody may see it
     if until_us > moved_us:
         moving.begin(conn, until_us)

@@ -268,7 +268,7 @@ def test_more_rows_than_an_answer_holds_are_refused_or_streamed(served: Served) 
 
 def test_a_question_that_takes_too_long_is_ended(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """422 with what to do, and the next question is answered."""
-    monkeypatch.setattr(pool, "STEPS_BETWEEN_LOOKS", 10)
+    monkeypatch.setattr(pool, "STEPS_BETWEEN_CHECKS", 10)
     with serving(Settings(made, query_timeout_s=1e-6)) as running:
         answer = running.client.get("/api/v1/latest")
         assert (answer.status_code, answer.json()["error"]["code"]) == (422, "takes_too_long")

@@ -18,7 +18,8 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import database
 from sensorlogd.storage.ingest import events
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
+from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.answering.live import stream
 from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.serving.settings import Settings

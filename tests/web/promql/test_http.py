@@ -16,7 +16,8 @@ import pytest
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog, database
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
+from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.prometheus.promql.values import number
 from sensorlogd.web.serving.settings import Settings
 from tests import needs

@@ -36,7 +36,7 @@ export function Legend({
         {lines.map((line) => {
           const place = all.indexOf(line);
           const off = state.hidden.has(line.name);
-          const { figures } = line;
+          const { summary } = line;
           const exact = (value: number | null) =>
             line.kind === "rate" ? computed(value, line.places) : text(value, line.decimals);
           return (
@@ -58,11 +58,11 @@ export function Legend({
               <td data-label="">
                 <output>{at(line, state.cursor, step)}</output>
               </td>
-              <td data-label="min">{exact(figures.min)}</td>
-              <td data-label="mean">{computed(figures.mean, line.places)}</td>
-              <td data-label="max">{exact(figures.max)}</td>
-              <td data-label="flagged" class={figures.flagged ? "warn" : ""}>
-                {figures.flagged || NOTHING}
+              <td data-label="min">{exact(summary.min)}</td>
+              <td data-label="mean">{computed(summary.mean, line.places)}</td>
+              <td data-label="max">{exact(summary.max)}</td>
+              <td data-label="flagged" class={summary.flagged ? "warn" : ""}>
+                {summary.flagged || NOTHING}
               </td>
             </tr>
           );
@@ -76,7 +76,7 @@ export function Legend({
 function at(line: Line, cursor: number | null, step: number): string {
   const unit = line.unit ? ` ${line.unit}` : "";
   if (cursor === null) {
-    const { last } = line.figures;
+    const { last } = line.summary;
     return last === null ? NOTHING : `${line.kind === "rate" ? computed(last, line.places) : text(last, line.decimals)}${unit}`;
   }
   const row = rowAt(line, cursor, step || 1);

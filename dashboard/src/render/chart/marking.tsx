@@ -45,8 +45,8 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
   const { since, until } = marking;
   const wanted = names.filter((name) => !off.has(name) && !state.hidden.has(name));
   const of: Marked = { series: wanted, since, until, note: why, by };
-  const look = () => void mends(names, since, until).then(setKnown, () => setKnown([]));
-  useEffect(look, [since, until]);
+  const askMends = () => void mends(names, since, until).then(setKnown, () => setKnown([]));
+  useEffect(askMends, [since, until]);
 
   async function run(act_: () => Promise<string>): Promise<void> {
     setBusy(true);
@@ -54,8 +54,8 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
     try {
       setSaid({ words: await act_(), bad: false });
       remember(by);
-      look();
-      act.again();
+      askMends();
+      act.refreshChart();
     } catch (error) {
       setSaid({ words: error instanceof ApiError ? error.message : String(error), bad: true });
     } finally {

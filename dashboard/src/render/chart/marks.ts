@@ -1,7 +1,7 @@
-// What is drawn over the lines: events, flags, thresholds, and states as bands.
+// What is drawn over the lines: events, flags, limits, and states as bands.
 
 import type uPlot from "uplot";
-import type { Threshold } from "../../state/alarms";
+import type { Limit } from "../../state/alarms";
 import type { Line } from "../../state/frame";
 import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
 import { text } from "../../state/numbers";
@@ -85,7 +85,7 @@ export function flags(plot: uPlot, lines: readonly Line[]): number {
 }
 
 /** Lines of limits, each with its name; one of an alarm that lies beyond the axis is named at that edge. Returns what was drawn. */
-export function thresholds(plot: uPlot, limits: readonly Threshold[]): string[] {
+export function limitLines(plot: uPlot, limits: readonly Limit[]): string[] {
   const { ctx, bbox } = plot;
   const bottom = bbox.top + bbox.height;
   const tall = 13 * devicePixelRatio;
@@ -96,15 +96,13 @@ export function thresholds(plot: uPlot, limits: readonly Threshold[]): string[] 
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.textAlign = "left";
   ctx.textBaseline = "alphabetic";
-  for (const threshold of limits) {
-    const y = Math.round(plot.valToPos(threshold.value, scaleOf(threshold.unit), true));
+  for (const limit of limits) {
+    const y = Math.round(plot.valToPos(limit.value, scaleOf(limit.unit), true));
     const beyond = y < bbox.top ? "\u25b2 " : y > bottom ? "\u25bc " : "";
-    if (beyond && !threshold.alarm) continue;
-    drawn.push(`${beyond}${threshold.text}`);
-    ctx.strokeStyle = ctx.fillStyle = style(threshold.alarm ? "--bad" : "--warn");
-    ctx.setLineDash(
-      threshold.alarm ? [8 * devicePixelRatio, 3 * devicePixelRatio] : [2 * devicePixelRatio, 3 * devicePixelRatio],
-    );
+    if (beyond && !limit.alarm) continue;
+    drawn.push(`${beyond}${limit.text}`);
+    ctx.strokeStyle = ctx.fillStyle = style(limit.alarm ? "--bad" : "--warn");
+    ctx.setLineDash(limit.alarm ? [8 * devicePixelRatio, 3 * devicePixelRatio] : [2 * devicePixelRatio, 3 * devicePixelRatio]);
     if (!beyond) {
       ctx.beginPath();
       ctx.moveTo(bbox.left, y);
@@ -116,7 +114,7 @@ export function thresholds(plot: uPlot, limits: readonly Threshold[]): string[] 
     const free = (place: number) => place > bbox.top && place < bottom && taken.every((other) => Math.abs(other - place) >= tall);
     const at = [0, 1, -1, 2, -2, 3, -3].map((rows) => own + rows * tall).find(free) ?? own;
     taken.push(at);
-    ctx.fillText(`${beyond}${threshold.text}`, bbox.left + 6 * devicePixelRatio, at);
+    ctx.fillText(`${beyond}${limit.text}`, bbox.left + 6 * devicePixelRatio, at);
   }
   ctx.restore();
   return drawn;

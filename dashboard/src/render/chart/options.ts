@@ -1,7 +1,7 @@
 // What uPlot is given to draw lines: four curves a line, a scale and an axis a unit.
 
 import uPlot from "uplot";
-import type { Threshold } from "../../state/alarms";
+import type { Limit } from "../../state/alarms";
 import { type Line, range } from "../../state/frame";
 import { axis } from "../../state/numbers";
 import { ticks } from "../../state/words";
@@ -12,7 +12,7 @@ export interface Shown {
   lines: readonly Line[];
   /** Place of each line among all of the page: for its colour. */
   colours: readonly number[];
-  limits: readonly Threshold[];
+  limits: readonly Limit[];
   /** Names of lines that are not drawn. */
   hidden: ReadonlySet<string>;
   /** Axes on the right of the picture that has the most: room is kept for them, so that times stand below each other. */
@@ -138,7 +138,7 @@ const areAngles = (lines: readonly Line[], unit: string): boolean =>
 function reach({ lines, limits, hidden }: Shown, unit: string): [number, number] {
   return range(
     lines.filter((line) => line.unit === unit && !hidden.has(line.name)),
-    limits.filter((threshold) => threshold.unit === unit).map((threshold) => threshold.value),
+    limits.filter((limit) => limit.unit === unit).map((limit) => limit.value),
   );
 }
 

@@ -1,9 +1,9 @@
-// The page of charts: which series, which time, a picture for each few units, a legend with figures.
+// The page of charts: which series, which time, a picture for each few units, a legend.
 
 import { useMemo, useRef } from "preact/hooks";
 import { address, iso } from "../../load/api";
-import { periodsOf, thresholds } from "../../state/alarms";
-import { type Buckets, type Line, line, panels } from "../../state/frame";
+import { limitsOf, periodsOf } from "../../state/alarms";
+import { type BucketColumns, type Line, line, pictures } from "../../state/frame";
 import { type AlarmPeriod, type ChartData, everyChannel, type LogEvent, type State } from "../../state/model";
 import { between, moved, type Route, zoomed } from "../../state/route";
 import { type Channel, seconds, seriesOf } from "../../state/series";
@@ -21,7 +21,10 @@ import { Table } from "./table";
 import { Tools } from "./tools";
 
 const QUIET = new Set(["connected", "started", "stopped", "config_reloaded"]);
+/** From this width of the window on, in CSS pixels, a picture has room for a third axis. */
 const WIDE = 900;
+/** Rows for each series of the file that *CSV* saves, at most: the file stays small, whatever the range. `sensorlogd export` gives all. */
+const CSV_POINTS = 2000;
 
 /** The page itself; it computes what is drawn, and hands it to the pictures. */
 export function ChartPage({ state, act }: { state: State; act: Act }) {
@@ -34,7 +37,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
   const limits = useKept(
     useMemo(
       () =>
-        thresholds(
+        limitsOf(
           lines.filter((line) => !state.hidden.has(line.name)),
           state.alarms,
         ),
@@ -42,7 +45,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
     ),
   );
   const periods = useKept(useMemo(() => periodsOf(state.chartEvents.data?.periods ?? [], lines), [state.chartEvents, lines]));
-  const shown = useMemo(() => panels(lines, window.innerWidth < WIDE ? 2 : 3), [lines]);
+  const shown = useMemo(() => pictures(lines, window.innerWidth < WIDE ? 2 : 3), [lines]);
   const rights = Math.max(
     0,
     ...shown.map((group) => new Set(group.filter((line) => line.kind !== "state").map((line) => line.unit)).size - 1),
@@ -78,10 +81,10 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
       <p class="span">
         {state.cursor === null ? caption(data, state) : `${time(state.cursor, state.now, route.range < 120)} ${ZONE}`}
       </p>
-      <div class="panels" data-step={first?.step ?? ""} data-busy={chart.busy ? "1" : undefined}>
+      <div class="pictures" data-step={first?.step ?? ""} data-busy={chart.busy ? "1" : undefined}>
         {shown.map((group) => (
           <section
-            class="panel"
+            class="picture"
             key={group.map((line) => line.name).join()}
             aria-label={group.map((line) => line.name).join(", ")}
           >
@@ -171,10 +174,10 @@ function maxGapOf(line: Line, known: readonly Channel[], data: ChartData | null)
 }
 
 function caption(data: ChartData | null, state: State): string {
-  const first: Buckets | undefined = data?.series[0];
+  const first: BucketColumns | undefined = data?.series[0];
   if (!data || !first) return "";
-  const tier = first.resolution === "raw" ? "" : `, from ${first.resolution} roll-ups`;
-  return `${span(data.since, data.until, state.now)} ${ZONE}, steps of ${first.step}${tier}${state.route.compare ? ", dotted: the period before" : ""}`;
+  const rollUps = first.resolution === "raw" ? "" : `, from ${first.resolution} roll-ups`;
+  return `${span(data.since, data.until, state.now)} ${ZONE}, steps of ${first.step}${rollUps}${state.route.compare ? ", dotted: the period before" : ""}`;
 }
 
 function csv(route: Route, data: ChartData | null): string | undefined {
@@ -184,7 +187,7 @@ function csv(route: Route, data: ChartData | null): string | undefined {
     series,
     since: iso(data.since),
     until: iso(data.until),
-    max_points: 2000,
+    max_points: CSV_POINTS,
     format: "csv",
     ...(route.totals ? { agg: "last" } : {}),
   });

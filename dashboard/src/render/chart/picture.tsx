@@ -5,7 +5,7 @@ import uPlot from "uplot";
 import { align } from "../../state/frame";
 import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
 import { type Gestures, pointed, pressed, type Spoken, selected, wheeled } from "./gestures";
-import { bands, eventLines, flags, marked, shades, thresholds } from "./marks";
+import { bands, eventLines, flags, limitLines, marked, shades } from "./marks";
 import { areStates, optionsOf, type Shown, scaleOf, unitsOf } from "./options";
 import { touch } from "./touch";
 
@@ -153,9 +153,9 @@ export class Picture extends Component<Props> {
     const units = unitsOf(lines);
     if (areStates(lines)) bands(plot, lines, maxGaps, colours[0] ?? 0);
     else
-      element.dataset["limits"] = thresholds(
+      element.dataset["limits"] = limitLines(
         plot,
-        limits.filter((threshold) => units.includes(threshold.unit)),
+        limits.filter((limit) => units.includes(limit.unit)),
       ).join("\n");
     element.dataset["marks"] = String(eventLines(plot, events));
     element.dataset["flags"] = String(flags(plot, shown));

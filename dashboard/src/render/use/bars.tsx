@@ -1,7 +1,8 @@
 // Increases as bars: one for each counter and step.
 
-import { type Bar, nice } from "../../state/figures";
+import type { Bar } from "../../state/consumption";
 import { axis, computed } from "../../state/numbers";
+import { nice } from "../../state/scale";
 import { COLOURS } from "../chart/palette";
 
 const [HEIGHT, LEFT, FOOT] = [230, 50, 22];

@@ -1,15 +1,15 @@
 // What was counted in a period and what that cost: a sum, bars, a table.
 
 import type { Cost } from "../../load/types";
-import { type Bar, BYS, type By, barsOf, costs, title } from "../../state/figures";
-import type { Buckets } from "../../state/frame";
+import { type Bar, BYS, type By, barsOf, costs, title } from "../../state/consumption";
+import type { BucketColumns } from "../../state/frame";
 import { computed, NOTHING } from "../../state/numbers";
 import { Bars } from "./bars";
 
 const PLACES = 3;
 
 interface CountedProps {
-  counted: readonly Buckets[];
+  counted: readonly BucketColumns[];
   by: By;
   since: number;
   until: number;
@@ -19,7 +19,7 @@ interface CountedProps {
   cost: Cost | undefined;
 }
 
-/** The panel of [since, until). */
+/** What was counted in [since, until). */
 export function Counted({ counted, by, since, until, price, cost }: CountedProps) {
   const bars = barsOf(counted, by, since, until);
   const unit = counted[0]?.unit ?? "";
@@ -38,7 +38,7 @@ export function Counted({ counted, by, since, until, price, cost }: CountedProps
   };
   const head = `cost${priced ? ` ${priced.currency}` : ""}`;
   return (
-    <section class="panel">
+    <section class="picture">
       <h3>
         {title(by, since)}: {computed(sum, PLACES)} {unit}
         <span data-cost={priced ? paid.sum : undefined}>{total()}</span>

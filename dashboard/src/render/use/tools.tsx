@@ -1,6 +1,6 @@
 // What consumption is shown of: the counter, the width of a bar, the period, the price.
 
-import { BYS, type By } from "../../state/figures";
+import { BYS, type By } from "../../state/consumption";
 import type { State } from "../../state/model";
 import type { Channel } from "../../state/series";
 import type { Act } from "../act";

@@ -28,7 +28,7 @@ class AlarmParts:
         self.keeper = Keeper(_plan_of(config), self._sender, Clocks(clock.now_us, clock.monotonic_us), emit, wake)
 
     def use(self, config: Config) -> None:
-        """The alarms and targets of this configuration; the writer's thread takes them at its next look."""
+        """The alarms and targets of this configuration; the writer's thread takes them at its next observation."""
         self.keeper.use(_plan_of(config))
 
     def facts(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from sensorlogd.daemon.sensing.backoff import Backoff
+from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.event_kinds import Emit, EventKind
 
 logger = logging.getLogger(__name__)

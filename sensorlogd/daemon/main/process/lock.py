@@ -162,7 +162,7 @@ class DatabaseLock(_Lock):
     def _time_line(self) -> bytes:
         if not self.believed:
             return b""
-        return f"time {self.believed['believed_us']} {self.believed['believed_boot']}".encode().ljust(_TIME_BYTES, b"\n")
+        return f"time {self.believed[meta.BELIEVED_US]} {self.believed[meta.BELIEVED_BOOT]}".encode().ljust(_TIME_BYTES, b"\n")
 
     def _path(self) -> Path:
         return lock_path(self._guarded)

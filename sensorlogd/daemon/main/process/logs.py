@@ -53,7 +53,7 @@ class _Handler(logging.StreamHandler[TextIO]):
     def emit(self, record: logging.LogRecord) -> None:  # under the handler's lock
         try:
             now = self.monotonic_s()
-            self._report_held(now)
+            self._report_withheld(now)
             if self._is_news(record, now):
                 super().emit(record)
         except Exception:  # as logging's own handlers do: a malformed log call must not end a thread
@@ -67,14 +67,14 @@ class _Handler(logging.StreamHandler[TextIO]):
         key = (record.name, record.getMessage())
         seen = self._seen.get(key)
         if seen is not None:
-            seen.held += 1
+            seen.withheld += 1
             seen.last = record
             return False
         if len(self._seen) < 1000:
             self._seen[key] = _Seen(now)
         return True
 
-    def _report_held(self, now: float, *, everything: bool = False) -> None:
+    def _report_withheld(self, now: float, *, everything: bool = False) -> None:
         """Report and forget messages first printed REPEAT_S ago; they come first, because a dict keeps the order of insertion."""
         while self._seen:
             key, seen = next(iter(self._seen.items()))
@@ -83,7 +83,7 @@ class _Handler(logging.StreamHandler[TextIO]):
             del self._seen[key]
             if seen.last is not None:
                 again = copy.copy(seen.last)
-                times = f"{seen.held} times" if seen.held > 1 else "once"
+                times = f"{seen.withheld} times" if seen.withheld > 1 else "once"
                 again.msg, again.args = f"%s ({times} more in {now - seen.since:.0f} s)", (key[1],)
                 again.exc_info = again.exc_text = None
                 super().emit(again)
@@ -92,7 +92,7 @@ class _Handler(logging.StreamHandler[TextIO]):
         """Report what is still held back."""
         self.acquire()
         try:
-            self._report_held(self.monotonic_s(), everything=True)
+            self._report_withheld(self.monotonic_s(), everything=True)
         finally:
             self.release()
         super().close()
@@ -101,7 +101,7 @@ class _Handler(logging.StreamHandler[TextIO]):
 @dataclass(slots=True)
 class _Seen:
     since: float
-    held: int = 0
+    withheld: int = 0
     last: logging.LogRecord | None = None
 
 

@@ -30,6 +30,7 @@ class Reload:
         self,
         load: Callable[[], Config],
         in_use: ConfigInUse,
+        *,
         sensors: SensorThreads,
         pages: Pages,
         writer: Writer,

@@ -34,7 +34,7 @@ class FetchFailed(Exception):
 
 class KeptWork:
     """The kept work of the open database, and whose turn it is. ``busy``: another slice may be done at once. ``due``: monotonic
-    time of the next look when not busy."""
+    time of the next query of the table when not busy."""
 
     def __init__(self, workers: Sequence[Worker], space: Space) -> None:
         self._workers = {worker.kind: worker for worker in workers}

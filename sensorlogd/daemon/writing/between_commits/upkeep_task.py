@@ -1,4 +1,4 @@
-"""What the writer does for the database between commits: upkeep, kept work, the write-ahead log, a look for damage."""
+"""What the writer does for the database between commits: upkeep, kept work, the write-ahead log, a check for damage."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
 from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
 from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.recovery.failures import Verdict
-from sensorlogd.daemon.writing.recovery.held import HeldFiles
+from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
 from sensorlogd.daemon.writing.recovery.trouble import Task
 from sensorlogd.event_kinds import EventKind
 
 logger = logging.getLogger(__name__)
 
-LOOK_FOR_DAMAGE_EVERY_S = 10.0
-LOOK_FOR_DAMAGE_S = 0.01  # at each look: a gigabyte is read once in some hours
+DAMAGE_CHECK_EVERY_S = 10.0
+DAMAGE_CHECK_S = 0.01  # at each check: a gigabyte is read once in some hours
 NOTE_TIME_EVERY_S = 3600.0  # seconds; rarely is enough, because within one boot a single note tells the time
 REPORTED_AFTER = 4  # failures in a row before the owner is told
 LONGEST_PAUSE_S = 60.0
@@ -30,36 +30,37 @@ class UpkeepTask(Task):
 
     def __init__(
         self,
-        held: HeldFiles,
+        files: OpenFiles,
         work: KeptWork,
         growth: WalGrowth,
-        clock: JudgedClock,
         notices: Notices,
+        *,
+        clock: JudgedClock,
         rolls_up: Callable[[], None],
         note_time: Callable[[], None],
     ) -> None:
         super().__init__("upkeep", self._do_slice, aside=True, own_faults=True)
         self.paused_until = 0.0  # monotonic
         self.hindrance = ""  # why the database refuses it, again and again; any thread may look
-        self._held = held
+        self._files = files
         self._work = work
         self._growth = growth
         self._clock = clock
         self._notices = notices
         self._rolls_up = rolls_up
         self._note_time = note_time
-        self._look_at = self._note_at = time.monotonic() + LOOK_FOR_DAMAGE_EVERY_S
+        self._damage_check_at = self._note_at = time.monotonic() + DAMAGE_CHECK_EVERY_S
 
     def due_at(self) -> float:
         """When the next slice is due (monotonic seconds); in the past if at once."""
-        upkeep = self._held.opened().upkeep
+        upkeep = self._files.opened().upkeep
         aside = 0.0 if upkeep.busy or self._work.busy else min(upkeep.due, self._work.due)
         return max(aside, self.paused_until)
 
     def _do_slice(self) -> None:
-        """One slice of upkeep, and one of kept work if that has its turn; then what is due of these: a checkpoint, a look at
-        the log, the note of the time, a look for damage. Raises sqlite3.Error."""
-        db = self._held.opened()
+        """One slice of upkeep, and one of kept work if that has its turn; then what is due of these: a checkpoint, a check of
+        the log, the note of the time, a check for damage. Raises sqlite3.Error."""
+        db = self._files.opened()
         db.upkeep.slice(db.conn, db.frontier, self._clock.safe_us())
         if not db.upkeep.busy or self._work.busy:
             self._work.slice(db, self._clock.now_us())
@@ -72,9 +73,9 @@ class UpkeepTask(Task):
         if time.monotonic() >= self._note_at:
             self._note_at = time.monotonic() + NOTE_TIME_EVERY_S
             self._note_time()
-        if time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + LOOK_FOR_DAMAGE_EVERY_S
-            db.look_for_damage(LOOK_FOR_DAMAGE_S)
+        if time.monotonic() >= self._damage_check_at:
+            self._damage_check_at = time.monotonic() + DAMAGE_CHECK_EVERY_S
+            db.check_for_damage(DAMAGE_CHECK_S)
 
     def refused(self, error: Exception, verdict: Verdict) -> None:
         """Upkeep was refused: wait before the next try, longer each time."""

@@ -8,18 +8,17 @@ from collections.abc import Callable, Sequence
 
 from sensorlogd.batch import Block
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing.commits.commit import Commit, Report, Timetable
+from sensorlogd.daemon.writing.bookkeeping import Bookkeeping
+from sensorlogd.daemon.writing.commits.commit import Commit, Report
 from sensorlogd.daemon.writing.commits.watched import Watcher
 from sensorlogd.daemon.writing.disk.space import Space
 from sensorlogd.daemon.writing.intake.events import Event
-from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.intake.pending import NewSpecs, Pending
 from sensorlogd.daemon.writing.recovery import failures
 from sensorlogd.daemon.writing.recovery.failures import Failing, LowSpace, Remedy
-from sensorlogd.daemon.writing.recovery.held import HeldFiles
+from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
-from sensorlogd.daemon.writing.totals import Totals
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.file.opened import OpenDatabase, use_specs
@@ -36,29 +35,25 @@ class Storing:
 
     def __init__(
         self,
-        held: HeldFiles,
-        pending: Pending,
-        space: Space,
-        times: Timetable,
-        totals: Totals,
-        notices: Notices,
+        files: OpenFiles,
+        books: Bookkeeping,
         trouble: Trouble,
+        pending: Pending,
+        *,
+        space: Space,
         opening: Opening,
         clock: JudgedClock,
         watcher: Watcher,
-        *,
         report: Callable[[], Report],
         ordered: Callable[[], None],
         latest_back_us: int,
     ) -> None:
         self.report = report
-        self._held = held
+        self._files = files
+        self._totals, self._notices, self._times = books.totals, books.notices, books.times
+        self._trouble = trouble
         self._pending = pending
         self._space = space
-        self._times = times
-        self._totals = totals
-        self._notices = notices
-        self._trouble = trouble
         self._opening = opening
         self._clock = clock
         self._watcher = watcher
@@ -83,9 +78,9 @@ class Storing:
         self._trouble.attempt(_Store(self))
 
     def commit(self) -> None:
-        """Raises what ``Commit.run`` raises, LowSpace, and what the look at the file raises."""
-        db = self._held.opened()
-        db.look_at_file()
+        """Raises what ``Commit.run`` raises, LowSpace, and what the check of the file raises."""
+        db = self._files.opened()
+        db.check_file()
         self._check_space(db)
         began = time.monotonic()
         with_status = self._notices.take_status() or began >= self._times.status_at
@@ -112,13 +107,13 @@ class Storing:
 
     def isolate(self) -> None:
         """A batch raised a fault of ours: store its blocks one by one, then its events. The readings of a block that raises again
-        are counted as poisoned; an event that does is logged. The status, which may be at fault, too, waits for its next time."""
-        db = self._held.opened()
+        are counted as poisoned; of an event that does, another event says so. The status, which may be at fault, too, waits for its next time."""
+        db = self._files.opened()
         self._times.postpone_status()
-        while (blocks := self._pending.first()) and self._held.db is db:
+        while (blocks := self._pending.first()) and self._files.db is db:
             self._store_alone(db, blocks[:1], ())
         for event in self._waiting_events():
-            if self._held.db is db:
+            if self._files.db is db:
                 self._store_alone(db, (), [event])
 
     def pending_blocks(self) -> int:
@@ -126,7 +121,7 @@ class Storing:
         return len(self._pending.blocks)
 
     def isolate_failed(self, error: Exception, before: int) -> None:
-        """Storing block by block has failed, too. If none of the ``before`` blocks is stored by now, the first one is set aside and
+        """Storing block by block has failed, too. If none of the ``before`` blocks is stored by now, the first one is left out and
         its readings are counted as poisoned, to save the others."""
         blocks = self._pending.first()[:1]
         if self.pending_blocks() < before or not blocks:
@@ -215,7 +210,7 @@ class Storing:
             self._totals.count("dropped", {sensor: n})
 
     def _store_alone(self, db: OpenDatabase, blocks: Sequence[Block], events: Sequence[Event]) -> None:
-        """Commit a block, or an event, by itself. If the fault lies in it, it is set aside and its readings are counted as
+        """Commit a block, or an event, by itself. If the fault lies in it, it is left out and its readings are counted as
         poisoned."""
         began = time.monotonic()
         commit = Commit(blocks, events, True, None, {})
@@ -225,9 +220,13 @@ class Storing:
             db.rollback()
             if failures.decide(error, Failing()).remedy is not Remedy.HAND_BACK:
                 raise
-            logger.exception("writer: this cannot be stored and is set aside: %s %s", [block.sensor for block in blocks], events)
+            logger.exception("writer: this cannot be stored and is left out: %s %s", [block.sensor for block in blocks], events)
             for block in blocks:
                 self._notices.emit(EventKind.POISONED, block.sensor, f"{block.rows} {plural(block.rows, 'reading')}: {error!r}")
+            for event in events:
+                if event.kind is not EventKind.EVENTS_DROPPED:  # else each one that fails would be followed by another
+                    detail = f"1 event, {event.kind}, could not be stored: {error!r}"
+                    self._notices.emit(EventKind.EVENTS_DROPPED, event.sensor, detail)
             rows = sum(block.rows for block in blocks)
             result = Appended(rows=rows, poisoned={block.sensor: block.rows for block in blocks})
             commit.wrote_latest, commit.newest = False, db.newest

@@ -35,7 +35,7 @@ class Watcher(Protocol):
         """Inside the transaction of a commit. Raises sqlite3.Error if the database itself is in trouble."""
 
     def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
-        """These blocks are dealt with: committed, or set aside because they cannot be stored. ``kept``: what ``record`` has put
+        """These blocks are dealt with: committed, or left out because they cannot be stored. ``kept``: what ``record`` has put
         into the transaction was committed, too."""
 
 

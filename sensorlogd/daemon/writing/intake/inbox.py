@@ -31,7 +31,7 @@ class Inbox:
         self.closed = False
         self._blocks: deque[Block] = deque()
         self._rows = 0
-        self._held: dict[str, int] = {}  # readings inside, by sensor
+        self._rows_of: dict[str, int] = {}  # readings inside, by sensor
         self._dropped: dict[str, int] = {}
         self._wanted = 1  # rows the writer waits for
         self._woken = False
@@ -63,7 +63,7 @@ class Inbox:
                 self._drop_locked(self._ceiling_locked(block) - block.rows)
             self._blocks.append(block)
             self._rows += block.rows
-            self._held[block.sensor] = self._held.get(block.sensor, 0) + block.rows
+            self._rows_of[block.sensor] = self._rows_of.get(block.sensor, 0) + block.rows
             self._urgent = self._urgent or not block.rows
             if self._rows >= self._wanted or not block.rows:
                 self._filled.notify()
@@ -73,7 +73,7 @@ class Inbox:
         return not self._rows or not block.rows or self._rows + block.rows <= self._ceiling_locked(block)
 
     def _ceiling_locked(self, block: Block) -> int:
-        little = self._held.get(block.sensor, 0) + block.rows <= self.limit // LITTLE
+        little = self._rows_of.get(block.sensor, 0) + block.rows <= self.limit // LITTLE
         return self.limit if little else self.limit - self.limit // RESERVE
 
     def _drop_locked(self, rows: int) -> None:
@@ -82,16 +82,16 @@ class Inbox:
         One pass for many: a little more goes than is needed now, so that a full inbox is not searched at every put.
         """
         left = max(rows - self.limit // LITTLE, 0)
-        level, sensors = left, sorted(self._held.values())
-        for index, held in enumerate(sensors):
+        level, sensors = left, sorted(self._rows_of.values())
+        for index, own in enumerate(sensors):
             level = left // (len(sensors) - index)
-            if held > level:
+            if own > level:
                 break
-            left -= held
+            left -= own
         kept: deque[Block] = deque()
         for block in self._blocks:
-            if self._held[block.sensor] > level and block.rows:
-                self._held[block.sensor] -= block.rows
+            if self._rows_of[block.sensor] > level and block.rows:
+                self._rows_of[block.sensor] -= block.rows
                 self._rows -= block.rows
                 self._dropped[block.sensor] = self._dropped.get(block.sensor, 0) + block.rows
             else:
@@ -114,18 +114,18 @@ class Inbox:
             while self._blocks and rows < max_rows:
                 block = self._blocks.popleft()
                 rows += block.rows
-                self._held[block.sensor] -= block.rows
+                self._rows_of[block.sensor] -= block.rows
                 taken.append(block)
             self._rows -= rows
             if not self._blocks:
-                self._held.clear()
+                self._rows_of.clear()
                 self._urgent = False
             if taken:
                 self._stalled = False
                 self._room.notify_all()
         return taken
 
-    def held(self) -> list[Block]:
+    def waiting(self) -> list[Block]:
         """The blocks inside, in order; they stay there."""
         with self._filled:
             return list(self._blocks)

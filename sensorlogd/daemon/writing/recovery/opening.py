@@ -27,8 +27,7 @@ from sensorlogd.daemon.writing.recovery.failures import DamageFound
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.times import format_time
-from sensorlogd.storage import catalog, meta
-from sensorlogd.storage import series as catalogued
+from sensorlogd.storage import catalog, meta, unconfigured_series
 from sensorlogd.storage.database import ForeignDatabase
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.content import never_a_database
@@ -117,7 +116,7 @@ class Opening:
             raise
 
     def _refuse_unsound(self) -> None:
-        found = epoch.look(self.path)
+        found = epoch.examine(self.path)
         if found is FoundFile.EMPTIED:
             raise DamageFound(f"{self.path} is empty, but beside it lies a write-ahead log with data")
         if found is FoundFile.EMPTY and self._remembered.was_opened:
@@ -229,7 +228,9 @@ class Opening:
         if missing:
             with db.transaction() as conn:
                 for sensor, channel in sorted(missing):
-                    ids[sensor, channel] = catalogued.ensure(conn, catalogued.WantedSeries(sensor, channel), self._now_us())
+                    ids[sensor, channel] = unconfigured_series.ensure(
+                        conn, unconfigured_series.WantedSeries(sensor, channel), self._now_us()
+                    )
         return ids
 
     def _order_salvage(self, db: OpenDatabase) -> None:
@@ -290,6 +291,6 @@ def _channels_of(spilled: spill.Spill) -> set[tuple[str, str]]:
 def _stored_ids(db: OpenDatabase) -> dict[tuple[str, str], int]:
     """(sensor, channel) -> series id, of all series; none if they cannot be read."""
     try:
-        return catalogued.all_ids(db.conn)
+        return unconfigured_series.all_ids(db.conn)
     except sqlite3.Error:
         return {}

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sensorlogd import __version__, panels
+from sensorlogd import __version__, saved_views
 from sensorlogd.notes import MOST_NAME, MOST_TEXT
 from sensorlogd.storage.query import aggregates
 from sensorlogd.storage.query.engine import FILLS
@@ -189,8 +189,8 @@ CHANGES |= {
         "Save a view of the dashboard under a name; one of that name is replaced.",
         closed(
             {
-                "name": {"type": "string", "minLength": 1, "maxLength": panels.MOST_NAME},
-                "view": {"type": "string", "pattern": "^#/", "maxLength": panels.MOST_VIEW},
+                "name": {"type": "string", "minLength": 1, "maxLength": saved_views.MOST_NAME},
+                "view": {"type": "string", "pattern": "^#/", "maxLength": saved_views.MOST_VIEW},
             }
         ),
         closed({"name": {"type": "string"}}),

@@ -22,6 +22,7 @@ CELL: Schema = {"type": ["number", "object", "null"], "description": "an object 
 
 
 def nullable(schema: Schema) -> Schema:
+    """The same schema, null allowed. ``schema`` must have a ``type``."""
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     return schema | {"type": [*kinds, "null"]}
 
@@ -38,12 +39,41 @@ def closed(properties: dict[str, Schema], *, optional: tuple[str, ...] = (), mor
 
 
 def listed(schema: Schema) -> Schema:
+    """The schema of an array whose items are of this schema."""
     return {"type": "array", "items": schema}
 
 
 def ref(name: str) -> Schema:
+    """A reference to one of SCHEMAS, by its name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
+
+# What the daemon wrote of itself, as far as pages and programs may count on it. All of it is missing before the first start.
+DAEMON_FACTS: dict[str, Schema] = {
+    "version": NAME,
+    "state": {"type": "string", "description": "writing, blocked, stopped ..."},
+    "state_reason": {"type": "string", "description": "why it is not writing; empty while it is"},
+    "started_us": COUNT,
+    "committed": COUNT | {"description": "readings since the start"},
+    "last_commit_us": COUNT | {"description": "0: none since the start"},
+    "last_commit_ms": {"type": "number", "description": "how long it took"},
+    "late": COUNT,
+    "repeated": COUNT,
+    "shifted": COUNT,
+    "inbox_depth": COUNT | {"description": "readings that wait to be stored"},
+    "inbox_limit": COUNT | {"description": "how many may wait"},
+    "rollup_state": NAME,
+    "rollup_error": {"type": "string", "description": "empty: none"},
+    "web_state": NAME,
+    "web_restarts": COUNT,
+    "clock": closed({"sentence": {"type": "string", "description": "how the clock is judged"}}, more={}),
+    "work": listed(
+        closed({"id": {"type": "integer"}, "kind": NAME, "done": COUNT, "total": COUNT, "outcome": {"type": "string"}}, more={})
+    )
+    | {"description": "long work that is not over"},
+    "parts": {"type": "object", "additionalProperties": {"type": "string"}, "description": "what has not started, and why"},
+    "findings": listed({"type": "string"}) | {"description": "what of this machine does not fit the configuration"},
+}
 
 READING = closed({"time": TIME, "sensor": NAME, "channel": NAME, "value": NUMBER, "unit": NAME, "quality": NAME})
 SCHEMAS: dict[str, Schema] = {
@@ -247,13 +277,19 @@ SCHEMAS: dict[str, Schema] = {
             "until": nullable(TIME) | {"description": "null: not yet over at the end of the range"},
         }
     ),
+    "Daemon": closed(
+        {
+            "state_now": {"type": "string", "description": "running, blocked, hung, stopped, crashed or never started"},
+            "explanation": {"type": "string"},
+            **DAEMON_FACTS,
+        },
+        optional=tuple(DAEMON_FACTS),
+        more={"description": "what else the daemon wrote about itself"},
+    ),
     "Status": closed(
         {
             "now": TIME,
-            "daemon": closed(
-                {"state_now": {"type": "string"}, "explanation": {"type": "string"}},
-                more={"description": "what the daemon wrote about itself"},
-            ),
+            "daemon": ref("Daemon"),
             "database": closed({"path": {"type": "string"}, "bytes": COUNT, "wal_bytes": COUNT}),
             "sensors": listed(ref("SensorState")),
             "config_errors": listed({"type": "string"}),

@@ -1,4 +1,4 @@
-"""Live readings as server-sent events: one look at the database serves all viewers, encoded once for all who want the same.
+"""Live readings as server-sent events: one check of the database serves all viewers, encoded once for all who want the same.
 
     event: latest     at the beginning: the rows of /api/v1/latest
     event: readings   what was committed since: rows of /api/v1/readings
@@ -38,9 +38,9 @@ from sensorlogd.web.working.texts import dumps
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.25
+CHECK_EVERY_S = 0.25
 QUIET_S = 15.0  # then a comment, so that proxies keep the connection
-LINGER_S = 60.0  # looking goes on so long after the last viewer left, for those who come back
+LINGER_S = 60.0  # checking goes on so long after the last viewer left, for those who come back
 KEPT_READINGS = 20_000
 KEPT_S = 300.0
 VIEWERS_MAX = 500
@@ -56,6 +56,7 @@ class Wish:
     form: TimeForm
 
     def wants(self, series: Series) -> bool:
+        """Whether a pattern means the series. Without patterns: any series that is still configured."""
         if not self.patterns:
             return series.retired_us is None
         return any(fnmatch.fnmatchcase(series.name, p if "." in p else f"{p}.*") for p in self.patterns)
@@ -71,6 +72,8 @@ class Viewer:
     gone: bool = False
 
     def push(self, message: bytes) -> None:
+        """Let a message wait to be sent. A viewer for whom too many wait already is let go; he resumes when he connects
+        anew."""
         if len(self.waiting) >= WAITING_MAX:
             self.waiting.clear()
             self.gone = True
@@ -79,12 +82,13 @@ class Viewer:
         self.wake.set()
 
     def leave(self) -> None:
+        """End the stream: the response sends what waits, and closes."""
         self.gone = True
         self.wake.set()
 
 
 class Hub:
-    """Looks at the log while there are viewers. To be used on the event loop's thread; ``pool`` has one thread, which belongs to
+    """Checks the log while there are viewers. To be used on the event loop's thread; ``pool`` has one thread, which belongs to
     the hub."""
 
     def __init__(self, pool: Pool) -> None:
@@ -98,7 +102,7 @@ class Hub:
         self._kept_readings = 0
         self._wanted: dict[tuple[Wish, int], bool] = {}
         self._closed = False
-        self._looked = asyncio.Event()  # what was there when the looking began is known: all that comes later is pushed
+        self._checked = asyncio.Event()  # what was there when the checking began is known: all that comes later is pushed
 
     def join(self, wish: Wish) -> Viewer:
         """Add a viewer. Raises ApiError 503 when there are too many."""
@@ -107,16 +111,17 @@ class Hub:
         viewer = Viewer(wish)
         self.viewers.add(viewer)
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._keep_looking(), name="stream")
+            self._task = asyncio.get_running_loop().create_task(self._keep_checking(), name="stream")
         return viewer
 
-    async def looked(self) -> None:
-        """Wait until the hub has begun to look. Whatever is read from the log after that, together with what is pushed, has no
+    async def first_check(self) -> None:
+        """Wait until the hub has begun to check the log. Whatever is read from the log after that, together with what is pushed, has no
         gap."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._looked.wait(), 10.0)
+            await asyncio.wait_for(self._checked.wait(), 10.0)
 
     def leave(self, viewer: Viewer) -> None:
+        """Forget a viewer, whether it was known or not."""
         self.viewers.discard(viewer)
 
     def close(self) -> None:
@@ -130,6 +135,8 @@ class Hub:
     # ---- resuming --------------------------------------------------------------------------------------------------
 
     def identity(self, number: int, seen_us: int) -> str:
+        """The id of a message: this process, its number, and the time (microseconds since 1970) up to which the log was
+        read."""
         return f"{self._boot}-{number}-{seen_us}"
 
     def now(self) -> str:
@@ -149,10 +156,10 @@ class Hub:
             return None, at_us
         return [(kept, seen) for kept, _, seen in self._kept if kept > after], at_us
 
-    # ---- looking ---------------------------------------------------------------------------------------------------
+    # ---- checking --------------------------------------------------------------------------------------------------
 
-    async def _keep_looking(self) -> None:
-        """Look at the log and push what is new, until nobody has been watching for a while. A look that fails does not end it."""
+    async def _keep_checking(self) -> None:
+        """Check the log and push what is new, until nobody has been watching for a while. A check that fails does not end it."""
         quiet_at = time.monotonic() + QUIET_S
         idle_at = None
         while True:
@@ -163,21 +170,21 @@ class Hub:
                 idle_at = now + LINGER_S
             elif now >= idle_at:
                 self._watch = Watch()  # whoever comes now begins anew
-                self._looked.clear()
+                self._checked.clear()
                 return
             try:
-                self._share(await self.pool.run(lambda found: self._watch.look(found, time.time_ns() // 1000)))
+                self._share(await self.pool.run(lambda found: self._watch.check(found, time.time_ns() // 1000)))
             except ApiError as error:  # no database at this moment: looked for again
                 logger.debug("stream: %s", error)
-            except Exception:  # whatever it is: the viewers stay, and the next look may succeed
-                logger.exception("stream: a look at the database failed")
+            except Exception:  # whatever it is: the viewers stay, and the next check may succeed
+                logger.exception("stream: a check of the database failed")
                 await asyncio.sleep(5.0)
-            self._looked.set()
+            self._checked.set()
             if now >= quiet_at:
                 quiet_at = now + QUIET_S
                 for viewer in self.viewers:
                     viewer.push(b": \n\n")
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
 
     def _share(self, seen: Seen) -> None:
         """Push what was seen to every viewer who wants it, encoded once for each wish."""
@@ -232,6 +239,7 @@ class Hub:
 
 
 def reading_as_row(reading: Reading, form: TimeForm) -> dict[str, Any]:
+    """A reading as the API gives it, in the unit in which it is stored."""
     row = reading_row(reading, form.zone)
     if form.kind != "rfc3339":
         row["time"] = form(reading.ts_us)
@@ -239,6 +247,7 @@ def reading_as_row(reading: Reading, form: TimeForm) -> dict[str, Any]:
 
 
 def message(kind: str, data: Any, identity: str | None = None) -> bytes:
+    """A server-sent event: its kind, and ``data`` as one line of JSON."""
     head = f"id: {identity}\n" if identity is not None else ""
     return f"{head}event: {kind}\ndata: ".encode() + dumps(data) + b"\n\n"
 
@@ -310,7 +319,7 @@ async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], for
             return b"".join(hub.encode(number, seen, wish) for number, seen in missed)
         if last is not None:
             return await _missed_in_database(pool, wish, at_us, identity)
-        await hub.looked()
+        await hub.first_check()
         now_us = time.time_ns() // 1000
         rows = await pool.run(lambda found: answers.latest(found, list(patterns), now_us, form)["latest"])
         return message("latest", rows, identity)

@@ -1,4 +1,4 @@
-"""Finds what was committed since the last look at the log. One look serves all viewers.
+"""Finds what was committed since the log was last checked. One check serves all viewers.
 
 Runs on the one thread of the stream's own pool, so that its connection can tell cheaply whether anything changed. Readings
 are followed by time, as ``tail`` does: one that is stamped before the newest of its series is not seen here.
@@ -14,12 +14,12 @@ from sensorlogd.storage.query.log import Event, Log, Reading, SensorState, Serie
 
 STATES_EVERY_S = 2.0
 AHEAD_US = 1_000_000  # a reading dated later is shown when its time has come
-READINGS_MAX = 5_000  # in one look; if there are more, the newest of each series
+READINGS_MAX = 5_000  # in one check; if there are more, the newest of each series
 
 
 @dataclass(slots=True)
 class Seen:
-    """What one look found. ``skipped``: how many readings were too many to be passed on. ``since_us``: no reading in it is older."""
+    """What one check found. ``skipped``: how many readings were too many to be passed on. ``since_us``: no reading in it is older."""
 
     since_us: int
     until_us: int
@@ -33,7 +33,7 @@ class Seen:
 
 
 class Watch:
-    """Finds what is new in a log. Call ``look`` again and again with the same log, or with a new one after the file was
+    """Finds what is new in a log. Call ``check`` again and again with the same log, or with a new one after the file was
     replaced."""
 
     def __init__(self) -> None:
@@ -47,8 +47,8 @@ class Watch:
         self._health: dict[str, tuple[str, str, str | None]] = {}
         self._states_due = 0.0
 
-    def look(self, log: Log, now_us: int) -> Seen:
-        """What has come since the last look; states of sensors are looked at less often."""
+    def check(self, log: Log, now_us: int) -> Seen:
+        """What has come since the last check; states of sensors are checked less often."""
         if log is not self._log:
             self._begin(log, now_us)
         seen = Seen(max(self._looked_us - self._overlap_us, 0), now_us + AHEAD_US)
@@ -105,7 +105,7 @@ class Watch:
         seen.readings = fresh
 
     def _find_states(self, log: Log, seen: Seen, now_us: int) -> None:
-        """The sensors whose state, health or error has changed since the last look."""
+        """The sensors whose state, health or error has changed since the last check."""
         running = daemon_state(log.daemon(), now_us, log.path)[0] in ALIVE
         last: dict[str, int] = {}
         for identity, ts in self._newest.items():
@@ -123,5 +123,5 @@ class Watch:
 
 
 def overlap_us(log: Log) -> int:
-    """How far before now a look has to reach, to find readings that were stamped earlier and committed later."""
+    """How far before now a check has to reach, to find readings that were stamped earlier and committed later."""
     return max(2 * int(log.daemon().get("commit_interval_us") or 0), 5_000_000)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sensorlogd.storage import meta
+from sensorlogd.storage import watermarks
 from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
 from sensorlogd.storage.query.log import Log, SensorState
 from sensorlogd.web.answering.answers import size
@@ -61,6 +61,7 @@ class _Collected:
         self.families = families
 
     def collect(self) -> list[Metric]:
+        """For prometheus_client, which asks for it once for each exposition."""
         return self.families
 
 
@@ -92,7 +93,7 @@ def _daemon_metrics(log: Log, now_us: int) -> Iterator[Metric]:
     if facts.get("last_commit_us"):
         age = max(now_us - max(int(facts["last_commit_us"]), int(facts.get("heartbeat_us", 0))), 0) * seconds
         yield GaugeMetricFamily("sensorlogd_last_commit_age_seconds", "Time since the last commit that is known of.", age)
-    edge = meta.marks(log.conn).edge_us
+    edge = watermarks.marks(log.conn).edge_us
     if edge:
         lag = max(now_us - edge, 0) * seconds
         yield GaugeMetricFamily("sensorlogd_rollup_lag_seconds", "How far the stored roll-ups are behind.", lag)

@@ -75,6 +75,7 @@ class _Engine(Evaluator):
     """The evaluator that knows a function for each type of node."""
 
     def value(self, node: promql.Expr) -> Value:
+        """The value of an expression at all instants of the grid. Raises PromError."""
         handler = _NODES.get(type(node))
         if handler is None:
             raise unsupported(type(node).__name__)

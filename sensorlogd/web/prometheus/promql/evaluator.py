@@ -40,12 +40,14 @@ class Evaluator(ABC):
         return value
 
     def scalar(self, node: Expr) -> Scalar:
+        """The value of an expression that must be a scalar. Raises PromError."""
         value = self.value(node)
         if not isinstance(value, Scalar):
             raise PromError("expected a scalar", "bad_data")
         return value
 
     def text(self, node: Expr) -> str:
+        """The value of an expression that must be a string. Raises PromError."""
         value = self.value(node)
         if not isinstance(value, Text):
             raise PromError("expected a string", "bad_data")

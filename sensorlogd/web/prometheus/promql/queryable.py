@@ -62,7 +62,9 @@ class Source(Protocol):
     @property
     def limits(self) -> Bounds: ...
 
-    def select(self, matches: Callable[[Labels], bool]) -> list[Stored]: ...
+    def select(self, matches: Callable[[Labels], bool]) -> list[Stored]:
+        """The series whose labels match, retired ones too."""
+        ...
 
 
 def batches(stored: Stored, ends: Sequence[int], length_us: int) -> Iterator[tuple[Samples, Sequence[int]]]:

@@ -24,6 +24,7 @@ class PromError(Exception):
 
 
 def unsupported(what: str) -> PromError:
+    """The error for PromQL that Prometheus knows and this engine does not."""
     return PromError(f"{what} is not supported here", "unsupported")
 
 
@@ -66,6 +67,7 @@ def key(labels: Labels) -> Key:
 
 
 def without_name(labels: Labels) -> Labels:
+    """The labels without the name of the metric; a copy."""
     return {name: value for name, value in labels.items() if name != NAME}
 
 

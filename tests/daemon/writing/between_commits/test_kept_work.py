@@ -12,7 +12,7 @@ import pytest
 from sensorlogd.daemon.writing.disk.space import RESERVE, Space
 from sensorlogd.storage import work
 from sensorlogd.storage.file.opened import OpenDatabase
-from sensorlogd.storage.ingest.append import Frontier
+from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, State, Work
 from tests.daemon.writing.rig import Rig, Script, Time, sqlite_error, values
 
@@ -50,8 +50,8 @@ def order(rig: Rig, kind: str = "kind", series: int | None = None) -> int:
 
 
 def find(rig: Rig, identity: int) -> Work:
-    assert rig.writer._held.db is not None
-    found = work.find(rig.writer._held.db.conn, identity)
+    assert rig.writer._files.db is not None
+    found = work.find(rig.writer._files.db.conn, identity)
     assert found is not None
     return found
 
@@ -288,8 +288,8 @@ def test_another_opening_is_looked_into_and_files_are_let_go_of(make: Callable[.
     order(rig)
     rig.turn(2)
     before = worker.closed
-    rig.writer._held.let_go()
-    rig.turn_until(lambda: rig.writer._held.db is not None, "the next opening")
+    rig.writer._files.let_go()
+    rig.turn_until(lambda: rig.writer._files.db is not None, "the next opening")
     assert worker.closed > before
     rest(rig)
     assert len(worker.did) == 50
@@ -319,7 +319,7 @@ def test_what_is_asked_of_an_open_database_is_its_own(make: Callable[..., Rig], 
     """A look into the table is not repeated as long as nothing was ordered."""
     rig = make(workers=[Worker()])
     rig.turn(3)
-    db: OpenDatabase | None = rig.writer._held.db
+    db: OpenDatabase | None = rig.writer._files.db
     assert db is not None
     before = len([sql for sql in rig.script.statements if "FROM work" in sql])
     rig.turn(100)

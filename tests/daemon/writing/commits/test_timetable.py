@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sensorlogd.daemon.writing.commits.commit import Commit, Timetable
+from sensorlogd.daemon.writing.commits.commit import Commit
+from sensorlogd.daemon.writing.commits.timetable import Timetable
 
 
 def test_newest_values_become_due_although_every_large_commit_writes_them() -> None:

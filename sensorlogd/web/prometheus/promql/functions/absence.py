@@ -13,10 +13,12 @@ from sensorlogd.web.prometheus.promql.values import NAME, Labels, Series, Values
 
 
 def absent(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
+    """1 at instants at which the argument has no series."""
     return _absent(evaluator.vector(arguments[0]), exact_labels(arguments[0]), evaluator.grid.steps)
 
 
 def absent_over_time(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
+    """1 at instants whose window holds no reading of any series."""
     present = windowed(evaluator, arguments[0], "present_over_time")
     return _absent(present, exact_labels(arguments[0]), evaluator.grid.steps)
 

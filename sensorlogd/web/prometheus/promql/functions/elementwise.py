@@ -94,6 +94,7 @@ def _rounded(value: float, nearest: float) -> float:
 
 
 def clamp(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
+    """Values moved into [low, high]; none at instants at which low is above high."""
     low, high = evaluator.scalar(arguments[1]).values, evaluator.scalar(arguments[2]).values
     vector = evaluator.vector(arguments[0])
     for step, (a, b) in enumerate(zip(low, high, strict=True)):
@@ -114,5 +115,6 @@ def clamp_max(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
 
 
 def round_(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
+    """Values rounded to multiples of the second argument (1 by default); halves upwards, as in Prometheus."""
     nearest = evaluator.scalar(arguments[1]) if len(arguments) > 1 else evaluator.constant(1.0)
     return _with_numbers(evaluator.vector(arguments[0]), _rounded, nearest.values)

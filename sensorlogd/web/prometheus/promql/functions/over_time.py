@@ -27,6 +27,7 @@ def _at_all_steps(function: windows.Function) -> FunctionAt:
 
 
 def quantile_over_time(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
+    """The fraction comes first and may differ from instant to instant."""
     fractions = evaluator.scalar(arguments[0]).values
     return _apply_to_windows(evaluator, arguments[1], lambda step: lambda t, v, a, b: quantile(fractions[step], v))
 

@@ -56,6 +56,7 @@ def keeps_name(op: str, *, as_bool: bool) -> bool:
 
 
 def scalars(op: str, a: Scalar, b: Scalar) -> Scalar:
+    """An operator on two scalars. A comparison gives 1 or 0."""
     function: Operator = COMPARISON.get(op) or ARITHMETIC[op]
     return Scalar([float(function(x, y)) for x, y in zip(a.values, b.values, strict=True)])
 

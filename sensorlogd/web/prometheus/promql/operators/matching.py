@@ -20,6 +20,7 @@ class Matching:
     include: tuple[str, ...] = ()
 
     def signature(self, labels: Labels) -> Key:
+        """What the labels of two series must have in common to be partners."""
         if self.on:
             return tuple((name, labels[name]) for name in sorted(self.labels) if name in labels)
         return tuple(sorted((name, value) for name, value in labels.items() if name not in self.labels and name != NAME))

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd import panels
+from sensorlogd import saved_views
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("panels") / panels.FILE
+    return tmp_path_factory.mktemp("panels") / saved_views.FILE
 
 
 @given(st.lists(st.text(max_size=100), max_size=6))
@@ -24,30 +24,30 @@ def test_what_is_saved_under_any_name_is_found_again(path: Path, names: list[str
     wanted = set()
     for name in names:
         try:
-            panel = panels.panel(name, "#/chart?s=a", 5)
-        except panels.PanelsError:
+            view = saved_views.saved_view(name, "#/chart?s=a", 5)
+        except saved_views.SavedViewError:
             continue
-        panels.save(path, panel)
-        wanted.add(panel.name)
-    found = panels.read(path)
-    assert [panel.name for panel in found] == sorted(wanted)
-    assert all(panel.name.isprintable() for panel in found)
-    assert {entry.name for entry in path.parent.iterdir()} <= {panels.FILE}
-    for panel in found:
-        panels.delete(path, panel.name)
-    assert panels.read(path) == []
+        saved_views.save(path, view)
+        wanted.add(view.name)
+    found = saved_views.read(path)
+    assert [view.name for view in found] == sorted(wanted)
+    assert all(view.name.isprintable() for view in found)
+    assert {entry.name for entry in path.parent.iterdir()} <= {saved_views.FILE}
+    for view in found:
+        saved_views.delete(path, view.name)
+    assert saved_views.read(path) == []
 
 
 def test_there_are_not_too_many(tmp_path: Path) -> None:
     """One that is there may be replaced even then."""
-    path = tmp_path / panels.FILE
-    rows = [{"name": f"n{n}", "view": "#/", "saved_us": n} for n in range(panels.MOST)]
+    path = tmp_path / saved_views.FILE
+    rows = [{"name": f"n{n}", "view": "#/", "saved_us": n} for n in range(saved_views.MOST)]
     path.write_text(json.dumps({"panels": rows}))
-    with pytest.raises(panels.PanelsError, match="delete one first"):
-        panels.save(path, panels.panel("more", "#/", 1))
-    panels.save(path, panels.panel("n7", "#/year", 1))
-    assert len(panels.read(path)) == panels.MOST
-    assert path.stat().st_size < panels.MOST_BYTES
+    with pytest.raises(saved_views.SavedViewError, match="delete one first"):
+        saved_views.save(path, saved_views.saved_view("more", "#/", 1))
+    saved_views.save(path, saved_views.saved_view("n7", "#/year", 1))
+    assert len(saved_views.read(path)) == saved_views.MOST
+    assert path.stat().st_size < saved_views.MOST_BYTES
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_there_are_not_too_many(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_file_that_nobody_wrote_so_is_left_alone(tmp_path: Path, content: bytes) -> None:
     """It is told, and not overwritten."""
-    path = tmp_path / panels.FILE
+    path = tmp_path / saved_views.FILE
     path.write_bytes(content)
-    with pytest.raises(panels.PanelsError, match=r"panels\.json"):
-        panels.save(path, panels.panel("x", "#/", 1))
+    with pytest.raises(saved_views.SavedViewError, match=r"panels\.json"):
+        saved_views.save(path, saved_views.saved_view("x", "#/", 1))
     assert path.read_bytes() == content

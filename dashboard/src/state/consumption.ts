@@ -1,7 +1,7 @@
-// Consumption by hour, day and month; a year of days; a wind rose.
+// Consumption by hour, day and month: periods, bars, costs.
 
 import type { Cost } from "../load/types";
-import type { Buckets } from "./frame";
+import type { BucketColumns } from "./frame";
 import { day, MONTHS } from "./words";
 
 /** How wide a bar is. */
@@ -54,7 +54,7 @@ export interface Bar {
 const keyOf = (by: By, at: number): string => `${label(by, at)} ${by === "1h" ? new Date(at * 1000).getTimezoneOffset() : ""}`;
 
 /** A bar a step, whether something was counted in it or not. */
-export function barsOf(counted: readonly Buckets[], by: By, since: number, until: number): Bar[] {
+export function barsOf(counted: readonly BucketColumns[], by: By, since: number, until: number): Bar[] {
   const columns = counted.map(
     (buckets) => new Map(buckets.time.map((time, row) => [keyOf(by, time), buckets.increase?.[row] ?? null])),
   );
@@ -86,51 +86,3 @@ export function costs(
   const total = (column: readonly number[] | undefined) => (column ?? []).reduce((sum, item) => sum + item, 0);
   return { at: (begin) => known.get(keyOf(by, begin)), sum: total(of?.cost), unpriced: total(of?.unpriced) };
 }
-
-/** The sixteen directions of a rose, clockwise from north. */
-export const SECTORS = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"];
-
-/** How often the wind blew from each sector, and how fast. */
-export interface Rose {
-  /** Shares of all steps: by sector, by class of speed. */
-  shares: number[][];
-  /** Upper ends of the classes; the last one is open. */
-  limits: number[];
-  calm: number;
-  steps: number;
-}
-
-/** How often the wind came from where and how fast. Calm: below a fiftieth of the fastest. */
-export function rose(speed: Buckets, direction: Buckets, classes = 5): Rose {
-  const speeds = new Map(speed.time.map((time, row) => [time, speed.mean?.[row] ?? null]));
-  const pairs: [number, number][] = [];
-  direction.time.forEach((time, row) => {
-    const [fast, from] = [speeds.get(time), direction.mean?.[row]];
-    if (typeof fast === "number" && typeof from === "number") pairs.push([fast, from]);
-  });
-  const fastest = pairs.reduce((most, [fast]) => Math.max(most, fast), 0);
-  const width = nice(fastest / classes || 1);
-  const limits = Array.from({ length: classes }, (_, index) => Number(((index + 1) * width).toPrecision(6)));
-  const shares = SECTORS.map(() => new Array<number>(classes).fill(0));
-  let calm = 0;
-  for (const [fast, from] of pairs) {
-    if (fast < fastest / 50) {
-      calm += 1 / pairs.length;
-      continue;
-    }
-    const sector = shares[Math.round(from / 22.5) % 16] as number[];
-    const kind = Math.min(Math.floor(fast / width), classes - 1);
-    sector[kind] = (sector[kind] ?? 0) + 1 / pairs.length;
-  }
-  return { shares, limits, calm, steps: pairs.length };
-}
-
-/** The next of 1, 1.5, 2, 2.5, 3, 4, 5 and their tenfolds. */
-export function nice(value: number): number {
-  const power = 10 ** Math.floor(Math.log10(value));
-  for (const round of [1, 1.5, 2, 2.5, 3, 4, 5, 10]) if (round * power >= value * (1 - 1e-9)) return round * power;
-  return 10 * power;
-}
-
-/** Where a value stands among others, 0 to 1, for colours. */
-export const share = (value: number, low: number, high: number): number => (high > low ? (value - low) / (high - low) : 0.5);

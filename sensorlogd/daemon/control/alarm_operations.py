@@ -19,7 +19,7 @@ from sensorlogd.daemon.control.request import Request
 from sensorlogd.daemon.writing.writer import Writer
 
 T = TypeVar("T")
-Acts = Mapping[type[Request[Any]], Callable[[Any], Any]]
+Handlers = Mapping[type[Request[Any]], Callable[[Any], Any]]
 ANSWER_S = 20.0
 TEST_WITHIN_US = 30_000_000  # the client waits for so long at most, and so do the requests queued behind it
 
@@ -31,7 +31,7 @@ class LiveAlarms:
         self.keeper = keeper
         self._config = config
 
-    def acts(self) -> Acts:
+    def handlers(self) -> Handlers:
         """What is done by the kind of request; each from any thread but the writer's, and raises ValueError."""
         return {AlarmAck: self.acknowledge, AlarmMute: self.mute, AlarmTest: self.test}
 
@@ -64,7 +64,7 @@ class OfflineAlarms:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    def acts(self) -> Acts:
+    def handlers(self) -> Handlers:
         """As above; a test needs no database."""
         return {AlarmAck: self.acknowledge, AlarmMute: self.mute}
 

@@ -3,14 +3,14 @@
 import { useState } from "preact/hooks";
 import { address, ask } from "../load/api";
 import { removeView, saveView } from "../load/changes";
-import type { Panel } from "../load/types";
+import type { Panel as SavedView } from "../load/types";
 import type { State } from "../state/model";
 import { write } from "../state/route";
-import { viewsOf } from "../state/views";
+import { viewsOf } from "../state/savedviews";
 
 /** The list of saved views, with forms to save, delete, export and import. */
-export function Panels({ state }: { state: State }) {
-  const [known, setKnown] = useState<readonly Panel[] | null>(null);
+export function SavedViews({ state }: { state: State }) {
+  const [known, setKnown] = useState<readonly SavedView[] | null>(null);
   const [name, setName] = useState("");
   const [wrong, setWrong] = useState("");
   const here = write({ ...state.route, kiosk: false });
@@ -38,17 +38,17 @@ export function Panels({ state }: { state: State }) {
       for (const view of file ? viewsOf(await file.text()) : []) await saveView(view.name, view.view);
     });
   return (
-    <details class="panels-saved" onToggle={(event) => (event.currentTarget.open ? void run(async () => {}) : null)}>
+    <details class="saved-views" onToggle={(event) => (event.currentTarget.open ? void run(async () => {}) : null)}>
       <summary>Saved views</summary>
       {known?.length ? (
         <ul class="plain">
-          {known.map((panel) => (
-            <li key={panel.name} data-panel={panel.name}>
-              <a href={panel.view} aria-current={panel.view === here ? "page" : undefined}>
-                {panel.name}
+          {known.map((view) => (
+            <li key={view.name} data-view={view.name}>
+              <a href={view.view} aria-current={view.view === here ? "page" : undefined}>
+                {view.name}
               </a>{" "}
               {may ? (
-                <button type="button" aria-label={`Delete ${panel.name}`} onClick={() => void run(() => removeView(panel.name))}>
+                <button type="button" aria-label={`Delete ${view.name}`} onClick={() => void run(() => removeView(view.name))}>
                   Delete
                 </button>
               ) : null}

@@ -7,7 +7,7 @@ SHARED_CAP_S = 60.0  # a silent unit costs the others on its line time: at most 
 OWN_CAP_S = 10.0  # a unit that has its line for itself costs nobody anything, and is to come back soon
 
 
-class Backoff:
+class AskingPace:
     """How often one unit, or one block of its registers, may be asked. ``misses``: how often in a row it has not answered. Times
     are of a monotonic clock, in seconds."""
 

@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt: doubling, capped, jittered."""
+"""How long a part of the daemon waits before it tries again: doubling, capped, jittered. For sensors, the aggregator, the web process."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ export interface SavedView {
   view: string;
 }
 
+/** The daemon keeps no more saved views than this. */
 const MOST = 200;
 
 /** Throws an Error that says what is wrong with the file. */

@@ -1,0 +1,164 @@
+// The questions of a chart: its lines, what happened in its range, and, while it is live, its last steps.
+
+import { type BucketColumns, joined } from "../../state/frame";
+import { type ChartData, type ChartEvents, everyChannel, type State, type Store } from "../../state/model";
+import { bounds, type Route } from "../../state/route";
+import { chosen, seconds, seriesOf } from "../../state/series";
+import { time, ZONE } from "../../state/words";
+import { ApiError, ask, iso, json } from "../api";
+import { AGGREGATES, charted, type First, keyOf, MOST_SERIES, plain, points } from "../charted";
+import type { Asking } from "./asking";
+
+/** While readings come, a live chart is refreshed each time it gains a point, but not sooner and not later than this. */
+const SOONEST_MS = 1000;
+const LATEST_MS = 60_000;
+
+/** Events that are marked in one chart, at most: a picture is about a thousand pixels wide, and more marks than these would touch. */
+const EVENTS_OF_A_CHART = 500;
+
+/** Asks for charts, and refreshes live ones. */
+export class ChartQuestions {
+  private refreshed = 0;
+  private refreshTimer = 0;
+  private known: () => void = () => undefined;
+  private readonly sensorsKnown = new Promise<void>((resolve) => {
+    this.known = resolve;
+  });
+
+  constructor(
+    private readonly store: Store,
+    private readonly asking: Asking,
+  ) {}
+
+  /** Asks for what a chart needs, if the page is one. Names in full are asked for before the sensors are known. */
+  begin(state: State): void {
+    const { route } = state;
+    if (state.sensors) this.known();
+    if (route.page !== "chart" || !(state.sensors || plain(route.series))) return;
+    const key = keyOf(route);
+    this.asking.begin("chart", key, (signal) => this.lines(state, signal));
+    if (route.series.length && !this.store.state.chart.busy)
+      this.asking.begin("chartEvents", key, (signal) => this.eventsBeside(state, signal));
+  }
+
+  /** Names in full are asked for before it is known which series there are; what the API does not find is left to `chosen`. */
+  private async lines(state: State, signal: AbortSignal): Promise<ChartData> {
+    if (state.sensors) return this.buckets(state, signal);
+    try {
+      return await this.buckets(state, signal);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status >= 500 || error.code === "away") throw error;
+      await this.sensorsKnown;
+      return this.buckets(this.store.state, signal);
+    }
+  }
+
+  private async buckets(state: State, signal: AbortSignal): Promise<ChartData> {
+    const { route } = state;
+    const first = this.first(route);
+    const [since, until] = first ? [first.since, first.until] : bounds(route, Date.now() / 1000 + state.ahead);
+    const { channels, nothing } = chosen(everyChannel(state), route.series);
+    const names = state.sensors ? channels.slice(0, MOST_SERIES).map((channel) => channel.series) : route.series;
+    if (!names.length) return { series: [], before: [], unknown: nothing, notes: [], since, until };
+    const [answer, past] = await Promise.all([
+      first ? (json(first.answer) as ReturnType<typeof ask<"buckets">>) : ask("buckets", charted(names, since, until), signal),
+      route.compare ? ask("buckets", charted(names, since - route.range, until - route.range), signal) : null,
+    ]);
+    return {
+      series: answer.series as BucketColumns[],
+      before: (past?.series ?? []) as BucketColumns[],
+      unknown: state.sensors ? nothing : [],
+      notes: notesOf(answer, channels.length),
+      since,
+      until,
+    };
+  }
+
+  /** What was asked for before this script was there, once: only for the address of that time. */
+  private first(route: Route): First | undefined {
+    const first = window.sensorlogdFirst;
+    delete window.sensorlogdFirst;
+    return first?.key === keyOf(route) ? first : undefined;
+  }
+
+  private async eventsBeside(state: State, signal: AbortSignal): Promise<ChartEvents> {
+    const [since, until] = bounds(state.route, Date.now() / 1000 + state.ahead);
+    const query = { since: iso(since), until: iso(until) };
+    const [{ events }, { periods }] = await Promise.all([
+      ask("events", { ...query, limit: EVENTS_OF_A_CHART }, signal),
+      ask("alarm_periods", query, signal),
+    ]);
+    return { events, periods };
+  }
+
+  /** Readings have come: a live chart asks for its last steps again, no more often than it gains a point. */
+  readonly news = (series: ReadonlySet<string>): void => {
+    const { route, chart } = this.store.state;
+    if (route.page !== "chart" || route.until !== null || document.hidden || chart.busy || !chart.data) return;
+    if (!chart.data.series.some((buckets) => series.has(seriesOf(buckets)))) return;
+    const wait = Math.min(Math.max((route.range / points()) * 1000, SOONEST_MS), LATEST_MS);
+    const since = Date.now() - this.refreshed;
+    window.clearTimeout(this.refreshTimer);
+    this.refreshTimer = window.setTimeout(() => this.refresh(), Math.max(wait - since, 0));
+  };
+
+  private refresh(): void {
+    this.refreshed = Date.now();
+    const { chart, route, ahead } = this.store.state;
+    const data = chart.data;
+    if (!data || chart.busy || route.page !== "chart" || route.until !== null) return;
+    const now = Date.now() / 1000 + ahead;
+    const [since, until] = bounds(route, now);
+    this.asking.run(
+      "chart",
+      chart.key,
+      async (signal) => {
+        const tails = await Promise.all(steps(data.series).map((group) => this.tail(group, until, signal)));
+        const fresh = new Map(tails.flat().map((buckets) => [seriesOf(buckets), buckets]));
+        const series = data.series.map((buckets) => {
+          const tail = fresh.get(seriesOf(buckets));
+          return tail ? joined(buckets, tail, since - 2 * seconds(buckets.step)) : buckets;
+        });
+        return { ...data, series, since, until };
+      },
+      data,
+    );
+  }
+
+  private async tail(group: BucketColumns[], until: number, signal: AbortSignal): Promise<BucketColumns[]> {
+    const step = group[0]?.step ?? "1s";
+    const from = Math.min(...group.map((buckets) => buckets.time.at(-2) ?? buckets.since));
+    const answer = await ask(
+      "buckets",
+      {
+        series: group.map((buckets) => seriesOf(buckets)),
+        since: iso(from),
+        until: iso(until),
+        every: step,
+        shape: "columns",
+        agg: AGGREGATES,
+        tz: ZONE,
+      },
+      signal,
+    );
+    return answer.series as BucketColumns[];
+  }
+}
+
+/** The notes below a chart: ranges of the file that cannot be read, notes of the API, and what was left out. */
+function notesOf(answer: { series: { notes: string[] }[] }, meant: number): string[] {
+  const lost = (answer as { unreadable?: { series: string; since: number; until: number }[] }).unreadable ?? [];
+  const damage = lost.map(
+    (damaged) =>
+      `${damaged.series} cannot be read from ${time(damaged.since, 0)} to ${time(damaged.until, 0)}: the file is damaged`,
+  );
+  const many = meant > MOST_SERIES ? [`${meant} series are meant; these are the first ${MOST_SERIES}`] : [];
+  return [...new Set([...damage, ...answer.series.flatMap((series) => series.notes), ...many])];
+}
+
+/** Series by the length of their steps. */
+function steps(series: readonly BucketColumns[]): BucketColumns[][] {
+  const groups = new Map<string, BucketColumns[]>();
+  for (const buckets of series) groups.set(buckets.step, [...(groups.get(buckets.step) ?? []), buckets]);
+  return [...groups.values()];
+}

@@ -1,0 +1,76 @@
+// All sensors: trouble first, then groups. Cards while they are few, rows when they are many.
+
+import { groupings, ordered, type SensorReport } from "../../state/health";
+import type { State } from "../../state/model";
+import { to } from "../../state/route";
+import { matches } from "../../state/series";
+import { plural } from "../../state/words";
+import type { Act } from "../act";
+import { Raised } from "../alarms";
+import { Empty } from "../parts/texts";
+import { Cards } from "./cards";
+import { Groups } from "./groups";
+import { Rows } from "./rows";
+import { Tools } from "./tools";
+
+/** More sensors than this are shown as rows, unless cards were chosen. */
+const MANY = 12;
+/** So few sensors need no tools. */
+const FEW = 3;
+/** On a window narrower than NARROW_PX (CSS pixels), groups of rows begin folded when there are more sensors than FOLDED_FROM. */
+const NARROW_PX = 600;
+const FOLDED_FROM = 20;
+
+/** The first page: all sensors. */
+export function Overview({ state, act }: { state: State; act: Act }) {
+  if (!state.sensors) return <Empty>Asking sensorlogd …</Empty>;
+  const { route } = state;
+  const search = (route.more["find"] ?? "").trim();
+  const keys = groupings(state.sensors);
+  const by = route.more["by"] ?? (keys[0] || "");
+  const rows = (route.more["show"] ?? (state.sensors.length > MANY ? "rows" : "cards")) === "rows";
+  const reports = ordered(state);
+  const matching = reports.filter((report) => !search || isFound(report, search));
+  const trouble = matching.filter((report) => report.level === "bad" || report.level === "warn");
+  const rest = matching.filter((report) => !trouble.includes(report));
+  const folded = rows && !search && window.innerWidth < NARROW_PX && reports.length > FOLDED_FROM;
+  const choose = (name: string, value: string) => act.go({ ...route, more: { ...route.more, [name]: value } }, true);
+  const list = (shown: SensorReport[]) =>
+    rows ? <Rows reports={shown} state={state} act={act} /> : <Cards reports={shown} state={state} act={act} />;
+  return (
+    <>
+      <h2 class="unseen">Sensors</h2>
+      {route.kiosk || reports.length <= FEW ? null : <Tools route={route} keys={keys} by={by} rows={rows} choose={choose} />}
+      <Raised state={state} />
+      {trouble.length ? (
+        <section class="group trouble" aria-label="Needs a look">
+          <h3>
+            {plural(trouble.length, "sensor")} {trouble.length === 1 ? "needs" : "need"} a look
+          </h3>
+          {list(trouble)}
+        </section>
+      ) : null}
+      <Groups reports={rest} by={by} headed={trouble.length > 0} folded={folded} list={list} />
+      {reports.length === 0 ? (
+        <Empty>
+          No sensor is configured. What was imported, or logged by former sensors, is under <a href={to("chart")}>Charts</a>.
+        </Empty>
+      ) : null}
+      {reports.length && !matching.length ? <Empty>No sensor matches “{search}”.</Empty> : null}
+    </>
+  );
+}
+
+/** Whether the words of the search are in anything that is said of the sensor, or a glob means one of its series. */
+function isFound(report: SensorReport, search: string): boolean {
+  const words = [
+    report.sensor.sensor,
+    report.health,
+    report.says,
+    ...report.sensor.channels.flatMap((channel) => [channel.unit, ...Object.values(channel.labels)]),
+  ];
+  return (
+    report.sensor.channels.some((channel) => matches(channel.series, search, true)) ||
+    words.some((word) => word.toLowerCase().includes(search.toLowerCase()))
+  );
+}

@@ -1,0 +1,72 @@
+// A wind rose: how often it came from where, and how fast.
+
+import { everyChannel, type State } from "../../state/model";
+import { rose } from "../../state/rose";
+import { PRESETS } from "../../state/route";
+import { type Channel, sensorOf, seriesOf } from "../../state/series";
+import type { Act } from "../act";
+import { useInstead } from "../instead";
+import { Choice } from "../parts/fields";
+import { Empty } from "../parts/texts";
+import { Petals } from "./petals";
+
+/** Thirty days, in seconds: what a rose shows if nothing else was chosen. */
+const MONTH = 2_592_000;
+
+/** The page of the wind rose. */
+export function Rosette({ state, act }: { state: State; act: Act }) {
+  const { route } = state;
+  const channels = everyChannel(state);
+  const angles = channels.filter((channel) => channel.kind === "angle");
+  const [speed = "", direction = ""] = route.series;
+  const choose = (more: Partial<typeof route>) => act.go({ ...route, ...more });
+  const [first] = angles;
+  const beside = route.series.length !== 2 && first ? speedBeside(first.series, channels) : undefined;
+  const pair = first && beside ? { ...route, series: [beside.series, first.series], range: MONTH } : null;
+  if (useInstead(act, pair)) return null;
+  const find = (name: string) => state.buckets.data?.find((buckets) => seriesOf(buckets) === name);
+  const [speeds, directions] = [find(speed), find(direction)];
+  const gauges = channels.filter((channel) => channel.kind === "gauge");
+  return (
+    <>
+      <h2>Wind rose</h2>
+      {angles.length ? (
+        <div class="tools">
+          <Choice
+            label="Direction"
+            value={direction}
+            options={angles.map((channel) => [channel.series, channel.series] as const)}
+            onChange={(value) => choose({ series: [speed, value] })}
+          />
+          <Choice
+            label="Speed"
+            value={speed}
+            options={gauges.map((channel) => [channel.series, channel.series] as const)}
+            onChange={(value) => choose({ series: [value, direction] })}
+          />
+          <Choice
+            label="Of the last"
+            value={String(route.range)}
+            options={PRESETS.slice(1).map(([name, range]) => [String(range), name] as const)}
+            onChange={(value) => choose({ range: Number(value), until: null })}
+          />
+        </div>
+      ) : null}
+      {!angles.length ? <Empty>There is no direction in this log (kind: angle).</Empty> : null}
+      {speeds && directions ? (
+        <Petals shown={rose(speeds, directions)} unit={speeds.unit} />
+      ) : state.buckets.busy ? (
+        <Empty>Asking sensorlogd …</Empty>
+      ) : null}
+    </>
+  );
+}
+
+/** The channel of the same sensor that measures a speed, by its name, or else by its unit. */
+function speedBeside(direction: string, channels: readonly Channel[]): Channel | undefined {
+  const beside = channels.filter((channel) => sensorOf(channel.series) === sensorOf(direction));
+  return (
+    beside.find((channel) => channel.kind === "gauge" && /speed|wind|velocity/i.test(channel.channel)) ??
+    beside.find((channel) => /m\/s|km\/h|kn|mph/.test(channel.unit))
+  );
+}

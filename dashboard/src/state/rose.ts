@@ -1,0 +1,42 @@
+// A wind rose: how often the wind blew from each direction, and how fast.
+
+import type { BucketColumns } from "./frame";
+import { nice } from "./scale";
+
+/** The sixteen directions of a rose, clockwise from north. */
+export const SECTORS = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"];
+
+/** How often the wind blew from each sector, and how fast. */
+export interface Rose {
+  /** Shares of all steps: by sector, by class of speed. */
+  shares: number[][];
+  /** Upper ends of the classes; the last one is open. */
+  limits: number[];
+  calm: number;
+  steps: number;
+}
+
+/** How often the wind came from where and how fast. Calm: below a fiftieth of the fastest. */
+export function rose(speed: BucketColumns, direction: BucketColumns, classes = 5): Rose {
+  const speeds = new Map(speed.time.map((time, row) => [time, speed.mean?.[row] ?? null]));
+  const pairs: [number, number][] = [];
+  direction.time.forEach((time, row) => {
+    const [fast, from] = [speeds.get(time), direction.mean?.[row]];
+    if (typeof fast === "number" && typeof from === "number") pairs.push([fast, from]);
+  });
+  const fastest = pairs.reduce((most, [fast]) => Math.max(most, fast), 0);
+  const width = nice(fastest / classes || 1);
+  const limits = Array.from({ length: classes }, (_, index) => Number(((index + 1) * width).toPrecision(6)));
+  const shares = SECTORS.map(() => new Array<number>(classes).fill(0));
+  let calm = 0;
+  for (const [fast, from] of pairs) {
+    if (fast < fastest / 50) {
+      calm += 1 / pairs.length;
+      continue;
+    }
+    const sector = shares[Math.round(from / 22.5) % 16] as number[];
+    const kind = Math.min(Math.floor(fast / width), classes - 1);
+    sector[kind] = (sector[kind] ?? 0) + 1 / pairs.length;
+  }
+  return { shares, limits, calm, steps: pairs.length };
+}

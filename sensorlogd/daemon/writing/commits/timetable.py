@@ -1,0 +1,38 @@
+"""When the tables are due that are not written with every commit."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sensorlogd.daemon.writing.commits.commit import Commit
+
+
+@dataclass(slots=True)
+class Timetable:
+    """When the slower tables are due (monotonic seconds)."""
+
+    status_every_s: float
+    latest_every_s: float
+    status_at: float = 0.0
+    latest_at: float = 0.0
+
+    def latest_is_due(self, now: float) -> bool:
+        return now >= self.latest_at
+
+    def committed(self, done: Commit, began: float) -> None:
+        """What was written is due again later."""
+        if done.wrote_latest and done.latest_is_due:
+            self.latest_at = began + self.latest_every_s
+        if done.report is not None:
+            self.status_at = began + self.status_every_s
+
+    def postpone_status(self) -> None:
+        """The status could not be told: try it at its next regular time."""
+        self.status_at = time.monotonic() + self.status_every_s
+
+    def all_due(self) -> None:
+        """Another file is open, which has none of the status yet: all of it is due."""
+        self.status_at = self.latest_at = time.monotonic()
