@@ -37,6 +37,8 @@ export interface ChartData {
   notes: string[];
   since: number;
   until: number;
+  /** When it was asked for, in seconds since 1970 of the server; later than `until` where that is in the past. */
+  asked: number;
 }
 
 /** A page of events. `earlier`: where the next page begins; null: this is the last. */

@@ -8,19 +8,7 @@ import { Breakable } from "../parts/texts";
 import { COLOURS } from "./palette";
 
 /** The table below a picture: one row for each line, which a click hides or shows. */
-export function Legend({
-  lines,
-  all,
-  state,
-  act,
-  step,
-}: {
-  lines: readonly Line[];
-  all: readonly Line[];
-  state: State;
-  act: Act;
-  step: number;
-}) {
+export function Legend({ lines, state, act, step }: { lines: readonly Line[]; state: State; act: Act; step: number }) {
   return (
     <table class="legend">
       <thead>
@@ -34,9 +22,8 @@ export function Legend({
       </thead>
       <tbody>
         {lines.map((line) => {
-          const place = all.indexOf(line);
           const off = state.hidden.has(line.name);
-          const { summary } = line;
+          const { place, summary } = line;
           const exact = (value: number | null) =>
             line.kind === "rate" ? computed(value, line.places) : text(value, line.decimals);
           return (

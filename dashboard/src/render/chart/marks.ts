@@ -156,7 +156,7 @@ export function marked(plot: uPlot, { since, until }: Range): void {
 }
 
 /** A band for each series of states: one colour a state, its value in it where there is room; half height where it changed within a step. */
-export function bands(plot: uPlot, lines: readonly Line[], maxGaps: readonly number[], first: number): void {
+export function bands(plot: uPlot, lines: readonly Line[]): void {
   const { ctx, bbox } = plot;
   const height = bbox.height / lines.length;
   ctx.save();
@@ -172,7 +172,7 @@ export function bands(plot: uPlot, lines: readonly Line[], maxGaps: readonly num
       if (typeof value !== "number") return;
       const mixed = line.low[row] !== line.high[row];
       const next = line.time.slice(row + 1).find((_, more) => typeof line.mid[row + 1 + more] === "number");
-      const until = Math.min(next ?? Number.POSITIVE_INFINITY, at + (maxGaps[index] ?? 60));
+      const until = Math.min(next ?? Number.POSITIVE_INFINITY, at + line.maxGap);
       const last = runs.at(-1);
       if (last && last.value === value && last.mixed === mixed && at - last.until < 1) last.until = until;
       else runs.push({ from: at, until, value, mixed });
@@ -181,7 +181,7 @@ export function bands(plot: uPlot, lines: readonly Line[], maxGaps: readonly num
       const x = Math.max(plot.valToPos(run.from, "x", true), bbox.left);
       const end = Math.min(plot.valToPos(run.until, "x", true), bbox.left + bbox.width);
       if (end <= x) continue;
-      ctx.fillStyle = stateColour(run.value, first + index);
+      ctx.fillStyle = stateColour(run.value, line.place);
       ctx.globalAlpha = run.mixed ? 0.6 : 1;
       ctx.fillRect(x, run.mixed ? top + tall / 4 : top, Math.max(end - x, 1), run.mixed ? tall / 2 : tall);
       ctx.globalAlpha = 1;

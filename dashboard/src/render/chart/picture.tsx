@@ -10,8 +10,6 @@ import { areStates, optionsOf, type Shown, scaleOf, unitsOf } from "./options";
 import { touch } from "./touch";
 
 interface Props extends Shown, Spoken {
-  /** Of each line: seconds between two points that are not yet a gap. */
-  maxGaps: readonly number[];
   events: readonly LogEvent[];
   periods: readonly AlarmPeriod[];
   marking: Range | null;
@@ -94,13 +92,13 @@ export class Picture extends Component<Props> {
   }
 
   private make(): void {
-    const { lines, since, until, maxGaps, dark, hidden } = this.props;
+    const { lines, since, until, dark, hidden } = this.props;
     const wanted = JSON.stringify([
       lines.map((line) => [line.name, line.unit, line.kind, line.before !== null]),
       dark,
       [...hidden],
     ]);
-    const { time: times, columns } = align(lines, maxGaps);
+    const { time: times, columns } = align(lines);
     const data = [times, ...columns] as unknown as uPlot.AlignedData;
     if (wanted !== this.drawn || !this.plot) {
       this.plot?.destroy();
@@ -147,11 +145,11 @@ export class Picture extends Component<Props> {
   }
 
   private marks(plot: uPlot): void {
-    const { lines, maxGaps, events, limits, hidden, colours } = this.props;
+    const { lines, events, limits, hidden } = this.props;
     const shown = lines.filter((line) => !hidden.has(line.name));
     const element = this.element();
     const units = unitsOf(lines);
-    if (areStates(lines)) bands(plot, lines, maxGaps, colours[0] ?? 0);
+    if (areStates(lines)) bands(plot, lines);
     else
       element.dataset["limits"] = limitLines(
         plot,
