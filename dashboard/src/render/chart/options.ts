@@ -32,6 +32,14 @@ export const unitsOf = (lines: readonly Line[]): string[] => [...new Set(lines.m
 /** Whether lines are all of states, which are drawn as bands, without an axis of values. */
 export const areStates = (lines: readonly Line[]): boolean => lines.every((line) => line.kind === "state");
 
+/** What uPlot cannot change in a picture that stands: where this has become different, the picture is made anew. */
+export const looksOf = ({ lines, hidden, rights }: Shown, dark: boolean): string =>
+  JSON.stringify([
+    lines.map((line) => [line.name, line.unit, line.kind, line.place, line.before !== null, hidden.has(line.name)]),
+    rights,
+    dark,
+  ]);
+
 /** `shown`: as it is at that moment, because the picture lives longer than its lines. `width`: of the picture, in pixels. */
 export function optionsOf(shown: () => Shown, width: number): Options {
   const { lines, rights } = shown();

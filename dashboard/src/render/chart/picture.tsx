@@ -4,9 +4,10 @@ import { Component, createRef } from "preact";
 import uPlot from "uplot";
 import { align } from "../../state/chart/alignment";
 import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
+import { bands } from "./bands";
 import { type Gestures, pointed, pressed, type Spoken, selected, wheeled } from "./gestures";
-import { bands, eventLines, flags, limitLines, marked, shades } from "./marks";
-import { areStates, optionsOf, type Shown, scaleOf, unitsOf } from "./options";
+import { eventLines, flags, limitLines, marked, shades } from "./marks";
+import { areStates, looksOf, optionsOf, type Shown, scaleOf, unitsOf } from "./options";
 import { touch } from "./touch";
 
 interface Props extends Shown, Spoken {
@@ -42,7 +43,7 @@ export class Picture extends Component<Props> {
   }
 
   shouldComponentUpdate(next: Props): boolean {
-    const { lines, since, until, events, hidden, dark, limits, periods, marking } = this.props;
+    const { lines, since, until, events, hidden, dark, limits, periods, marking, rights } = this.props;
     return (
       next.lines !== lines ||
       next.since !== since ||
@@ -52,7 +53,8 @@ export class Picture extends Component<Props> {
       next.dark !== dark ||
       next.limits !== limits ||
       next.periods !== periods ||
-      next.marking !== marking
+      next.marking !== marking ||
+      next.rights !== rights
     );
   }
 
@@ -92,12 +94,8 @@ export class Picture extends Component<Props> {
   }
 
   private make(): void {
-    const { lines, since, until, dark, hidden } = this.props;
-    const wanted = JSON.stringify([
-      lines.map((line) => [line.name, line.unit, line.kind, line.before !== null]),
-      dark,
-      [...hidden],
-    ]);
+    const { lines, since, until, dark } = this.props;
+    const wanted = looksOf(this.props, dark);
     const { time: times, columns } = align(lines);
     const data = [times, ...columns] as unknown as uPlot.AlignedData;
     if (wanted !== this.drawn || !this.plot) {
@@ -149,7 +147,7 @@ export class Picture extends Component<Props> {
     const shown = lines.filter((line) => !hidden.has(line.name));
     const element = this.element();
     const units = unitsOf(lines);
-    if (areStates(lines)) bands(plot, lines);
+    if (areStates(lines)) bands(plot, shown);
     else
       element.dataset["limits"] = limitLines(
         plot,
