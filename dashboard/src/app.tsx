@@ -6,8 +6,8 @@ import { Live } from "./load/live";
 import { Questions } from "./load/questions/page";
 import type { Act } from "./render/act";
 import { Page } from "./render/page";
-import { Store } from "./state/model";
-import { type Route, read, write } from "./state/route";
+import { arrived, Store } from "./state/model";
+import { type Route, read, toggled, write } from "./state/route";
 
 const store = new Store((act) => (document.hidden ? window.setTimeout(act, 250) : requestAnimationFrame(act)));
 const questions = new Questions(store);
@@ -27,10 +27,7 @@ const act: Act = {
   },
   curve: curves.want,
   cursor: (at) => store.change((state) => (state.cursor === at ? null : { cursor: at })),
-  toggle: (series) =>
-    store.change(({ hidden }) => ({
-      hidden: new Set(hidden.has(series) ? [...hidden].filter((name) => name !== series) : [...hidden, series]),
-    })),
+  toggle: (series) => act.go(toggled(store.state.route, series), true),
   mark: (marking) => store.change(() => ({ marking })),
   refreshChart: () =>
     store.change(({ chart, chartEvents }) => ({ chart: { ...chart, key: "" }, chartEvents: { ...chartEvents, key: "" } })),
@@ -42,7 +39,7 @@ const act: Act = {
 function arrive(): void {
   const route = read(location.hash);
   const other = route.page !== store.state.route.page;
-  store.change(({ marking }) => ({ route, cursor: null, error: "", marking: other ? null : marking }));
+  store.change((state) => arrived(state, route));
   if (other) window.scrollTo(0, 0);
 }
 

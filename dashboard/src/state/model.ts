@@ -76,7 +76,6 @@ export interface State {
   error: string;
   /** Where the pointer is in all charts: a time. */
   cursor: number | null;
-  hidden: ReadonlySet<string>;
   /** A part of the chart that is to be flagged or noted; dragging marks while there is one. */
   marking: Range | null;
 }
@@ -119,8 +118,15 @@ export const beginning = (): State => ({
   database: nothing(),
   error: "",
   cursor: null,
-  hidden: new Set(),
   marking: null,
+});
+
+/** What becomes different by a new route. Nothing is marked on another page, nor in a kiosk, which has no form that would show it. */
+export const arrived = (state: State, route: Route): Partial<State> => ({
+  route,
+  cursor: null,
+  error: "",
+  marking: route.page !== state.route.page || route.kiosk ? null : state.marking,
 });
 
 /** Returns what becomes different; null: nothing. */

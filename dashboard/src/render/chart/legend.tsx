@@ -22,7 +22,7 @@ export function Legend({ lines, state, act, step }: { lines: readonly Line[]; st
       </thead>
       <tbody>
         {lines.map((line) => {
-          const off = state.hidden.has(line.name);
+          const off = state.route.hidden.includes(line.name);
           const { place, summary } = line;
           const exact = (value: number | null) =>
             line.kind === "rate" ? computed(value, line.places) : text(value, line.decimals);

@@ -43,7 +43,7 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
   const [busy, setBusy] = useState(false);
   const [known, setKnown] = useState<readonly Mend[]>([]);
   const { since, until } = marking;
-  const wanted = names.filter((name) => !off.has(name) && !state.hidden.has(name));
+  const wanted = names.filter((name) => !off.has(name) && !state.route.hidden.includes(name));
   const of: Marked = { series: wanted, since, until, note: why, by };
   const askMends = () => void mends(names, since, until).then(setKnown, () => setKnown([]));
   useEffect(askMends, [since, until]);
@@ -90,7 +90,7 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
               <input
                 type="checkbox"
                 checked={wanted.includes(series)}
-                disabled={state.hidden.has(series)}
+                disabled={state.route.hidden.includes(series)}
                 onChange={() => setOff(new Set(off.has(series) ? [...off].filter((name) => name !== series) : [...off, series]))}
               />{" "}
               {series}

@@ -34,16 +34,18 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
   const data = chart.data;
   const known = useKept(useMemo(() => everyChannel(state), [state.sensors, state.former]));
   const lines = useMemo(() => (data ? linesOf(data, known, route.totals) : []), [data, known, route.totals]);
+  const hiddenNames = useKept(route.hidden);
+  const hidden = useMemo(() => new Set(hiddenNames), [hiddenNames]);
   const events = useKept(useMemo(() => eventsShown(state, data), [state.chartEvents, state.recent, data]));
   const loud = useMemo(() => events.filter((event) => !QUIET.has(event.kind) && !event.kind.startsWith("alarm_")), [events]);
   const limits = useKept(
     useMemo(
       () =>
         limitsOf(
-          lines.filter((line) => !state.hidden.has(line.name)),
+          lines.filter((line) => !hidden.has(line.name)),
           state.alarms,
         ),
-      [lines, state.alarms, state.hidden],
+      [lines, state.alarms, hidden],
     ),
   );
   const periods = useKept(useMemo(() => periodsOf(state.chartEvents.data?.periods ?? [], lines), [state.chartEvents, lines]));
@@ -98,7 +100,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
               limits={limits}
               periods={periods}
               marking={state.marking}
-              hidden={state.hidden}
+              hidden={hidden}
               rights={rights}
               dark={dark}
               now={state.now}
