@@ -8,7 +8,7 @@ import { eventsShown, linesOf } from "../../state/chart/drawn";
 import type { BucketColumns } from "../../state/columns";
 import { type AlarmPeriod, type ChartData, everyChannel, type LogEvent, type State } from "../../state/model";
 import { between, moved, type Route, zoomed } from "../../state/route";
-import { seconds, seriesOf } from "../../state/series";
+import { seriesOf } from "../../state/series";
 import { plural, span, time, ZONE } from "../../state/words";
 import type { Act } from "../act";
 import { levelOf } from "../events";
@@ -106,7 +106,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
               now={state.now}
               gestures={gestures}
             />
-            <Legend lines={group} state={state} act={act} step={seconds(first?.step ?? "")} />
+            <Legend lines={group} state={state} act={act} />
           </section>
         ))}
         {data?.notes.map((note) => (
