@@ -16,7 +16,7 @@ import { Empty } from "../parts/texts";
 import { save } from "./file";
 import type { Gestures } from "./gestures";
 import { Legend } from "./legend";
-import { Marking } from "./marking";
+import { Marking } from "./marking/marking";
 import { Picker } from "./picker";
 import { Picture } from "./picture";
 import { Table } from "./table";
