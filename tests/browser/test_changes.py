@@ -151,13 +151,17 @@ def test_a_kiosk_marks_nothing(open_it: Open) -> None:
     page.locator("summary", has_text="More").click()
     page.locator("button", has_text="Kiosk").click()
     until(lambda: page.locator("form.marking").count() == 0, "no form")
-    page.locator(".u-over").first.scroll_into_view_if_needed()
-    address, box = page.url, page.locator(".u-over").first.bounding_box()
-    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 60)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 70, steps=4)
-    page.mouse.up()
-    until(lambda: page.url != address, "a finer range")
+    address = page.url
+
+    def zoomed() -> bool:
+        box = page.locator(".u-over").first.bounding_box()  # the picture may still be growing to its new place
+        page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 70, steps=4)
+        page.mouse.up()
+        return bool(page.url != address)
+
+    until(zoomed, "a finer range")
 
 
 def test_what_is_hidden_is_in_the_address(open_it: Open) -> None:

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type uPlot from "uplot";
-import { bands } from "../../src/render/chart/bands";
+import { bands } from "../../src/render/chart/picture/bands";
 import { buckets, drawn } from "../state/chart/made";
 
 test("a band has the colour of its line's place on the page, whatever stands above it", () => {

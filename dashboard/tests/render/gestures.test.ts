@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { valuesAt } from "../../src/render/chart/gestures";
+import { valuesAt } from "../../src/render/chart/picture/gestures";
 import { buckets, drawn } from "../state/chart/made";
 
 test("speech tells the values of the lines that are drawn, with their bands", () => {

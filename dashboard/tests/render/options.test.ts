@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { looksOf, type Shown } from "../../src/render/chart/options";
+import { looksOf, type Shown } from "../../src/render/chart/picture/options";
 import { buckets, drawn } from "../state/chart/made";
 
 const shown = (more: Partial<Shown> = {}): Shown => ({

@@ -14,11 +14,11 @@ import type { Act } from "../act";
 import { levelOf } from "../events";
 import { Empty } from "../parts/texts";
 import { save } from "./file";
-import type { Gestures } from "./gestures";
 import { Legend } from "./legend";
 import { Marking } from "./marking/marking";
 import { Picker } from "./picker";
-import { Picture } from "./picture";
+import type { Gestures } from "./picture/gestures";
+import { Picture } from "./picture/picture";
 import { Table } from "./table";
 import { Tools } from "./tools";
 

@@ -2,8 +2,8 @@
 
 import { Component, createRef } from "preact";
 import uPlot from "uplot";
-import { align } from "../../state/chart/alignment";
-import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
+import { align } from "../../../state/chart/alignment";
+import type { AlarmPeriod, LogEvent, Range } from "../../../state/model";
 import { bands } from "./bands";
 import { type Gestures, pointed, pressed, type Spoken, selected, wheeled } from "./gestures";
 import { eventLines, flags, limitLines, marked, shades } from "./marks";

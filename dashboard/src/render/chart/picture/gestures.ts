@@ -1,9 +1,9 @@
 // Gestures on a picture: what a key, the wheel, the pointer and a selection do to it. Those of fingers are in touch.ts.
 
 import type uPlot from "uplot";
-import { type Line, rowAt } from "../../state/chart/lines";
-import { shownAt } from "../../state/chart/values";
-import { time } from "../../state/words";
+import { type Line, rowAt } from "../../../state/chart/lines";
+import { shownAt } from "../../../state/chart/values";
+import { time } from "../../../state/words";
 
 /** What a gesture on a picture can do. */
 export interface Gestures {

@@ -1,10 +1,10 @@
 // States as bands.
 
 import type uPlot from "uplot";
-import type { Line } from "../../state/chart/lines";
-import { runsOf } from "../../state/chart/runs";
-import { text } from "../../state/numbers";
-import { colourOf, style } from "./palette";
+import type { Line } from "../../../state/chart/lines";
+import { runsOf } from "../../../state/chart/runs";
+import { text } from "../../../state/numbers";
+import { colourOf, style } from "../palette";
 
 /**
  * A band for each series of states, from the top in their order: one colour a state, its value in it where there is room; half height

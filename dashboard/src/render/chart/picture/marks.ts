@@ -1,11 +1,11 @@
 // What is drawn over the lines: events, flags, limits, and shaded times.
 
 import type uPlot from "uplot";
-import type { Limit } from "../../state/alarms";
-import type { Line } from "../../state/chart/lines";
-import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
+import type { Limit } from "../../../state/alarms";
+import type { Line } from "../../../state/chart/lines";
+import type { AlarmPeriod, LogEvent, Range } from "../../../state/model";
+import { style } from "../palette";
 import { scaleOf } from "./options";
-import { style } from "./palette";
 
 /** A dashed line for each event, one for those that are close together. Returns how many events are in the chart. */
 export function eventLines(plot: uPlot, events: readonly LogEvent[]): number {

@@ -1,12 +1,12 @@
 // What uPlot is given to draw lines: four curves a line, a scale and an axis a unit.
 
 import uPlot from "uplot";
-import type { Limit } from "../../state/alarms";
-import { range } from "../../state/chart/axes";
-import type { Line } from "../../state/chart/lines";
-import { axis } from "../../state/numbers";
-import { ticks } from "../../state/words";
-import { colourOf, dashOf, style } from "./palette";
+import type { Limit } from "../../../state/alarms";
+import { range } from "../../../state/chart/axes";
+import type { Line } from "../../../state/chart/lines";
+import { axis } from "../../../state/numbers";
+import { ticks } from "../../../state/words";
+import { colourOf, dashOf, style } from "../palette";
 
 /** What the options depend on. */
 export interface Shown {
