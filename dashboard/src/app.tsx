@@ -6,7 +6,7 @@ import { Live } from "./load/live";
 import { Questions } from "./load/questions/page";
 import type { Act } from "./render/act";
 import { Page } from "./render/page";
-import { Store } from "./state/model";
+import { outdated, Store } from "./state/model";
 import { type Route, read, write } from "./state/route";
 
 const store = new Store((act) => (document.hidden ? window.setTimeout(act, 250) : requestAnimationFrame(act)));
@@ -32,8 +32,7 @@ const act: Act = {
       hidden: new Set(hidden.has(series) ? [...hidden].filter((name) => name !== series) : [...hidden, series]),
     })),
   mark: (marking) => store.change(() => ({ marking })),
-  refreshChart: () =>
-    store.change(({ chart, chartEvents }) => ({ chart: { ...chart, key: "" }, chartEvents: { ...chartEvents, key: "" } })),
+  refreshChart: () => store.change(({ chart, chartEvents }) => ({ chart: outdated(chart), chartEvents: outdated(chartEvents) })),
   say: (text) => {
     spoken.textContent = text;
   },
@@ -42,7 +41,7 @@ const act: Act = {
 function arrive(): void {
   const route = read(location.hash);
   const other = route.page !== store.state.route.page;
-  store.change(({ marking }) => ({ route, cursor: null, error: "", marking: other ? null : marking }));
+  store.change(({ marking }) => ({ route, cursor: null, marking: other ? null : marking }));
   if (other) window.scrollTo(0, 0);
 }
 

@@ -30,7 +30,9 @@ export function merged(state: State, sensor = "", kind = ""): LogEvent[] {
 
 /** Events as rows. */
 export function EventTable({ events, state }: { events: readonly LogEvent[]; state: State }) {
-  if (!events.length) return <Empty>{state.events.busy ? "Asking sensorlogd …" : "Nothing happened."}</Empty>;
+  const { data, error } = state.events;
+  if (!events.length && error) return null; // the head of the page says it
+  if (!events.length) return <Empty>{data ? "Nothing happened." : "Asking sensorlogd …"}</Empty>;
   return (
     <table class="wide">
       <thead>

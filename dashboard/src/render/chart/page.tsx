@@ -116,7 +116,9 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
         {!route.series.length ? (
           <Empty>Choose series above.</Empty>
         ) : !data ? (
-          <Empty>Asking sensorlogd …</Empty>
+          chart.error ? null : (
+            <Empty>Asking sensorlogd …</Empty>
+          )
         ) : !lines.length && !data.unknown.length && !chart.busy ? (
           <Empty>There are no readings in this range.</Empty>
         ) : null}
