@@ -12,9 +12,12 @@ import { type Route, read, write } from "./state/route";
 const store = new Store((act) => (document.hidden ? window.setTimeout(act, 250) : requestAnimationFrame(act)));
 const questions = new Questions(store);
 const curves = new Curves(store);
-const live = new Live(store, (series) => {
-  questions.news(series);
-  curves.news(series);
+const live = new Live(store, {
+  news: (series) => {
+    questions.news(series);
+    curves.news(series);
+  },
+  missed: curves.missed,
 });
 const root = document.getElementById("app") as HTMLElement;
 const spoken = document.getElementById("spoken") as HTMLElement;
@@ -25,7 +28,7 @@ const act: Act = {
     else history.pushState(null, "", write(route));
     arrive();
   },
-  curve: curves.want,
+  curve: curves.cameIntoSight,
   cursor: (at) => store.change((state) => (state.cursor === at ? null : { cursor: at })),
   toggle: (series) =>
     store.change(({ hidden }) => ({

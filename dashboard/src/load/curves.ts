@@ -2,7 +2,7 @@
 // for again.
 
 import type { BucketColumns } from "../state/frame";
-import type { Curve, Store } from "../state/model";
+import { type Curve, everyChannel, type Store } from "../state/model";
 import { seriesOf } from "../state/series";
 import { ApiError, ask, iso } from "./api";
 import type { Reading } from "./types";
@@ -23,8 +23,21 @@ export class Curves {
   constructor(private readonly store: Store) {}
 
   /** A curve has come into sight; it is asked for together with the others that have. */
-  readonly want = (series: string): void => {
-    if (!this.store.state.curves.has(series)) this.together([series], TOGETHER_MS);
+  readonly cameIntoSight = (series: string): void => {
+    if (!this.store.state.curves.has(series)) this.askSoon([series], TOGETHER_MS);
+  };
+
+  /** Readings may be missing: all curves are asked for again. Where none is shown they are forgotten until one comes into sight. */
+  readonly missed = (): void => {
+    const { state } = this.store;
+    const shown = state.route.page === "overview" || state.route.page === "sensor";
+    const known = new Set(everyChannel(state).map((channel) => channel.series));
+    if (!shown) this.store.change(() => ({ curves: new Map() }));
+    else
+      this.askSoon(
+        [...state.curves.keys()].filter((name) => known.has(name)),
+        TOGETHER_MS,
+      );
   };
 
   /** Readings have come; by how much counters rose does not follow from them alone: asked for again, each minute at most. */
@@ -34,10 +47,10 @@ export class Curves {
     const outdated = [...series].filter(
       (name) => isOutdated(curves.get(name), now) && !this.wanted.has(name) && !this.asking.has(name),
     );
-    if (outdated.length) this.together(outdated, TOGETHER_MS);
+    if (outdated.length) this.askSoon(outdated, TOGETHER_MS);
   };
 
-  private together(series: readonly string[], wait: number): void {
+  private askSoon(series: readonly string[], wait: number): void {
     for (const name of series) this.wanted.add(name);
     window.clearTimeout(this.soon);
     this.soon = window.setTimeout(() => void this.ask(), wait);
@@ -48,17 +61,17 @@ export class Curves {
     this.wanted.clear();
     for (const name of names) this.asking.add(name);
     try {
-      for (let at = 0; at < names.length; at += AT_ONCE) await this.some(names.slice(at, at + AT_ONCE));
+      for (let at = 0; at < names.length; at += AT_ONCE) await this.askFor(names.slice(at, at + AT_ONCE));
     } catch (error) {
       if (!(error instanceof ApiError)) console.error(error);
       const missing = names.filter((name) => this.asking.has(name));
-      this.together(missing, AFTER_FAILURE_MS); // or with the next that come into sight
+      this.askSoon(missing, AFTER_FAILURE_MS); // or with the next that come into sight
     } finally {
       for (const name of names) this.asking.delete(name);
     }
   }
 
-  private async some(series: readonly string[]): Promise<void> {
+  private async askFor(series: readonly string[]): Promise<void> {
     const now = Date.now() / 1000 + this.store.state.ahead;
     const answer = await ask("buckets", {
       series,
