@@ -4,7 +4,8 @@
 import type { BucketColumns } from "../state/frame";
 import { type Curve, everyChannel, type Store } from "../state/model";
 import { seriesOf } from "../state/series";
-import { ApiError, ask, iso } from "./api";
+import { ApiError, iso } from "./api";
+import { askBuckets } from "./buckets";
 import type { Reading } from "./types";
 
 const HOUR = 3600;
@@ -73,18 +74,17 @@ export class Curves {
 
   private async askFor(series: readonly string[]): Promise<void> {
     const now = Date.now() / 1000 + this.store.state.ahead;
-    const answer = await ask("buckets", {
+    const answer = await askBuckets({
       series,
       since: iso(now - HOUR),
       until: iso(now),
       every: "1min",
-      shape: "columns",
       agg: "mean,increase",
     });
     for (const name of series) this.asking.delete(name);
     this.store.change((state) => {
       const curves = new Map(state.curves);
-      for (const buckets of answer.series as BucketColumns[]) curves.set(seriesOf(buckets), curveOf(buckets, now));
+      for (const buckets of answer.series) curves.set(seriesOf(buckets), curveOf(buckets, now));
       return { curves };
     });
   }
