@@ -1,6 +1,6 @@
 // Requests to the API. Addresses are relative: the page may lie behind a proxy's prefix.
 
-import { type Answers, PARAMETERS, type Error as Refusal } from "./types";
+import type { Answers, Error as Refusal } from "./types";
 
 /** The message is for people; `code` and `status` are for the page. */
 export class ApiError extends Error {
@@ -15,10 +15,6 @@ export class ApiError extends Error {
 
 /** Parameters of a request; a list repeats its name. */
 export type Query = Record<string, string | number | readonly string[]>;
-
-/** Whether this server has the endpoint, and knows the parameter. */
-export const knows = (endpoint: string, parameter?: string): boolean =>
-  PARAMETERS[endpoint] !== undefined && (parameter === undefined || PARAMETERS[endpoint].includes(parameter));
 
 /** The address of an endpoint, with its parameters, seen from the page. */
 export function address(path: string, query: Query = {}): string {

@@ -101,14 +101,16 @@ export function curveOf(buckets: BucketColumns, asked: number): Curve {
 export const isOutdated = (curve: Curve | undefined, now: number): boolean =>
   typeof curve?.counted === "number" && now - curve.counted >= COUNTED_AGAIN_S;
 
-/** The curve of the last hour, extended by a reading from the stream: one point a minute. */
+/**
+ * The curve of the last hour, extended by a reading from the stream: one point a minute. A reading without a value, or one that
+ * failed a test, is not drawn, because the API's mean leaves it out; a minute that has no other is a gap.
+ */
 export function extended(curve: Curve, reading: Reading): Curve {
   const slot = Math.floor(reading.time / STEP) * STEP;
   const from = reading.time - HOUR;
-  const first = curve.time.findIndex((at) => at >= from && at < slot);
-  const end = curve.time.findIndex((at) => at >= slot);
-  const stop = end < 0 ? curve.time.length : end;
-  const keep = first < 0 ? [stop, stop] : [first, stop];
-  const time = [...curve.time.slice(keep[0], keep[1]), slot];
-  return { ...curve, time, value: [...curve.value.slice(keep[0], keep[1]), reading.value] };
+  const drawn = curve.time.map((at, row) => [at, curve.value[row] ?? null] as const);
+  const earlier = drawn.filter(([at]) => at >= from && at < slot);
+  const counts = reading.value !== null && !reading.quality.startsWith("fail");
+  const value = counts ? reading.value : (drawn.find(([at]) => at === slot)?.[1] ?? null);
+  return { ...curve, time: [...earlier.map(([at]) => at), slot], value: [...earlier.map(([, before]) => before), value] };
 }

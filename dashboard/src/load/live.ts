@@ -3,7 +3,7 @@
 import { type LogEvent, outdated, type Store } from "../state/model";
 import { seriesOf } from "../state/series";
 import { extended } from "./curves";
-import { CommonQuestions, type Report, reported } from "./questions/common";
+import { CommonQuestions, isNewer, type Report, reported } from "./questions/common";
 import { listen } from "./stream";
 import type { Latest, Reading } from "./types";
 
@@ -129,7 +129,7 @@ export class Live {
         const name = seriesOf(reading);
         names.add(name);
         const before = latest.get(name);
-        if (!before || before.time <= reading.time) latest.set(name, { ...reading, age_s: 0, state: "ok" });
+        if (!before || isNewer(reading, before, state.now)) latest.set(name, { ...reading, age_s: 0, state: "ok" });
         const curve = curves.get(name);
         if (curve) curves.set(name, extended(curve, reading));
       }

@@ -2,6 +2,7 @@
 
 import type { Database, Status } from "../load/types";
 import type { State } from "../state/model";
+import { measuresParts } from "../state/parameters";
 import { to } from "../state/route";
 import { duration, plural, size, time } from "../state/words";
 import type { Act } from "./act";
@@ -114,12 +115,10 @@ export function DatabasePage({ state, act }: { state: State; act: Act }) {
         <p>
           <button
             type="button"
-            disabled={state.database.busy || state.route.more["parts"] === "1"}
+            disabled={state.database.busy || measuresParts(state.route)}
             onClick={() => act.go({ ...state.route, more: { parts: "1" } }, true)}
           >
-            {state.route.more["parts"] === "1" && !state.database.busy
-              ? "It cannot be measured here"
-              : "Measure what it is full of"}
+            {measuresParts(state.route) && !state.database.busy ? "It cannot be measured here" : "Measure what it is full of"}
           </button>{" "}
           <span class="unit">reads the whole file</span>
         </p>

@@ -8,6 +8,8 @@ import { oneAtATime } from "./oneatatime";
 
 /** Clocks of server and browser that differ by less than this, in seconds, count as equal. */
 const SAME_CLOCK_S = 2;
+/** A reading this far after now, in seconds, is dated ahead: its device's clock is wrong. */
+const AHEAD_S = 1;
 /** Without sensors and newest values a page says nothing: after a failure they are asked for anew so soon. */
 const TRIED_ANEW_MS = 2000;
 
@@ -70,10 +72,10 @@ export class CommonQuestions {
   /** A newer value that the stream brought meanwhile stays. */
   private async askLatest(): Promise<void> {
     const rows = (await ask("latest")).latest;
-    this.store.change(({ latest }) => {
+    this.store.change(({ latest, now }) => {
       const newer = (newest: Latest): Latest => {
         const streamed = latest.get(seriesOf(newest));
-        return streamed && streamed.time > newest.time ? streamed : newest;
+        return streamed && streamed.time !== newest.time && isNewer(streamed, newest, now) ? streamed : newest;
       };
       return { latest: new Map(rows.map((newest) => [seriesOf(newest), newer(newest)])) };
     });
@@ -104,6 +106,10 @@ export class CommonQuestions {
     this.store.change(() => ({ alarms }));
   }
 }
+
+/** Whether a reading is newer than the newest one before, at `now`, in seconds: one dated ahead does not hide what comes after it. */
+export const isNewer = (reading: { time: number }, before: { time: number }, now: number): boolean =>
+  before.time <= reading.time || before.time > now + AHEAD_S;
 
 /** The sensors with their states as the reports say. */
 export function reported(sensors: Sensor[] | null, reports: readonly Report[]): Sensor[] | null {

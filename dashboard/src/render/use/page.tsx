@@ -1,7 +1,8 @@
 // Consumption and rain: the increase of counters by hour, day or month, as bars; with a price, the cost.
 
-import { BYS, type By, period } from "../../state/consumption";
+import { period } from "../../state/consumption";
 import { everyChannel, type State } from "../../state/model";
+import { consumptionParameters } from "../../state/parameters";
 import type { Act } from "../act";
 import { useInstead } from "../instead";
 import { Empty } from "../parts/texts";
@@ -14,8 +15,8 @@ export function Use({ state, act }: { state: State; act: Act }) {
   const counters = everyChannel(state).filter((channel) => channel.kind === "counter");
   const [only] = counters;
   if (useInstead(act, !route.series.length && only ? { ...route, series: [only.series] } : null)) return null;
-  const by = (BYS.find(([name]) => name === route.more["by"])?.[0] ?? "1d") as By;
-  const [since, until] = period(by, Number(route.more["at"]) || state.now);
+  const { by, at, price } = consumptionParameters(route, state.now);
+  const [since, until] = period(by, at);
   const counted = state.buckets.data ?? [];
   const shown = { by, since, until };
   return (
@@ -24,7 +25,7 @@ export function Use({ state, act }: { state: State; act: Act }) {
       <Tools state={state} act={act} counters={counters} unit={counted[0]?.unit ?? ""} {...shown} />
       {!counters.length ? <Empty>There is no counter in this log (kind: counter).</Empty> : null}
       {counted.length ? (
-        <Counted counted={counted} price={Number(route.more["price"]) || 0} cost={state.costs.data?.[0]} {...shown} />
+        <Counted counted={counted} price={price} cost={state.costs.data?.[0]} {...shown} />
       ) : state.buckets.busy ? (
         <Empty>Asking sensorlogd …</Empty>
       ) : null}
