@@ -23,6 +23,12 @@ def test_the_types_of_the_api_are_up_to_date() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_kinds_of_events_are_up_to_date() -> None:
+    """If this fails: python dashboard/event_kinds.py"""
+    done = subprocess.run([sys.executable, DASHBOARD / "event_kinds.py", "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_numbers_read_the_same_here_and_there() -> None:
     """The cases that the dashboard's own tests try."""
     cases = json.loads((DASHBOARD / "tests" / "numbers.json").read_text())

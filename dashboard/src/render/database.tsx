@@ -1,11 +1,11 @@
 // The page of the database: its size and growth, work in progress, and incidents.
 
 import type { Database, Status } from "../load/types";
+import { isOfDatabase, levelOfEvent } from "../state/events";
 import type { State } from "../state/model";
 import { to } from "../state/route";
 import { duration, plural, size, time } from "../state/words";
 import type { Act } from "./act";
-import { levelOf } from "./events";
 import { Empty } from "./parts/texts";
 
 /** How it grows, and how far behind its roll-ups are. */
@@ -93,7 +93,7 @@ export function DatabasePage({ state, act }: { state: State; act: Act }) {
   const { work = [], findings = [] } = daemon;
   const parts = Object.entries(daemon.parts ?? {});
   const known = state.database.data;
-  const events = state.recent.filter((event) => /disk|database|corrupt|salvage|incident|web_|rollup|clock/.test(event.kind));
+  const events = state.recent.filter((event) => isOfDatabase(event.kind));
   const rows = daemonRows(state.status, state.now);
   if (known) rows.splice(2, 0, ...grown(known, state.now));
   return (
@@ -175,7 +175,7 @@ export function DatabasePage({ state, act }: { state: State; act: Act }) {
       <ul class="plain">
         {events.map((event) => (
           <li key={event.id}>
-            <time>{time(event.time, state.now)}</time> <b class={levelOf(event.kind)}>{event.kind}</b> {event.detail}
+            <time>{time(event.time, state.now)}</time> <b class={levelOfEvent(event.kind)}>{event.kind}</b> {event.detail}
           </li>
         ))}
         {events.length ? null : <li class="unit">Nothing happened to the database.</li>}

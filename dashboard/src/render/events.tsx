@@ -1,6 +1,7 @@
 // What happened, newest first; new events come by the stream.
 
 import { knows } from "../load/api";
+import { levelOfEvent } from "../state/events";
 import type { LogEvent, State } from "../state/model";
 import { to } from "../state/route";
 import { matches } from "../state/series";
@@ -50,7 +51,7 @@ export function EventTable({ events, state }: { events: readonly LogEvent[]; sta
             </td>
             <td>{event.sensor ? <a href={to("sensor", { sensor: event.sensor })}>{event.sensor}</a> : ""}</td>
             <td>
-              <b class={levelOf(event.kind)}>
+              <b class={levelOfEvent(event.kind)}>
                 <Breakable>{event.kind}</Breakable>
               </b>
             </td>
