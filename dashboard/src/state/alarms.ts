@@ -1,7 +1,7 @@
 // Alarms: which of them need attention, and which of their limits and times are drawn in charts.
 
 import type { Alarm, AlarmPeriod } from "../load/types";
-import type { Line } from "./frame";
+import type { Line } from "./chart/lines";
 import type { Level } from "./health";
 import { text } from "./numbers";
 import { sensorOf } from "./series";

@@ -1,7 +1,7 @@
 // Consumption by hour, day and month: periods, bars, costs.
 
 import type { Cost } from "../load/types";
-import type { BucketColumns } from "./frame";
+import type { BucketColumns } from "./columns";
 import { day, MONTHS } from "./words";
 
 /** How wide a bar is. */

@@ -1,6 +1,6 @@
 // A wind rose: how often the wind blew from each direction, and how fast.
 
-import type { BucketColumns } from "./frame";
+import type { BucketColumns } from "./columns";
 import { nice } from "./scale";
 
 /** The sixteen directions of a rose, clockwise from north. */

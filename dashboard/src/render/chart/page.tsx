@@ -3,8 +3,10 @@
 import { useMemo, useRef } from "preact/hooks";
 import { address, iso } from "../../load/api";
 import { limitsOf, periodsOf } from "../../state/alarms";
+import { pictures } from "../../state/chart/axes";
+import { type Line, line } from "../../state/chart/lines";
+import type { BucketColumns } from "../../state/columns";
 import { levelOfEvent } from "../../state/events";
-import { type BucketColumns, type Line, line, pictures } from "../../state/frame";
 import { type AlarmPeriod, type ChartData, everyChannel, type LogEvent, type State } from "../../state/model";
 import { between, moved, type Route, zoomed } from "../../state/route";
 import { type Channel, seconds, seriesOf } from "../../state/series";

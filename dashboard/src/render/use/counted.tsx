@@ -1,8 +1,8 @@
 // What was counted in a period and what that cost: a sum, bars, a table.
 
 import type { Cost } from "../../load/types";
+import type { BucketColumns } from "../../state/columns";
 import { type Bar, BYS, type By, barsOf, costs, title } from "../../state/consumption";
-import type { BucketColumns } from "../../state/frame";
 import { computed, NOTHING } from "../../state/numbers";
 import { Bars } from "./bars";
 

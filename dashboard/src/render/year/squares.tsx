@@ -1,6 +1,6 @@
 // The picture of a year: one square a day, a column a week, coloured by the value of the day.
 
-import type { BucketColumns } from "../../state/frame";
+import type { BucketColumns } from "../../state/columns";
 import { computed } from "../../state/numbers";
 import { to } from "../../state/route";
 import { share } from "../../state/scale";

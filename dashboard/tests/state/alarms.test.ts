@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Alarm } from "../src/load/types";
-import { isWaiting, limitsOf, nameOf, ofSensor, periodsOf, tally } from "../src/state/alarms";
-import { type Line, range } from "../src/state/frame";
+import type { Alarm } from "../../src/load/types";
+import { isWaiting, limitsOf, nameOf, ofSensor, periodsOf, tally } from "../../src/state/alarms";
+import { range } from "../../src/state/chart/axes";
+import type { Line } from "../../src/state/chart/lines";
 
 const alarm = (more: Partial<Alarm> = {}): Alarm => ({
   alarm: "warm",
