@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isOfDatabase, levelOfEvent } from "../src/state/events";
+import { isOfDatabase, levelOfEvent } from "../../src/state/events";
 
 test("an event is coloured by its severity, whatever words its name is made of", () => {
   const levels = (kinds: string) => [...new Set(kinds.split(" ").map(levelOfEvent))];
