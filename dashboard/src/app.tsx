@@ -8,6 +8,7 @@ import type { Act } from "./render/act";
 import { Page } from "./render/page";
 import { Store } from "./state/model";
 import { type Route, read, write } from "./state/route";
+import { titleOf } from "./state/title";
 
 const store = new Store((act) => (document.hidden ? window.setTimeout(act, 250) : requestAnimationFrame(act)));
 const questions = new Questions(store);
@@ -48,7 +49,8 @@ function arrive(): void {
 
 store.listen((state) => {
   questions.askForPage(state);
-  render(<Page state={state} act={act} />, root);
+  document.title = titleOf(state.route);
+  render(<Page state={store.state} act={act} />, root); // with what asking has changed: answers of another address are gone
   if (!store.state.chart.busy) live.follow();
 });
 window.addEventListener("popstate", arrive);

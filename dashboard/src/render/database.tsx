@@ -27,7 +27,7 @@ export function DatabasePage({ state, act }: { state: State; act: Act }) {
       </dl>
       {known?.parts ? <Parts parts={known.parts} free={known.free_bytes} /> : null}
       {known && !known.parts ? <Measure state={state} act={act} /> : null}
-      <Incidents incidents={known?.incidents ?? null} now={state.now} />
+      <Incidents incidents={known?.incidents ?? null} busy={state.database.busy} now={state.now} />
       <Work daemon={state.status.daemon} />
       {findings.length ? (
         <>
@@ -84,8 +84,16 @@ function Parts({ parts, free }: { parts: Record<string, number>; free: number })
   );
 }
 
-/** What was set aside as damaged; null: not known yet. */
-function Incidents({ incidents, now }: { incidents: Database["incidents"] | null; now: number }) {
+interface IncidentsProps {
+  /** Null: not known. */
+  incidents: Database["incidents"] | null;
+  /** They are being asked for. */
+  busy: boolean;
+  now: number;
+}
+
+/** What was set aside as damaged. */
+function Incidents({ incidents, busy, now }: IncidentsProps) {
   return (
     <>
       <h3>Incidents</h3>
@@ -100,7 +108,9 @@ function Incidents({ incidents, now }: { incidents: Database["incidents"] | null
           ))}
         </ul>
       ) : (
-        <p class="unit">{incidents ? "None: nothing was ever set aside as damaged." : "Asking sensorlogd …"}</p>
+        <p class="unit">
+          {incidents ? "None: nothing was ever set aside as damaged." : busy ? "Asking sensorlogd …" : "Not known."}
+        </p>
       )}
     </>
   );

@@ -7,7 +7,7 @@ import type { Act } from "../act";
 import { useInstead } from "../instead";
 import { Empty } from "../parts/texts";
 import { Counted } from "./counted";
-import { Tools } from "./tools";
+import { ConsumptionTools } from "./tools";
 
 /** The page of consumption. */
 export function Use({ state, act }: { state: State; act: Act }) {
@@ -24,7 +24,7 @@ export function Use({ state, act }: { state: State; act: Act }) {
   return (
     <>
       <h2>Consumption</h2>
-      <Tools state={state} act={act} counters={counters} unit={unit} {...shown} />
+      <ConsumptionTools state={state} act={act} counters={counters} unit={unit} {...shown} />
       {!counters.length ? <Empty>There is no counter in this log (kind: counter).</Empty> : null}
       {counted.length ? (
         counted.map((one) => (
