@@ -10,7 +10,7 @@ import { Store } from "./state/model";
 import { type Route, read, write } from "./state/route";
 import { titleOf } from "./state/title";
 
-const store = new Store((act) => (document.hidden ? window.setTimeout(act, 250) : requestAnimationFrame(act)));
+const store = new Store((draw) => (document.hidden ? window.setTimeout(draw, 250) : requestAnimationFrame(draw)));
 const questions = new Questions(store);
 const curves = new Curves(store);
 const live = new Live(store, (series) => {

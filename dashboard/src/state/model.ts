@@ -130,7 +130,7 @@ export class Store {
   private readonly listeners: ((state: State) => void)[] = [];
   private waiting = false;
 
-  constructor(private readonly soon: (act: () => void) => void) {}
+  constructor(private readonly soon: (draw: () => void) => void) {}
 
   readonly change = (how: Change): void => {
     const changed = how(this.state);
