@@ -8,8 +8,9 @@ import type { Act } from "./render/act";
 import { Page } from "./render/page";
 import { outdated, Store } from "./state/model";
 import { type Route, read, write } from "./state/route";
+import { titleOf } from "./state/title";
 
-const store = new Store((act) => (document.hidden ? window.setTimeout(act, 250) : requestAnimationFrame(act)));
+const store = new Store((draw) => (document.hidden ? window.setTimeout(draw, 250) : requestAnimationFrame(draw)));
 const questions = new Questions(store);
 const curves = new Curves(store);
 const live = new Live(store, {
@@ -50,7 +51,8 @@ function arrive(): void {
 
 store.listen((state) => {
   questions.askForPage(state);
-  render(<Page state={state} act={act} />, root);
+  document.title = titleOf(state.route);
+  render(<Page state={store.state} act={act} />, root); // with what asking has changed: answers of another address are gone
   if (!store.state.chart.busy) live.follow();
 });
 window.addEventListener("popstate", arrive);

@@ -1,6 +1,6 @@
 // Buckets of series, as columns.
 
-import type { BucketColumns } from "../state/frame";
+import type { BucketColumns } from "../state/columns";
 import { fetched, json, type Query } from "./api";
 import type { Answers } from "./types";
 

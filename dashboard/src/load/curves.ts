@@ -1,7 +1,7 @@
 // The small curves of the last hour: asked for when they come into sight, extended by the stream. What counters rose by is asked
 // for again.
 
-import type { BucketColumns } from "../state/frame";
+import type { BucketColumns } from "../state/columns";
 import { type Curve, everyChannel, type Store } from "../state/model";
 import { seriesOf } from "../state/series";
 import { ApiError, iso } from "./api";

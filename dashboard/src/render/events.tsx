@@ -1,5 +1,6 @@
 // What happened, newest first; new events come by the stream.
 
+import { levelOfEvent } from "../state/events";
 import type { LogEvent, State } from "../state/model";
 import { eventParameters } from "../state/parameters";
 import { to } from "../state/route";
@@ -52,7 +53,7 @@ export function EventTable({ events, state }: { events: readonly LogEvent[]; sta
             </td>
             <td>{event.sensor ? <a href={to("sensor", { sensor: event.sensor })}>{event.sensor}</a> : ""}</td>
             <td>
-              <b class={levelOf(event.kind)}>
+              <b class={levelOfEvent(event.kind)}>
                 <Breakable>{event.kind}</Breakable>
               </b>
             </td>

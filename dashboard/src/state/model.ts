@@ -1,7 +1,7 @@
 // All that the page knows. It changes in one place (`change`), and everything that is seen is drawn from it.
 
 import type { Alarm, AlarmPeriod, Channel, Cost, Database, Event, Latest, Sensor, Status } from "../load/types";
-import type { BucketColumns } from "./frame";
+import type { BucketColumns } from "./columns";
 import { type Route, START } from "./route";
 
 export type { Alarm, AlarmPeriod, Sensor };
@@ -165,7 +165,7 @@ export class Store {
   private readonly listeners: ((state: State) => void)[] = [];
   private waiting = false;
 
-  constructor(private readonly soon: (act: () => void) => void) {}
+  constructor(private readonly soon: (draw: () => void) => void) {}
 
   readonly change = (how: Change): void => {
     const changed = how(this.state);

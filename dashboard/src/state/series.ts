@@ -17,7 +17,7 @@ export function matches(name: string, pattern: string, loose = false): boolean {
 
 /** A glob as a regular expression, as the server reads it (Python's fnmatch): [!a] is any character but a; [ without an end is itself. */
 const sourceOf = (glob: string): string =>
-  glob.replace(/\[(!?)(\]?[^\]]*)\]|[^]/g, (part: string, not: string | undefined, members: string | undefined) => {
+  glob.replace(/\[(!?)(\]?[^\]]*)\]|[\s\S]/g, (part: string, not: string | undefined, members: string | undefined) => {
     if (members) return `[${not ? "^" : ""}${members.replace(/[\\\]^]/g, "\\$&")}]`;
     if (part === "*") return ".*";
     return part === "?" ? "." : part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

@@ -1,6 +1,6 @@
 // The questions of a chart: its lines, what happened in its range, and, while it is live, its last steps.
 
-import { type BucketColumns, joined } from "../../state/frame";
+import { type BucketColumns, joined } from "../../state/columns";
 import { type ChartData, type ChartEvents, everyChannel, type State, type Store } from "../../state/model";
 import { bounds, type Route } from "../../state/route";
 import { chosen, seconds, seriesOf } from "../../state/series";

@@ -1,7 +1,7 @@
 // The questions of consumption, of a year of days and of the wind rose: buckets of calendar periods, and what they cost.
 
+import type { BucketColumns } from "../../state/columns";
 import { period } from "../../state/consumption";
-import type { BucketColumns } from "../../state/frame";
 import type { State } from "../../state/model";
 import { consumptionParameters, yearOf } from "../../state/parameters";
 import { bounds } from "../../state/route";

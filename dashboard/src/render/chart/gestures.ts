@@ -1,7 +1,7 @@
 // Gestures on a picture: what a key, the wheel, the pointer and a selection do to it. Those of fingers are in touch.ts.
 
 import type uPlot from "uplot";
-import { type Line, rowAt } from "../../state/frame";
+import { type Line, rowAt } from "../../state/chart/lines";
 import { computed, text } from "../../state/numbers";
 import { time } from "../../state/words";
 

@@ -1,6 +1,6 @@
 // The legend: value at the cursor, and smallest, mean, largest, last of the range.
 
-import { type Line, rowAt } from "../../state/frame";
+import { type Line, rowAt } from "../../state/chart/lines";
 import type { State } from "../../state/model";
 import { computed, NOTHING, text } from "../../state/numbers";
 import type { Act } from "../act";

@@ -2,7 +2,7 @@
 
 import type uPlot from "uplot";
 import type { Limit } from "../../state/alarms";
-import type { Line } from "../../state/frame";
+import type { Line } from "../../state/chart/lines";
 import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
 import { text } from "../../state/numbers";
 import { scaleOf } from "./options";

@@ -2,7 +2,8 @@
 
 import uPlot from "uplot";
 import type { Limit } from "../../state/alarms";
-import { type Line, range } from "../../state/frame";
+import { range } from "../../state/chart/axes";
+import type { Line } from "../../state/chart/lines";
 import { axis } from "../../state/numbers";
 import { ticks } from "../../state/words";
 import { colourOf, dashOf, style } from "./palette";

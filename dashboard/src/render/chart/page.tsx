@@ -3,13 +3,15 @@
 import { useMemo, useRef } from "preact/hooks";
 import { address, iso } from "../../load/api";
 import { limitsOf, periodsOf } from "../../state/alarms";
-import { type BucketColumns, type Line, line, pictures } from "../../state/frame";
+import { pictures } from "../../state/chart/axes";
+import { type Line, line } from "../../state/chart/lines";
+import type { BucketColumns } from "../../state/columns";
+import { levelOfEvent } from "../../state/events";
 import { type AlarmPeriod, type ChartData, everyChannel, type LogEvent, type State } from "../../state/model";
 import { between, moved, type Route, zoomed } from "../../state/route";
 import { type Channel, seconds, seriesOf } from "../../state/series";
 import { plural, span, time, ZONE } from "../../state/words";
 import type { Act } from "../act";
-import { levelOf } from "../events";
 import { Empty } from "../parts/texts";
 import { save } from "./file";
 import type { Gestures } from "./gestures";
@@ -222,7 +224,7 @@ function EventList({ events, state }: { events: readonly LogEvent[]; state: Stat
       <ul class="events">
         {[...events].reverse().map((event) => (
           <li key={event.id}>
-            <time>{time(event.time, state.now)}</time> {event.sensor ?? ""} <b class={levelOf(event.kind)}>{event.kind}</b>{" "}
+            <time>{time(event.time, state.now)}</time> {event.sensor ?? ""} <b class={levelOfEvent(event.kind)}>{event.kind}</b>{" "}
             {event.detail}
           </li>
         ))}

@@ -2,7 +2,7 @@
 
 import { Component, createRef } from "preact";
 import uPlot from "uplot";
-import { align } from "../../state/frame";
+import { align } from "../../state/chart/alignment";
 import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
 import { type Gestures, pointed, pressed, type Spoken, selected, wheeled } from "./gestures";
 import { bands, eventLines, flags, limitLines, marked, shades } from "./marks";

@@ -1,7 +1,7 @@
 // The same numbers as text. A row has values of the same step; where steps begin at different moments they share the coarsest one.
 
 import { useMemo, useState } from "preact/hooks";
-import { type Line, rowAt } from "../../state/frame";
+import { type Line, rowAt } from "../../state/chart/lines";
 import { computed, NOTHING, text } from "../../state/numbers";
 import { time } from "../../state/words";
 

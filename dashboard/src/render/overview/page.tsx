@@ -12,7 +12,7 @@ import { Empty } from "../parts/texts";
 import { Cards } from "./cards";
 import { Groups } from "./groups";
 import { Rows } from "./rows";
-import { Tools } from "./tools";
+import { OverviewTools } from "./tools";
 
 /** More sensors than this are shown as rows, unless cards were chosen. */
 const MANY = 12;
@@ -42,7 +42,9 @@ export function Overview({ state, act }: { state: State; act: Act }) {
   return (
     <>
       <h2 class="unseen">Sensors</h2>
-      {route.kiosk || reports.length <= FEW ? null : <Tools route={route} keys={keys} by={by} rows={rows} choose={choose} />}
+      {route.kiosk || reports.length <= FEW ? null : (
+        <OverviewTools route={route} keys={keys} by={by} rows={rows} choose={choose} />
+      )}
       <Raised state={state} />
       {trouble.length ? (
         <section class="group trouble" aria-label="Needs a look">

@@ -4,7 +4,7 @@ import { overviewParameters } from "../../state/parameters";
 import type { Route } from "../../state/route";
 import { Choice } from "../parts/fields";
 
-interface ToolsProps {
+interface OverviewToolsProps {
   route: Route;
   /** Keys of labels by which sensors can be grouped. */
   keys: readonly string[];
@@ -15,7 +15,7 @@ interface ToolsProps {
 }
 
 /** The tools; each choice is kept in the address. */
-export function Tools({ route, keys, by, rows, choose }: ToolsProps) {
+export function OverviewTools({ route, keys, by, rows, choose }: OverviewToolsProps) {
   return (
     <div class="tools">
       <input

@@ -10,7 +10,7 @@ import { Choice, Written } from "../parts/fields";
 /** Half a day beyond an end of a period is within the next one, whatever the clocks do there: a day of hours is the shortest. */
 const HALF_A_DAY = 43_200;
 
-interface ToolsProps {
+interface ConsumptionToolsProps {
   state: State;
   act: Act;
   counters: readonly Channel[];
@@ -21,7 +21,7 @@ interface ToolsProps {
 }
 
 /** The tools above the bars of [since, until). */
-export function Tools({ state, act, counters, by, since, until, unit }: ToolsProps) {
+export function ConsumptionTools({ state, act, counters, by, since, until, unit }: ConsumptionToolsProps) {
   const { route, now } = state;
   const choose = (more: Record<string, string>, series = route.series) =>
     act.go({ ...route, series, more: { ...route.more, ...more } });

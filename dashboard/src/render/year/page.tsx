@@ -2,11 +2,12 @@
 
 import { everyChannel, type State } from "../../state/model";
 import { yearOf } from "../../state/parameters";
+import { valuesOfDays } from "../../state/year";
 import type { Act } from "../act";
 import { useInstead } from "../instead";
 import { Choice } from "../parts/fields";
 import { Empty } from "../parts/texts";
-import { daysOf, Squares } from "./squares";
+import { Squares } from "./squares";
 
 /** The page of a year. */
 export function Year({ state, act }: { state: State; act: Act }) {
@@ -19,7 +20,7 @@ export function Year({ state, act }: { state: State; act: Act }) {
   const single = route.series.length !== 1 && only ? { ...route, series: [route.series[0] ?? only.series] } : null;
   if (useInstead(act, single)) return null;
   const buckets = state.buckets.data?.[0];
-  const days = buckets ? daysOf(buckets) : new Map<string, number>();
+  const days = buckets ? valuesOfDays(buckets) : new Map<string, number>();
   return (
     <>
       <h2>A year of days</h2>

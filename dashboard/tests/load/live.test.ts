@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Live } from "../src/load/live";
-import { Store } from "../src/state/model";
-import { type Browser, browser, settle } from "./pretend";
+import { Live } from "../../src/load/live";
+import { Store } from "../../src/state/model";
+import { type Browser, browser, settle } from "../pretend";
 
 const SENSOR = { sensor: "a", state: "reading", health: "ok", channels: [{ series: "a.t", retired: null }] };
 const STATUS = { now: Date.now() / 1000, sensors: [], daemon: {}, database: {} };

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { axis, computed, NOTHING, onScale, places, resolution, text } from "../src/state/numbers";
+import { axis, computed, NOTHING, onScale, places, resolution, text } from "../../src/state/numbers";
 
 test("a reading is the shortest text that gives back the double", () => {
   for (const value of [101325.25, 0.1, 20, -0.5, 1e21, 5e-324, 20.122999999999998]) assert.equal(Number(text(value)), value);

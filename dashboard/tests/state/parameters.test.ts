@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { consumptionParameters, eventParameters, measuresParts, overviewParameters, yearOf } from "../src/state/parameters";
-import { read } from "../src/state/route";
+import { consumptionParameters, eventParameters, measuresParts, overviewParameters, yearOf } from "../../src/state/parameters";
+import { read } from "../../src/state/route";
 
 const NOW = 1.8e9;
 

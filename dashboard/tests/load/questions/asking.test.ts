@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { ApiError } from "../src/load/api";
-import { Asking } from "../src/load/questions/asking";
-import { errorsOf, outdated, type State, Store } from "../src/state/model";
-import { read } from "../src/state/route";
-import { type Browser, browser, settle } from "./pretend";
+import { ApiError } from "../../../src/load/api";
+import { Asking } from "../../../src/load/questions/asking";
+import { errorsOf, outdated, type State, Store } from "../../../src/state/model";
+import { read } from "../../../src/state/route";
+import { type Browser, browser, settle } from "../../pretend";
 
 let page: Browser;
 let store: Store;

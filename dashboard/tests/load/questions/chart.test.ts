@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Asking } from "../src/load/questions/asking";
-import { ChartQuestions } from "../src/load/questions/chart";
-import { outdated, type Sensor, Store } from "../src/state/model";
-import { read } from "../src/state/route";
-import { type Asked, type Browser, browser, settle } from "./pretend";
+import { Asking } from "../../../src/load/questions/asking";
+import { ChartQuestions } from "../../../src/load/questions/chart";
+import { outdated, type Sensor, Store } from "../../../src/state/model";
+import { read } from "../../../src/state/route";
+import { type Asked, type Browser, browser, settle } from "../../pretend";
 
 const NAMES = ["a.t", "a.h"];
 const SENSORS = [{ sensor: "a", channels: NAMES.map((series) => ({ series, retired: null })) }] as unknown as Sensor[];

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { listen } from "../src/load/stream";
-import { type Asked, type Browser, browser, settle } from "./pretend";
+import { listen, parse } from "../../src/load/stream";
+import { type Asked, type Browser, browser, settle } from "../pretend";
 
 const NO_NETWORK = "lost: this device is not connected to a network";
 /** Longer than any attempt to connect is waited for. */
@@ -135,4 +135,14 @@ test("a server that is busy, and one that no longer knows the last message, is a
   await connection().answer({}, 400);
   await page.timers.pass(LONG_MS);
   assert.equal(connection().query.get("last_event_id"), null);
+});
+
+test("messages of a stream, in whatever pieces they come", () => {
+  const whole = 'retry: 3000\n\n: \n\nid: 1-2\nevent: readings\ndata: [{"a":1}]\n\nid: 3\nevent: events\ndata: []\n\n';
+  for (let cut = 0; cut <= whole.length; cut += 1) {
+    const messages: string[] = [];
+    const rest = parse(whole.slice(0, cut), (id, kind, data) => messages.push(`${id} ${kind} ${data}`));
+    parse(rest + whole.slice(cut), (id, kind, data) => messages.push(`${id} ${kind} ${data}`));
+    assert.deepEqual(messages, ['1-2 readings [{"a":1}]', "3 events []"]);
+  }
 });

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ApiError, ask, json } from "../src/load/api";
-import { browser } from "./pretend";
+import { type ApiError, ask, json } from "../../src/load/api";
+import { browser } from "../pretend";
 
 const answered = (body: string, status = 200) => json(Promise.resolve(new Response(body, { status })));
 
