@@ -6,8 +6,8 @@ import { Live } from "./load/live";
 import { Questions } from "./load/questions/page";
 import type { Act } from "./render/act";
 import { Page } from "./render/page";
-import { outdated, Store } from "./state/model";
-import { type Route, read, write } from "./state/route";
+import { arrived, outdated, Store } from "./state/model";
+import { type Route, read, toggled, write } from "./state/route";
 import { titleOf } from "./state/title";
 
 const store = new Store((draw) => (document.hidden ? window.setTimeout(draw, 250) : requestAnimationFrame(draw)));
@@ -31,10 +31,7 @@ const act: Act = {
   },
   curve: curves.cameIntoSight,
   cursor: (at) => store.change((state) => (state.cursor === at ? null : { cursor: at })),
-  toggle: (series) =>
-    store.change(({ hidden }) => ({
-      hidden: new Set(hidden.has(series) ? [...hidden].filter((name) => name !== series) : [...hidden, series]),
-    })),
+  toggle: (series) => act.go(toggled(store.state.route, series), true),
   mark: (marking) => store.change(() => ({ marking })),
   refreshChart: () => store.change(({ chart, chartEvents }) => ({ chart: outdated(chart), chartEvents: outdated(chartEvents) })),
   say: (text) => {
@@ -45,7 +42,7 @@ const act: Act = {
 function arrive(): void {
   const route = read(location.hash);
   const other = route.page !== store.state.route.page;
-  store.change(({ marking }) => ({ route, cursor: null, marking: other ? null : marking }));
+  store.change((state) => arrived(state, route));
   if (other) window.scrollTo(0, 0);
 }
 

@@ -47,6 +47,8 @@ export interface ChartData {
   notes: string[];
   since: number;
   until: number;
+  /** When it was asked for, in seconds since 1970 of the server; later than `until` where that is in the past. */
+  asked: number;
 }
 
 /** A page of events. `earlier`: where the next page begins; null: this is the last. */
@@ -84,7 +86,6 @@ export interface State {
   error: string;
   /** Where the pointer is in all charts: a time. */
   cursor: number | null;
-  hidden: ReadonlySet<string>;
   /** A part of the chart that is to be flagged or noted; dragging marks while there is one. */
   marking: Range | null;
 }
@@ -127,7 +128,6 @@ export const beginning = (): State => ({
   database: nothing(),
   error: "",
   cursor: null,
-  hidden: new Set(),
   marking: null,
 });
 
@@ -155,6 +155,13 @@ function questionsOf(state: State): Answered<unknown>[] {
 export const errorsOf = (state: State): string[] => [
   ...new Set([state.error, ...questionsOf(state).map((answered) => answered.error)].filter(Boolean)),
 ];
+
+/** What becomes different by a new route. Nothing is marked on another page, nor in a kiosk, which has no form that would show it. */
+export const arrived = (state: State, route: Route): Partial<State> => ({
+  route,
+  cursor: null,
+  marking: route.page !== state.route.page || route.kiosk ? null : state.marking,
+});
 
 /** Returns what becomes different; null: nothing. */
 export type Change = (state: State) => Partial<State> | null;

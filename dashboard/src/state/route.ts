@@ -10,6 +10,8 @@ export interface Route {
   sensor: string;
   /** Names or globs. */
   series: string[];
+  /** Names of series of a chart that are not drawn; their legend is there, to show them again. */
+  hidden: string[];
   /** Seconds; the view ends now while `until` is null. */
   range: number;
   /** Seconds since 1970. */
@@ -39,13 +41,14 @@ const LONGEST = 100 * 31536000;
 /** Later times, in seconds since 1970, cannot be written in a question: the year 9999 ends there. */
 export const END_OF_TIME_S = 253_402_300_799;
 const USUAL = 21600;
-const OWN = new Set(["s", "range", "since", "until", "compare", "totals", "kiosk"]);
+const OWN = new Set(["s", "hide", "range", "since", "until", "compare", "totals", "kiosk"]);
 
 /** The route of an address that says nothing. */
 export const START: Route = {
   page: "overview",
   sensor: "",
   series: [],
+  hidden: [],
   range: USUAL,
   until: null,
   compare: false,
@@ -70,6 +73,7 @@ export function read(hash: string): Route {
     page,
     sensor: decoded(rest.join("/")),
     series: query.getAll("s"),
+    hidden: query.getAll("hide"),
     range: sound ? range : USUAL,
     until: sound ? until : null,
     compare: query.get("compare") === "1",
@@ -98,6 +102,7 @@ function decoded(text: string): string {
 export function write(route: Route): string {
   const query = new URLSearchParams();
   for (const name of route.series) query.append("s", name);
+  for (const name of route.hidden) query.append("hide", name);
   if (route.until !== null) {
     query.set("since", (route.until - route.range).toFixed(3));
     query.set("until", route.until.toFixed(3));
@@ -110,6 +115,19 @@ export function write(route: Route): string {
 
 /** A link to a page with nothing else chosen. */
 export const to = (page: PageName, how: Partial<Route> = {}): string => write({ ...START, page, ...how });
+
+/** The route with one of its series hidden, or shown again if it was hidden. */
+export function toggled(route: Route, series: string): Route {
+  const others = route.hidden.filter((name) => name !== series);
+  return { ...route, hidden: others.length < route.hidden.length ? others : [...others, series] };
+}
+
+/** The route with these series, by their names; what is hidden of them stays so. */
+export const picked = (route: Route, series: string[]): Route => ({
+  ...route,
+  series,
+  hidden: route.hidden.filter((name) => series.includes(name)),
+});
 
 /** From when to when the view of a route reaches, in seconds since 1970. */
 export function bounds(route: Route, now: number): [number, number] {

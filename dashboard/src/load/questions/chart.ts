@@ -57,10 +57,11 @@ export class ChartQuestions {
   private async buckets(state: State, signal: AbortSignal): Promise<ChartData> {
     const { route } = state;
     const first = this.first(route);
-    const [since, until] = first ? [first.since, first.until] : bounds(route, Date.now() / 1000 + state.ahead);
+    const asked = Date.now() / 1000 + state.ahead;
+    const [since, until] = first ? [first.since, first.until] : bounds(route, asked);
     const { channels, nothing } = chosen(everyChannel(state), route.series);
     const names = state.sensors ? channels.slice(0, MOST_SERIES).map((channel) => channel.series) : route.series;
-    if (!names.length) return { series: [], before: [], unknown: nothing, notes: [], since, until };
+    if (!names.length) return { series: [], before: [], unknown: nothing, notes: [], since, until, asked };
     const [answer, past] = await Promise.all([
       first ? bucketsIn(first.answer) : askBuckets(charted(names, since, until), signal),
       route.compare ? askBuckets(charted(names, since - route.range, until - route.range), signal) : null,
@@ -72,6 +73,7 @@ export class ChartQuestions {
       notes: notesOf(answer, channels.length),
       since,
       until,
+      asked: route.until === null ? until : asked,
     };
   }
 
@@ -119,7 +121,7 @@ export class ChartQuestions {
           this.moved(data.series, since, until, signal),
           this.moved(data.before, since - route.range, until - route.range, signal),
         ]);
-        return { ...data, series, before, since, until };
+        return { ...data, series, before, since, until, asked: now };
       },
       data,
     );

@@ -4,19 +4,19 @@ import { useMemo, useRef } from "preact/hooks";
 import { address, iso } from "../../load/api";
 import { limitsOf, periodsOf } from "../../state/alarms";
 import { pictures } from "../../state/chart/axes";
-import { type Line, line } from "../../state/chart/lines";
+import { eventsShown, linesOf } from "../../state/chart/drawn";
 import type { BucketColumns } from "../../state/columns";
 import { levelOfEvent } from "../../state/events";
 import { type AlarmPeriod, type ChartData, everyChannel, type LogEvent, type State } from "../../state/model";
 import { between, moved, type Route, zoomed } from "../../state/route";
-import { type Channel, seconds, seriesOf } from "../../state/series";
+import { seriesOf } from "../../state/series";
 import { plural, span, time, ZONE } from "../../state/words";
 import type { Act } from "../act";
 import { Empty } from "../parts/texts";
 import { save } from "./file";
 import type { Gestures } from "./gestures";
 import { Legend } from "./legend";
-import { Marking } from "./marking";
+import { Marking } from "./marking/marking";
 import { Picker } from "./picker";
 import { Picture } from "./picture";
 import { Table } from "./table";
@@ -34,16 +34,18 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
   const data = chart.data;
   const known = useKept(useMemo(() => everyChannel(state), [state.sensors, state.former]));
   const lines = useMemo(() => (data ? linesOf(data, known, route.totals) : []), [data, known, route.totals]);
+  const hiddenNames = useKept(route.hidden);
+  const hidden = useMemo(() => new Set(hiddenNames), [hiddenNames]);
   const events = useKept(useMemo(() => eventsShown(state, data), [state.chartEvents, state.recent, data]));
   const loud = useMemo(() => events.filter((event) => !QUIET.has(event.kind) && !event.kind.startsWith("alarm_")), [events]);
   const limits = useKept(
     useMemo(
       () =>
         limitsOf(
-          lines.filter((line) => !state.hidden.has(line.name)),
+          lines.filter((line) => !hidden.has(line.name)),
           state.alarms,
         ),
-      [lines, state.alarms, state.hidden],
+      [lines, state.alarms, hidden],
     ),
   );
   const periods = useKept(useMemo(() => periodsOf(state.chartEvents.data?.periods ?? [], lines), [state.chartEvents, lines]));
@@ -92,21 +94,19 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
           >
             <Picture
               lines={group}
-              colours={group.map((line) => lines.indexOf(line))}
-              maxGaps={group.map((line) => maxGapOf(line, known, data))}
               since={data?.since ?? 0}
               until={data?.until ?? 1}
               events={loud}
               limits={limits}
               periods={periods}
               marking={state.marking}
-              hidden={state.hidden}
+              hidden={hidden}
               rights={rights}
               dark={dark}
               now={state.now}
               gestures={gestures}
             />
-            <Legend lines={group} all={lines} state={state} act={act} step={seconds(first?.step ?? "")} />
+            <Legend lines={group} state={state} act={act} />
           </section>
         ))}
         {data?.notes.map((note) => (
@@ -142,39 +142,6 @@ function useKept<T>(list: readonly T[]): readonly T[] {
   const kept = useRef(list);
   if (list.length !== kept.current.length || list.some((member, at) => member !== kept.current[at])) kept.current = list;
   return kept.current;
-}
-
-/** What happened in the range to what is shown, or to the daemon; what came since by the stream, too. */
-function eventsShown(state: State, data: ChartData | null): LogEvent[] {
-  if (!data?.series.length) return [];
-  const sensors = new Set(data.series.map((buckets) => buckets.sensor));
-  const answered = state.chartEvents.data?.events ?? [];
-  const known = new Set(answered.map((event) => event.id));
-  return [...answered, ...state.recent.filter((event) => !known.has(event.id))].filter(
-    (event) => event.time >= data.since && event.time <= data.until && (event.sensor === null || sensors.has(event.sensor)),
-  );
-}
-
-function linesOf(data: ChartData, known: readonly Channel[], totals: boolean): Line[] {
-  const before = new Map(data.before.map((buckets) => [seriesOf(buckets), buckets]));
-  const shift = data.until - data.since;
-  return data.series.map((buckets) => {
-    const name = seriesOf(buckets);
-    return line(
-      buckets,
-      known.find((channel) => channel.series === name),
-      totals,
-      data.until,
-      before.get(name),
-      shift,
-    );
-  });
-}
-
-/** Seconds between two points that are not yet a gap: the heartbeat of the channel and a step. */
-function maxGapOf(line: Line, known: readonly Channel[], data: ChartData | null): number {
-  const step = seconds(data?.series.find((buckets) => seriesOf(buckets) === line.name)?.step ?? "");
-  return Math.max(known.find((channel) => channel.series === line.name)?.heartbeat_s ?? 60, 0) + step * 1.01;
 }
 
 function caption(data: ChartData | null, state: State): string {

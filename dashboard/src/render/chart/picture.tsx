@@ -4,14 +4,13 @@ import { Component, createRef } from "preact";
 import uPlot from "uplot";
 import { align } from "../../state/chart/alignment";
 import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
+import { bands } from "./bands";
 import { type Gestures, pointed, pressed, type Spoken, selected, wheeled } from "./gestures";
-import { bands, eventLines, flags, limitLines, marked, shades } from "./marks";
-import { areStates, optionsOf, type Shown, scaleOf, unitsOf } from "./options";
+import { eventLines, flags, limitLines, marked, shades } from "./marks";
+import { areStates, looksOf, optionsOf, type Shown, scaleOf, unitsOf } from "./options";
 import { touch } from "./touch";
 
 interface Props extends Shown, Spoken {
-  /** Of each line: seconds between two points that are not yet a gap. */
-  maxGaps: readonly number[];
   events: readonly LogEvent[];
   periods: readonly AlarmPeriod[];
   marking: Range | null;
@@ -44,7 +43,7 @@ export class Picture extends Component<Props> {
   }
 
   shouldComponentUpdate(next: Props): boolean {
-    const { lines, since, until, events, hidden, dark, limits, periods, marking } = this.props;
+    const { lines, since, until, events, hidden, dark, limits, periods, marking, rights } = this.props;
     return (
       next.lines !== lines ||
       next.since !== since ||
@@ -54,7 +53,8 @@ export class Picture extends Component<Props> {
       next.dark !== dark ||
       next.limits !== limits ||
       next.periods !== periods ||
-      next.marking !== marking
+      next.marking !== marking ||
+      next.rights !== rights
     );
   }
 
@@ -94,13 +94,9 @@ export class Picture extends Component<Props> {
   }
 
   private make(): void {
-    const { lines, since, until, maxGaps, dark, hidden } = this.props;
-    const wanted = JSON.stringify([
-      lines.map((line) => [line.name, line.unit, line.kind, line.before !== null]),
-      dark,
-      [...hidden],
-    ]);
-    const { time: times, columns } = align(lines, maxGaps);
+    const { lines, since, until, dark } = this.props;
+    const wanted = looksOf(this.props, dark);
+    const { time: times, columns } = align(lines);
     const data = [times, ...columns] as unknown as uPlot.AlignedData;
     if (wanted !== this.drawn || !this.plot) {
       this.plot?.destroy();
@@ -147,11 +143,11 @@ export class Picture extends Component<Props> {
   }
 
   private marks(plot: uPlot): void {
-    const { lines, maxGaps, events, limits, hidden, colours } = this.props;
+    const { lines, events, limits, hidden } = this.props;
     const shown = lines.filter((line) => !hidden.has(line.name));
     const element = this.element();
     const units = unitsOf(lines);
-    if (areStates(lines)) bands(plot, lines, maxGaps, colours[0] ?? 0);
+    if (areStates(lines)) bands(plot, shown);
     else
       element.dataset["limits"] = limitLines(
         plot,
