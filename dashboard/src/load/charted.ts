@@ -32,7 +32,6 @@ export const points = (): number =>
 export const charted = (series: readonly string[], since: number, until: number): Query => ({
   series,
   max_points: points(),
-  shape: "columns",
   agg: AGGREGATES,
   tz: ZONE,
   since: iso(since),

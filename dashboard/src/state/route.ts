@@ -38,6 +38,8 @@ export const PRESETS: readonly (readonly [string, number])[] = [
 const PAGES: readonly PageName[] = ["sensor", "chart", "events", "alarms", "use", "year", "rose", "database"];
 const SHORTEST = 1;
 const LONGEST = 100 * 31536000;
+/** Later times, in seconds since 1970, cannot be written in a question: the year 9999 ends there. */
+export const END_OF_TIME_S = 253_402_300_799;
 const USUAL = 21600;
 const OWN = new Set(["s", "hide", "range", "since", "until", "compare", "totals", "kiosk"]);
 
@@ -60,13 +62,13 @@ export const START: Route = {
  * (`until`) begins at `since`, or, without that, as long before its end as `range` says.
  */
 export function read(hash: string): Route {
-  const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?");
-  const query = new URLSearchParams(search);
+  const [path = ""] = hash.replace(/^#\/?/, "").split("?");
+  const query = new URLSearchParams(hash.includes("?") ? hash.slice(hash.indexOf("?")) : ""); // another ? may stand in a value
   const [first = "", ...rest] = path.split("/");
   const page = PAGES.find((known) => known === first) ?? "overview";
   const [since, until] = [numberIn(query, "since"), numberIn(query, "until")];
   const range = until !== null && since !== null ? until - since : (numberIn(query, "range") ?? USUAL);
-  const sound = range >= SHORTEST && range <= LONGEST;
+  const sound = range >= SHORTEST && range <= LONGEST && Math.abs(until ?? 0) <= END_OF_TIME_S;
   return {
     page,
     sensor: decoded(rest.join("/")),

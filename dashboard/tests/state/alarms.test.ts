@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Alarm } from "../../src/load/types";
-import { isWaiting, limitsOf, nameOf, ofSensor, periodsOf, tally } from "../../src/state/alarms";
+import { ALL, choicesOf, isWaiting, limitsOf, nameOf, ofSensor, periodsOf, tally } from "../../src/state/alarms";
 import { range } from "../../src/state/chart/axes";
 import type { Line } from "../../src/state/chart/lines";
 
@@ -105,4 +105,17 @@ test("an alarm of a sensor's events stands on the page of that sensor alone", ()
   const pages = ["s1", "s10", "s100", ""].filter((sensor) => ofSensor(events, sensor));
   assert.deepEqual(pages, ["s10"]);
   assert.ok(ofSensor(alarm(), "freezer"));
+});
+
+test("an alarm that was chosen and is acknowledged elsewhere stays chosen, so that all others can be chosen instead of it", () => {
+  const [one, two] = [alarm({ alarm: "a", series: "" }), alarm({ alarm: "b" })];
+  const values = (chosen: string, ...waiting: Alarm[]) => choicesOf(waiting, chosen).map(([value]) => value);
+  assert.deepEqual(values(ALL, one, two), [ALL, "a/", "b/freezer.temperature"]);
+  assert.deepEqual(values("a/", one, two), [ALL, "a/", "b/freezer.temperature"]);
+  assert.deepEqual(values("a/", two), [ALL, "a/", "b/freezer.temperature"]);
+  assert.deepEqual(choicesOf([two], "a/")[1], ["a/", "a/, acknowledged meanwhile"]);
+  assert.deepEqual(choicesOf([one], ALL), [
+    [ALL, "this alarm"],
+    ["a/", "a of the daemon"],
+  ]);
 });

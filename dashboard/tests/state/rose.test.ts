@@ -18,3 +18,15 @@ test("a rose adds up to one", () => {
     [1.5, 2, 4, 10, 0.025],
   );
 });
+
+const columns = (mean: number[]) => ({ time: mean.map((_, row) => row), mean }) as unknown as BucketColumns;
+
+test("where the wind never blew, all of it is calm", () => {
+  const wind = rose(columns([0, 0, 0, 0]), columns([0, 90, 180, 270]));
+  assert.deepEqual([wind.calm, wind.steps, wind.shares.flat().some(Boolean)], [1, 4, false]);
+});
+
+test("up to a fiftieth of the fastest wind is calm", () => {
+  const wind = rose(columns([10, 0.2, 0.21, 0]), columns([0, 0, 0, 0]));
+  assert.deepEqual([wind.calm, wind.shares[0]?.[0]], [0.5, 0.25]);
+});

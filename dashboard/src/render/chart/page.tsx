@@ -6,12 +6,12 @@ import { limitsOf, periodsOf } from "../../state/alarms";
 import { pictures } from "../../state/chart/axes";
 import { eventsShown, linesOf } from "../../state/chart/drawn";
 import type { BucketColumns } from "../../state/columns";
+import { levelOfEvent } from "../../state/events";
 import { type AlarmPeriod, type ChartData, everyChannel, type LogEvent, type State } from "../../state/model";
 import { between, moved, type Route, zoomed } from "../../state/route";
 import { seriesOf } from "../../state/series";
 import { plural, span, time, ZONE } from "../../state/words";
 import type { Act } from "../act";
-import { levelOf } from "../events";
 import { Empty } from "../parts/texts";
 import { save } from "./file";
 import { Legend } from "./legend";
@@ -118,7 +118,9 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
         {!route.series.length ? (
           <Empty>Choose series above.</Empty>
         ) : !data ? (
-          <Empty>Asking sensorlogd …</Empty>
+          chart.error ? null : (
+            <Empty>Asking sensorlogd …</Empty>
+          )
         ) : !lines.length && !data.unknown.length && !chart.busy ? (
           <Empty>There are no readings in this range.</Empty>
         ) : null}
@@ -189,7 +191,7 @@ function EventList({ events, state }: { events: readonly LogEvent[]; state: Stat
       <ul class="events">
         {[...events].reverse().map((event) => (
           <li key={event.id}>
-            <time>{time(event.time, state.now)}</time> {event.sensor ?? ""} <b class={levelOf(event.kind)}>{event.kind}</b>{" "}
+            <time>{time(event.time, state.now)}</time> {event.sensor ?? ""} <b class={levelOfEvent(event.kind)}>{event.kind}</b>{" "}
             {event.detail}
           </li>
         ))}

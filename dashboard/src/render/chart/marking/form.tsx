@@ -63,8 +63,8 @@ export function Form({ state, act, names, marking }: { state: State; act: Act; n
     <form class="marking" onSubmit={(event) => event.preventDefault()}>
       <p class="unit">Drag over the picture to mark a part of it, or say from when to when.</p>
       <div class="tools">
-        <Moment name="Mark from" at={since} act={(at) => act.mark({ since: at, until: Math.max(until, at + 1) })} />
-        <Moment name="Mark to" at={until} act={(at) => act.mark({ since: Math.min(since, at - 1), until: at })} />
+        <Moment name="Mark from" at={since} onChosen={(at) => act.mark({ since: at, until: Math.max(until, at + 1) })} />
+        <Moment name="Mark to" at={until} onChosen={(at) => act.mark({ since: Math.min(since, at - 1), until: at })} />
       </div>
       {names.length > 1 ? <Meant names={names} wanted={wanted} hidden={hidden} off={off} setOff={setOff} /> : null}
       <div class="tools">
