@@ -37,6 +37,8 @@ export const PRESETS: readonly (readonly [string, number])[] = [
 ];
 const PAGES: readonly PageName[] = ["sensor", "chart", "events", "alarms", "use", "year", "rose", "database"];
 const SHORTEST = 1;
+/** A live view is not zoomed to less: it would be empty between two readings of most sensors. */
+const SHORTEST_LIVE = 10;
 const LONGEST = 100 * 31536000;
 /** Later times, in seconds since 1970, cannot be written in a question: the year 9999 ends there. */
 export const END_OF_TIME_S = 253_402_300_799;
@@ -146,7 +148,7 @@ export function zoomed(route: Route, now: number, factor: number, around?: numbe
   const [since, until] = bounds(route, now);
   const at = around ?? (since + until) / 2;
   if (route.until === null && around === undefined)
-    return { ...route, range: Math.min(Math.max(route.range * factor, 10), LONGEST) };
+    return { ...route, range: Math.min(Math.max(route.range * factor, SHORTEST_LIVE), LONGEST) };
   return between(route, at - (at - since) * factor, at + (until - at) * factor);
 }
 

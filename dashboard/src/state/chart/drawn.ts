@@ -15,6 +15,16 @@ export function linesOf(data: ChartData, known: readonly Channel[], totals: bool
   });
 }
 
+/** Those of the lines that are drawn. */
+export const shownOf = (lines: readonly Line[], hidden: ReadonlySet<string>): Line[] =>
+  lines.filter((line) => !hidden.has(line.name));
+
+/** What happens each day, and so is listed but not marked. */
+const QUIET = new Set(["connected", "started", "stopped", "config_reloaded"]);
+
+/** Whether an event has a mark in the pictures; alarms have their times shaded. */
+export const isMarked = ({ kind }: { kind: string }): boolean => !QUIET.has(kind) && !kind.startsWith("alarm_");
+
 /** What happened in the range to what is shown, or to the daemon; what came since by the stream, too. */
 export function eventsShown(state: Pick<State, "chartEvents" | "recent">, data: ChartData | null): LogEvent[] {
   if (!data?.series.length) return [];

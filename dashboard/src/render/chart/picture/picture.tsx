@@ -10,6 +10,16 @@ import { eventLines, flags, limitLines, marked, shades } from "./marks";
 import { areStates, looksOf, optionsOf, type Shown, scaleOf, unitsOf } from "./options";
 import { touch } from "./touch";
 
+/** Sizes in CSS pixels. A picture is as wide as its place, but not less than this: uPlot needs room for its axes. */
+const NARROWEST_PX = 200;
+/** Of states: so much for each band, and so much for the axis of time and the rim. */
+const BAND_PX = 34;
+const AROUND_BANDS_PX = 60;
+/** Of lines: this share of the window's height, so that a picture and its legend are seen together, within bounds. */
+const OF_WINDOW = 0.46;
+const TALLEST_PX = 380;
+const LOWEST_PX = 220;
+
 interface Props extends Shown, Spoken {
   events: readonly LogEvent[];
   periods: readonly AlarmPeriod[];
@@ -84,13 +94,13 @@ export class Picture extends Component<Props> {
   }
 
   private width(): number {
-    return Math.max(this.element().clientWidth, 200);
+    return Math.max(this.element().clientWidth, NARROWEST_PX);
   }
 
   private height(): number {
     const { lines } = this.props;
-    if (areStates(lines)) return 34 * lines.length + 60;
-    return Math.max(Math.min(window.innerHeight * 0.46, 380), 220);
+    if (areStates(lines)) return BAND_PX * lines.length + AROUND_BANDS_PX;
+    return Math.max(Math.min(window.innerHeight * OF_WINDOW, TALLEST_PX), LOWEST_PX);
   }
 
   private make(): void {
