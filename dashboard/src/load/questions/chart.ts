@@ -7,7 +7,7 @@ import { chosen, seconds, seriesOf } from "../../state/series";
 import { time, ZONE } from "../../state/words";
 import { ApiError, ask, iso } from "../api";
 import { askBuckets, type BucketsAnswer, bucketsIn } from "../buckets";
-import { AGGREGATES, charted, type First, keyOf, MOST_SERIES, plain, points } from "../charted";
+import { AGGREGATES, type AskedEarly, charted, keyOf, MOST_SERIES, plain, points } from "../charted";
 import type { Asking } from "./asking";
 
 /** While readings come, a live chart is refreshed each time it gains a point, but not sooner and not later than this. */
@@ -56,14 +56,14 @@ export class ChartQuestions {
 
   private async buckets(state: State, signal: AbortSignal): Promise<ChartData> {
     const { route } = state;
-    const first = this.first(route);
+    const early = this.askedEarly(route);
     const asked = Date.now() / 1000 + state.ahead;
-    const [since, until] = first ? [first.since, first.until] : bounds(route, asked);
+    const [since, until] = early ? [early.since, early.until] : bounds(route, asked);
     const { channels, nothing } = chosen(everyChannel(state), route.series);
     const names = state.sensors ? channels.slice(0, MOST_SERIES).map((channel) => channel.series) : route.series;
     if (!names.length) return { series: [], before: [], unknown: nothing, notes: [], since, until, asked };
     const [answer, past] = await Promise.all([
-      first ? bucketsIn(first.answer) : askBuckets(charted(names, since, until), signal),
+      early ? bucketsIn(early.answer) : askBuckets(charted(names, since, until), signal),
       route.compare ? askBuckets(charted(names, since - route.range, until - route.range), signal) : null,
     ]);
     return {
@@ -78,10 +78,10 @@ export class ChartQuestions {
   }
 
   /** What was asked for before this script was there, once: only for the address of that time. */
-  private first(route: Route): First | undefined {
-    const first = window.sensorlogdFirst;
-    delete window.sensorlogdFirst;
-    return first?.key === keyOf(route) ? first : undefined;
+  private askedEarly(route: Route): AskedEarly | undefined {
+    const early = window.sensorlogdAskedEarly;
+    delete window.sensorlogdAskedEarly;
+    return early?.key === keyOf(route) ? early : undefined;
   }
 
   private async eventsBeside(state: State, signal: AbortSignal): Promise<ChartEvents> {
