@@ -1,6 +1,6 @@
 // Requests to the API. Addresses are relative: the page may lie behind a proxy's prefix.
 
-import type { Answers, Error as Refusal } from "./types";
+import type { Answers, Changes, Error as Refusal } from "./types";
 
 /** The message is for people; `code` and `status` are for the page. */
 export class ApiError extends Error {
@@ -34,14 +34,14 @@ export const fetched = (path: keyof Answers, query: Query = {}, signal?: AbortSi
   fetch(address(path, { time: "s", ...query }), { signal: signal ?? null, headers: { Accept: "application/json" } });
 
 /** Request a change; returns the answer. Throws ApiError. */
-export const send = (path: string, body: object): Promise<unknown> =>
-  json(
-    fetch(address(path), {
-      method: "POST",
-      headers: { Accept: "application/json", "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    }),
-  );
+export async function send<K extends keyof Changes>(path: K, body: Changes[K]["body"]): Promise<Changes[K]["answer"]> {
+  const answer = fetch(address(path), {
+    method: "POST",
+    headers: { Accept: "application/json", "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return (await json(answer)) as Changes[K]["answer"];
+}
 
 /** What a question is answered with. Throws ApiError; an AbortError is passed on as it is. */
 export async function json(asked: Promise<Response>): Promise<unknown> {

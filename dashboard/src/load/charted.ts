@@ -42,8 +42,8 @@ export const charted = (series: readonly string[], since: number, until: number)
 export const plain = (series: readonly string[]): boolean =>
   series.length > 0 && series.length <= MOST_SERIES && series.every((name) => /^[^*?[\]]+\.[^*?[\]]+$/.test(name));
 
-/** What was asked for while the page's script was on its way: see first.ts. `key`: the address of the chart. */
-export interface First {
+/** A question that was asked while the page's script was on its way: see askedearly.ts. `key`: the address of the chart. */
+export interface AskedEarly {
   key: string;
   since: number;
   until: number;
@@ -52,6 +52,6 @@ export interface First {
 
 declare global {
   interface Window {
-    sensorlogdFirst?: First;
+    sensorlogdAskedEarly?: AskedEarly;
   }
 }

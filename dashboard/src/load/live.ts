@@ -3,7 +3,7 @@
 import { type LogEvent, outdated, type Store } from "../state/model";
 import { seriesOf } from "../state/series";
 import { extended } from "./curves";
-import { CommonQuestions, isNewer, type Report, reported } from "./questions/common";
+import { CommonQuestions, continued, isNewer, type Report, reported } from "./questions/common";
 import { listen } from "./stream";
 import type { Latest, Reading } from "./types";
 
@@ -17,8 +17,6 @@ const STATUS_EACH_S = 30;
 const NO_READINGS_S = 10;
 /** Readings that the stream has left out are made up for so often at most: an import leaves some out four times a second. */
 const MADE_UP_EACH_MS = 5000;
-/** Events that the page remembers of those that came by the stream: the last ones. */
-const KEPT_EVENTS = 500;
 
 /** Who is told of readings. */
 export interface Followers {
@@ -91,14 +89,11 @@ export class Live {
 
   /**
    * The stream is there again. Of a long break, and of any in which the server began anew, it tells readings at most: no events,
-   * no states of sensors. So all of that is asked for; what was heard before the break must not stand beside it with a hole between.
+   * no states of sensors. So all of that is asked for.
    */
   private resumed(): void {
-    this.store.change(({ events, chartEvents }) => ({
-      recent: [],
-      events: outdated(events),
-      chartEvents: outdated(chartEvents),
-    }));
+    this.store.change(({ events, chartEvents }) => ({ events: outdated(events), chartEvents: outdated(chartEvents) }));
+    void this.common.recentEvents();
     void this.common.sensors();
     void this.common.status();
     this.makeUpSoon();
@@ -139,7 +134,7 @@ export class Live {
   }
 
   private events(events: readonly LogEvent[]): void {
-    this.store.change((state) => ({ recent: [...state.recent, ...events].slice(-KEPT_EVENTS) }));
+    this.store.change(({ recent }) => ({ recent: continued(recent, events) }));
     if (events.some((event) => event.kind === "config_reloaded" || event.kind === "started" || event.kind === "imported"))
       void this.common.sensors();
     // Charts show the times in alarm, so ask for those again.

@@ -10,12 +10,6 @@ import type { Act } from "./act";
 import { Choice, Written } from "./parts/fields";
 import { Breakable, Empty } from "./parts/texts";
 
-const BAD = /(failed|lost|corrupt|dropped|damaged|down|error|killed|disk_|full|unreadable|gave|refused|stale|alarm_raised)/;
-const GOOD = /(connected|recovered|returned|salvaged)/;
-
-/** How a kind of event is coloured; empty: not at all. */
-export const levelOf = (kind: string): string => (GOOD.test(kind) ? "good" : BAD.test(kind) ? "bad" : "");
-
 /** The events that were asked for, and those that the stream brought since, newest first. */
 export function merged(state: State, sensor = "", kind = ""): LogEvent[] {
   const asked = state.events.data?.events ?? [];

@@ -129,7 +129,13 @@ test("after a break everything that the stream may have left out is asked for", 
   const before = { sensors: page.of("sensors").length, status: page.of("status").length };
   stream = await opened();
   await stream.send("gap", {});
-  assert.deepEqual(store.state.recent, []);
+  await answer("events", { events: [raised, { ...raised, id: 2 }], earlier: null });
+  await stream.send("events", [
+    { ...raised, id: 2 },
+    { ...raised, id: 3 },
+  ]);
+  const recent = store.state.recent.map((event) => event.id);
+  assert.deepEqual(recent, [1, 2, 3]); // no hole, and none twice
   assert.deepEqual([store.state.events.outdated, store.state.chartEvents.outdated], [true, true]);
   assert.deepEqual([page.of("sensors").length, page.of("status").length], [before.sensors + 1, before.status + 1]);
   await page.timers.pass(0);

@@ -1,8 +1,8 @@
 // What every page needs: sensors, newest values, the state of the daemon, alarms.
 
-import type { Sensor, Store } from "../../state/model";
+import type { LogEvent, Sensor, Store } from "../../state/model";
 import { seriesOf } from "../../state/series";
-import { ApiError, ask } from "../api";
+import { ApiError, ask, iso } from "../api";
 import type { Latest, SensorState, Status } from "../types";
 import { oneAtATime } from "./oneatatime";
 
@@ -13,6 +13,9 @@ const AHEAD_S = 1;
 /** Without sensors and newest values a page says nothing: after a failure they are asked for anew so soon. */
 const TRIED_ANEW_MS = 2000;
 
+/** Events since the page was opened that it remembers: the last ones. */
+const KEPT_EVENTS = 500;
+
 /** What a stream says of a sensor. */
 export type Report = Pick<SensorState, "sensor" | "state" | "health" | "error">;
 
@@ -20,6 +23,7 @@ export type Report = Pick<SensorState, "sensor" | "state" | "health" | "error">;
 export class CommonQuestions {
   /** When the state of the daemon was last asked for, in ms since 1970. */
   statusAt = 0;
+  private readonly openedAt = Date.now();
   private readonly errors = new Map<string, string>();
 
   constructor(private readonly store: Store) {}
@@ -29,6 +33,9 @@ export class CommonQuestions {
 
   /** Asks for the newest value of each series, until there is an answer. */
   readonly latest = oneAtATime(() => this.untilAnswered("latest", () => this.askLatest()));
+
+  /** Asks for what happened since the page was opened, until there is an answer. */
+  readonly recentEvents = oneAtATime(() => this.untilAnswered("recent events", () => this.askRecentEvents()));
 
   /** Asks for the state of the daemon, and for the alarms. */
   readonly status = oneAtATime(async () => {
@@ -81,6 +88,12 @@ export class CommonQuestions {
     });
   }
 
+  private async askRecentEvents(): Promise<void> {
+    const opened = this.openedAt / 1000 + this.store.state.ahead;
+    const { events } = await ask("events", { since: iso(opened), limit: KEPT_EVENTS });
+    this.store.change(({ recent }) => ({ recent: continued(events, recent) }));
+  }
+
   private async askStatus(): Promise<void> {
     const status = await ask("status");
     const ahead = status.now - Date.now() / 1000;
@@ -105,6 +118,12 @@ export class CommonQuestions {
     const { alarms } = await ask("alarms");
     this.store.change(() => ({ alarms }));
   }
+}
+
+/** Events in the order in which they happened, with those of `more` that are later; no more than are kept, the last ones. */
+export function continued(events: readonly LogEvent[], more: readonly LogEvent[]): LogEvent[] {
+  const last = events.at(-1)?.id ?? -1;
+  return [...events, ...more.filter((event) => event.id > last)].slice(-KEPT_EVENTS);
 }
 
 /** Whether a reading is newer than the newest one before, at `now`, in seconds: one dated ahead does not hide what comes after it. */

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { keyOf } from "../../../src/load/charted";
 import { Asking } from "../../../src/load/questions/asking";
 import { ChartQuestions } from "../../../src/load/questions/chart";
 import { outdated, type Sensor, Store } from "../../../src/state/model";
@@ -133,4 +134,41 @@ test("a chart that is outdated is asked for whole", async () => {
   assert.equal(store.state.chart.busy, true);
   assert.ok(store.state.chart.data);
   assert.equal(buckets(1).query.get("every"), null);
+});
+
+test("a live chart that was refused is asked for whole a minute later; its error stays until then", async () => {
+  await go("#/chart?s=a.t&range=3600");
+  await buckets(0).answer({ series: [columns([60])] });
+  await settle();
+  await go("#/chart?s=a.t&range=7200");
+  await buckets(1).answer({ error: { code: "takes_too_long", message: "this takes too long" } }, 422);
+  await settle();
+  questions.news(new Set(["a.t"]));
+  assert.equal(store.state.chart.error, "this takes too long");
+  await page.timers.pass(60_000);
+  assert.equal(page.of("buckets").length, 3);
+  assert.equal(buckets(2).query.get("every"), null);
+});
+
+test("after a long sleep no more of a live chart is asked for than is shown", async () => {
+  const now = Math.floor(Date.now() / 1000);
+  await go("#/chart?s=a.t&range=3600");
+  await buckets(0).answer({ series: [columns([now - 200_000, now - 199_940])] });
+  await settle();
+  questions.news(new Set(["a.t"]));
+  await page.timers.pass(60_000);
+  assert.ok(seconds(buckets(1), "since") >= now - 3600 - 120);
+});
+
+test("what was asked early is taken once, for the address that it was asked for", async () => {
+  const answer = Promise.resolve(new Response(JSON.stringify({ series: [columns([60])] })));
+  const early = { key: keyOf(read("#/chart?s=a.t&range=3600")), since: 0, until: 3600, answer };
+  window.sensorlogdAskedEarly = early;
+  await go("#/chart?s=a.t&range=3600");
+  await settle();
+  assert.equal(page.of("buckets").length, 0);
+  assert.deepEqual([store.state.chart.data?.until, window.sensorlogdAskedEarly], [3600, undefined]);
+  window.sensorlogdAskedEarly = early;
+  await go("#/chart?s=a.t&range=7200");
+  assert.equal(page.of("buckets").length, 1);
 });

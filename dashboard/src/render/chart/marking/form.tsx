@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { ApiError } from "../../../load/api";
-import { flag, type Marked, note, QUALITIES, undo } from "../../../load/changes";
+import { flag, type Marked, note, QUALITIES, type Quality, undo } from "../../../load/changes";
 import type { Range, State } from "../../../state/model";
 import { plural, time } from "../../../state/words";
 import type { Act } from "../../act";
@@ -40,7 +40,7 @@ function useChange(onMade: () => void) {
 /** The form itself; `names`: the series of the chart, of which those that are drawn are meant unless they are unticked. */
 export function Form({ state, act, names, marking }: { state: State; act: Act; names: readonly string[]; marking: Range }) {
   const [off, setOff] = useState<ReadonlySet<string>>(new Set());
-  const [quality, setQuality] = useState<string>("fail");
+  const [quality, setQuality] = useState<Quality>("fail");
   const [why, setWhy] = useState("");
   const [by, setBy] = useYourName();
   const [made, setMade] = useState(0);
@@ -134,7 +134,7 @@ function Meant({
 }
 
 /** Flag a range; returns what came of it. Throws ApiError. */
-async function flagged(of: Marked, quality: string): Promise<string> {
+async function flagged(of: Marked, quality: Quality): Promise<string> {
   const mended = await flag(of, quality);
   const readings = mended.reduce((sum, one) => sum + one.readings, 0);
   const rest = mended.every((one) => one.done) ? "" : "; the daemon goes on with it";

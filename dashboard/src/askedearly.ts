@@ -9,5 +9,5 @@ if (route.page === "chart" && plain(route.series)) {
   const [since, until] = bounds(route, Date.now() / 1000);
   const answer = fetchBuckets(charted(route.series, since, until));
   answer.catch(() => undefined); // whoever takes it handles that
-  window.sensorlogdFirst = { key: keyOf(route), since, until, answer };
+  window.sensorlogdAskedEarly = { key: keyOf(route), since, until, answer };
 }
