@@ -76,9 +76,9 @@ run:
 # The dashboard is built into the package. Without npm the page that is there stays; without one everything else works.
 dashboard: $(BUILT)
 
-# Its types of the API are made anew where the API can be asked for them; tests/test_dashboard_source.py says when they should have been.
+# Its types of the API and its kinds of events are made anew where sensorlogd can be asked for them; tests/test_dashboard_source.py says when they should have been.
 $(BUILT): dashboard/package.json dashboard/package-lock.json $(wildcard dashboard/*.mjs dashboard/*.json) $(shell find dashboard/src -type f)
-	@if test -e $(BASE); then $(BIN)/python dashboard/api_types.py; fi
+	@if test -e $(BASE); then $(BIN)/python dashboard/api_types.py && $(BIN)/python dashboard/event_kinds.py; fi
 	@if command -v npm >/dev/null; then \
 	    echo 'building the dashboard ...' && cd dashboard && npm ci --silent --no-audit --no-fund && npm run --silent check && npm run --silent build; \
 	elif test ! -e $@; then \

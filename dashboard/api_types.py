@@ -65,23 +65,33 @@ def document() -> str:
     parts = [HEAD]
     for name, schema in found["components"]["schemas"].items():
         parts.append(f"export type {name} = {type_of(schema)};\n")
-    answers, parameters = [], []
+    answers, changes = [], []
     for path, methods in found["paths"].items():
-        operation = methods.get("get")
-        if operation is None or not path.startswith("/api/v1/"):
+        if not path.startswith("/api/v1/"):
             continue
-        name = operation["operationId"]
-        parameters.append(f"  {name}: [{', '.join(chr(34) + one['name'] + chr(34) for one in operation['parameters'])}],")
-        content = operation["responses"]["200"]["content"].get("application/json")
-        if content is not None:
-            answers.append(f"  {name}: {type_of(content['schema'], '  ')};")
-    parts.append("/** What each endpoint answers. */\nexport type Answers = {\n" + "\n".join(answers) + "\n};\n")
-    parts.append(
-        "/** The parameters that each endpoint knows. */\nexport const PARAMETERS: Record<string, readonly string[]> = {\n"
-        + "\n".join(parameters)
-        + "\n};\n"
-    )
+        for method, operation in methods.items():
+            name, answer = operation["operationId"], _json_of(operation["responses"]["200"])
+            if answer is None:
+                continue  # a stream
+            if method == "get":
+                answers.append(f"  {name}: {type_of(answer, '  ')};")
+            else:
+                sent = {"body": _json_of(operation["requestBody"]), "answer": answer}
+                changes.append(f"  {name}: {object_type({'properties': sent, 'required': tuple(sent)}, '  ')};")
+    parts.append(_named("Answers", "What each endpoint answers.", answers))
+    parts.append(_named("Changes", "What each change is ordered by, and answered with.", changes))
     return "\n".join(parts)
+
+
+def _named(name: str, meaning: str, properties: list[str]) -> str:
+    """A type with these properties, each a line, under a name."""
+    return f"/** {meaning} */\nexport type {name} = {{\n" + "\n".join(properties) + "\n};\n"
+
+
+def _json_of(described: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema of the JSON of a body; None: it is no JSON."""
+    content = described["content"].get("application/json")
+    return None if content is None else content["schema"]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-// Bundles the dashboard into the package: sensorlogd/web/static/{index.html,first.js,app.js,app.css}.
+// Bundles the dashboard into the package: sensorlogd/web/static/{index.html,askedearly.js,app.js,app.css}.
 
 import { copyFile, mkdir } from "node:fs/promises";
 import { build } from "esbuild";
@@ -7,7 +7,7 @@ const target = new URL("../sensorlogd/web/static/", import.meta.url).pathname;
 await mkdir(target, { recursive: true });
 await build({
   entryPoints: [
-    { in: "src/first.ts", out: "first" },
+    { in: "src/askedearly.ts", out: "askedearly" },
     { in: "src/app.tsx", out: "app" },
     { in: "src/render/style/app.css", out: "app" },
   ],

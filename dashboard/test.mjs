@@ -1,4 +1,4 @@
-// Bundles tests/*.test.ts and gives them to node's own test runner.
+// Bundles tests/**/*.test.ts and gives them to node's own test runner.
 
 import { spawnSync } from "node:child_process";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
@@ -7,10 +7,11 @@ import { join } from "node:path";
 import { build } from "esbuild";
 
 const folder = await mkdtemp(join(tmpdir(), "dashboard-tests-"));
-const found = (await readdir("tests")).filter((name) => name.endsWith(".test.ts"));
+const found = (await readdir("tests", { recursive: true })).filter((name) => name.endsWith(".test.ts"));
 await build({
   entryPoints: found.map((name) => `tests/${name}`),
   outdir: folder,
+  outbase: "tests",
   outExtension: { ".js": ".mjs" },
   bundle: true,
   platform: "node",

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 from sensorlogd.notation import numbers
 from sensorlogd.web.answering import api
+from sensorlogd.web.answering.describing import schemas
 
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
 SOURCE = DASHBOARD / "src"
@@ -20,6 +21,12 @@ ORDER = ("state", "load", "render")  # each knows those before it
 def test_the_types_of_the_api_are_up_to_date() -> None:
     """If this fails: python dashboard/api_types.py"""
     done = subprocess.run([sys.executable, DASHBOARD / "api_types.py", "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_kinds_of_events_are_up_to_date() -> None:
+    """If this fails: python dashboard/event_kinds.py"""
+    done = subprocess.run([sys.executable, DASHBOARD / "event_kinds.py", "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -41,6 +48,22 @@ def test_what_the_page_asks_for_beforehand_is_a_question_that_is_answered() -> N
     assert asked
     for endpoint, query in asked:
         assert set(parse_qs(query)) <= set(api.PARAMETERS[endpoint])
+
+
+def test_its_page_explains_every_state_of_a_sensor() -> None:
+    """As the API may say them."""
+    page = (DASHBOARD.parent / "docs" / "dashboard.md").read_text()
+    assert [word for word in schemas.HEALTH["enum"] if f"\n| {word} |" not in page] == []
+
+
+def test_its_map_names_files_that_are_there() -> None:
+    """A path begins at ``dashboard`` or at the root; a bare name means the folder of the one before it."""
+    folder, missing = SOURCE, []
+    for name in re.findall(r"`([\w/.-]+\.(?:tsx?|html|py))`", (DASHBOARD / "README.md").read_text()):
+        if "/" in name:
+            folder = (DASHBOARD if (DASHBOARD / name).exists() else DASHBOARD.parent) / Path(name).parent
+        missing += [] if (folder / Path(name).name).exists() else [name]
+    assert missing == []
 
 
 def test_it_knows_one_direction() -> None:

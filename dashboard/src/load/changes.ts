@@ -1,10 +1,13 @@
 // Changes that the page requests and the daemon makes: flag a range, undo that, write a note, acknowledge alarms.
 
 import { ask, iso, send } from "./api";
-import type { Mend, Mended } from "./types";
+import type { Changes, Mend, Mended } from "./types";
 
-/** Flags that may be given to a range of readings. */
-export const QUALITIES = ["fail", "suspect", "not_evaluated", "good"] as const;
+/** A flag that may be given to a range of readings. */
+export type Quality = Changes["flag"]["body"]["quality"];
+
+/** All of them. */
+export const QUALITIES: readonly Quality[] = ["fail", "suspect", "not_evaluated", "good"];
 
 /** A range of series, with the note and the name that go with a change. */
 export interface Marked {
@@ -16,24 +19,17 @@ export interface Marked {
 }
 
 /** Give every reading of the range this quality; returns what was changed, by series. Throws ApiError. */
-export const flag = async (of: Marked, quality: string): Promise<Mended[]> =>
-  (
-    (await send("flag", {
-      series: of.series,
-      quality,
-      since: iso(of.since),
-      until: iso(of.until),
-      note: of.note,
-      by: of.by,
-    })) as { mends: Mended[] }
-  ).mends;
+export const flag = async (of: Marked, quality: Quality): Promise<Mended[]> => {
+  const { series, note, by } = of;
+  return (await send("flag", { series: [...series], quality, since: iso(of.since), until: iso(of.until), note, by })).mends;
+};
 
 /** Take back a change, named by its number; returns what was restored. Throws ApiError. */
-export const undo = async (mend: number): Promise<Mended> => (await send("undo", { mend })) as Mended;
+export const undo = (mend: number): Promise<Mended> => send("undo", { mend });
 
 /** Write a note at the beginning of the marked range. Throws ApiError. */
 export const note = async (of: Marked): Promise<void> => {
-  await send("note", { series: of.series, at: iso(of.since), note: of.note, by: of.by });
+  await send("note", { series: [...of.series], at: iso(of.since), note: of.note, by: of.by });
 };
 
 /** The API takes no more alarms in one request. */
@@ -43,8 +39,8 @@ const ACKNOWLEDGED_AT_ONCE = 100;
 export const acknowledge = async (alarms: readonly string[], note: string, by: string): Promise<number> => {
   let done = 0;
   for (let at = 0; at < alarms.length; at += ACKNOWLEDGED_AT_ONCE) {
-    const answer = await send("ack", { alarms: alarms.slice(at, at + ACKNOWLEDGED_AT_ONCE), note, by });
-    done += (answer as { acknowledged: string[] }).acknowledged.length;
+    const { acknowledged } = await send("ack", { alarms: alarms.slice(at, at + ACKNOWLEDGED_AT_ONCE), note, by });
+    done += acknowledged.length;
   }
   return done;
 };

@@ -110,7 +110,7 @@ export type Buckets = {
   /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
   until: number;
   source: "readings" | "rollups" | "rollups+readings";
-  /** the stored tier that answered for most of it */
+  /** the stored resolution that answered for most of it */
   resolution: string;
   notes: string[];
   rows?: Bucket[];
@@ -362,19 +362,74 @@ export type Answers = {
   status: Status;
 };
 
-/** The parameters that each endpoint knows. */
-export const PARAMETERS: Record<string, readonly string[]> = {
-  sensors: ["retired", "tz", "time"],
-  latest: ["series", "tz", "time"],
-  readings: ["series", "since", "until", "unit", "shape", "format", "limit", "after", "tz", "time"],
-  buckets: ["series", "since", "until", "every", "max_points", "agg", "fill", "unit", "shape", "format", "tz", "time"],
-  events: ["since", "until", "limit", "kind", "sensor", "after", "before", "format", "tz", "time"],
-  alarms: ["state", "tz", "time"],
-  alarm_periods: ["series", "since", "until", "tz", "time"],
-  mends: ["series", "since", "until", "tz", "time"],
-  panels: ["tz", "time"],
-  cost: ["series", "since", "until", "every", "tz", "time"],
-  database: ["parts", "tz", "time"],
-  status: ["tz", "time"],
-  stream: ["series", "last_event_id", "tz", "time"],
+/** What each change is ordered by, and answered with. */
+export type Changes = {
+  flag: {
+    body: {
+      series: string[];
+      quality: "good" | "not_evaluated" | "suspect" | "fail";
+      /** a time: now-1h, -15m, today, 2026-01-31, 2026-01-31T12:30+01:00, or an epoch in s, ms or us */
+      since: string;
+      /** a time: now-1h, -15m, today, 2026-01-31, 2026-01-31T12:30+01:00, or an epoch in s, ms or us */
+      until: string;
+      /** why, or what happened */
+      note: string;
+      /** who says so */
+      by?: string;
+    };
+    answer: {
+      mends: Mended[];
+    };
+  };
+  undo: {
+    body: {
+      mend: number;
+    };
+    answer: Mended;
+  };
+  note: {
+    body: {
+      series: string[];
+      /** a time: now-1h, -15m, today, 2026-01-31, 2026-01-31T12:30+01:00, or an epoch in s, ms or us */
+      at: string;
+      /** why, or what happened */
+      note: string;
+      /** who says so */
+      by?: string;
+    };
+    answer: {
+      noted: number;
+    };
+  };
+  ack: {
+    body: {
+      /** alarm/series, as /api/v1/alarms names both */
+      alarms: string[];
+      /** what was found */
+      note?: string;
+      /** who says so */
+      by?: string;
+    };
+    answer: {
+      /** those that waited for it */
+      acknowledged: string[];
+    };
+  };
+  panel_save: {
+    body: {
+      name: string;
+      view: string;
+    };
+    answer: {
+      name: string;
+    };
+  };
+  panel_delete: {
+    body: {
+      name: string;
+    };
+    answer: {
+      name: string;
+    };
+  };
 };

@@ -3,13 +3,11 @@
 import { useState } from "preact/hooks";
 import { ApiError } from "../load/api";
 import { acknowledge } from "../load/changes";
-import { isWaiting, nameOf } from "../state/alarms";
-import type { Alarm, State } from "../state/model";
+import { ALL, choicesOf, isWaiting, nameOf } from "../state/alarms";
+import type { State } from "../state/model";
 import { plural } from "../state/words";
 import { Choice } from "./parts/fields";
 import { remember, useYourName, YourName } from "./yourname";
-
-const ALL = "all";
 
 /** Shows nothing while no alarm waits to be acknowledged. */
 export function Acknowledging({ state }: { state: State }) {
@@ -42,10 +40,6 @@ export function Acknowledging({ state }: { state: State }) {
       setBusy(false);
     }
   }
-  const choice = (alarm: Alarm): readonly [string, string] => [
-    nameOf(alarm),
-    `${alarm.alarm} of ${alarm.series || "the daemon"}`,
-  ];
   return (
     <form
       class="marking acknowledging"
@@ -56,12 +50,7 @@ export function Acknowledging({ state }: { state: State }) {
       }}
     >
       <div class="tools">
-        <Choice
-          label="Which"
-          value={wanted.length ? chosen : ALL}
-          options={[[ALL, waiting.length === 1 ? "this alarm" : `all ${waiting.length}`] as const, ...waiting.map(choice)]}
-          onChange={setChosen}
-        />
+        <Choice label="Which" value={chosen} options={choicesOf(waiting, chosen)} onChange={setChosen} />
         <label class="choice why">
           <span>What was found</span>
           <input type="text" maxLength={1000} value={note} onInput={(event) => setNote(event.currentTarget.value)} />

@@ -1,7 +1,7 @@
 // Alarms: which of them need attention, and which of their limits and times are drawn in charts.
 
 import type { Alarm, AlarmPeriod } from "../load/types";
-import type { Line } from "./frame";
+import type { Line } from "./chart/lines";
 import type { Level } from "./health";
 import { text } from "./numbers";
 import { sensorOf } from "./series";
@@ -27,6 +27,23 @@ export const isWaiting = (alarm: Alarm): boolean => alarm.state === "unacknowled
 
 /** The name of an alarm in requests that change something: `alarm/series`. */
 export const nameOf = (alarm: Alarm): string => `${alarm.alarm}/${alarm.series}`;
+
+/** What stands for all alarms that wait, among the choices of those to acknowledge: no name of an alarm, which has a slash. */
+export const ALL = "all";
+
+/**
+ * What can be acknowledged, as (value, words): all, or each that waits. One that was chosen and waits no more, because somebody
+ * else has acknowledged it, stays chosen and is named so: all the others are not what was meant.
+ */
+export function choicesOf(waiting: readonly Alarm[], chosen: string): (readonly [string, string])[] {
+  const names = waiting.map(nameOf);
+  const gone = chosen !== ALL && !names.includes(chosen);
+  return [
+    [ALL, waiting.length === 1 ? "this alarm" : `all ${waiting.length}`],
+    ...(gone ? [[chosen, `${chosen}, acknowledged meanwhile`] as const] : []),
+    ...waiting.map((alarm, index) => [names[index] ?? "", `${alarm.alarm} of ${alarm.series || "the daemon"}`] as const),
+  ];
+}
 
 /** The condition holds now, and people were told. */
 export const isActive = (alarm: Alarm): boolean => alarm.state === "unacknowledged" || alarm.state === "acknowledged";

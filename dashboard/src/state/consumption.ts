@@ -1,7 +1,8 @@
 // Consumption by hour, day and month: periods, bars, costs.
 
 import type { Cost } from "../load/types";
-import type { BucketColumns } from "./frame";
+import type { BucketColumns } from "./columns";
+import { seriesOf } from "./series";
 import { day, MONTHS } from "./words";
 
 /** How wide a bar is. */
@@ -43,26 +44,26 @@ export function label(by: By, at: number): string {
       : (MONTHS[date.getMonth()] ?? "");
 }
 
-/** One bar for each counter, all of the same time; null: nothing is known of it. `at`: seconds since 1970. */
+/** What a counter rose by in a step; null: nothing is known of it. `at`: seconds since 1970. */
 export interface Bar {
   at: number;
   label: string;
-  values: (number | null)[];
+  value: number | null;
 }
 
 /** The same for a bar and the bucket that it shows; of the hour that comes twice in autumn the two differ. */
 const keyOf = (by: By, at: number): string => `${label(by, at)} ${by === "1h" ? new Date(at * 1000).getTimezoneOffset() : ""}`;
 
+/** More bars than these are not drawn: those of two months of days. No period that can be chosen has more. */
+const MOST_BARS = 62;
+
 /** A bar a step, whether something was counted in it or not. */
-export function barsOf(counted: readonly BucketColumns[], by: By, since: number, until: number): Bar[] {
-  const columns = counted.map(
-    (buckets) => new Map(buckets.time.map((time, row) => [keyOf(by, time), buckets.increase?.[row] ?? null])),
-  );
+export function barsOf(counted: BucketColumns, by: By, since: number, until: number): Bar[] {
+  const known = new Map(counted.time.map((time, row) => [keyOf(by, time), counted.increase?.[row] ?? null]));
   const bars: Bar[] = [];
   let at = since;
-  while (at < until && bars.length < 62) {
-    const key = keyOf(by, at);
-    bars.push({ at, label: label(by, at), values: columns.map((column) => column.get(key) ?? null) });
+  while (at < until && bars.length < MOST_BARS) {
+    bars.push({ at, label: label(by, at), value: known.get(keyOf(by, at)) ?? null });
     const date = new Date(at * 1000);
     const next =
       by === "1h"
@@ -76,6 +77,10 @@ export function barsOf(counted: readonly BucketColumns[], by: By, since: number,
   }
   return bars;
 }
+
+/** What a counter cost by the prices of the configuration; undefined: it has none. */
+export const costOf = (all: readonly Cost[], counted: BucketColumns): Cost | undefined =>
+  all.find((cost) => cost.series === seriesOf(counted));
 
 /** What each bar cost, in money, by the time that it begins `at`. */
 export function costs(

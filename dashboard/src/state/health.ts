@@ -20,7 +20,7 @@ const LEVELS: Record<string, Level> = {
 const ORDER: Record<Level, number> = { bad: 0, warn: 1, good: 2, off: 3 };
 
 /** The level of a sensor's health; a word that is not known here is a warning. */
-export const levelOf = (health: string): Level => LEVELS[health] ?? "warn";
+export const levelOfHealth = (health: string): Level => LEVELS[health] ?? "warn";
 
 /** Whether a flag makes a value doubtful: its text begins with suspect, fail or missing. */
 export const isFlagged = (quality: string): boolean => /^(suspect|fail|missing)/.test(quality);
@@ -50,7 +50,7 @@ export function reportOf(state: State, sensor: Sensor): SensorReport {
   const silent = last === null ? 0 : state.now - last;
   if (health === "ok" && heartbeat > 0 && silent > heartbeat + 2 && state.stream.state === "open") health = "stale";
   if (health === "stale" && silent <= heartbeat) health = "ok";
-  let level = levelOf(health);
+  let level = levelOfHealth(health);
   if (level === "good" && flagged) level = "warn";
   const error = level === "good" || level === "off" ? "" : (sensor.error ?? "");
   const says =

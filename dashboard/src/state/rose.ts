@@ -1,6 +1,6 @@
 // A wind rose: how often the wind blew from each direction, and how fast.
 
-import type { BucketColumns } from "./frame";
+import type { BucketColumns } from "./columns";
 import { nice } from "./scale";
 
 /** The sixteen directions of a rose, clockwise from north. */
@@ -16,7 +16,7 @@ export interface Rose {
   steps: number;
 }
 
-/** How often the wind came from where and how fast. Calm: below a fiftieth of the fastest. */
+/** How often the wind came from where and how fast. Calm: no more than a fiftieth of the fastest, so that air that never moves is calm. */
 export function rose(speed: BucketColumns, direction: BucketColumns, classes = 5): Rose {
   const speeds = new Map(speed.time.map((time, row) => [time, speed.mean?.[row] ?? null]));
   const pairs: [number, number][] = [];
@@ -30,7 +30,7 @@ export function rose(speed: BucketColumns, direction: BucketColumns, classes = 5
   const shares = SECTORS.map(() => new Array<number>(classes).fill(0));
   let calm = 0;
   for (const [fast, from] of pairs) {
-    if (fast < fastest / 50) {
+    if (fast <= fastest / 50) {
       calm += 1 / pairs.length;
       continue;
     }

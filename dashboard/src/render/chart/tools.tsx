@@ -30,10 +30,10 @@ export function Tools({ state, act, csv, png }: { state: State; act: Act; csv: s
         </button>
       ))}
       <span class="together">
-        <Button text="◀" label="Earlier" act={() => act.go(moved(route, state.now, -0.5))} />
-        <Button text="▶" label="Later" act={() => act.go(moved(route, state.now, 0.5))} />
-        <Button text="+" label="Zoom in" act={() => act.go(zoomed(route, state.now, 0.5))} />
-        <Button text="−" label="Zoom out" act={() => act.go(zoomed(route, state.now, 2))} />
+        <Button text="◀" label="Earlier" onClick={() => act.go(moved(route, state.now, -0.5))} />
+        <Button text="▶" label="Later" onClick={() => act.go(moved(route, state.now, 0.5))} />
+        <Button text="+" label="Zoom in" onClick={() => act.go(zoomed(route, state.now, 0.5))} />
+        <Button text="−" label="Zoom out" onClick={() => act.go(zoomed(route, state.now, 2))} />
         <button type="button" aria-pressed={live} title="Follow the newest readings" onClick={() => go({ until: null })}>
           Live
         </button>
@@ -41,8 +41,8 @@ export function Tools({ state, act, csv, png }: { state: State; act: Act; csv: s
       <details class="more">
         <summary class="button">More</summary>
         <div class="tools">
-          <Moment name="From" at={since} act={(at) => picked("since", at)} />
-          <Moment name="To" at={until} act={(at) => picked("until", at)} />
+          <Moment name="From" at={since} onChosen={(at) => picked("since", at)} />
+          <Moment name="To" at={until} onChosen={(at) => picked("until", at)} />
           <button type="button" aria-pressed={route.compare} onClick={() => go({ compare: !route.compare })}>
             Compare with the period before
           </button>
@@ -68,17 +68,17 @@ export function Tools({ state, act, csv, png }: { state: State; act: Act; csv: s
   );
 }
 
-const Button = ({ text, label, act }: { text: string; label: string; act: () => void }) => (
-  <button type="button" aria-label={label} title={label} onClick={act}>
+const Button = ({ text, label, onClick }: { text: string; label: string; onClick: () => void }) => (
+  <button type="button" aria-label={label} title={label} onClick={onClick}>
     {text}
   </button>
 );
 
 /** A day to be picked and a time to be written: pickers of times show twelve hours where the browser is American. */
-export function Moment({ name, at, act }: { name: string; at: number; act: (at: number) => void }) {
+export function Moment({ name, at, onChosen }: { name: string; at: number; onChosen: (at: number) => void }) {
   const change = (date: string, time: string) => {
     const moment = new Date(`${date}T${time.length === 5 ? `${time}:00` : time}`).getTime() / 1000;
-    if (Number.isFinite(moment)) act(moment);
+    if (Number.isFinite(moment)) onChosen(moment);
   };
   return (
     <span class="choice">

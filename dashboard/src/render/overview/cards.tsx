@@ -1,6 +1,6 @@
 // Sensors as cards: every channel with its value and its small curve. For few sensors.
 
-import { levelOf, type SensorReport } from "../../state/health";
+import { levelOfHealth, type SensorReport } from "../../state/health";
 import type { State } from "../../state/model";
 import { to } from "../../state/route";
 import type { Act } from "../act";
@@ -24,7 +24,7 @@ export function Cards({ reports, state, act }: { reports: SensorReport[]; state:
             <a href={to("sensor", { sensor: report.sensor.sensor })}>
               <Breakable>{report.sensor.sensor}</Breakable>
             </a>
-            <Pill level={levelOf(report.health)}>{report.health}</Pill>
+            <Pill level={levelOfHealth(report.health)}>{report.health}</Pill>
           </h4>
           {report.says ? <p class={`error ${report.level}`}>{report.says}</p> : null}
           <ul>

@@ -2,6 +2,7 @@
 
 import { groupings, ordered, type SensorReport } from "../../state/health";
 import type { State } from "../../state/model";
+import { overviewParameters } from "../../state/parameters";
 import { to } from "../../state/route";
 import { matches } from "../../state/series";
 import { plural } from "../../state/words";
@@ -11,7 +12,7 @@ import { Empty } from "../parts/texts";
 import { Cards } from "./cards";
 import { Groups } from "./groups";
 import { Rows } from "./rows";
-import { Tools } from "./tools";
+import { OverviewTools } from "./tools";
 
 /** More sensors than this are shown as rows, unless cards were chosen. */
 const MANY = 12;
@@ -25,10 +26,11 @@ const FOLDED_FROM = 20;
 export function Overview({ state, act }: { state: State; act: Act }) {
   if (!state.sensors) return <Empty>Asking sensorlogd …</Empty>;
   const { route } = state;
-  const search = (route.more["find"] ?? "").trim();
+  const chosen = overviewParameters(route);
+  const search = chosen.find.trim();
   const keys = groupings(state.sensors);
-  const by = route.more["by"] ?? (keys[0] || "");
-  const rows = (route.more["show"] ?? (state.sensors.length > MANY ? "rows" : "cards")) === "rows";
+  const by = chosen.by ?? (keys[0] || "");
+  const rows = (chosen.show ?? (state.sensors.length > MANY ? "rows" : "cards")) === "rows";
   const reports = ordered(state);
   const matching = reports.filter((report) => !search || isFound(report, search));
   const trouble = matching.filter((report) => report.level === "bad" || report.level === "warn");
@@ -40,7 +42,9 @@ export function Overview({ state, act }: { state: State; act: Act }) {
   return (
     <>
       <h2 class="unseen">Sensors</h2>
-      {route.kiosk || reports.length <= FEW ? null : <Tools route={route} keys={keys} by={by} rows={rows} choose={choose} />}
+      {route.kiosk || reports.length <= FEW ? null : (
+        <OverviewTools route={route} keys={keys} by={by} rows={rows} choose={choose} />
+      )}
       <Raised state={state} />
       {trouble.length ? (
         <section class="group trouble" aria-label="Needs a look">

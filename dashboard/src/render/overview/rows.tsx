@@ -1,6 +1,6 @@
 // Sensors as rows: the first channels of each, and the curve of the first one. For many sensors.
 
-import { levelOf, type SensorReport } from "../../state/health";
+import { levelOfHealth, type SensorReport } from "../../state/health";
 import type { State } from "../../state/model";
 import { to } from "../../state/route";
 import type { Act } from "../act";
@@ -28,7 +28,7 @@ export function Rows({ reports, state, act }: { reports: SensorReport[]; state: 
                 {report.health === "ok" ? (
                   <span class="unseen state">ok</span>
                 ) : (
-                  <span class={`state ${levelOf(report.health)}`}>{report.health}</span>
+                  <span class={`state ${levelOfHealth(report.health)}`}>{report.health}</span>
                 )}
               </span>
               <span class="what">

@@ -1,9 +1,10 @@
 // The tools above the sensors: what to find, how to group, cards or rows.
 
+import { overviewParameters } from "../../state/parameters";
 import type { Route } from "../../state/route";
 import { Choice } from "../parts/fields";
 
-interface ToolsProps {
+interface OverviewToolsProps {
   route: Route;
   /** Keys of labels by which sensors can be grouped. */
   keys: readonly string[];
@@ -14,7 +15,7 @@ interface ToolsProps {
 }
 
 /** The tools; each choice is kept in the address. */
-export function Tools({ route, keys, by, rows, choose }: ToolsProps) {
+export function OverviewTools({ route, keys, by, rows, choose }: OverviewToolsProps) {
   return (
     <div class="tools">
       <input
@@ -22,7 +23,7 @@ export function Tools({ route, keys, by, rows, choose }: ToolsProps) {
         placeholder="Find: name, channel, unit, *.glob"
         aria-label="Find a sensor"
         autocomplete="off"
-        value={route.more["find"] ?? ""}
+        value={overviewParameters(route).find}
         onInput={(event) => choose("find", event.currentTarget.value)}
       />
       <Choice

@@ -3,22 +3,26 @@
 import type { InputHTMLAttributes } from "preact";
 import { useState } from "preact/hooks";
 
-/** A choice of a few words. */
-export function Choice({
+/** A choice of a few words; each option is its value and what is shown of it. */
+export function Choice<Value extends string>({
   label,
   value,
   options,
   onChange,
 }: {
   label: string;
-  value: string;
-  options: readonly (readonly [string, string])[];
-  onChange: (value: string) => void;
+  value: Value;
+  options: readonly (readonly [Value, string])[];
+  onChange: (value: Value) => void;
 }) {
+  const choose = (text: string) => {
+    const chosen = options.find(([name]) => name === text);
+    if (chosen) onChange(chosen[0]);
+  };
   return (
     <label class="choice">
       <span>{label}</span>
-      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+      <select value={value} onChange={(event) => choose(event.currentTarget.value)}>
         {options.map(([name, shown]) => (
           <option key={name} value={name} selected={name === value}>
             {shown}

@@ -1,9 +1,8 @@
-// Increases as bars: one for each counter and step.
+// What a counter rose by as bars: one a step.
 
 import type { Bar } from "../../state/consumption";
 import { axis, computed } from "../../state/numbers";
 import { nice } from "../../state/scale";
-import { COLOURS } from "../chart/palette";
 
 const [HEIGHT, LEFT, FOOT] = [230, 50, 22];
 
@@ -11,7 +10,7 @@ const [HEIGHT, LEFT, FOOT] = [230, 50, 22];
 export function Bars({ bars: shown, unit }: { bars: Bar[]; unit: string }) {
   const narrow = window.innerWidth < 600;
   const WIDTH = narrow ? 350 : 900;
-  const most = Math.max(0, ...shown.flatMap((bar) => bar.values.map((value) => value ?? 0)));
+  const most = Math.max(0, ...shown.map((bar) => bar.value ?? 0));
   const step = nice(most / 4 || 1);
   const marks = Array.from({ length: Math.ceil(most / step || 1) + 1 }, (_, index) => index * step);
   const top = marks.at(-1) as number;
@@ -23,7 +22,7 @@ export function Bars({ bars: shown, unit }: { bars: Bar[]; unit: string }) {
       class="bars"
       viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
       role="img"
-      aria-label={`Bars of ${shown.map((bar) => `${bar.label}: ${computed(bar.values[0], 3)} ${unit}`).join(", ")}`}
+      aria-label={`Bars of ${shown.map((bar) => `${bar.label}: ${computed(bar.value, 3)} ${unit}`).join(", ")}`}
     >
       {axis(marks).map((words, index) => (
         <g key={words}>
@@ -38,18 +37,14 @@ export function Bars({ bars: shown, unit }: { bars: Bar[]; unit: string }) {
       </text>
       {shown.map((bar, index) => (
         <g key={bar.at}>
-          {bar.values.map((value, own) => (
-            <rect
-              key={own}
-              class={`c${(own % COLOURS) + 1}`}
-              x={LEFT + index * wide + wide * 0.12}
-              width={wide * 0.76}
-              y={y(value ?? 0)}
-              height={HEIGHT - FOOT - y(value ?? 0)}
-            >
-              <title>{`${bar.label}: ${computed(value, 3)} ${unit}`}</title>
-            </rect>
-          ))}
+          <rect
+            x={LEFT + index * wide + wide * 0.12}
+            width={wide * 0.76}
+            y={y(bar.value ?? 0)}
+            height={HEIGHT - FOOT - y(bar.value ?? 0)}
+          >
+            <title>{`${bar.label}: ${computed(bar.value, 3)} ${unit}`}</title>
+          </rect>
           {index % every === 0 ? (
             <text x={LEFT + (index + 0.5) * wide} y={HEIGHT - 6} text-anchor="middle">
               {bar.label}

@@ -1,15 +1,18 @@
-// What was counted in a period and what that cost: a sum, bars, a table.
+// What one counter counted in a period and what that cost: a sum, bars, a table.
 
 import type { Cost } from "../../load/types";
+import type { BucketColumns } from "../../state/columns";
 import { type Bar, BYS, type By, barsOf, costs, title } from "../../state/consumption";
-import type { BucketColumns } from "../../state/frame";
 import { computed, NOTHING } from "../../state/numbers";
+import { seriesOf } from "../../state/series";
 import { Bars } from "./bars";
 
 const PLACES = 3;
 
 interface CountedProps {
-  counted: readonly BucketColumns[];
+  counted: BucketColumns;
+  /** Its name, where there are several counters; otherwise empty. */
+  name: string;
   by: By;
   since: number;
   until: number;
@@ -20,10 +23,10 @@ interface CountedProps {
 }
 
 /** What was counted in [since, until). */
-export function Counted({ counted, by, since, until, price, cost }: CountedProps) {
+export function Counted({ counted, name, by, since, until, price, cost }: CountedProps) {
   const bars = barsOf(counted, by, since, until);
-  const unit = counted[0]?.unit ?? "";
-  const sum = bars.reduce((sofar, bar) => sofar + (bar.values[0] ?? 0), 0);
+  const { unit } = counted;
+  const sum = bars.reduce((sofar, bar) => sofar + (bar.value ?? 0), 0);
   const priced = price ? undefined : cost;
   const paid = costs(priced, by);
   const total = (): string => {
@@ -32,27 +35,28 @@ export function Counted({ counted, by, since, until, price, cost }: CountedProps
     const rest = paid.unpriced > 0 ? `, ${computed(paid.unpriced, PLACES)} ${priced.unit} without a price` : "";
     return ` (${paid.sum.toFixed(2)} ${priced.currency}${rest})`;
   };
-  const costOf = (bar: Bar): string => {
-    if (bar.values[0] === null || bar.values[0] === undefined) return NOTHING;
-    return price ? (bar.values[0] * price).toFixed(2) : (paid.at(bar.at)?.toFixed(2) ?? NOTHING);
+  const costOfBar = (bar: Bar): string => {
+    if (bar.value === null) return NOTHING;
+    return price ? (bar.value * price).toFixed(2) : (paid.at(bar.at)?.toFixed(2) ?? NOTHING);
   };
   const head = `cost${priced ? ` ${priced.currency}` : ""}`;
   return (
-    <section class="picture">
+    <section class="picture" data-series={seriesOf(counted)}>
       <h3>
+        {name ? `${name}, ` : ""}
         {title(by, since)}: {computed(sum, PLACES)} {unit}
         <span data-cost={priced ? paid.sum : undefined}>{total()}</span>
       </h3>
       <Bars bars={bars} unit={unit} />
       <details>
         <summary>Data table</summary>
-        <Table bars={bars} by={by} unit={unit} cost={price || priced ? { head, of: costOf } : null} />
+        <BarTable bars={bars} by={by} unit={unit} cost={price || priced ? { head, of: costOfBar } : null} />
       </details>
     </section>
   );
 }
 
-interface TableProps {
+interface BarTableProps {
   bars: readonly Bar[];
   by: By;
   unit: string;
@@ -60,7 +64,7 @@ interface TableProps {
   cost: { head: string; of: (bar: Bar) => string } | null;
 }
 
-function Table({ bars, by, unit, cost }: TableProps) {
+function BarTable({ bars, by, unit, cost }: BarTableProps) {
   return (
     <table>
       <thead>
@@ -74,7 +78,7 @@ function Table({ bars, by, unit, cost }: TableProps) {
         {bars.map((bar) => (
           <tr key={bar.at}>
             <th scope="row">{bar.label}</th>
-            <td>{computed(bar.values[0], PLACES)}</td>
+            <td>{computed(bar.value, PLACES)}</td>
             {cost ? <td>{cost.of(bar)}</td> : null}
           </tr>
         ))}

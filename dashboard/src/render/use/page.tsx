@@ -1,12 +1,14 @@
 // Consumption and rain: the increase of counters by hour, day or month, as bars; with a price, the cost.
 
-import { BYS, type By, period } from "../../state/consumption";
+import { costOf, period } from "../../state/consumption";
 import { everyChannel, type State } from "../../state/model";
+import { consumptionParameters } from "../../state/parameters";
+import { seriesOf } from "../../state/series";
 import type { Act } from "../act";
 import { useInstead } from "../instead";
 import { Empty } from "../parts/texts";
 import { Counted } from "./counted";
-import { Tools } from "./tools";
+import { ConsumptionTools } from "./tools";
 
 /** The page of consumption. */
 export function Use({ state, act }: { state: State; act: Act }) {
@@ -14,19 +16,31 @@ export function Use({ state, act }: { state: State; act: Act }) {
   const counters = everyChannel(state).filter((channel) => channel.kind === "counter");
   const [only] = counters;
   if (useInstead(act, !route.series.length && only ? { ...route, series: [only.series] } : null)) return null;
-  const by = (BYS.find(([name]) => name === route.more["by"])?.[0] ?? "1d") as By;
-  const [since, until] = period(by, Number(route.more["at"]) || state.now);
-  const counted = state.buckets.data ?? [];
+  const { by, at, price } = consumptionParameters(route, state.now);
+  const [since, until] = period(by, at);
+  const counted = (state.buckets.data ?? []).filter((buckets) => buckets.kind === "counter");
+  const unit = counted[0]?.unit ?? "";
   const shown = { by, since, until };
   return (
     <>
       <h2>Consumption</h2>
-      <Tools state={state} act={act} counters={counters} unit={counted[0]?.unit ?? ""} {...shown} />
+      <ConsumptionTools state={state} act={act} counters={counters} unit={unit} {...shown} />
       {!counters.length ? <Empty>There is no counter in this log (kind: counter).</Empty> : null}
       {counted.length ? (
-        <Counted counted={counted} price={Number(route.more["price"]) || 0} cost={state.costs.data?.[0]} {...shown} />
+        counted.map((one) => (
+          <Counted
+            key={seriesOf(one)}
+            counted={one}
+            name={counted.length > 1 ? seriesOf(one) : ""}
+            price={one.unit === unit ? price : 0}
+            cost={costOf(state.costs.data ?? [], one)}
+            {...shown}
+          />
+        ))
       ) : state.buckets.busy ? (
         <Empty>Asking sensorlogd …</Empty>
+      ) : state.buckets.data?.length ? (
+        <Empty>The address names no counter.</Empty>
       ) : null}
     </>
   );

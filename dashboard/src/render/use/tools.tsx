@@ -2,6 +2,7 @@
 
 import { BYS, type By } from "../../state/consumption";
 import type { State } from "../../state/model";
+import { consumptionParameters } from "../../state/parameters";
 import type { Channel } from "../../state/series";
 import type { Act } from "../act";
 import { Choice, Written } from "../parts/fields";
@@ -9,7 +10,7 @@ import { Choice, Written } from "../parts/fields";
 /** Half a day beyond an end of a period is within the next one, whatever the clocks do there: a day of hours is the shortest. */
 const HALF_A_DAY = 43_200;
 
-interface ToolsProps {
+interface ConsumptionToolsProps {
   state: State;
   act: Act;
   counters: readonly Channel[];
@@ -20,7 +21,7 @@ interface ToolsProps {
 }
 
 /** The tools above the bars of [since, until). */
-export function Tools({ state, act, counters, by, since, until, unit }: ToolsProps) {
+export function ConsumptionTools({ state, act, counters, by, since, until, unit }: ConsumptionToolsProps) {
   const { route, now } = state;
   const choose = (more: Record<string, string>, series = route.series) =>
     act.go({ ...route, series, more: { ...route.more, ...more } });
@@ -52,7 +53,7 @@ export function Tools({ state, act, counters, by, since, until, unit }: ToolsPro
           type="number"
           step="any"
           min="0"
-          value={route.more["price"] ?? ""}
+          value={consumptionParameters(route, now).writtenPrice}
           onWritten={(value) => choose({ price: value })}
         />
       </label>

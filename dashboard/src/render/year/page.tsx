@@ -1,24 +1,26 @@
 // A year of days: one square a day, coloured by its mean, or by how much a counter rose.
 
 import { everyChannel, type State } from "../../state/model";
+import { yearOf } from "../../state/parameters";
+import { valuesOfDays } from "../../state/year";
 import type { Act } from "../act";
 import { useInstead } from "../instead";
 import { Choice } from "../parts/fields";
 import { Empty } from "../parts/texts";
-import { daysOf, Squares } from "./squares";
+import { Squares } from "./squares";
 
 /** The page of a year. */
 export function Year({ state, act }: { state: State; act: Act }) {
   const { route } = state;
   const channels = everyChannel(state).filter((channel) => channel.kind === "gauge" || channel.kind === "counter");
-  const year = Number(route.more["year"]) || new Date(state.now * 1000).getFullYear();
+  const year = yearOf(route, state.now);
   const choose = (more: Record<string, string>, series = route.series.slice(0, 1)) =>
     act.go({ ...route, series, more: { ...route.more, ...more } });
   const [only] = channels;
   const single = route.series.length !== 1 && only ? { ...route, series: [route.series[0] ?? only.series] } : null;
   if (useInstead(act, single)) return null;
   const buckets = state.buckets.data?.[0];
-  const days = buckets ? daysOf(buckets) : new Map<string, number>();
+  const days = buckets ? valuesOfDays(buckets) : new Map<string, number>();
   return (
     <>
       <h2>A year of days</h2>

@@ -1,11 +1,12 @@
 // The picture of a year: one square a day, a column a week, coloured by the value of the day.
 
-import type { BucketColumns } from "../../state/frame";
+import type { BucketColumns } from "../../state/columns";
 import { computed } from "../../state/numbers";
 import { to } from "../../state/route";
 import { share } from "../../state/scale";
 import { seriesOf } from "../../state/series";
-import { day, MONTHS } from "../../state/words";
+import { MONTHS } from "../../state/words";
+import { daysOf } from "../../state/year";
 
 /** From one square to the next, and the room for the names of days and of months, in units of the viewBox. */
 const [SIZE, LEFT, TOP] = [13, 32, 18];
@@ -14,18 +15,6 @@ const WEEKS = 54;
 const DAY_MS = 86_400_000;
 const DAYS = ["Mon", "", "Wed", "", "Fri", "", "Sun"];
 const SHADES = 8;
-
-/** The days that have a value, by their dates: by how much a counter rose, otherwise the mean. */
-export function daysOf(buckets: BucketColumns): Map<string, number> {
-  const column = (buckets.kind === "counter" ? buckets.increase : buckets.mean) ?? [];
-  const days = new Map<string, number>();
-  buckets.time.forEach((time, row) => {
-    const value = column[row];
-    // An hour later is the same day, also where the clocks are put back at midnight.
-    if (typeof value === "number") days.set(day(time + 3600), value);
-  });
-  return days;
-}
 
 interface SquaresProps {
   buckets: BucketColumns;
@@ -67,10 +56,8 @@ export function Squares({ buckets, days, year, series }: SquaresProps) {
               {name}
             </text>
           ))}
-          {Array.from({ length: indexOf(new Date(year + 1, 0, 1)) }, (_, index) => {
-            const date = day(new Date(year, 0, index + 1, 12).getTime() / 1000);
+          {daysOf(year).map(({ date, range, until }, index) => {
             const value = days.get(date);
-            const end = new Date(year, 0, index + 1).getTime() / 1000 + 86_400;
             return (
               <Square
                 key={date}
@@ -78,7 +65,7 @@ export function Squares({ buckets, days, year, series }: SquaresProps) {
                 y={TOP + ((index + shift) % 7) * SIZE}
                 words={`${date}: ${computed(value, 2)} ${unit}`}
                 shade={value === undefined ? null : Math.min(Math.floor(share(value, low, high) * SHADES), SHADES - 1)}
-                href={to("chart", { series, range: 86_400, until: end })}
+                href={to("chart", { series, range, until })}
               />
             );
           })}

@@ -162,7 +162,7 @@ SCHEMAS: dict[str, Schema] = {
             "since": TIME,
             "until": TIME,
             "source": {"type": "string", "enum": ["readings", "rollups", "rollups+readings"]},
-            "resolution": {"type": "string", "description": "the stored tier that answered for most of it"},
+            "resolution": {"type": "string", "description": "the stored resolution that answered for most of it"},
             "notes": listed({"type": "string"}),
             "rows": listed(ref("Bucket")),
             "time": listed(TIME),

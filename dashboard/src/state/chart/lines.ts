@@ -1,0 +1,167 @@
+// A line: what a chart draws of one series, and what the legend says of it.
+
+import type { BucketColumns, Column } from "../columns";
+import { resolution } from "../numbers";
+import { type Channel, rate, seconds, seriesOf } from "../series";
+
+/** A series whose channel is not known, a former one, may be silent for so long before that is a gap. */
+const HEARTBEAT_S = 60;
+/** Two points are a gap when they are further apart than the heartbeat and this many steps: a step and what rounding may add. */
+const STEPS_OF_A_GAP = 1.01;
+/** Minima and maxima that are looked at for the decimal places of readings: more would tell no more. */
+const LOOKED_AT = 200;
+/** A step that has lasted for less than this share of its length has no rate yet: a single reading would be a spike. */
+const FIRST_SHARE = 0.2;
+
+/** What is drawn of one series. */
+export interface Line {
+  name: string;
+  unit: string;
+  kind: string;
+  /** Its place among all lines of the page: for its colour and its dashes. */
+  place: number;
+  decimals: number | null;
+  /** Decimal places of the readings, by which computed values are rounded; null: not known. */
+  places: number | null;
+  /** Seconds. */
+  step: number;
+  /** Seconds between two points that are not yet a gap. */
+  maxGap: number;
+  valid: readonly (number | null)[] | null;
+  time: number[];
+  mid: Column;
+  low: Column;
+  high: Column;
+  /** Readings flagged suspect, and those flagged fail or without a value, of each step. */
+  suspect: number[];
+  wrong: number[];
+  /** The values of the period before, shifted to the times of this one. */
+  before: Column | null;
+  summary: Summary;
+}
+
+/** What the legend says of a line, over its whole range. */
+export interface Summary {
+  min: number | null;
+  mean: number | null;
+  max: number | null;
+  last: number | null;
+  flagged: number;
+}
+
+/** How a series is to be drawn. */
+export interface Drawing {
+  /** Counters as their sum, not as a rate. */
+  totals: boolean;
+  /** When its buckets were asked for, in seconds since 1970 of the server: a step that ends later was not over. */
+  asked: number;
+  place: number;
+  /** The same series one period earlier, and the length of that, in seconds. */
+  before?: BucketColumns | undefined;
+  shift?: number;
+}
+
+/** One series ready to be drawn. A counter is its rate, unless `totals`. `channel`: undefined if nothing is known of it. */
+export function line(buckets: BucketColumns, channel: Channel | undefined, how: Drawing): Line {
+  const counts = buckets.kind === "counter" && !how.totals && buckets.increase !== undefined;
+  const step = seconds(buckets.step) || 1;
+  const shown = counts ? rate(buckets.unit) : { unit: buckets.unit, factor: 1 };
+  const rates = (of: BucketColumns) => ratesOf(of, shown.factor, step, how.asked);
+  const mid = counts
+    ? rates(buckets)
+    : buckets.kind === "state" || buckets.kind === "counter"
+      ? (buckets.last ?? buckets.mean ?? [])
+      : (buckets.mean ?? []);
+  const number = (column: Column | undefined) => buckets.time.map((_, row) => Number(column?.[row] ?? 0));
+  const missing = number(buckets.missing);
+  const drawn: Line = {
+    name: seriesOf(buckets),
+    unit: shown.unit,
+    kind: counts ? "rate" : buckets.kind,
+    place: how.place,
+    places: counts ? null : placesOf(buckets, channel),
+    step,
+    maxGap: Math.max(channel?.heartbeat_s ?? HEARTBEAT_S, 0) + seconds(buckets.step) * STEPS_OF_A_GAP,
+    decimals: counts ? null : (channel?.decimals ?? null),
+    valid: counts ? null : (channel?.valid ?? null),
+    time: buckets.time,
+    mid,
+    low: counts ? mid : (buckets.min ?? mid),
+    high: counts ? mid : (buckets.max ?? mid),
+    suspect: number(buckets.suspect),
+    wrong: number(buckets.fail).map((value, row) => value + (missing[row] ?? 0)),
+    before: null,
+    summary: { min: null, mean: null, max: null, last: null, flagged: 0 },
+  };
+  if (how.before) {
+    const past = counts ? rates(how.before) : (how.before.mean ?? []);
+    const shift = how.shift ?? 0;
+    const at = new Map(how.before.time.map((time, row) => [Math.round((time + shift) / step), past[row] ?? null]));
+    drawn.before = drawn.time.map((time) => at.get(Math.round(time / step)) ?? null);
+  }
+  drawn.summary = summaryOf(drawn, buckets);
+  return drawn;
+}
+
+/**
+ * What a counter rose by in each step, over the length of it. A step that was not over when it was asked for is shared out over
+ * what there had been of it; where the range ends does not matter, as the API answers whole steps.
+ */
+function ratesOf(buckets: BucketColumns, factor: number, step: number, asked: number): Column {
+  return (buckets.increase ?? []).map((value, row) => {
+    const lasted = Math.min(step, asked - (buckets.time[row] as number));
+    return value === null || lasted < step * FIRST_SHARE ? null : (value * factor) / lasted;
+  });
+}
+
+const placesOf = (buckets: BucketColumns, channel: Channel | undefined): number | null =>
+  resolution(
+    [...(buckets.min ?? []).slice(0, LOOKED_AT), ...(buckets.max ?? []).slice(0, LOOKED_AT)],
+    channel?.decimals,
+    channel?.seen_decimals,
+  );
+
+/** Of the readings that are not known to be wrong; the mean is that of readings, not of steps. */
+function summaryOf(of: Line, buckets: BucketColumns): Summary {
+  let sum = 0;
+  let weight = 0;
+  const result: Summary = { min: null, mean: null, max: null, last: null, flagged: 0 };
+  of.time.forEach((_, row) => {
+    result.flagged += (of.suspect[row] ?? 0) + (of.wrong[row] ?? 0);
+    const value = of.mid[row];
+    if (value === null || value === undefined) return;
+    const count = of.kind === "rate" ? 1 : Number(buckets.count?.[row] ?? 1);
+    sum += value * count;
+    weight += count;
+    const low = of.low[row] ?? value;
+    const high = of.high[row] ?? value;
+    result.min = result.min === null ? low : Math.min(result.min, low);
+    result.max = result.max === null ? high : Math.max(result.max, high);
+    result.last = of.kind === "rate" ? value : (buckets.last?.[row] ?? value);
+  });
+  if (of.kind !== "angle" && of.kind !== "state" && weight) {
+    // Rounding of the sum must not leave what all readings of it were.
+    result.mean = result.min !== null && result.max !== null ? Math.min(Math.max(sum / weight, result.min), result.max) : null;
+  }
+  if (of.kind === "angle") result.min = result.max = null;
+  return result;
+}
+
+/** The row with a value that is nearest to a time, at most `step` seconds from it; null if there is none. */
+export function rowAt(line: Line, at: number, step: number): number | null {
+  let low = 0;
+  let high = line.time.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((line.time[middle] as number) < at) low = middle + 1;
+    else high = middle;
+  }
+  let best: number | null = null;
+  for (const row of [low - 1, low, low + 1]) {
+    const time = line.time[row];
+    if (time === undefined || line.mid[row] === null || line.mid[row] === undefined) continue;
+    if (Math.abs(time - at) <= step && (best === null || Math.abs(time - at) < Math.abs((line.time[best] as number) - at)))
+      best = row;
+  }
+  return best;
+}

@@ -1,0 +1,70 @@
+// Small curves: asked for together, extended by the stream, asked for again when readings may be missing.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Curves, curveOf, extended, isOutdated } from "../../src/load/curves";
+import type { BucketColumns } from "../../src/state/columns";
+import { type Curve, type Sensor, Store } from "../../src/state/model";
+import { read } from "../../src/state/route";
+import { browser } from "../pretend";
+
+test("a curve goes on by the minute and forgets what is older than an hour", () => {
+  const reading = (time: number, value: number) => ({ time, value, sensor: "a", channel: "b", unit: "", quality: "good" });
+  const counted = { increase: null, counted: null };
+  let curve: Curve = { time: [0, 60], value: [1, 2], ...counted };
+  curve = extended(curve, reading(70, 3));
+  assert.deepEqual(curve, { time: [0, 60], value: [1, 3], ...counted });
+  curve = extended(curve, reading(125, 4));
+  assert.deepEqual(curve, { time: [0, 60, 120], value: [1, 3, 4], ...counted });
+  assert.deepEqual(extended(curve, reading(3700, 5)), { time: [120, 3660], value: [4, 5], ...counted });
+});
+
+test("by how much a counter rose is what the API counts, wraps and all, and it is asked for again each minute", () => {
+  const wrapped = { kind: "counter", time: [0, 60, 120], mean: [998, 4, 10], increase: [null, 6, 6] } as unknown as BucketColumns;
+  const curve = curveOf(wrapped, 130);
+  assert.equal(curve.increase, 12);
+  assert.deepEqual([isOutdated(curve, 189), isOutdated(curve, 190), isOutdated(undefined, 190)], [false, true, false]);
+  const nothing = { ...wrapped, increase: [null, null, null] };
+  const [young, gauge] = [curveOf(nothing, 130), curveOf({ ...nothing, kind: "gauge" }, 130)];
+  assert.deepEqual([young.increase, isOutdated(young, 190)], [null, true]);
+  assert.deepEqual([gauge.increase, isOutdated(gauge, 190)], [null, false]);
+});
+
+test("readings that failed a test are not drawn, as the API's mean leaves them out; nor are those without a value", () => {
+  const reading = (time: number, value: number | null, quality: string) => ({
+    time,
+    value,
+    quality,
+    sensor: "a",
+    channel: "b",
+    unit: "",
+  });
+  const curve: Curve = { time: [0, 60], value: [1, 2], increase: null, counted: null };
+  assert.deepEqual(extended(curve, reading(70, 999, "fail:gross_range")).value, [1, 2]);
+  assert.deepEqual(extended(curve, reading(125, 999, "fail:gross_range")).value, [1, 2, null]);
+  assert.deepEqual(extended(curve, reading(70, null, "missing")).value, [1, 2]);
+  assert.deepEqual(extended(curve, reading(125, 3, "suspect:spike")).value, [1, 2, 3]);
+});
+
+test("curves that come into sight together are one question; those that may miss readings are asked for again", async () => {
+  const { of, timers } = browser();
+  const store = new Store((act) => act());
+  const curves = new Curves(store);
+  const sensors = [{ channels: [{ series: "a.t" }, { series: "a.h" }] }] as unknown as Sensor[];
+  store.change(() => ({ route: read("#/"), sensors }));
+  curves.cameIntoSight("a.t");
+  curves.cameIntoSight("a.h");
+  await timers.pass(30);
+  const answer = (channel: string) => ({ sensor: "a", channel, kind: "gauge", time: [0], mean: [1] });
+  assert.deepEqual(of("buckets")[0]?.query.getAll("series"), ["a.t", "a.h"]);
+  await of("buckets")[0]?.answer({ series: [answer("t"), answer("h"), answer("retired")] });
+  curves.cameIntoSight("a.t"); // it is known
+  await timers.pass(30);
+  assert.equal(of("buckets").length, 1);
+  curves.missed();
+  await timers.pass(30);
+  assert.deepEqual(of("buckets")[1]?.query.getAll("series"), ["a.t", "a.h"]);
+  store.change(() => ({ route: read("#/events") }));
+  curves.missed();
+  assert.equal(store.state.curves.size, 0); // each is asked for when it comes into sight
+});

@@ -1,0 +1,37 @@
+// What a chart draws of one series.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { linesOf } from "../../../src/state/chart/drawn";
+import { line, rowAt } from "../../../src/state/chart/lines";
+import { buckets, drawn, STEP } from "./made";
+
+test("a counter is a rate: Wh an hour are W, and a step that has only begun is no dip", () => {
+  const one = line(buckets([0, 0, 0], { kind: "counter", unit: "Wh", increase: [10, 10, 5] }), undefined, {
+    totals: false,
+    asked: 150,
+    place: 0,
+  });
+  assert.equal(one.unit, "W");
+  assert.deepEqual(one.mid, [600, 600, 600]);
+});
+
+test("how long a step has lasted is judged by when it was asked for, not by where a view of the past ends", () => {
+  const meter = buckets([0, 0, 0, 0], { kind: "counter", unit: "Wh", increase: [10, 10, 10, 10] });
+  const past = { series: [meter], before: [], unknown: [], notes: [], since: 0, until: 195, asked: 1e9 };
+  assert.deepEqual(linesOf(past, [], false)[0]?.mid, [600, 600, 600, 600]);
+  assert.deepEqual(linesOf({ ...past, asked: 195 }, [], false)[0]?.mid, [600, 600, 600, 2400]);
+});
+
+test("the mean is that of readings and stays between the extremes", () => {
+  const one = drawn(buckets([20.123, 20.123, 20.123], { count: [3, 7, 11] }));
+  assert.equal(one.summary.mean, 20.123);
+  assert.equal(drawn(buckets([1, 4], { count: [2, 1] })).summary.mean, 2);
+});
+
+test("the row at a time, within a step", () => {
+  const one = drawn(buckets([1, null, 3]));
+  assert.equal(rowAt(one, 10, STEP), 0);
+  assert.equal(rowAt(one, 119, STEP), 2);
+  assert.equal(rowAt(one, 1000, STEP), null);
+});
