@@ -1,6 +1,6 @@
 // The picture of a rose: a petal for each direction, from the slowest wind inside to the fastest outside.
 
-import { type Rose, SECTORS } from "../../state/rose";
+import { type Rose, SECTORS } from "../../state/pages/rose";
 import { plural } from "../../state/words";
 import { Empty } from "../parts/texts";
 
