@@ -6,16 +6,19 @@ import { Live } from "./load/live";
 import { Questions } from "./load/questions/page";
 import type { Act } from "./render/act";
 import { Page } from "./render/page";
-import { Store } from "./state/model";
-import { type Route, read, write } from "./state/route";
+import { arrived, outdated, Store } from "./state/model";
+import { type Route, read, toggled, write } from "./state/route";
 import { titleOf } from "./state/title";
 
 const store = new Store((draw) => (document.hidden ? window.setTimeout(draw, 250) : requestAnimationFrame(draw)));
 const questions = new Questions(store);
 const curves = new Curves(store);
-const live = new Live(store, (series) => {
-  questions.news(series);
-  curves.news(series);
+const live = new Live(store, {
+  news: (series) => {
+    questions.news(series);
+    curves.news(series);
+  },
+  missed: curves.missed,
 });
 const root = document.getElementById("app") as HTMLElement;
 const spoken = document.getElementById("spoken") as HTMLElement;
@@ -26,15 +29,11 @@ const act: Act = {
     else history.pushState(null, "", write(route));
     arrive();
   },
-  curve: curves.want,
+  curve: curves.cameIntoSight,
   cursor: (at) => store.change((state) => (state.cursor === at ? null : { cursor: at })),
-  toggle: (series) =>
-    store.change(({ hidden }) => ({
-      hidden: new Set(hidden.has(series) ? [...hidden].filter((name) => name !== series) : [...hidden, series]),
-    })),
+  toggle: (series) => act.go(toggled(store.state.route, series), true),
   mark: (marking) => store.change(() => ({ marking })),
-  refreshChart: () =>
-    store.change(({ chart, chartEvents }) => ({ chart: { ...chart, key: "" }, chartEvents: { ...chartEvents, key: "" } })),
+  refreshChart: () => store.change(({ chart, chartEvents }) => ({ chart: outdated(chart), chartEvents: outdated(chartEvents) })),
   say: (text) => {
     spoken.textContent = text;
   },
@@ -43,7 +42,7 @@ const act: Act = {
 function arrive(): void {
   const route = read(location.hash);
   const other = route.page !== store.state.route.page;
-  store.change(({ marking }) => ({ route, cursor: null, error: "", marking: other ? null : marking }));
+  store.change((state) => arrived(state, route));
   if (other) window.scrollTo(0, 0);
 }
 

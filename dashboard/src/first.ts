@@ -1,13 +1,13 @@
 // Asks for the series that the address of a chart names in full, while the page's script, which is fifty times as long, is on its way.
 
-import { fetched } from "./load/api";
+import { fetchBuckets } from "./load/buckets";
 import { charted, keyOf, plain } from "./load/charted";
 import { bounds, read } from "./state/route";
 
 const route = read(location.hash);
 if (route.page === "chart" && plain(route.series)) {
   const [since, until] = bounds(route, Date.now() / 1000);
-  const answer = fetched("buckets", charted(route.series, since, until));
+  const answer = fetchBuckets(charted(route.series, since, until));
   answer.catch(() => undefined); // whoever takes it handles that
   window.sensorlogdFirst = { key: keyOf(route), since, until, answer };
 }

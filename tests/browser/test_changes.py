@@ -128,6 +128,55 @@ def test_a_part_is_flagged_and_taken_back_and_a_note_is_written(open_it: Open, h
     until(lambda: noted.count() >= 1, "the note in the chart's events")
 
 
+def test_a_list_of_changes_that_does_not_come_is_not_an_empty_one(open_it: Open) -> None:
+    """It says why, and asks again at a press of a button."""
+    tab = open_it(CHART, **DESK)
+    refusal = json.dumps({"error": {"code": "busy", "message": "the database is busy"}})
+    tab.page.route("**/api/v1/mends?*", lambda route: route.fulfill(status=503, content_type="application/json", body=refusal))
+    opened(tab)
+    form = tab.page.locator("form.marking")
+    until(lambda: "not known: the database is busy" in form.text_content(), "why there is no list")
+    tab.page.unroute("**/api/v1/mends?*")
+    form.locator("button", has_text="Ask again").click()
+    until(lambda: "not known" not in form.text_content(), "the list")
+    tab.troubles = [text for text in tab.troubles if "503" not in text]
+
+
+def test_a_kiosk_marks_nothing(open_it: Open) -> None:
+    """The form is gone, so that dragging zooms."""
+    tab = open_it(CHART, **DESK)
+    opened(tab)
+    page = tab.page
+    until(page.locator("form.marking").is_visible, "the form")
+    page.locator("summary", has_text="More").click()
+    page.locator("button", has_text="Kiosk").click()
+    until(lambda: page.locator("form.marking").count() == 0, "no form")
+    address = page.url
+
+    def zoomed() -> bool:
+        box = page.locator(".u-over").first.bounding_box()  # the picture may still be growing to its new place
+        page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 70, steps=4)
+        page.mouse.up()
+        return bool(page.url != address)
+
+    until(zoomed, "a finer range")
+
+
+def test_what_is_hidden_is_in_the_address(open_it: Open) -> None:
+    """Whoever gets the address sees the same lines."""
+    tab = open_it(CHART, **DESK)
+    row = 'tr[data-series="greenhouse.c"]'
+    tab.page.locator(f"{row} button").click()
+    until(lambda: "hide=greenhouse.c" in tab.page.url, "the line in the address")
+    other = open_it(f"#{tab.page.url.split('#')[1]}", **DESK)
+    until(lambda: other.page.locator(f"{row}.off").count() == 1, "the hidden line in another window")
+    tab.page.locator(f"{row} button").click()
+    until(lambda: "hide=" not in tab.page.url, "the line again")
+    assert tab.page.locator(f"{row}.off").count() == 0
+
+
 def test_where_it_is_not_allowed_the_page_says_how(open_closed: Open) -> None:
     """There is no form, but the commands, and how to allow it."""
     tab = open_closed(CHART, **DESK)

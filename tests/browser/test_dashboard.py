@@ -282,33 +282,44 @@ def test_when_the_server_is_away_it_says_so_and_comes_back(site: Site, open_page
     tab.troubles = [text for text in tab.troubles if "ERR_INTERNET_DISCONNECTED" not in text]
 
 
+def fingers(tab: Tab, *moves: tuple[str, int, float]) -> None:
+    """Fire pointer events on the first picture: what happens, to which finger, at which share of the width."""
+    tab.page.evaluate(
+        """(moves) => {
+          const over = document.querySelector(".u-over"), box = over.getBoundingClientRect();
+          for (const [type, pointerId, share] of moves) {
+            const at = { clientX: box.left + share * box.width, clientY: box.top + 50 };
+            over.dispatchEvent(new PointerEvent(`pointer${type}`, { pointerId, pointerType: "touch", bubbles: true, ...at }));
+          }
+        }""",
+        moves,
+    )
+
+
 def test_pinching_and_swiping(open_page: Open) -> None:
-    """One finger moves in time, two change the range."""
+    """One finger moves in time, two change the range; after that one finger moves again."""
+
+    def range_after(address: str) -> tuple[float, float]:
+        until(lambda: tab.page.url != address, "another range")
+        since, end = (float(re.search(rf"{name}=([\d.]+)", tab.page.url)[1]) for name in ("since", "until"))  # type: ignore[index]  # there, after a gesture
+        return since, end
+
     tab = open_page(f"{CHART}{DAY}", viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     has_points(tab)
     address = tab.page.url
-    tab.page.evaluate(
-        """() => {
-          const over = document.querySelector(".u-over"), box = over.getBoundingClientRect();
-          const fire = (type, id, share) => over.dispatchEvent(new PointerEvent(type, { pointerId: id, pointerType: "touch", clientX: box.left + share * box.width, clientY: box.top + 50, bubbles: true }));
-          fire("pointerdown", 1, .3); fire("pointermove", 1, .8); fire("pointerup", 1, .8);
-        }"""
-    )
-    until(lambda: tab.page.url != address, "an earlier time")
-    swiped = tab.page.url
-    ends = [float(re.search(rf"{name}=([\d.]+)", swiped)[1]) for name in ("since", "until")]  # type: ignore[index]  # there, after a swipe
-    assert ends[1] - ends[0] == pytest.approx(DAY, rel=0.01)
-    assert time.time() - ends[1] == pytest.approx(DAY / 2, rel=0.1)
-    tab.page.evaluate(
-        """() => {
-          const over = document.querySelector(".u-over"), box = over.getBoundingClientRect();
-          const fire = (type, id, share) => over.dispatchEvent(new PointerEvent(type, { pointerId: id, pointerType: "touch", clientX: box.left + share * box.width, clientY: box.top + 50, bubbles: true }));
-          fire("pointerdown", 1, .45); fire("pointerdown", 2, .55); fire("pointermove", 1, .25); fire("pointermove", 2, .75); fire("pointerup", 2, .75); fire("pointerup", 1, .25);
-        }"""
-    )
-    until(lambda: tab.page.url != swiped, "a shorter range")
-    ends = [float(re.search(rf"{name}=([\d.]+)", tab.page.url)[1]) for name in ("since", "until")]  # type: ignore[index]  # there, after a pinch
-    assert ends[1] - ends[0] < DAY / 2
+    fingers(tab, ("down", 1, 0.3), ("move", 1, 0.8), ("up", 1, 0.8))
+    since, end = range_after(address)
+    assert end - since == pytest.approx(DAY, rel=0.01)
+    assert time.time() - end == pytest.approx(DAY / 2, rel=0.1)
+    address = tab.page.url
+    fingers(tab, ("down", 2, 0.45), ("down", 3, 0.55), ("move", 2, 0.25), ("move", 3, 0.75), ("up", 3, 0.75), ("up", 2, 0.25))
+    since, end = range_after(address)
+    assert end - since < DAY / 2
+    address = tab.page.url
+    fingers(tab, ("down", 4, 0.3), ("move", 4, 0.8), ("up", 4, 0.8))
+    earlier = range_after(address)
+    assert earlier[1] - earlier[0] == pytest.approx(end - since, rel=0.01)
+    assert earlier[1] < end
 
 
 def test_what_was_only_imported_can_be_looked_at(site: Site, open_page: Open, tmp_path: Path) -> None:

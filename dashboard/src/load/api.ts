@@ -1,6 +1,6 @@
 // Requests to the API. Addresses are relative: the page may lie behind a proxy's prefix.
 
-import { type Answers, PARAMETERS } from "./types";
+import type { Answers, Error as Refusal } from "./types";
 
 /** The message is for people; `code` and `status` are for the page. */
 export class ApiError extends Error {
@@ -15,10 +15,6 @@ export class ApiError extends Error {
 
 /** Parameters of a request; a list repeats its name. */
 export type Query = Record<string, string | number | readonly string[]>;
-
-/** Whether this server has the endpoint, and knows the parameter. */
-export const knows = (endpoint: string, parameter?: string): boolean =>
-  PARAMETERS[endpoint] !== undefined && (parameter === undefined || PARAMETERS[endpoint].includes(parameter));
 
 /** The address of an endpoint, with its parameters, seen from the page. */
 export function address(path: string, query: Query = {}): string {
@@ -57,7 +53,8 @@ export async function json(asked: Promise<Response>): Promise<unknown> {
     throw new ApiError("sensorlogd does not answer", "away");
   }
   if (answer.status === 401) signIn();
-  const body = (await answer.json().catch(() => null)) as { error?: { code: string; message: string; hint?: string } } | null;
+  const body = (await answer.json().catch(notWhole)) as Partial<Refusal> | undefined;
+  if (answer.ok && body === undefined) throw new ApiError("the answer of sensorlogd did not arrive whole", "away", answer.status);
   if (answer.ok) return body;
   const refusal = body?.error;
   throw new ApiError(
@@ -65,6 +62,11 @@ export async function json(asked: Promise<Response>): Promise<unknown> {
     refusal?.code,
     answer.status,
   );
+}
+
+/** For a body that is no JSON, or was cut off; an AbortError is passed on. */
+function notWhole(error: unknown): undefined {
+  if ((error as Error).name === "AbortError") throw error;
 }
 
 /** Reload, so that the server shows its login page. */

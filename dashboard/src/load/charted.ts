@@ -11,7 +11,7 @@ export const MOST_SERIES = 40;
 export const AGGREGATES = "mean,min,max,last,increase,suspect,fail,missing";
 
 /** The address of a chart without what does not change its answer. */
-export const keyOf = (route: Route): string => write({ ...route, kiosk: false });
+export const keyOf = (route: Route): string => write({ ...route, hidden: [], kiosk: false });
 
 /** A window wider than this, in CSS pixels, or finer than two of the screen's to one of these, gets no more points. */
 const WIDEST_PX = 1500;
@@ -32,7 +32,6 @@ export const points = (): number =>
 export const charted = (series: readonly string[], since: number, until: number): Query => ({
   series,
   max_points: points(),
-  shape: "columns",
   agg: AGGREGATES,
   tz: ZONE,
   since: iso(since),

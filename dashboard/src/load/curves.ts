@@ -2,9 +2,10 @@
 // for again.
 
 import type { BucketColumns } from "../state/columns";
-import type { Curve, Store } from "../state/model";
+import { type Curve, everyChannel, type Store } from "../state/model";
 import { seriesOf } from "../state/series";
-import { ApiError, ask, iso } from "./api";
+import { ApiError, iso } from "./api";
+import { askBuckets } from "./buckets";
 import type { Reading } from "./types";
 
 const HOUR = 3600;
@@ -23,8 +24,21 @@ export class Curves {
   constructor(private readonly store: Store) {}
 
   /** A curve has come into sight; it is asked for together with the others that have. */
-  readonly want = (series: string): void => {
-    if (!this.store.state.curves.has(series)) this.together([series], TOGETHER_MS);
+  readonly cameIntoSight = (series: string): void => {
+    if (!this.store.state.curves.has(series)) this.askSoon([series], TOGETHER_MS);
+  };
+
+  /** Readings may be missing: all curves are asked for again. Where none is shown they are forgotten until one comes into sight. */
+  readonly missed = (): void => {
+    const { state } = this.store;
+    const shown = state.route.page === "overview" || state.route.page === "sensor";
+    const known = new Set(everyChannel(state).map((channel) => channel.series));
+    if (!shown) this.store.change(() => ({ curves: new Map() }));
+    else
+      this.askSoon(
+        [...state.curves.keys()].filter((name) => known.has(name)),
+        TOGETHER_MS,
+      );
   };
 
   /** Readings have come; by how much counters rose does not follow from them alone: asked for again, each minute at most. */
@@ -34,10 +48,10 @@ export class Curves {
     const outdated = [...series].filter(
       (name) => isOutdated(curves.get(name), now) && !this.wanted.has(name) && !this.asking.has(name),
     );
-    if (outdated.length) this.together(outdated, TOGETHER_MS);
+    if (outdated.length) this.askSoon(outdated, TOGETHER_MS);
   };
 
-  private together(series: readonly string[], wait: number): void {
+  private askSoon(series: readonly string[], wait: number): void {
     for (const name of series) this.wanted.add(name);
     window.clearTimeout(this.soon);
     this.soon = window.setTimeout(() => void this.ask(), wait);
@@ -48,30 +62,29 @@ export class Curves {
     this.wanted.clear();
     for (const name of names) this.asking.add(name);
     try {
-      for (let at = 0; at < names.length; at += AT_ONCE) await this.some(names.slice(at, at + AT_ONCE));
+      for (let at = 0; at < names.length; at += AT_ONCE) await this.askFor(names.slice(at, at + AT_ONCE));
     } catch (error) {
       if (!(error instanceof ApiError)) console.error(error);
       const missing = names.filter((name) => this.asking.has(name));
-      this.together(missing, AFTER_FAILURE_MS); // or with the next that come into sight
+      this.askSoon(missing, AFTER_FAILURE_MS); // or with the next that come into sight
     } finally {
       for (const name of names) this.asking.delete(name);
     }
   }
 
-  private async some(series: readonly string[]): Promise<void> {
+  private async askFor(series: readonly string[]): Promise<void> {
     const now = Date.now() / 1000 + this.store.state.ahead;
-    const answer = await ask("buckets", {
+    const answer = await askBuckets({
       series,
       since: iso(now - HOUR),
       until: iso(now),
       every: "1min",
-      shape: "columns",
       agg: "mean,increase",
     });
     for (const name of series) this.asking.delete(name);
     this.store.change((state) => {
       const curves = new Map(state.curves);
-      for (const buckets of answer.series as BucketColumns[]) curves.set(seriesOf(buckets), curveOf(buckets, now));
+      for (const buckets of answer.series) curves.set(seriesOf(buckets), curveOf(buckets, now));
       return { curves };
     });
   }
@@ -88,14 +101,16 @@ export function curveOf(buckets: BucketColumns, asked: number): Curve {
 export const isOutdated = (curve: Curve | undefined, now: number): boolean =>
   typeof curve?.counted === "number" && now - curve.counted >= COUNTED_AGAIN_S;
 
-/** The curve of the last hour, extended by a reading from the stream: one point a minute. */
+/**
+ * The curve of the last hour, extended by a reading from the stream: one point a minute. A reading without a value, or one that
+ * failed a test, is not drawn, because the API's mean leaves it out; a minute that has no other is a gap.
+ */
 export function extended(curve: Curve, reading: Reading): Curve {
   const slot = Math.floor(reading.time / STEP) * STEP;
   const from = reading.time - HOUR;
-  const first = curve.time.findIndex((at) => at >= from && at < slot);
-  const end = curve.time.findIndex((at) => at >= slot);
-  const stop = end < 0 ? curve.time.length : end;
-  const keep = first < 0 ? [stop, stop] : [first, stop];
-  const time = [...curve.time.slice(keep[0], keep[1]), slot];
-  return { ...curve, time, value: [...curve.value.slice(keep[0], keep[1]), reading.value] };
+  const drawn = curve.time.map((at, row) => [at, curve.value[row] ?? null] as const);
+  const earlier = drawn.filter(([at]) => at >= from && at < slot);
+  const counts = reading.value !== null && !reading.quality.startsWith("fail");
+  const value = counts ? reading.value : (drawn.find(([at]) => at === slot)?.[1] ?? null);
+  return { ...curve, time: [...earlier.map(([at]) => at), slot], value: [...earlier.map(([, before]) => before), value] };
 }

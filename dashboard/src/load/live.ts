@@ -1,9 +1,9 @@
-// What every page needs: sensors, newest values, the state of the daemon. Asked for at the start, kept current by the stream.
+// What the stream brings is laid into the store; what it may have left out is asked for.
 
-import type { LogEvent, Sensor, Store } from "../state/model";
+import { type LogEvent, outdated, type Store } from "../state/model";
 import { seriesOf } from "../state/series";
-import { ApiError, ask } from "./api";
 import { extended } from "./curves";
+import { CommonQuestions, isNewer, type Report, reported } from "./questions/common";
 import { listen } from "./stream";
 import type { Latest, Reading } from "./types";
 
@@ -13,29 +13,38 @@ const SHORTLY_MS = 300;
 const STREAM_AFTER_MS = 1000;
 /** The state of the daemon is asked for so often while readings come. */
 const STATUS_EACH_S = 30;
-/** No readings for so long, although the stream is open: the state of the daemon is asked for as often as that. */
+/** No readings for so long, although the stream is open, or an error: the state of the daemon is asked for as often as that. */
 const NO_READINGS_S = 10;
+/** Readings that the stream has left out are made up for so often at most: an import leaves some out four times a second. */
+const MADE_UP_EACH_MS = 5000;
 /** Events that the page remembers of those that came by the stream: the last ones. */
 const KEPT_EVENTS = 500;
 
-type SensorState = { sensor: string; state: string; health: Sensor["health"]; error: string | null };
+/** Who is told of readings. */
+export interface Followers {
+  /** New readings have come of these series. */
+  news(series: ReadonlySet<string>): void;
+  /** Readings may be missing, of any series. */
+  missed(): void;
+}
 
-/** Asks for what every page needs, and lays what the stream brings into the store. */
+/** Follows the stream, and asks for what every page needs. */
 export class Live {
-  private statusAt = 0;
+  private readonly common: CommonQuestions;
   private readingAt = Date.now();
-  private asking = false;
   private following = false;
-  private ahead = 0;
+  private madeUpAt = 0;
+  private makeUpTimer = 0;
 
   constructor(
     private readonly store: Store,
-    /** New readings have come of these series. */
-    private readonly news: (series: ReadonlySet<string>) => void,
-  ) {}
+    private readonly followers: Followers,
+  ) {
+    this.common = new CommonQuestions(store);
+  }
 
   begin(): void {
-    void this.sensors();
+    void this.common.sensors();
     window.setTimeout(this.follow, STREAM_AFTER_MS);
   }
 
@@ -43,7 +52,7 @@ export class Live {
   readonly follow = (): void => {
     if (this.following) return;
     this.following = true;
-    void this.status();
+    void this.common.status();
     listen({
       message: (kind, data) => this.message(kind, data),
       alive: () =>
@@ -52,6 +61,7 @@ export class Live {
             ? null
             : { stream: { state: "open", heard: Date.now() / 1000, reason: "" } },
         ),
+      resumed: () => this.resumed(),
       lost: (reason) => this.store.change(({ stream }) => ({ stream: { ...stream, state: "lost", reason } })),
     });
     window.setInterval(() => this.tick(), 1000);
@@ -59,69 +69,12 @@ export class Live {
 
   private tick(): void {
     const now = Date.now();
-    this.store.change(() => ({ now: now / 1000 + this.ahead }));
+    this.store.change(({ ahead }) => ({ now: now / 1000 + ahead }));
     if (document.hidden) return;
     // When no readings come, ask soon whether the daemon lives; otherwise ask for its state now and then.
-    const due = now - this.readingAt > NO_READINGS_S * 1000 ? NO_READINGS_S : STATUS_EACH_S;
-    if (now - this.statusAt > due * 1000 && this.store.state.stream.state === "open") void this.status();
-  }
-
-  private async sensors(): Promise<void> {
-    try {
-      const all = (await ask("sensors", { retired: "1" })).sensors;
-      const live = (sensor: Sensor) =>
-        sensor.channels.some((channel) => !channel.retired) || (!sensor.channels.length && sensor.state !== "stopped");
-      this.store.change(() => ({
-        sensors: all
-          .filter(live)
-          .map((sensor) => ({ ...sensor, channels: sensor.channels.filter((channel) => !channel.retired) })),
-        former: all
-          .map((sensor) => ({ ...sensor, channels: sensor.channels.filter((channel) => channel.retired || !live(sensor)) }))
-          .filter((sensor) => sensor.channels.length),
-        error: "",
-      }));
-    } catch (error) {
-      this.failed(error);
-      window.setTimeout(() => void this.sensors(), 2000);
-    }
-  }
-
-  private async status(): Promise<void> {
-    if (this.asking) return;
-    this.asking = true;
-    this.statusAt = Date.now();
-    try {
-      const status = await ask("status");
-      this.ahead = status.now - Date.now() / 1000;
-      if (Math.abs(this.ahead) < 2) this.ahead = 0;
-      this.store.change((state) => {
-        const by = new Map(status.sensors.map((report) => [report.sensor, report]));
-        const sensors = state.sensors?.map((sensor) => ({ ...sensor, ...pick(by.get(sensor.sensor)) })) ?? null;
-        return { status, ahead: this.ahead, sensors };
-      });
-      const known = this.store.state.sensors;
-      const live = new Set(known?.map((sensor) => sensor.sensor));
-      if (
-        known &&
-        status.sensors.some((report) => !live.has(report.sensor) && report.state !== "stopped" && report.health !== "not running")
-      )
-        void this.sensors();
-      await this.alarms();
-    } catch (error) {
-      this.failed(error);
-    } finally {
-      this.asking = false;
-    }
-  }
-
-  private async alarms(): Promise<void> {
-    const answer = await ask("alarms");
-    this.store.change(() => ({ alarms: answer.alarms }));
-  }
-
-  private failed(error: unknown): void {
-    if (error instanceof ApiError) this.store.change(() => ({ error: error.code === "away" ? "" : error.message }));
-    else console.error(error);
+    const soon = this.store.state.error || now - this.readingAt > NO_READINGS_S * 1000;
+    const due = soon ? NO_READINGS_S : STATUS_EACH_S;
+    if (now - this.common.statusAt > due * 1000 && this.store.state.stream.state === "open") void this.common.status();
   }
 
   private message(kind: string, data: unknown): void {
@@ -132,8 +85,38 @@ export class Live {
       this.readingAt = Date.now();
     } else if (kind === "readings") this.readings(data as Reading[]);
     else if (kind === "events") this.events(data as LogEvent[]);
-    else if (kind === "sensors") this.states(data as SensorState[]);
-    else if (kind === "gap" || kind === "skipped") this.news(new Set(this.store.state.latest.keys()));
+    else if (kind === "sensors") this.states(data as Report[]);
+    else if (kind === "gap" || kind === "skipped") this.makeUpSoon();
+  }
+
+  /**
+   * The stream is there again. Of a long break, and of any in which the server began anew, it tells readings at most: no events,
+   * no states of sensors. So all of that is asked for; what was heard before the break must not stand beside it with a hole between.
+   */
+  private resumed(): void {
+    this.store.change(({ events, chartEvents }) => ({
+      recent: [],
+      events: outdated(events),
+      chartEvents: outdated(chartEvents),
+    }));
+    void this.common.sensors();
+    void this.common.status();
+    this.makeUpSoon();
+  }
+
+  private makeUpSoon(): void {
+    if (this.makeUpTimer) return;
+    const wait = Math.max(this.madeUpAt + MADE_UP_EACH_MS - Date.now(), 0);
+    this.makeUpTimer = window.setTimeout(() => this.makeUp(), wait);
+  }
+
+  /** Asks for what follows from readings that did not come. */
+  private makeUp(): void {
+    this.makeUpTimer = 0;
+    this.madeUpAt = Date.now();
+    void this.common.latest();
+    this.followers.missed();
+    this.followers.news(new Set(this.store.state.latest.keys()));
   }
 
   private readings(rows: readonly Reading[]): void {
@@ -146,34 +129,28 @@ export class Live {
         const name = seriesOf(reading);
         names.add(name);
         const before = latest.get(name);
-        if (!before || before.time <= reading.time) latest.set(name, { ...reading, age_s: 0, state: "ok" });
+        if (!before || isNewer(reading, before, state.now)) latest.set(name, { ...reading, age_s: 0, state: "ok" });
         const curve = curves.get(name);
         if (curve) curves.set(name, extended(curve, reading));
       }
       return { latest, curves };
     });
-    this.news(names);
+    this.followers.news(names);
   }
 
   private events(events: readonly LogEvent[]): void {
     this.store.change((state) => ({ recent: [...state.recent, ...events].slice(-KEPT_EVENTS) }));
     if (events.some((event) => event.kind === "config_reloaded" || event.kind === "started" || event.kind === "imported"))
-      void this.sensors();
+      void this.common.sensors();
     // Charts show the times in alarm, so ask for those again.
     if (events.some((event) => event.kind.startsWith("alarm_")))
-      this.store.change((state) => ({ chartEvents: { ...state.chartEvents, key: "" } }));
-    window.setTimeout(() => void this.status(), SHORTLY_MS);
+      this.store.change((state) => ({ chartEvents: outdated(state.chartEvents) }));
+    window.setTimeout(() => void this.common.status(), SHORTLY_MS);
   }
 
-  private states(states: readonly SensorState[]): void {
-    const by = new Map(states.map((report) => [report.sensor, report]));
-    this.store.change((state) => ({
-      sensors: state.sensors?.map((sensor) => ({ ...sensor, ...pick(by.get(sensor.sensor)) })) ?? null,
-    }));
-    if (states.some((report) => !this.store.state.sensors?.some((known) => known.sensor === report.sensor))) void this.sensors();
+  private states(reports: readonly Report[]): void {
+    this.store.change((state) => ({ sensors: reported(state.sensors, reports) }));
+    const known = this.store.state.sensors;
+    if (reports.some((report) => !known?.some((sensor) => sensor.sensor === report.sensor))) void this.common.sensors();
   }
-}
-
-function pick(report: SensorState | undefined): Partial<Sensor> {
-  return report ? { state: report.state, health: report.health, error: report.error } : {};
 }

@@ -1,13 +1,15 @@
 // The live stream: one connection for each page. It resumes where it stopped, also after sleep, and connects anew when nothing
 // arrives.
 
-import { address, signIn } from "./api";
+import { address, fetched, signIn } from "./api";
 
 /** Who listens to the stream. */
 export interface Heard {
   message(kind: string, data: unknown): void;
   /** Anything at all came: the connection lives. */
   alive(): void;
+  /** The connection is there again after another one. Called before its messages, which may leave out part of what happened between. */
+  resumed(): void;
   lost(reason: string): void;
 }
 
@@ -18,6 +20,15 @@ const SLOWEST_MS = 15_000;
 
 /** A stream from which nothing at all has come for so long is taken for dead: the server says something every 15 s. */
 const STREAM_DEAD_S = 40;
+
+/** Without a network, a server that has not answered for so long is not reached. */
+const NO_NETWORK_AFTER_MS = 5000;
+
+/** Why there is no connection, in words for the head of the page. */
+function reasonOf(error: Error): string {
+  if (!(error instanceof TypeError)) return error.message;
+  return navigator.onLine === false ? NO_NETWORK : "sensorlogd does not answer";
+}
 
 /** Messages of a text/event-stream, as far as they are complete; what is left over is returned. */
 export function parse(text: string, message: (id: string, kind: string, data: string) => void): string {
@@ -39,6 +50,7 @@ export function parse(text: string, message: (id: string, kind: string, data: st
 /** Connect to the stream and stay connected, as long as the page is open. */
 export function listen(heard: Heard): void {
   let last = "";
+  let heardBefore = false;
   let at = 0;
   let failures = 0;
   let connection: AbortController | null = null;
@@ -61,12 +73,16 @@ export function listen(heard: Heard): void {
         throw new Error(answer.status === 503 ? "sensorlogd is busy" : `sensorlogd answers ${answer.status}`);
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let rest = "";
+      let resumes = heardBefore;
       for (;;) {
         const { value, done } = await reader.read();
         if (done) throw new Error("the connection has ended");
         at = Date.now();
         failures = 0;
         heard.alive();
+        if (resumes) heard.resumed();
+        resumes = false;
+        heardBefore = true;
         rest = parse(rest + value, (id, kind, data) => {
           if (id) last = id;
           heard.message(kind, JSON.parse(data));
@@ -74,8 +90,7 @@ export function listen(heard: Heard): void {
       }
     } catch (error) {
       if (connection !== controller) return; // another one took its place
-      const reason = error instanceof TypeError ? "sensorlogd does not answer" : (error as Error).message;
-      heard.lost(reason);
+      heard.lost(reasonOf(error as Error));
       const wait = Math.min(1000 * 2 ** failures, SLOWEST_MS) * (0.7 + 0.6 * Math.random());
       failures += 1;
       timer = window.setTimeout(() => void open(), wait);
@@ -86,6 +101,22 @@ export function listen(heard: Heard): void {
     failures = 0;
     void open();
   };
+  /** The device has lost its network. That ends no connection to a server on the same device, so that one is asked first. */
+  async function judge(): Promise<void> {
+    const judged = connection;
+    const question = new AbortController();
+    const limit = window.setTimeout(() => question.abort(), NO_NETWORK_AFTER_MS);
+    try {
+      await fetched("status", {}, question.signal);
+    } catch {
+      if (connection !== judged) return;
+      judged?.abort(new Error(NO_NETWORK)); // with a reason of its own, because the head of the page says it
+      heard.lost(NO_NETWORK);
+    } finally {
+      window.clearTimeout(limit);
+    }
+  }
+
   // A connection that has died in its sleep never says that it did.
   const checkAlive = () => {
     if (Date.now() - at > STREAM_DEAD_S * 1000) reconnect();
@@ -94,9 +125,6 @@ export function listen(heard: Heard): void {
   document.addEventListener("visibilitychange", checkAlive);
   window.addEventListener("pageshow", checkAlive);
   window.addEventListener("online", reconnect);
-  window.addEventListener("offline", () => {
-    connection?.abort(new Error(NO_NETWORK)); // with a reason of its own, because the head of the page says it
-    heard.lost(NO_NETWORK);
-  });
+  window.addEventListener("offline", () => void judge());
   void open();
 }

@@ -11,7 +11,7 @@ export interface Act {
   curve(series: string): void;
   /** The pointer is at this time, or nowhere. */
   cursor(at: number | null): void;
-  /** Hide a line, or show it again. */
+  /** Hide a line, or show it again; the back button does not undo it. */
   toggle(series: string): void;
   /** Mark this part of the chart, or none. */
   mark(range: Range | null): void;

@@ -4,6 +4,7 @@ import type { Daemon, Database } from "../load/types";
 import { isOfDatabase, levelOfEvent } from "../state/events";
 import type { State } from "../state/model";
 import { factsOf } from "../state/pages/database";
+import { measuresParts } from "../state/parameters";
 import { to } from "../state/route";
 import { size, time } from "../state/words";
 import type { Act } from "./act";
@@ -46,7 +47,7 @@ export function DatabasePage({ state, act }: { state: State; act: Act }) {
 
 /** The button that asks what the file is full of: that takes long, so nobody asks for it by opening the page. */
 function Measure({ state, act }: { state: State; act: Act }) {
-  const asked = state.route.more["parts"] === "1";
+  const asked = measuresParts(state.route);
   return (
     <p>
       <button

@@ -1,8 +1,8 @@
 // What happened, newest first; new events come by the stream.
 
-import { knows } from "../load/api";
 import { levelOfEvent } from "../state/events";
 import type { LogEvent, State } from "../state/model";
+import { eventParameters } from "../state/parameters";
 import { to } from "../state/route";
 import { matches } from "../state/series";
 import { time, ZONE } from "../state/words";
@@ -31,7 +31,9 @@ export function merged(state: State, sensor = "", kind = ""): LogEvent[] {
 
 /** Events as rows. */
 export function EventTable({ events, state }: { events: readonly LogEvent[]; state: State }) {
-  if (!events.length) return <Empty>{state.events.busy ? "Asking sensorlogd …" : "Nothing happened."}</Empty>;
+  const { data, error } = state.events;
+  if (!events.length && error) return null; // the head of the page says it
+  if (!events.length) return <Empty>{data ? "Nothing happened." : "Asking sensorlogd …"}</Empty>;
   return (
     <table class="wide">
       <thead>
@@ -69,7 +71,7 @@ export function Events({ state, act }: { state: State; act: Act }) {
   const { more } = route;
   const choose = (name: string, value: string) => act.go({ ...route, more: { ...more, before: "", [name]: value } }, true);
   const sensors = [...(state.sensors ?? []), ...state.former].map((sensor) => sensor.sensor);
-  const before = more["before"] ?? "";
+  const { sensor, kind, before } = eventParameters(route);
   const earlier = state.events.data?.earlier;
   return (
     <>
@@ -77,25 +79,23 @@ export function Events({ state, act }: { state: State; act: Act }) {
       <div class="tools">
         <Choice
           label="Sensor"
-          value={more["sensor"] ?? ""}
+          value={sensor}
           options={[["", "all, and the daemon"], ...[...new Set(sensors)].map((name) => [name, name] as const)]}
           onChange={(value) => choose("sensor", value)}
         />
-        {knows("events", "kind") ? (
-          <label class="choice">
-            <span>Kind</span>
-            <Written
-              type="search"
-              placeholder="all; web_*, lost"
-              value={more["kind"] ?? ""}
-              onWritten={(value) => choose("kind", value.trim())}
-            />
-          </label>
-        ) : null}
+        <label class="choice">
+          <span>Kind</span>
+          <Written
+            type="search"
+            placeholder="all; web_*, lost"
+            value={kind}
+            onWritten={(value) => choose("kind", value.trim())}
+          />
+        </label>
         <span class="unit">Times of {ZONE}</span>
       </div>
       <EventTable
-        events={before ? [...(state.events.data?.events ?? [])].reverse() : merged(state, more["sensor"], more["kind"])}
+        events={before ? [...(state.events.data?.events ?? [])].reverse() : merged(state, sensor, kind)}
         state={state}
       />
       <p class="tools">

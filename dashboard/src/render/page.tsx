@@ -1,7 +1,7 @@
 // The frame of every page: the head, the links to all pages, and the page that is shown.
 
 import { verdict } from "../state/health";
-import type { State } from "../state/model";
+import { errorsOf, type State } from "../state/model";
 import { type PageName, to } from "../state/route";
 import { size } from "../state/words";
 import type { Act } from "./act";
@@ -40,6 +40,7 @@ function toContent(): void {
 /** All that is seen: the head, the links to other pages, and the page of the route. */
 export function Page({ state, act }: { state: State; act: Act }) {
   const { route } = state;
+  const errors = errorsOf(state);
   const charts = CHARTS.some(([name]) => name === route.page);
   return (
     <>
@@ -63,9 +64,9 @@ export function Page({ state, act }: { state: State; act: Act }) {
         )}
         <Head state={state} />
       </header>
-      {state.error ? (
+      {errors.length ? (
         <p id="trouble" role="alert">
-          {state.error}
+          {errors.join(" ")}
         </p>
       ) : null}
       <main id="main" tabIndex={-1} class={state.stream.state === "lost" ? "old" : ""}>

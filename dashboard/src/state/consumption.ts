@@ -54,12 +54,15 @@ export interface Bar {
 /** The same for a bar and the bucket that it shows; of the hour that comes twice in autumn the two differ. */
 const keyOf = (by: By, at: number): string => `${label(by, at)} ${by === "1h" ? new Date(at * 1000).getTimezoneOffset() : ""}`;
 
+/** More bars than these are not drawn: those of two months of days. No period that can be chosen has more. */
+const MOST_BARS = 62;
+
 /** A bar a step, whether something was counted in it or not. */
 export function barsOf(counted: BucketColumns, by: By, since: number, until: number): Bar[] {
   const known = new Map(counted.time.map((time, row) => [keyOf(by, time), counted.increase?.[row] ?? null]));
   const bars: Bar[] = [];
   let at = since;
-  while (at < until && bars.length < 62) {
+  while (at < until && bars.length < MOST_BARS) {
     bars.push({ at, label: label(by, at), value: known.get(keyOf(by, at)) ?? null });
     const date = new Date(at * 1000);
     const next =

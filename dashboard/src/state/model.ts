@@ -21,12 +21,22 @@ export interface ChartEvents {
   periods: AlarmPeriod[];
 }
 
-/** The answer to a page's question. `key`: the address that asked. `data`: null until an answer has come. */
+/** The answer to a page's question. */
 export interface Answered<T> {
+  /** The address that asked; empty: nobody has. */
   key: string;
+  /** Null until an answer has come. */
   data: T | null;
+  /** It is being asked. */
   busy: boolean;
+  /** Why the server refused it, in words for people; empty: it did not, or was not reached and is asked again. */
+  error: string;
+  /** It is to be asked again, although the address is the same. */
+  outdated: boolean;
 }
+
+/** The same answer, to be asked for again; it is shown until the next one comes. */
+export const outdated = <T>(answered: Answered<T>): Answered<T> => ({ ...answered, outdated: true });
 
 /** What a chart is drawn from. `before`: the same series, one period earlier. `unknown`: names that no series has. */
 export interface ChartData {
@@ -37,6 +47,8 @@ export interface ChartData {
   notes: string[];
   since: number;
   until: number;
+  /** When it was asked for, in seconds since 1970 of the server; later than `until` where that is in the past. */
+  asked: number;
 }
 
 /** A page of events. `earlier`: where the next page begins; null: this is the last. */
@@ -70,11 +82,10 @@ export interface State {
   buckets: Answered<BucketColumns[]>;
   costs: Answered<Cost[]>;
   database: Answered<Database>;
-  /** Why the last question failed. */
+  /** Why what every page needs could not be asked for; empty: it could. Errors of a page's own questions stand in their answers. */
   error: string;
   /** Where the pointer is in all charts: a time. */
   cursor: number | null;
-  hidden: ReadonlySet<string>;
   /** A part of the chart that is to be flagged or noted; dragging marks while there is one. */
   marking: Range | null;
 }
@@ -94,7 +105,7 @@ export interface Curve {
 export const everyChannel = (state: State): Channel[] =>
   [...(state.sensors ?? []), ...state.former].flatMap((sensor) => sensor.channels);
 
-const nothing = <T>(): Answered<T> => ({ key: "", data: null, busy: false });
+const nothing = <T>(): Answered<T> => ({ key: "", data: null, busy: false, error: "", outdated: false });
 
 /** What is known before anything was asked. */
 export const beginning = (): State => ({
@@ -117,8 +128,39 @@ export const beginning = (): State => ({
   database: nothing(),
   error: "",
   cursor: null,
-  hidden: new Set(),
   marking: null,
+});
+
+/** The questions that a page asks; `route.series` must name something where the page draws series. */
+function questionsOf(state: State): Answered<unknown>[] {
+  switch (state.route.page) {
+    case "chart":
+      return state.route.series.length ? [state.chart, state.chartEvents] : [];
+    case "use":
+      return state.route.series.length ? [state.buckets, state.costs] : [];
+    case "year":
+    case "rose":
+      return state.route.series.length ? [state.buckets] : [];
+    case "events":
+    case "sensor":
+      return [state.events];
+    case "database":
+      return [state.database];
+    default:
+      return [];
+  }
+}
+
+/** What went wrong with what the present page shows, each sentence once: of the questions of every page and of its own. */
+export const errorsOf = (state: State): string[] => [
+  ...new Set([state.error, ...questionsOf(state).map((answered) => answered.error)].filter(Boolean)),
+];
+
+/** What becomes different by a new route. Nothing is marked on another page, nor in a kiosk, which has no form that would show it. */
+export const arrived = (state: State, route: Route): Partial<State> => ({
+  route,
+  cursor: null,
+  marking: route.page !== state.route.page || route.kiosk ? null : state.marking,
 });
 
 /** Returns what becomes different; null: nothing. */

@@ -10,6 +10,8 @@ export interface Route {
   sensor: string;
   /** Names or globs. */
   series: string[];
+  /** Names of series of a chart that are not drawn; their legend is there, to show them again. */
+  hidden: string[];
   /** Seconds; the view ends now while `until` is null. */
   range: number;
   /** Seconds since 1970. */
@@ -35,15 +37,20 @@ export const PRESETS: readonly (readonly [string, number])[] = [
 ];
 const PAGES: readonly PageName[] = ["sensor", "chart", "events", "alarms", "use", "year", "rose", "database"];
 const SHORTEST = 1;
+/** A live view is not zoomed to less: it would be empty between two readings of most sensors. */
+const SHORTEST_LIVE = 10;
 const LONGEST = 100 * 31536000;
+/** Later times, in seconds since 1970, cannot be written in a question: the year 9999 ends there. */
+export const END_OF_TIME_S = 253_402_300_799;
 const USUAL = 21600;
-const OWN = new Set(["s", "range", "since", "until", "compare", "totals", "kiosk"]);
+const OWN = new Set(["s", "hide", "range", "since", "until", "compare", "totals", "kiosk"]);
 
 /** The route of an address that says nothing. */
 export const START: Route = {
   page: "overview",
   sensor: "",
   series: [],
+  hidden: [],
   range: USUAL,
   until: null,
   compare: false,
@@ -57,17 +64,18 @@ export const START: Route = {
  * (`until`) begins at `since`, or, without that, as long before its end as `range` says.
  */
 export function read(hash: string): Route {
-  const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?");
-  const query = new URLSearchParams(search);
+  const [path = ""] = hash.replace(/^#\/?/, "").split("?");
+  const query = new URLSearchParams(hash.includes("?") ? hash.slice(hash.indexOf("?")) : ""); // another ? may stand in a value
   const [first = "", ...rest] = path.split("/");
   const page = PAGES.find((known) => known === first) ?? "overview";
   const [since, until] = [numberIn(query, "since"), numberIn(query, "until")];
   const range = until !== null && since !== null ? until - since : (numberIn(query, "range") ?? USUAL);
-  const sound = range >= SHORTEST && range <= LONGEST;
+  const sound = range >= SHORTEST && range <= LONGEST && Math.abs(until ?? 0) <= END_OF_TIME_S;
   return {
     page,
     sensor: decoded(rest.join("/")),
     series: query.getAll("s"),
+    hidden: query.getAll("hide"),
     range: sound ? range : USUAL,
     until: sound ? until : null,
     compare: query.get("compare") === "1",
@@ -96,6 +104,7 @@ function decoded(text: string): string {
 export function write(route: Route): string {
   const query = new URLSearchParams();
   for (const name of route.series) query.append("s", name);
+  for (const name of route.hidden) query.append("hide", name);
   if (route.until !== null) {
     query.set("since", (route.until - route.range).toFixed(3));
     query.set("until", route.until.toFixed(3));
@@ -108,6 +117,19 @@ export function write(route: Route): string {
 
 /** A link to a page with nothing else chosen. */
 export const to = (page: PageName, how: Partial<Route> = {}): string => write({ ...START, page, ...how });
+
+/** The route with one of its series hidden, or shown again if it was hidden. */
+export function toggled(route: Route, series: string): Route {
+  const others = route.hidden.filter((name) => name !== series);
+  return { ...route, hidden: others.length < route.hidden.length ? others : [...others, series] };
+}
+
+/** The route with these series, by their names; what is hidden of them stays so. */
+export const picked = (route: Route, series: string[]): Route => ({
+  ...route,
+  series,
+  hidden: route.hidden.filter((name) => series.includes(name)),
+});
 
 /** From when to when the view of a route reaches, in seconds since 1970. */
 export function bounds(route: Route, now: number): [number, number] {
@@ -126,7 +148,7 @@ export function zoomed(route: Route, now: number, factor: number, around?: numbe
   const [since, until] = bounds(route, now);
   const at = around ?? (since + until) / 2;
   if (route.until === null && around === undefined)
-    return { ...route, range: Math.min(Math.max(route.range * factor, 10), LONGEST) };
+    return { ...route, range: Math.min(Math.max(route.range * factor, SHORTEST_LIVE), LONGEST) };
   return between(route, at - (at - since) * factor, at + (until - at) * factor);
 }
 

@@ -8,26 +8,31 @@ export type { Channel };
 export function matches(name: string, pattern: string, loose = false): boolean {
   if (!/[*?[\]]/.test(pattern))
     return name === pattern || name.startsWith(`${pattern}.`) || (loose && name.toLowerCase().includes(pattern.toLowerCase()));
-  const source = pattern
-    .replace(/[.+^${}()|\\]/g, "\\$&")
-    .replaceAll("*", ".*")
-    .replaceAll("?", ".");
   try {
-    return new RegExp(`^${source}$`, loose ? "i" : "").test(name);
+    return new RegExp(`^${sourceOf(pattern)}$`, loose ? "si" : "s").test(name);
   } catch {
     return false;
   }
 }
+
+/** A glob as a regular expression, as the server reads it (Python's fnmatch): [!a] is any character but a; [ without an end is itself. */
+const sourceOf = (glob: string): string =>
+  glob.replace(/\[(!?)(\]?[^\]]*)\]|[\s\S]/g, (part: string, not: string | undefined, members: string | undefined) => {
+    if (members) return `[${not ? "^" : ""}${members.replace(/[\\\]^]/g, "\\$&")}]`;
+    if (part === "*") return ".*";
+    return part === "?" ? "." : part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  });
 
 /** Every channel that one of the patterns means, each once; and the patterns that mean nothing. */
 export function chosen(known: readonly Channel[], patterns: readonly string[]): { channels: Channel[]; nothing: string[] } {
   const channels = new Map<string, Channel>();
   const nothing: string[] = [];
   for (const pattern of patterns) {
+    const full = pattern.includes(".") ? pattern : `${pattern}.*`; // as the server reads it
     const exact = known.filter((channel) => channel.series === pattern);
     const meant = exact.length
       ? exact
-      : known.filter((channel) => matches(channel.series, pattern) && (!channel.retired || !/[*?[]/.test(pattern)));
+      : known.filter((channel) => matches(channel.series, full) && (!channel.retired || !/[*?[]/.test(pattern)));
     for (const channel of meant) channels.set(channel.series, channel);
     if (!meant.length) nothing.push(pattern);
   }

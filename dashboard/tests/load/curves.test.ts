@@ -1,10 +1,12 @@
-// The small curves of the last hour.
+// Small curves: asked for together, extended by the stream, asked for again when readings may be missing.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { curveOf, extended, isOutdated } from "../../src/load/curves";
+import { Curves, curveOf, extended, isOutdated } from "../../src/load/curves";
 import type { BucketColumns } from "../../src/state/columns";
-import type { Curve } from "../../src/state/model";
+import { type Curve, type Sensor, Store } from "../../src/state/model";
+import { read } from "../../src/state/route";
+import { browser } from "../pretend";
 
 test("a curve goes on by the minute and forgets what is older than an hour", () => {
   const reading = (time: number, value: number) => ({ time, value, sensor: "a", channel: "b", unit: "", quality: "good" });
@@ -26,4 +28,43 @@ test("by how much a counter rose is what the API counts, wraps and all, and it i
   const [young, gauge] = [curveOf(nothing, 130), curveOf({ ...nothing, kind: "gauge" }, 130)];
   assert.deepEqual([young.increase, isOutdated(young, 190)], [null, true]);
   assert.deepEqual([gauge.increase, isOutdated(gauge, 190)], [null, false]);
+});
+
+test("readings that failed a test are not drawn, as the API's mean leaves them out; nor are those without a value", () => {
+  const reading = (time: number, value: number | null, quality: string) => ({
+    time,
+    value,
+    quality,
+    sensor: "a",
+    channel: "b",
+    unit: "",
+  });
+  const curve: Curve = { time: [0, 60], value: [1, 2], increase: null, counted: null };
+  assert.deepEqual(extended(curve, reading(70, 999, "fail:gross_range")).value, [1, 2]);
+  assert.deepEqual(extended(curve, reading(125, 999, "fail:gross_range")).value, [1, 2, null]);
+  assert.deepEqual(extended(curve, reading(70, null, "missing")).value, [1, 2]);
+  assert.deepEqual(extended(curve, reading(125, 3, "suspect:spike")).value, [1, 2, 3]);
+});
+
+test("curves that come into sight together are one question; those that may miss readings are asked for again", async () => {
+  const { of, timers } = browser();
+  const store = new Store((act) => act());
+  const curves = new Curves(store);
+  const sensors = [{ channels: [{ series: "a.t" }, { series: "a.h" }] }] as unknown as Sensor[];
+  store.change(() => ({ route: read("#/"), sensors }));
+  curves.cameIntoSight("a.t");
+  curves.cameIntoSight("a.h");
+  await timers.pass(30);
+  const answer = (channel: string) => ({ sensor: "a", channel, kind: "gauge", time: [0], mean: [1] });
+  assert.deepEqual(of("buckets")[0]?.query.getAll("series"), ["a.t", "a.h"]);
+  await of("buckets")[0]?.answer({ series: [answer("t"), answer("h"), answer("retired")] });
+  curves.cameIntoSight("a.t"); // it is known
+  await timers.pass(30);
+  assert.equal(of("buckets").length, 1);
+  curves.missed();
+  await timers.pass(30);
+  assert.deepEqual(of("buckets")[1]?.query.getAll("series"), ["a.t", "a.h"]);
+  store.change(() => ({ route: read("#/events") }));
+  curves.missed();
+  assert.equal(store.state.curves.size, 0); // each is asked for when it comes into sight
 });

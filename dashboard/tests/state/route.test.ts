@@ -2,13 +2,15 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bounds, read, START, write } from "../../src/state/route";
+import { keyOf } from "../../src/load/charted";
+import { bounds, picked, read, START, toggled, write } from "../../src/state/route";
 
 test("an address restores what was shown", () => {
   const route = {
     ...START,
     page: "chart" as const,
     series: ["a.b", "*.t", "sp ace.ü&"],
+    hidden: ["a.b", "x.t"],
     range: 3600,
     until: 1700000000,
     compare: true,
@@ -31,4 +33,14 @@ test("an address with an end and no beginning is as long as its range says, and 
   for (const none of ["until=", "until=x", "since=x&until=", "since=&until=&range="])
     assert.deepEqual(shown(`#/chart?${none}`), [1.8e9 - START.range, 1.8e9], none);
   assert.equal(read("#/chart?since=0&until=3600").range, 3600); // 1970 for those who ask for it
+});
+
+test("what is hidden is in the address, is not asked for anew, and does not come along to other series", () => {
+  const chart = { ...START, page: "chart" as const, series: ["a.b", "c.d"] };
+  const hiding = toggled(chart, "c.d");
+  assert.deepEqual([hiding.hidden, toggled(hiding, "c.d").hidden], [["c.d"], []]);
+  assert.equal(write(hiding), "#/chart?s=a.b&s=c.d&hide=c.d&range=21600");
+  assert.equal(keyOf(hiding), keyOf(chart));
+  assert.deepEqual(picked(hiding, ["c.d", "e.f"]).hidden, ["c.d"]);
+  assert.deepEqual(picked(hiding, ["e.f"]).hidden, []);
 });

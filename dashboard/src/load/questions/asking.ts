@@ -1,6 +1,6 @@
 // One question of each kind at a time: its answer goes into the store, unless the page has asked another one since.
 
-import type { Answered, State, Store } from "../../state/model";
+import { type Answered, outdated, type State, type Store } from "../../state/model";
 import { ApiError } from "../api";
 
 /** The parts of the state that hold an answer to a question of the page. */
@@ -15,11 +15,15 @@ export class Asking {
 
   constructor(private readonly store: Store) {}
 
-  /** Asks, unless this question is asked or answered already. `key`: the address that it belongs to. A chart stays while it is asked anew. */
+  /**
+   * Asks, unless this question is asked or answered already, and not outdated. `key`: the address that it belongs to. What was
+   * answered to the same question stays until the next answer comes; a chart and its events stay also while another one is asked.
+   */
   begin<T>(kind: Kind, key: string, question: (signal: AbortSignal) => Promise<T>): void {
     const answered = this.store.state[kind] as Answered<T>;
-    if (answered.key === key) return;
-    this.run(kind, key, question, kind === "chart" || kind === "chartEvents" ? answered.data : null);
+    if (answered.key === key && !answered.outdated) return;
+    const stays = answered.key === key || kind === "chart" || kind === "chartEvents";
+    this.run(kind, key, question, stays ? answered.data : null);
   }
 
   /** Asks in any case, and drops a question of this kind that is under way. `meanwhile`: what is shown until the answer comes. */
@@ -27,31 +31,30 @@ export class Asking {
     this.running.get(kind)?.abort();
     const controller = new AbortController();
     this.running.set(kind, controller);
-    this.store.change(() => ({ [kind]: { key, data: meanwhile, busy: true } }) as Partial<State>);
+    this.lay(kind, () => ({ key, data: meanwhile, busy: true, error: "", outdated: false }));
     question(controller.signal)
       .then((data) => {
-        if (this.running.get(kind) === controller)
-          this.store.change(() => ({ [kind]: { key, data, busy: false }, error: "" }) as Partial<State>);
+        if (!controller.signal.aborted) this.lay(kind, (answered) => ({ ...answered, data, busy: false }));
       })
       .catch((error: unknown) => {
-        if (controller.signal.aborted) return;
-        if (!(error instanceof ApiError)) console.error(error);
-        const away = error instanceof ApiError && (error.code === "away" || error.status === 503);
-        this.store.change(
-          (state) =>
-            ({
-              [kind]: { ...state[kind], busy: false },
-              error: away ? state.error : error instanceof ApiError ? error.message : "Something went wrong on this page.",
-            }) as Partial<State>,
-        );
-        if (away)
-          window.setTimeout(
-            () =>
-              this.store.change((state) =>
-                state[kind].key === key ? ({ [kind]: { ...state[kind], key: "" } } as Partial<State>) : null,
-              ),
-            TRIED_ANEW_MS,
-          );
+        if (!controller.signal.aborted) this.failed(kind, key, error);
       });
+  }
+
+  private failed(kind: Kind, key: string, error: unknown): void {
+    if (!(error instanceof ApiError)) console.error(error);
+    const away = error instanceof ApiError && (error.code === "away" || error.status === 503);
+    const words = error instanceof ApiError ? error.message : "Something went wrong on this page.";
+    this.lay(kind, (answered) => ({ ...answered, busy: false, error: away ? "" : words }));
+    if (away)
+      window.setTimeout(() => this.lay(kind, (answered) => (answered.key === key ? outdated(answered) : null)), TRIED_ANEW_MS);
+  }
+
+  /** Lays what becomes of an answer into the store; null: it stays as it is. */
+  private lay(kind: Kind, how: (answered: Answered<unknown>) => Answered<unknown> | null): void {
+    this.store.change((state) => {
+      const laid = how(state[kind]);
+      return laid && ({ [kind]: laid } as Partial<State>);
+    });
   }
 }

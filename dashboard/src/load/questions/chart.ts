@@ -5,7 +5,8 @@ import { type ChartData, type ChartEvents, everyChannel, type State, type Store 
 import { bounds, type Route } from "../../state/route";
 import { chosen, seconds, seriesOf } from "../../state/series";
 import { time, ZONE } from "../../state/words";
-import { ApiError, ask, iso, json } from "../api";
+import { ApiError, ask, iso } from "../api";
+import { askBuckets, type BucketsAnswer, bucketsIn } from "../buckets";
 import { AGGREGATES, charted, type First, keyOf, MOST_SERIES, plain, points } from "../charted";
 import type { Asking } from "./asking";
 
@@ -49,28 +50,30 @@ export class ChartQuestions {
     } catch (error) {
       if (!(error instanceof ApiError) || error.status >= 500 || error.code === "away") throw error;
       await this.sensorsKnown;
-      return this.buckets(this.store.state, signal);
+      return this.buckets({ ...this.store.state, route: state.route }, signal); // the page may show something else by now
     }
   }
 
   private async buckets(state: State, signal: AbortSignal): Promise<ChartData> {
     const { route } = state;
     const first = this.first(route);
-    const [since, until] = first ? [first.since, first.until] : bounds(route, Date.now() / 1000 + state.ahead);
+    const asked = Date.now() / 1000 + state.ahead;
+    const [since, until] = first ? [first.since, first.until] : bounds(route, asked);
     const { channels, nothing } = chosen(everyChannel(state), route.series);
     const names = state.sensors ? channels.slice(0, MOST_SERIES).map((channel) => channel.series) : route.series;
-    if (!names.length) return { series: [], before: [], unknown: nothing, notes: [], since, until };
+    if (!names.length) return { series: [], before: [], unknown: nothing, notes: [], since, until, asked };
     const [answer, past] = await Promise.all([
-      first ? (json(first.answer) as ReturnType<typeof ask<"buckets">>) : ask("buckets", charted(names, since, until), signal),
-      route.compare ? ask("buckets", charted(names, since - route.range, until - route.range), signal) : null,
+      first ? bucketsIn(first.answer) : askBuckets(charted(names, since, until), signal),
+      route.compare ? askBuckets(charted(names, since - route.range, until - route.range), signal) : null,
     ]);
     return {
-      series: answer.series as BucketColumns[],
-      before: (past?.series ?? []) as BucketColumns[],
+      series: answer.series,
+      before: past?.series ?? [],
       unknown: state.sensors ? nothing : [],
       notes: notesOf(answer, channels.length),
       since,
       until,
+      asked: route.until === null ? until : asked,
     };
   }
 
@@ -106,49 +109,60 @@ export class ChartQuestions {
     this.refreshed = Date.now();
     const { chart, route, ahead } = this.store.state;
     const data = chart.data;
-    if (!data || chart.busy || route.page !== "chart" || route.until !== null) return;
+    if (!data || chart.busy || chart.outdated || chart.key !== keyOf(route) || route.page !== "chart" || route.until !== null)
+      return;
     const now = Date.now() / 1000 + ahead;
     const [since, until] = bounds(route, now);
     this.asking.run(
       "chart",
       chart.key,
       async (signal) => {
-        const tails = await Promise.all(steps(data.series).map((group) => this.tail(group, until, signal)));
-        const fresh = new Map(tails.flat().map((buckets) => [seriesOf(buckets), buckets]));
-        const series = data.series.map((buckets) => {
-          const tail = fresh.get(seriesOf(buckets));
-          return tail ? joined(buckets, tail, since - 2 * seconds(buckets.step)) : buckets;
-        });
-        return { ...data, series, since, until };
+        const [series, before] = await Promise.all([
+          this.moved(data.series, since, until, signal),
+          this.moved(data.before, since - route.range, until - route.range, signal),
+        ]);
+        return { ...data, series, before, since, until, asked: now };
       },
       data,
     );
   }
 
+  /** The series moved on to [since, until): their last steps are asked for. */
+  private async moved(
+    series: readonly BucketColumns[],
+    since: number,
+    until: number,
+    signal: AbortSignal,
+  ): Promise<BucketColumns[]> {
+    const tails = await Promise.all(steps(series).map((group) => this.tail(group, until, signal)));
+    const fresh = new Map(tails.flat().map((buckets) => [seriesOf(buckets), buckets]));
+    return series.map((buckets) => {
+      const tail = fresh.get(seriesOf(buckets));
+      return tail ? joined(buckets, tail, since - 2 * seconds(buckets.step)) : buckets;
+    });
+  }
+
   private async tail(group: BucketColumns[], until: number, signal: AbortSignal): Promise<BucketColumns[]> {
     const step = group[0]?.step ?? "1s";
     const from = Math.min(...group.map((buckets) => buckets.time.at(-2) ?? buckets.since));
-    const answer = await ask(
-      "buckets",
+    const answer = await askBuckets(
       {
         series: group.map((buckets) => seriesOf(buckets)),
         since: iso(from),
         until: iso(until),
         every: step,
-        shape: "columns",
         agg: AGGREGATES,
         tz: ZONE,
       },
       signal,
     );
-    return answer.series as BucketColumns[];
+    return answer.series;
   }
 }
 
 /** The notes below a chart: ranges of the file that cannot be read, notes of the API, and what was left out. */
-function notesOf(answer: { series: { notes: string[] }[] }, meant: number): string[] {
-  const lost = (answer as { unreadable?: { series: string; since: number; until: number }[] }).unreadable ?? [];
-  const damage = lost.map(
+function notesOf(answer: BucketsAnswer, meant: number): string[] {
+  const damage = (answer.unreadable ?? []).map(
     (damaged) =>
       `${damaged.series} cannot be read from ${time(damaged.since, 0)} to ${time(damaged.until, 0)}: the file is damaged`,
   );

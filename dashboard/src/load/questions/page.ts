@@ -1,6 +1,7 @@
 // What the pages ask the API. Each question belongs to an address of the page; an answer that comes after a change of it is dropped.
 
 import type { State, Store } from "../../state/model";
+import { measuresParts } from "../../state/parameters";
 import { write } from "../../state/route";
 import { ask } from "../api";
 import { Asking } from "./asking";
@@ -25,7 +26,7 @@ export class Questions {
     if (route.page === "events" || route.page === "sensor")
       this.asking.begin("events", eventsKey(route), (signal) => eventsOf(route, signal));
     if (route.page === "database") {
-      const parts = route.more["parts"] ?? "0";
+      const parts = measuresParts(route) ? "1" : "0";
       this.asking.begin("database", parts, (signal) => ask("database", { parts }, signal));
     }
     if (!route.series.length) return;

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { MOST_SERIES } from "../../load/charted";
 import type { State } from "../../state/model";
+import { picked } from "../../state/route";
 import { type Channel, chosen, matches } from "../../state/series";
 import type { Act } from "../act";
 import { Breakable } from "../parts/texts";
@@ -19,7 +20,7 @@ export function Picker({ state, act, known }: { state: State; act: Act; known: r
   );
   const pick = (names: readonly string[]) => {
     if (names.length > MOST_SERIES) act.say(`At most ${MOST_SERIES} series at a time.`);
-    act.go({ ...route, series: names.slice(0, MOST_SERIES) });
+    act.go(picked(route, names.slice(0, MOST_SERIES)));
   };
   const toggle = (name: string) => pick(on.has(name) ? [...on].filter((series) => series !== name) : [...on, name]);
   return (

@@ -2,7 +2,8 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { type Line, rowAt } from "../../state/chart/lines";
-import { computed, NOTHING, text } from "../../state/numbers";
+import { shownAt } from "../../state/chart/values";
+import { NOTHING } from "../../state/numbers";
 import { time } from "../../state/words";
 
 const ROWS = 200;
@@ -67,12 +68,10 @@ function slots(lines: readonly Line[]): { times: number[]; step: number } {
   return { times: [...times].sort((a, b) => b - a), step };
 }
 
+/** The value in the row of a table that begins at `at` and is `step` seconds long. */
 function cell(line: Line, at: number, step: number): string {
   const row = rowAt(line, at + Math.max(step - line.step, 0), step * 0.999);
-  const value =
-    row === null || (line.time[row] as number) < at - 1e-3 || (line.time[row] as number) >= at + step ? null : line.mid[row];
-  if (value === null || value === undefined) return NOTHING;
-  return row !== null && line.low[row] === line.high[row] && line.kind !== "rate"
-    ? text(line.low[row], line.decimals)
-    : computed(value, line.places);
+  const found = row === null ? undefined : line.time[row];
+  if (row === null || found === undefined || found < at - 1e-3 || found >= at + step) return NOTHING;
+  return shownAt(line, row).value;
 }

@@ -2,6 +2,7 @@
 
 import { groupings, ordered, type SensorReport } from "../../state/health";
 import type { State } from "../../state/model";
+import { overviewParameters } from "../../state/parameters";
 import { to } from "../../state/route";
 import { matches } from "../../state/series";
 import { plural } from "../../state/words";
@@ -25,10 +26,11 @@ const FOLDED_FROM = 20;
 export function Overview({ state, act }: { state: State; act: Act }) {
   if (!state.sensors) return <Empty>Asking sensorlogd …</Empty>;
   const { route } = state;
-  const search = (route.more["find"] ?? "").trim();
+  const chosen = overviewParameters(route);
+  const search = chosen.find.trim();
   const keys = groupings(state.sensors);
-  const by = route.more["by"] ?? (keys[0] || "");
-  const rows = (route.more["show"] ?? (state.sensors.length > MANY ? "rows" : "cards")) === "rows";
+  const by = chosen.by ?? (keys[0] || "");
+  const rows = (chosen.show ?? (state.sensors.length > MANY ? "rows" : "cards")) === "rows";
   const reports = ordered(state);
   const matching = reports.filter((report) => !search || isFound(report, search));
   const trouble = matching.filter((report) => report.level === "bad" || report.level === "warn");

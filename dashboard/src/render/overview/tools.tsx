@@ -1,5 +1,6 @@
 // The tools above the sensors: what to find, how to group, cards or rows.
 
+import { overviewParameters } from "../../state/parameters";
 import type { Route } from "../../state/route";
 import { Choice } from "../parts/fields";
 
@@ -22,7 +23,7 @@ export function OverviewTools({ route, keys, by, rows, choose }: OverviewToolsPr
         placeholder="Find: name, channel, unit, *.glob"
         aria-label="Find a sensor"
         autocomplete="off"
-        value={route.more["find"] ?? ""}
+        value={overviewParameters(route).find}
         onInput={(event) => choose("find", event.currentTarget.value)}
       />
       <Choice

@@ -1,7 +1,8 @@
 // Consumption and rain: the increase of counters by hour, day or month, as bars; with a price, the cost.
 
-import { BYS, type By, costOf, period } from "../../state/consumption";
+import { costOf, period } from "../../state/consumption";
 import { everyChannel, type State } from "../../state/model";
+import { consumptionParameters } from "../../state/parameters";
 import { seriesOf } from "../../state/series";
 import type { Act } from "../act";
 import { useInstead } from "../instead";
@@ -15,11 +16,10 @@ export function Use({ state, act }: { state: State; act: Act }) {
   const counters = everyChannel(state).filter((channel) => channel.kind === "counter");
   const [only] = counters;
   if (useInstead(act, !route.series.length && only ? { ...route, series: [only.series] } : null)) return null;
-  const by = (BYS.find(([name]) => name === route.more["by"])?.[0] ?? "1d") as By;
-  const [since, until] = period(by, Number(route.more["at"]) || state.now);
+  const { by, at, price } = consumptionParameters(route, state.now);
+  const [since, until] = period(by, at);
   const counted = (state.buckets.data ?? []).filter((buckets) => buckets.kind === "counter");
   const unit = counted[0]?.unit ?? "";
-  const price = Number(route.more["price"]) || 0;
   const shown = { by, since, until };
   return (
     <>

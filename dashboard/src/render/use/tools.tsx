@@ -2,6 +2,7 @@
 
 import { BYS, type By } from "../../state/consumption";
 import type { State } from "../../state/model";
+import { consumptionParameters } from "../../state/parameters";
 import type { Channel } from "../../state/series";
 import type { Act } from "../act";
 import { Choice, Written } from "../parts/fields";
@@ -52,7 +53,7 @@ export function ConsumptionTools({ state, act, counters, by, since, until, unit 
           type="number"
           step="any"
           min="0"
-          value={route.more["price"] ?? ""}
+          value={consumptionParameters(route, now).writtenPrice}
           onWritten={(value) => choose({ price: value })}
         />
       </label>

@@ -2,6 +2,7 @@
 
 import { everyChannel, type State } from "../../state/model";
 import { valuesOfDays } from "../../state/pages/year";
+import { yearOf } from "../../state/parameters";
 import type { Act } from "../act";
 import { useInstead } from "../instead";
 import { Choice } from "../parts/fields";
@@ -12,7 +13,7 @@ import { Squares } from "./squares";
 export function Year({ state, act }: { state: State; act: Act }) {
   const { route } = state;
   const channels = everyChannel(state).filter((channel) => channel.kind === "gauge" || channel.kind === "counter");
-  const year = Number(route.more["year"]) || new Date(state.now * 1000).getFullYear();
+  const year = yearOf(route, state.now);
   const choose = (more: Record<string, string>, series = route.series.slice(0, 1)) =>
     act.go({ ...route, series, more: { ...route.more, ...more } });
   const [only] = channels;

@@ -2,11 +2,8 @@
 
 import type { Line } from "./lines";
 
-/** Columns of all lines on one time: mid, low, high, before of each; null where a series was silent for longer than its heartbeat. */
-export function align(
-  lines: readonly Line[],
-  maxGaps: readonly number[],
-): { time: number[]; columns: (number | null | undefined)[][] } {
+/** Columns of all lines on one time: mid, low, high, before of each; null where a series was silent for longer than its `maxGap`. */
+export function align(lines: readonly Line[]): { time: number[]; columns: (number | null | undefined)[][] } {
   const times = new Set<number>();
   const gaps: Set<number>[] = lines.map(() => new Set());
   lines.forEach((line, index) => {
@@ -14,7 +11,7 @@ export function align(
     line.time.forEach((at, row) => {
       if (line.mid[row] === null && line.high[row] === null && !line.before) return;
       const spoke = typeof line.mid[row] === "number";
-      if (spoke && last !== null && at - last > (maxGaps[index] ?? 60)) {
+      if (spoke && last !== null && at - last > line.maxGap) {
         const between = (at + last) / 2;
         times.add(between);
         gaps[index]?.add(between);

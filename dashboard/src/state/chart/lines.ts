@@ -4,16 +4,29 @@ import type { BucketColumns, Column } from "../columns";
 import { resolution } from "../numbers";
 import { type Channel, rate, seconds, seriesOf } from "../series";
 
+/** A series whose channel is not known, a former one, may be silent for so long before that is a gap. */
+const HEARTBEAT_S = 60;
+/** Two points are a gap when they are further apart than the heartbeat and this many steps: a step and what rounding may add. */
+const STEPS_OF_A_GAP = 1.01;
+/** Minima and maxima that are looked at for the decimal places of readings: more would tell no more. */
+const LOOKED_AT = 200;
+/** A step that has lasted for less than this share of its length has no rate yet: a single reading would be a spike. */
+const FIRST_SHARE = 0.2;
+
 /** What is drawn of one series. */
 export interface Line {
   name: string;
   unit: string;
   kind: string;
+  /** Its place among all lines of the page: for its colour and its dashes. */
+  place: number;
   decimals: number | null;
   /** Decimal places of the readings, by which computed values are rounded; null: not known. */
   places: number | null;
   /** Seconds. */
   step: number;
+  /** Seconds between two points that are not yet a gap. */
+  maxGap: number;
   valid: readonly (number | null)[] | null;
   time: number[];
   mid: Column;
@@ -36,24 +49,24 @@ export interface Summary {
   flagged: number;
 }
 
-/** One series ready to be drawn. A counter is its rate, unless `totals`. */
-export function line(
-  buckets: BucketColumns,
-  channel: Channel | undefined,
-  totals: boolean,
-  now: number,
-  before?: BucketColumns,
-  shift = 0,
-): Line {
-  const counts = buckets.kind === "counter" && !totals && buckets.increase !== undefined;
+/** How a series is to be drawn. */
+export interface Drawing {
+  /** Counters as their sum, not as a rate. */
+  totals: boolean;
+  /** When its buckets were asked for, in seconds since 1970 of the server: a step that ends later was not over. */
+  asked: number;
+  place: number;
+  /** The same series one period earlier, and the length of that, in seconds. */
+  before?: BucketColumns | undefined;
+  shift?: number;
+}
+
+/** One series ready to be drawn. A counter is its rate, unless `totals`. `channel`: undefined if nothing is known of it. */
+export function line(buckets: BucketColumns, channel: Channel | undefined, how: Drawing): Line {
+  const counts = buckets.kind === "counter" && !how.totals && buckets.increase !== undefined;
   const step = seconds(buckets.step) || 1;
   const shown = counts ? rate(buckets.unit) : { unit: buckets.unit, factor: 1 };
-  // The last step has only begun: what it counted is shared out over what there has been of it.
-  const rates = (buckets: BucketColumns): Column =>
-    (buckets.increase ?? []).map((value, row) => {
-      const lasted = Math.min(step, now - (buckets.time[row] as number));
-      return value === null || lasted < step / 5 ? null : (value * shown.factor) / lasted;
-    });
+  const rates = (of: BucketColumns) => ratesOf(of, shown.factor, step, how.asked);
   const mid = counts
     ? rates(buckets)
     : buckets.kind === "state" || buckets.kind === "counter"
@@ -61,19 +74,14 @@ export function line(
       : (buckets.mean ?? []);
   const number = (column: Column | undefined) => buckets.time.map((_, row) => Number(column?.[row] ?? 0));
   const missing = number(buckets.missing);
-  const wrong = number(buckets.fail).map((value, row) => value + (missing[row] ?? 0));
   const drawn: Line = {
     name: seriesOf(buckets),
     unit: shown.unit,
     kind: counts ? "rate" : buckets.kind,
-    places: counts
-      ? null
-      : resolution(
-          [...(buckets.min ?? []).slice(0, 200), ...(buckets.max ?? []).slice(0, 200)],
-          channel?.decimals,
-          channel?.seen_decimals,
-        ),
+    place: how.place,
+    places: counts ? null : placesOf(buckets, channel),
     step,
+    maxGap: Math.max(channel?.heartbeat_s ?? HEARTBEAT_S, 0) + seconds(buckets.step) * STEPS_OF_A_GAP,
     decimals: counts ? null : (channel?.decimals ?? null),
     valid: counts ? null : (channel?.valid ?? null),
     time: buckets.time,
@@ -81,18 +89,37 @@ export function line(
     low: counts ? mid : (buckets.min ?? mid),
     high: counts ? mid : (buckets.max ?? mid),
     suspect: number(buckets.suspect),
-    wrong,
+    wrong: number(buckets.fail).map((value, row) => value + (missing[row] ?? 0)),
     before: null,
     summary: { min: null, mean: null, max: null, last: null, flagged: 0 },
   };
-  if (before) {
-    const past = counts ? rates(before) : (before.mean ?? []);
-    const at = new Map(before.time.map((time, row) => [Math.round((time + shift) / step), past[row] ?? null]));
+  if (how.before) {
+    const past = counts ? rates(how.before) : (how.before.mean ?? []);
+    const shift = how.shift ?? 0;
+    const at = new Map(how.before.time.map((time, row) => [Math.round((time + shift) / step), past[row] ?? null]));
     drawn.before = drawn.time.map((time) => at.get(Math.round(time / step)) ?? null);
   }
   drawn.summary = summaryOf(drawn, buckets);
   return drawn;
 }
+
+/**
+ * What a counter rose by in each step, over the length of it. A step that was not over when it was asked for is shared out over
+ * what there had been of it; where the range ends does not matter, as the API answers whole steps.
+ */
+function ratesOf(buckets: BucketColumns, factor: number, step: number, asked: number): Column {
+  return (buckets.increase ?? []).map((value, row) => {
+    const lasted = Math.min(step, asked - (buckets.time[row] as number));
+    return value === null || lasted < step * FIRST_SHARE ? null : (value * factor) / lasted;
+  });
+}
+
+const placesOf = (buckets: BucketColumns, channel: Channel | undefined): number | null =>
+  resolution(
+    [...(buckets.min ?? []).slice(0, LOOKED_AT), ...(buckets.max ?? []).slice(0, LOOKED_AT)],
+    channel?.decimals,
+    channel?.seen_decimals,
+  );
 
 /** Of the readings that are not known to be wrong; the mean is that of readings, not of steps. */
 function summaryOf(of: Line, buckets: BucketColumns): Summary {

@@ -6,15 +6,15 @@ import { align } from "../../../src/state/chart/alignment";
 import { buckets, drawn } from "./made";
 
 test("a silence longer than the heartbeat is a gap, a shorter one is bridged", () => {
-  const one = drawn(buckets([1, 2, null, null, null, 3, null, 4]));
-  const { time, columns } = align([one], [130]);
+  const one = { ...drawn(buckets([1, 2, null, null, null, 3, null, 4])), maxGap: 130 };
+  const { time, columns } = align([one]);
   assert.deepEqual(time, [0, 60, 180, 300, 420]);
   assert.deepEqual(columns[0], [1, 2, null, 3, 4]);
 });
 
 test("lines of other steps do not break each other", () => {
   const [fine, coarse] = [drawn(buckets([1, 2, 3, 4])), drawn(buckets([5, 6], { time: [0, 120], step: "2min" }))];
-  const { columns } = align([fine, coarse], [100, 200]);
+  const { columns } = align([fine, coarse]);
   assert.deepEqual(columns[0], [1, 2, 3, 4]);
   assert.deepEqual(columns[4], [5, undefined, 6, undefined]); // undefined: no point, the line goes on
 });

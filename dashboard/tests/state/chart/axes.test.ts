@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pictures, range } from "../../../src/state/chart/axes";
+import { pictures, range, rightsOf } from "../../../src/state/chart/axes";
 import { buckets, drawn } from "./made";
 
 test("what is flagged stays out of the axis, and is counted", () => {
@@ -24,4 +24,10 @@ test("units share a picture up to so many, states have their own", () => {
     groups.map((group) => group.map((one) => one.unit)),
     [["a", "b", "a"], ["c"], [""]],
   );
+});
+
+test("room on the right is for the axes of the picture that has the most; states have none", () => {
+  const of = (unit: string, kind = "gauge") => ({ ...drawn(buckets([1])), unit, kind });
+  assert.equal(rightsOf([]), 0);
+  assert.equal(rightsOf([[of("a"), of("b"), of("a"), of("c")], [of("d")], [of("", "state")]]), 2);
 });

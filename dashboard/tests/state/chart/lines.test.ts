@@ -2,13 +2,25 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { linesOf } from "../../../src/state/chart/drawn";
 import { line, rowAt } from "../../../src/state/chart/lines";
 import { buckets, drawn, STEP } from "./made";
 
 test("a counter is a rate: Wh an hour are W, and a step that has only begun is no dip", () => {
-  const one = line(buckets([0, 0, 0], { kind: "counter", unit: "Wh", increase: [10, 10, 5] }), undefined, false, 150);
+  const one = line(buckets([0, 0, 0], { kind: "counter", unit: "Wh", increase: [10, 10, 5] }), undefined, {
+    totals: false,
+    asked: 150,
+    place: 0,
+  });
   assert.equal(one.unit, "W");
   assert.deepEqual(one.mid, [600, 600, 600]);
+});
+
+test("how long a step has lasted is judged by when it was asked for, not by where a view of the past ends", () => {
+  const meter = buckets([0, 0, 0, 0], { kind: "counter", unit: "Wh", increase: [10, 10, 10, 10] });
+  const past = { series: [meter], before: [], unknown: [], notes: [], since: 0, until: 195, asked: 1e9 };
+  assert.deepEqual(linesOf(past, [], false)[0]?.mid, [600, 600, 600, 600]);
+  assert.deepEqual(linesOf({ ...past, asked: 195 }, [], false)[0]?.mid, [600, 600, 600, 2400]);
 });
 
 test("the mean is that of readings and stays between the extremes", () => {

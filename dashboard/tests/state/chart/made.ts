@@ -31,4 +31,4 @@ export function buckets(mean: (number | null)[], more: Partial<BucketColumns> = 
 }
 
 /** Its line, asked for long after. */
-export const drawn = (buckets: BucketColumns) => line(buckets, undefined, false, 1e9);
+export const drawn = (buckets: BucketColumns) => line(buckets, undefined, { totals: false, asked: 1e9, place: 0 });

@@ -1,9 +1,9 @@
 // Gestures on a picture: what a key, the wheel, the pointer and a selection do to it. Those of fingers are in touch.ts.
 
 import type uPlot from "uplot";
-import { type Line, rowAt } from "../../state/chart/lines";
-import { computed, text } from "../../state/numbers";
-import { time } from "../../state/words";
+import { type Line, rowAt } from "../../../state/chart/lines";
+import { shownAt } from "../../../state/chart/values";
+import { time } from "../../../state/words";
 
 /** What a gesture on a picture can do. */
 export interface Gestures {
@@ -14,9 +14,14 @@ export interface Gestures {
   say(text: string): void;
 }
 
+/** The cursor stands at a reading of one line; of the others one is said that is no further away than this part of the range. */
+const SPOKEN_NEAR = 50;
+
 /** What is said of the time under the cursor. */
 export interface Spoken {
   lines: readonly Line[];
+  /** Names of lines that are not drawn. */
+  hidden: ReadonlySet<string>;
   since: number;
   until: number;
   now: number;
@@ -67,14 +72,16 @@ export function pressed(event: KeyboardEvent, plot: uPlot, spoken: Spoken, gestu
   event.preventDefault();
 }
 
-/** A time and the values of all lines at it, as a sentence each. */
-function valuesAt(at: number, { lines, since, until, now }: Spoken): string {
-  const values = lines.map((line) => {
-    const row = rowAt(line, at, (until - since) / 50);
-    if (row === null) return `${line.name}: nothing`;
-    const [mid, low, high] = [line.mid[row], line.low[row], line.high[row]];
-    const band = low !== high ? `, from ${text(low, line.decimals)} to ${text(high, line.decimals)}` : "";
-    return `${line.name}: ${low === high ? text(low, line.decimals) : computed(mid, line.places)} ${line.unit}${band}`;
-  });
+/** A time and the values at it of all lines that are drawn, as a sentence each. */
+export function valuesAt(at: number, { lines, hidden, since, until, now }: Spoken): string {
+  const near = (until - since) / SPOKEN_NEAR;
+  const values = lines
+    .filter((line) => !hidden.has(line.name))
+    .map((line) => {
+      const row = rowAt(line, at, Math.max(line.step, near));
+      if (row === null) return `${line.name}: nothing`;
+      const { value, band } = shownAt(line, row);
+      return `${line.name}: ${value} ${line.unit}${band ? `, from ${band.low} to ${band.high}` : ""}`;
+    });
   return `${time(at, now)}. ${values.join(". ")}`;
 }

@@ -2,16 +2,25 @@
 
 import { Component, createRef } from "preact";
 import uPlot from "uplot";
-import { align } from "../../state/chart/alignment";
-import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
+import { align } from "../../../state/chart/alignment";
+import type { AlarmPeriod, LogEvent, Range } from "../../../state/model";
+import { bands } from "./bands";
 import { type Gestures, pointed, pressed, type Spoken, selected, wheeled } from "./gestures";
-import { bands, eventLines, flags, limitLines, marked, shades } from "./marks";
-import { areStates, optionsOf, type Shown, scaleOf, unitsOf } from "./options";
+import { eventLines, flags, limitLines, marked, shades } from "./marks";
+import { areStates, looksOf, optionsOf, type Shown, scaleOf, unitsOf } from "./options";
 import { touch } from "./touch";
 
+/** Sizes in CSS pixels. A picture is as wide as its place, but not less than this: uPlot needs room for its axes. */
+const NARROWEST_PX = 200;
+/** Of states: so much for each band, and so much for the axis of time and the rim. */
+const BAND_PX = 34;
+const AROUND_BANDS_PX = 60;
+/** Of lines: this share of the window's height, so that a picture and its legend are seen together, within bounds. */
+const OF_WINDOW = 0.46;
+const TALLEST_PX = 380;
+const LOWEST_PX = 220;
+
 interface Props extends Shown, Spoken {
-  /** Of each line: seconds between two points that are not yet a gap. */
-  maxGaps: readonly number[];
   events: readonly LogEvent[];
   periods: readonly AlarmPeriod[];
   marking: Range | null;
@@ -44,7 +53,7 @@ export class Picture extends Component<Props> {
   }
 
   shouldComponentUpdate(next: Props): boolean {
-    const { lines, since, until, events, hidden, dark, limits, periods, marking } = this.props;
+    const { lines, since, until, events, hidden, dark, limits, periods, marking, rights } = this.props;
     return (
       next.lines !== lines ||
       next.since !== since ||
@@ -54,7 +63,8 @@ export class Picture extends Component<Props> {
       next.dark !== dark ||
       next.limits !== limits ||
       next.periods !== periods ||
-      next.marking !== marking
+      next.marking !== marking ||
+      next.rights !== rights
     );
   }
 
@@ -84,23 +94,19 @@ export class Picture extends Component<Props> {
   }
 
   private width(): number {
-    return Math.max(this.element().clientWidth, 200);
+    return Math.max(this.element().clientWidth, NARROWEST_PX);
   }
 
   private height(): number {
     const { lines } = this.props;
-    if (areStates(lines)) return 34 * lines.length + 60;
-    return Math.max(Math.min(window.innerHeight * 0.46, 380), 220);
+    if (areStates(lines)) return BAND_PX * lines.length + AROUND_BANDS_PX;
+    return Math.max(Math.min(window.innerHeight * OF_WINDOW, TALLEST_PX), LOWEST_PX);
   }
 
   private make(): void {
-    const { lines, since, until, maxGaps, dark, hidden } = this.props;
-    const wanted = JSON.stringify([
-      lines.map((line) => [line.name, line.unit, line.kind, line.before !== null]),
-      dark,
-      [...hidden],
-    ]);
-    const { time: times, columns } = align(lines, maxGaps);
+    const { lines, since, until, dark } = this.props;
+    const wanted = looksOf(this.props, dark);
+    const { time: times, columns } = align(lines);
     const data = [times, ...columns] as unknown as uPlot.AlignedData;
     if (wanted !== this.drawn || !this.plot) {
       this.plot?.destroy();
@@ -147,11 +153,11 @@ export class Picture extends Component<Props> {
   }
 
   private marks(plot: uPlot): void {
-    const { lines, maxGaps, events, limits, hidden, colours } = this.props;
+    const { lines, events, limits, hidden } = this.props;
     const shown = lines.filter((line) => !hidden.has(line.name));
     const element = this.element();
     const units = unitsOf(lines);
-    if (areStates(lines)) bands(plot, lines, maxGaps, colours[0] ?? 0);
+    if (areStates(lines)) bands(plot, shown);
     else
       element.dataset["limits"] = limitLines(
         plot,

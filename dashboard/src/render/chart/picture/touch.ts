@@ -3,6 +3,12 @@
 import type uPlot from "uplot";
 import type { Gestures } from "./gestures";
 
+/** Fingers that are closer together than this, in CSS pixels, tell no zoom: each pixel would be a large part of their distance. */
+const CLOSEST_PX = 10;
+/** Changes by a smaller share than these are a hand that is not quite still: of the range by a pinch, of the width by a swipe. */
+const LEAST_PINCH = 0.1;
+const LEAST_SWIPE = 0.05;
+
 /** `gestures`: as they are at that moment; the picture lives longer than what is shown in it. */
 export function touch(plot: uPlot, gestures: () => Gestures): void {
   const over = plot.over;
@@ -23,15 +29,21 @@ export function touch(plot: uPlot, gestures: () => Gestures): void {
     if (down.has(event.pointerId)) down.set(event.pointerId, event.clientX);
   });
   over.addEventListener("pointerup", (event) => {
-    if (!down.has(event.pointerId) || !began) return;
-    const by = (middle() - began.left) / over.clientWidth;
-    const grown = down.size > 1 && began.spread > 10 && spread() > 10 ? began.spread / spread() : 1;
-    const centre = plot.posToVal(middle() - over.getBoundingClientRect().left, "x");
-    down.delete(event.pointerId);
-    const alone = down.size === 0 && began.spread === 0;
-    began = null;
-    if (Math.abs(grown - 1) > 0.1) gestures().scale(grown, centre);
-    else if (alone && Math.abs(by) > 0.05) gestures().pan(-by);
+    const fingers = down.size;
+    const [left, apart] = [middle(), spread()];
+    if (!down.delete(event.pointerId) || !began) return;
+    const { left: from, spread: before } = began;
+    began = null; // a finger that stays down after a pinch does not swipe
+    if (fingers > 1) {
+      const grown = before > CLOSEST_PX && apart > CLOSEST_PX ? before / apart : 1;
+      if (Math.abs(grown - 1) > LEAST_PINCH)
+        gestures().scale(grown, plot.posToVal(left - over.getBoundingClientRect().left, "x"));
+    } else {
+      const by = (left - from) / over.clientWidth;
+      if (Math.abs(by) > LEAST_SWIPE) gestures().pan(-by);
+    }
   });
-  over.addEventListener("pointercancel", (event) => down.delete(event.pointerId));
+  over.addEventListener("pointercancel", (event) => {
+    if (down.delete(event.pointerId)) began = null;
+  });
 }

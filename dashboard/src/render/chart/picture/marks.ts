@@ -1,12 +1,11 @@
-// What is drawn over the lines: events, flags, limits, and states as bands.
+// What is drawn over the lines: events, flags, limits, and shaded times.
 
 import type uPlot from "uplot";
-import type { Limit } from "../../state/alarms";
-import type { Line } from "../../state/chart/lines";
-import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
-import { text } from "../../state/numbers";
+import type { Limit } from "../../../state/alarms";
+import type { Line } from "../../../state/chart/lines";
+import type { AlarmPeriod, LogEvent, Range } from "../../../state/model";
+import { style } from "../palette";
 import { scaleOf } from "./options";
-import { colourOf, style } from "./palette";
 
 /** A dashed line for each event, one for those that are close together. Returns how many events are in the chart. */
 export function eventLines(plot: uPlot, events: readonly LogEvent[]): number {
@@ -38,7 +37,10 @@ export function eventLines(plot: uPlot, events: readonly LogEvent[]): number {
   return drawn;
 }
 
-/** Suspect: a ring where the highest value of the step is, at the edge if it lies beyond. Wrong or missing: a cross at the foot. Returns how many steps are marked. */
+/**
+ * Suspect: a ring where the highest value of the step is, at the edge if it lies beyond. Wrong or missing: a cross at the foot.
+ * Returns how many steps are marked.
+ */
 export function flags(plot: uPlot, lines: readonly Line[]): number {
   const { ctx, bbox } = plot;
   const size = 4 * devicePixelRatio;
@@ -154,45 +156,3 @@ export function marked(plot: uPlot, { since, until }: Range): void {
   ctx.fillRect(from, bbox.top, Math.max(to - from, 2 * devicePixelRatio), bbox.height);
   ctx.restore();
 }
-
-/** A band for each series of states: one colour a state, its value in it where there is room; half height where it changed within a step. */
-export function bands(plot: uPlot, lines: readonly Line[], maxGaps: readonly number[], first: number): void {
-  const { ctx, bbox } = plot;
-  const height = bbox.height / lines.length;
-  ctx.save();
-  ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
-  ctx.textAlign = "left";
-  ctx.textBaseline = "middle";
-  lines.forEach((line, index) => {
-    const top = bbox.top + index * height + height * 0.15;
-    const tall = height * 0.7;
-    const runs: { from: number; until: number; value: number; mixed: boolean }[] = [];
-    line.time.forEach((at, row) => {
-      const value = line.mid[row];
-      if (typeof value !== "number") return;
-      const mixed = line.low[row] !== line.high[row];
-      const next = line.time.slice(row + 1).find((_, more) => typeof line.mid[row + 1 + more] === "number");
-      const until = Math.min(next ?? Number.POSITIVE_INFINITY, at + (maxGaps[index] ?? 60));
-      const last = runs.at(-1);
-      if (last && last.value === value && last.mixed === mixed && at - last.until < 1) last.until = until;
-      else runs.push({ from: at, until, value, mixed });
-    });
-    for (const run of runs) {
-      const x = Math.max(plot.valToPos(run.from, "x", true), bbox.left);
-      const end = Math.min(plot.valToPos(run.until, "x", true), bbox.left + bbox.width);
-      if (end <= x) continue;
-      ctx.fillStyle = stateColour(run.value, first + index);
-      ctx.globalAlpha = run.mixed ? 0.6 : 1;
-      ctx.fillRect(x, run.mixed ? top + tall / 4 : top, Math.max(end - x, 1), run.mixed ? tall / 2 : tall);
-      ctx.globalAlpha = 1;
-      const shown = text(run.value);
-      if (end - x < ctx.measureText(shown).width + 12 * devicePixelRatio) continue;
-      ctx.fillStyle = run.value === 0 ? style("--text") : style("--card");
-      ctx.fillText(shown, x + 6 * devicePixelRatio, top + tall / 2);
-    }
-  });
-  ctx.restore();
-}
-
-const stateColour = (value: number, index: number): string =>
-  value === 0 ? style("--line") : colourOf(index + Math.abs(Math.round(value)) - 1);

@@ -1,18 +1,16 @@
 // What uPlot is given to draw lines: four curves a line, a scale and an axis a unit.
 
 import uPlot from "uplot";
-import type { Limit } from "../../state/alarms";
-import { range } from "../../state/chart/axes";
-import type { Line } from "../../state/chart/lines";
-import { axis } from "../../state/numbers";
-import { ticks } from "../../state/words";
-import { colourOf, dashOf, style } from "./palette";
+import type { Limit } from "../../../state/alarms";
+import { range } from "../../../state/chart/axes";
+import type { Line } from "../../../state/chart/lines";
+import { axis } from "../../../state/numbers";
+import { ticks } from "../../../state/words";
+import { colourOf, dashOf, style } from "../palette";
 
 /** What the options depend on. */
 export interface Shown {
   lines: readonly Line[];
-  /** Place of each line among all of the page: for its colour. */
-  colours: readonly number[];
   limits: readonly Limit[];
   /** Names of lines that are not drawn. */
   hidden: ReadonlySet<string>;
@@ -34,6 +32,14 @@ export const unitsOf = (lines: readonly Line[]): string[] => [...new Set(lines.m
 /** Whether lines are all of states, which are drawn as bands, without an axis of values. */
 export const areStates = (lines: readonly Line[]): boolean => lines.every((line) => line.kind === "state");
 
+/** What uPlot cannot change in a picture that stands: where this has become different, the picture is made anew. */
+export const looksOf = ({ lines, hidden, rights }: Shown, dark: boolean): string =>
+  JSON.stringify([
+    lines.map((line) => [line.name, line.unit, line.kind, line.place, line.before !== null, hidden.has(line.name)]),
+    rights,
+    dark,
+  ]);
+
 /** `shown`: as it is at that moment, because the picture lives longer than its lines. `width`: of the picture, in pixels. */
 export function optionsOf(shown: () => Shown, width: number): Options {
   const { lines, rights } = shown();
@@ -47,13 +53,13 @@ export function optionsOf(shown: () => Shown, width: number): Options {
 }
 
 /** Of each line: itself, its minima and maxima (a band is filled between them), and the period before. */
-function curves({ lines, colours, hidden }: Shown): Pick<Options, "series"> & { bands: uPlot.Band[] } {
+function curves({ lines, hidden }: Shown): Pick<Options, "series"> & { bands: uPlot.Band[] } {
   const states = areStates(lines);
   const stepped = uPlot.paths.stepped?.({ align: 1 });
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
   lines.forEach((line, index) => {
-    const colour = colourOf(colours[index] ?? index);
+    const colour = colourOf(line.place);
     const show = !hidden.has(line.name);
     const angle = line.kind === "angle";
     const base: uPlot.Series = { scale: states ? "states" : scaleOf(line.unit), show, points: { show: false } };
@@ -62,7 +68,7 @@ function curves({ lines, colours, hidden }: Shown): Pick<Options, "series"> & { 
       label: line.name,
       stroke: colour,
       width: 1.6,
-      dash: dashOf(colours[index] ?? index),
+      dash: dashOf(line.place),
       points: angle ? { show: true, size: 3, fill: colour } : { size: 4 },
     };
     if (angle || states) middle.paths = () => null; // 359 and 1 are neighbours: a line between them would lie

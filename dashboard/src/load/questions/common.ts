@@ -1,0 +1,123 @@
+// What every page needs: sensors, newest values, the state of the daemon, alarms.
+
+import type { Sensor, Store } from "../../state/model";
+import { seriesOf } from "../../state/series";
+import { ApiError, ask } from "../api";
+import type { Latest, SensorState, Status } from "../types";
+import { oneAtATime } from "./oneatatime";
+
+/** Clocks of server and browser that differ by less than this, in seconds, count as equal. */
+const SAME_CLOCK_S = 2;
+/** A reading this far after now, in seconds, is dated ahead: its device's clock is wrong. */
+const AHEAD_S = 1;
+/** Without sensors and newest values a page says nothing: after a failure they are asked for anew so soon. */
+const TRIED_ANEW_MS = 2000;
+
+/** What a stream says of a sensor. */
+export type Report = Pick<SensorState, "sensor" | "state" | "health" | "error">;
+
+/** Asks what every page needs, each question one at a time, and says in the state which of them failed. */
+export class CommonQuestions {
+  /** When the state of the daemon was last asked for, in ms since 1970. */
+  statusAt = 0;
+  private readonly errors = new Map<string, string>();
+
+  constructor(private readonly store: Store) {}
+
+  /** Asks for the sensors and their channels, until there is an answer. */
+  readonly sensors = oneAtATime(() => this.untilAnswered("sensors", () => this.askSensors()));
+
+  /** Asks for the newest value of each series, until there is an answer. */
+  readonly latest = oneAtATime(() => this.untilAnswered("latest", () => this.askLatest()));
+
+  /** Asks for the state of the daemon, and for the alarms. */
+  readonly status = oneAtATime(async () => {
+    this.statusAt = Date.now();
+    if (await this.answered("status", () => this.askStatus())) await this.answered("alarms", () => this.askAlarms());
+  });
+
+  private async untilAnswered(name: string, question: () => Promise<void>): Promise<void> {
+    while (!(await this.answered(name, question))) await new Promise((go) => window.setTimeout(go, TRIED_ANEW_MS));
+  }
+
+  /** Whether there was an answer. The error of a question is over with its next answer; that nobody answers the stream says. */
+  private async answered(name: string, question: () => Promise<void>): Promise<boolean> {
+    let words = "";
+    let done = true;
+    try {
+      await question();
+    } catch (error) {
+      done = false;
+      if (!(error instanceof ApiError)) console.error(error);
+      else if (error.code !== "away") words = error.message;
+    }
+    this.errors.set(name, words);
+    const error = [...new Set(this.errors.values())].filter(Boolean).join(" ");
+    this.store.change((state) => (state.error === error ? null : { error }));
+    return done;
+  }
+
+  private async askSensors(): Promise<void> {
+    const all = (await ask("sensors", { retired: "1" })).sensors;
+    const live = (sensor: Sensor) =>
+      sensor.channels.some((channel) => !channel.retired) || (!sensor.channels.length && sensor.state !== "stopped");
+    this.store.change(() => ({
+      sensors: all.filter(live).map((sensor) => ({ ...sensor, channels: sensor.channels.filter((channel) => !channel.retired) })),
+      former: all
+        .map((sensor) => ({ ...sensor, channels: sensor.channels.filter((channel) => channel.retired || !live(sensor)) }))
+        .filter((sensor) => sensor.channels.length),
+    }));
+  }
+
+  /** A newer value that the stream brought meanwhile stays. */
+  private async askLatest(): Promise<void> {
+    const rows = (await ask("latest")).latest;
+    this.store.change(({ latest, now }) => {
+      const newer = (newest: Latest): Latest => {
+        const streamed = latest.get(seriesOf(newest));
+        return streamed && streamed.time !== newest.time && isNewer(streamed, newest, now) ? streamed : newest;
+      };
+      return { latest: new Map(rows.map((newest) => [seriesOf(newest), newer(newest)])) };
+    });
+  }
+
+  private async askStatus(): Promise<void> {
+    const status = await ask("status");
+    const ahead = status.now - Date.now() / 1000;
+    this.store.change(({ sensors }) => ({
+      status,
+      ahead: Math.abs(ahead) < SAME_CLOCK_S ? 0 : ahead,
+      sensors: reported(sensors, status.sensors),
+    }));
+    if (this.isNewSensorIn(status)) void this.sensors();
+  }
+
+  private isNewSensorIn(status: Status): boolean {
+    const { sensors } = this.store.state;
+    const live = new Set(sensors?.map((sensor) => sensor.sensor));
+    return (
+      sensors !== null &&
+      status.sensors.some((report) => !live.has(report.sensor) && report.state !== "stopped" && report.health !== "not running")
+    );
+  }
+
+  private async askAlarms(): Promise<void> {
+    const { alarms } = await ask("alarms");
+    this.store.change(() => ({ alarms }));
+  }
+}
+
+/** Whether a reading is newer than the newest one before, at `now`, in seconds: one dated ahead does not hide what comes after it. */
+export const isNewer = (reading: { time: number }, before: { time: number }, now: number): boolean =>
+  before.time <= reading.time || before.time > now + AHEAD_S;
+
+/** The sensors with their states as the reports say. */
+export function reported(sensors: Sensor[] | null, reports: readonly Report[]): Sensor[] | null {
+  const by = new Map(reports.map((report) => [report.sensor, report]));
+  return (
+    sensors?.map((sensor) => {
+      const report = by.get(sensor.sensor);
+      return report ? { ...sensor, state: report.state, health: report.health, error: report.error } : sensor;
+    }) ?? null
+  );
+}

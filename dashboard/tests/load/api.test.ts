@@ -1,0 +1,42 @@
+// What becomes of the answers of the API: a body, a refusal in words, or word that the server was not reached.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type ApiError, ask, json } from "../../src/load/api";
+import { browser } from "../pretend";
+
+const answered = (body: string, status = 200) => json(Promise.resolve(new Response(body, { status })));
+
+test("a good answer is its body", async () => {
+  assert.deepEqual(await answered('{"events": []}'), { events: [] });
+});
+
+test("a refusal says why and what to do", async () => {
+  const refusal = { error: { code: "takes_too_long", message: "this takes too long", hint: "ask for less" } };
+  await assert.rejects(answered(JSON.stringify(refusal), 422), (error: ApiError) => {
+    assert.deepEqual([error.message, error.code, error.status], ["this takes too long; ask for less", "takes_too_long", 422]);
+    return true;
+  });
+  await assert.rejects(answered("<html>", 502), { message: "status 502", code: "", status: 502 });
+});
+
+test("a good answer that was cut off counts as none", async () => {
+  for (const body of ['{"events": [{"id": 1', "", "<html>"])
+    await assert.rejects(answered(body), { message: "the answer of sensorlogd did not arrive whole", code: "away" });
+});
+
+test("a server that is not reached is away; a question that was dropped says so itself", async () => {
+  await assert.rejects(json(Promise.reject(new TypeError("Failed to fetch"))), { code: "away" });
+  await assert.rejects(json(Promise.reject(new DOMException("", "AbortError"))), { name: "AbortError" });
+  const cut = new Response(new ReadableStream({ start: (stream) => stream.error(new DOMException("", "AbortError")) }));
+  await assert.rejects(json(Promise.resolve(cut)), { name: "AbortError" });
+});
+
+test("a question has its parameters in the address, relative to the page", async () => {
+  const { asked } = browser();
+  const question = ask("events", { sensor: "a b", limit: 5 });
+  assert.equal(asked[0]?.endpoint, "events");
+  assert.equal(asked[0]?.query.toString(), "time=s&sensor=a+b&limit=5");
+  await asked[0]?.answer({ events: [], earlier: null });
+  assert.deepEqual(await question, { events: [], earlier: null });
+});

@@ -1,0 +1,178 @@
+// What every page needs: its questions, their errors, and what is asked for when the stream may have left something out.
+
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { Live } from "../../src/load/live";
+import { Store } from "../../src/state/model";
+import { type Browser, browser, settle } from "../pretend";
+
+const SENSOR = { sensor: "a", state: "reading", health: "ok", channels: [{ series: "a.t", retired: null }] };
+const STATUS = { now: Date.now() / 1000, sensors: [], daemon: {}, database: {} };
+
+let page: Browser;
+let store: Store;
+let told: string[];
+
+beforeEach(() => {
+  page = browser();
+  store = new Store((act) => act());
+  told = [];
+  const live = new Live(store, { news: (series) => told.push(...series), missed: () => told.push("missed") });
+  live.begin();
+  live.follow();
+});
+
+/** The questions of an endpoint that nobody has answered yet get this answer. */
+let answered: Record<string, number> = {};
+beforeEach(() => {
+  answered = {};
+});
+async function answer(endpoint: string, body: unknown, status = 200): Promise<void> {
+  const all = page.of(endpoint);
+  for (const question of all.slice(answered[endpoint] ?? 0)) await question.answer(body, status);
+  answered[endpoint] = all.length;
+  await settle();
+}
+
+/** Opens the stream, and returns how to send a message by it. */
+async function opened(): Promise<{ send(kind: string, data: unknown): Promise<void>; end(): Promise<void> }> {
+  let body: ReadableStreamDefaultController<Uint8Array> | undefined;
+  await page
+    .of("stream")
+    .at(-1)
+    ?.answer(
+      new ReadableStream<Uint8Array>({
+        start: (begun) => {
+          body = begun;
+        },
+      }),
+    );
+  const done = async () => {
+    await settle();
+    await settle();
+  };
+  return {
+    send: async (kind, data) => {
+      body?.enqueue(new TextEncoder().encode(`id: b-1-2\nevent: ${kind}\ndata: ${JSON.stringify(data)}\n\n`));
+      await done();
+    },
+    end: async () => {
+      body?.close();
+      await done();
+    },
+  };
+}
+
+const refused = (message: string) => ({ error: { code: "x", message } });
+const raised = { id: 1, time: 5, kind: "alarm_raised", sensor: "a", detail: "" };
+
+test("an error is over with the next answer to the same question", async () => {
+  await answer("status", refused("the database is busy"), 503);
+  assert.equal(store.state.error, "the database is busy");
+  const stream = await opened();
+  await stream.send("events", [raised]);
+  await page.timers.pass(300);
+  await answer("status", STATUS);
+  assert.equal(store.state.error, "");
+});
+
+test("an error of one question outlives the answers to others, also that nobody answers", async () => {
+  await answer("sensors", refused("no database"), 503);
+  await answer("status", STATUS);
+  assert.equal(store.state.error, "no database");
+  await page.of("alarms")[0]?.fail();
+  assert.equal(store.state.error, "no database");
+  await page.timers.pass(2000);
+  await answer("sensors", { sensors: [] });
+  assert.equal(store.state.error, "");
+});
+
+test("an alarm that is raised while the state is asked for is shown at once", async () => {
+  const stream = await opened();
+  await stream.send("events", [raised]);
+  await page.timers.pass(300); // the first question for the state is still on its way
+  await answer("status", STATUS);
+  await answer("alarms", { alarms: [] });
+  await answer("status", STATUS);
+  await answer("alarms", { alarms: [{ alarm: "hot" }] });
+  assert.equal(page.of("status").length, 2);
+  assert.equal(store.state.alarms[0]?.alarm, "hot");
+});
+
+test("sensors are asked for one question at a time, and once more for what happened meanwhile", async () => {
+  const stream = await opened();
+  for (const id of [1, 2, 3]) await stream.send("events", [{ ...raised, id, kind: "imported" }]);
+  assert.equal(page.of("sensors").length, 1);
+  await answer("sensors", refused("no database"), 503);
+  await page.timers.pass(2000);
+  assert.equal(page.of("sensors").length, 2);
+  await answer("sensors", { sensors: [] });
+  assert.equal(page.of("sensors").length, 3);
+  await answer("sensors", { sensors: [SENSOR] });
+  assert.equal(store.state.sensors?.length, 1);
+  await page.timers.pass(10_000);
+  assert.equal(page.of("sensors").length, 3);
+});
+
+test("after a break everything that the stream may have left out is asked for", async () => {
+  store.change(({ events, chartEvents }) => ({ events: { ...events, key: "e" }, chartEvents: { ...chartEvents, key: "c" } }));
+  let stream = await opened();
+  await stream.send("latest", [{ sensor: "a", channel: "t", time: 100, value: 1 }]);
+  await stream.send("events", [raised]);
+  await answer("sensors", { sensors: [SENSOR] });
+  await stream.end();
+  await page.timers.pass(2000);
+  for (const _ of [1, 2]) {
+    await answer("status", STATUS);
+    await answer("alarms", { alarms: [] });
+  }
+  const before = { sensors: page.of("sensors").length, status: page.of("status").length };
+  stream = await opened();
+  await stream.send("gap", {});
+  assert.deepEqual(store.state.recent, []);
+  assert.deepEqual([store.state.events.outdated, store.state.chartEvents.outdated], [true, true]);
+  assert.deepEqual([page.of("sensors").length, page.of("status").length], [before.sensors + 1, before.status + 1]);
+  await page.timers.pass(0);
+  assert.deepEqual(told, ["missed", "a.t"]);
+  await answer("latest", { latest: [{ sensor: "a", channel: "t", time: 900, value: 9 }] });
+  assert.equal(store.state.latest.get("a.t")?.value, 9);
+});
+
+test("a value that the stream brings while the newest ones are asked for stays", async () => {
+  const stream = await opened();
+  await stream.send("latest", []);
+  await stream.send("skipped", { readings: 9 });
+  await page.timers.pass(0);
+  await stream.send("readings", [{ sensor: "a", channel: "t", time: 901, value: 10, quality: "good", unit: "" }]);
+  await answer("latest", { latest: ["t", "h"].map((channel) => ({ sensor: "a", channel, time: 900, value: 9 })) });
+  assert.deepEqual(
+    ["a.t", "a.h"].map((name) => store.state.latest.get(name)?.value),
+    [10, 9],
+  );
+});
+
+test("an import, which leaves out readings all the time, does not ask all the time", async () => {
+  const stream = await opened();
+  for (const _ of Array(8)) {
+    await stream.send("skipped", { readings: 9 });
+    await page.timers.pass(100);
+  }
+  assert.equal(page.of("latest").length, 1);
+});
+
+test("the states of sensors come by the stream; one that is not known is asked for", async () => {
+  await answer("sensors", { sensors: [SENSOR] });
+  const stream = await opened();
+  await stream.send("sensors", [{ sensor: "a", state: "waiting", health: "stale", error: "no answer" }]);
+  assert.deepEqual([store.state.sensors?.[0]?.health, store.state.sensors?.[0]?.error], ["stale", "no answer"]);
+  assert.equal(page.of("sensors").length, 1);
+  await stream.send("sensors", [{ sensor: "b", state: "reading", health: "ok", error: null }]);
+  assert.equal(page.of("sensors").length, 2);
+});
+
+test("the server's clock counts, unless it differs by less than two seconds", async () => {
+  await answer("status", { ...STATUS, now: Date.now() / 1000 + 60 });
+  assert.ok(Math.abs(store.state.ahead - 60) < 1);
+  await page.timers.pass(1000);
+  assert.ok(store.state.now > Date.now() / 1000 + 58);
+});

@@ -1,0 +1,28 @@
+// What uPlot is given, and when a picture is made anew.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { looksOf, type Shown } from "../../src/render/chart/picture/options";
+import { buckets, drawn } from "../state/chart/made";
+
+const shown = (more: Partial<Shown> = {}): Shown => ({
+  lines: [{ ...drawn(buckets([1])), name: "d", place: 4 }],
+  limits: [],
+  hidden: new Set(),
+  rights: 1,
+  ...more,
+});
+
+test("a picture whose line has got another colour, or whose room for axes has changed, is made anew", () => {
+  const before = looksOf(shown(), false);
+  assert.equal(looksOf(shown(), false), before);
+  assert.notEqual(looksOf(shown({ lines: shown().lines.map((line) => ({ ...line, place: 3 })) }), false), before);
+  assert.notEqual(looksOf(shown({ rights: 2 }), false), before);
+  assert.notEqual(looksOf(shown(), true), before);
+});
+
+test("what is hidden in other pictures changes nothing in this one", () => {
+  const before = looksOf(shown(), false);
+  assert.equal(looksOf(shown({ hidden: new Set(["a"]) }), false), before);
+  assert.notEqual(looksOf(shown({ hidden: new Set(["d"]) }), false), before);
+});
