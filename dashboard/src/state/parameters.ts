@@ -1,6 +1,6 @@
 // What each page reads from the rest of its address (`Route.more`). What is missing or makes no sense there is as if it were not said.
 
-import { BYS, type By } from "./consumption";
+import { BYS, type By } from "./pages/consumption";
 import { END_OF_TIME_S, type Route } from "./route";
 
 const LONGEST_PERIOD_S = 366 * 86_400;

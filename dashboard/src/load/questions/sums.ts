@@ -1,8 +1,8 @@
 // The questions of consumption, of a year of days and of the wind rose: buckets of calendar periods, and what they cost.
 
 import type { BucketColumns } from "../../state/columns";
-import { period } from "../../state/consumption";
 import type { State } from "../../state/model";
+import { period } from "../../state/pages/consumption";
 import { consumptionParameters, yearOf } from "../../state/parameters";
 import { bounds } from "../../state/route";
 import { ZONE } from "../../state/words";

@@ -1,7 +1,7 @@
 // What a counter rose by as bars: one a step.
 
-import type { Bar } from "../../state/consumption";
 import { axis, computed } from "../../state/numbers";
+import type { Bar } from "../../state/pages/consumption";
 import { nice } from "../../state/scale";
 
 const [HEIGHT, LEFT, FOOT] = [230, 50, 22];

@@ -2,8 +2,8 @@
 
 import type { Cost } from "../../load/types";
 import type { BucketColumns } from "../../state/columns";
-import { type Bar, BYS, type By, barsOf, costs, title } from "../../state/consumption";
 import { computed, NOTHING } from "../../state/numbers";
+import { type Bar, BYS, type By, barsOf, costs, title } from "../../state/pages/consumption";
 import { seriesOf } from "../../state/series";
 import { Bars } from "./bars";
 

@@ -1,7 +1,7 @@
 // Consumption and rain: the increase of counters by hour, day or month, as bars; with a price, the cost.
 
-import { costOf, period } from "../../state/consumption";
 import { everyChannel, type State } from "../../state/model";
+import { costOf, period } from "../../state/pages/consumption";
 import { consumptionParameters } from "../../state/parameters";
 import { seriesOf } from "../../state/series";
 import type { Act } from "../act";

@@ -1,7 +1,7 @@
 // What consumption is shown of: the counter, the width of a bar, the period, the price.
 
-import { BYS, type By } from "../../state/consumption";
 import type { State } from "../../state/model";
+import { BYS, type By } from "../../state/pages/consumption";
 import { consumptionParameters } from "../../state/parameters";
 import type { Channel } from "../../state/series";
 import type { Act } from "../act";

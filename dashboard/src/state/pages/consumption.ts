@@ -1,9 +1,9 @@
 // Consumption by hour, day and month: periods, bars, costs.
 
-import type { Cost } from "../load/types";
-import type { BucketColumns } from "./columns";
-import { seriesOf } from "./series";
-import { day, MONTHS } from "./words";
+import type { Cost } from "../../load/types";
+import type { BucketColumns } from "../columns";
+import { seriesOf } from "../series";
+import { day, MONTHS } from "../words";
 
 /** How wide a bar is. */
 export type By = "1h" | "1d" | "1mo";

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Cost } from "../../src/load/types";
-import type { BucketColumns } from "../../src/state/columns";
-import { barsOf, costOf, costs, period } from "../../src/state/consumption";
+import type { Cost } from "../../../src/load/types";
+import type { BucketColumns } from "../../../src/state/columns";
+import { barsOf, costOf, costs, period } from "../../../src/state/pages/consumption";
 
 test("bars: a day has its hours, a month its days, and days without readings have no bar", () => {
   const [since, until] = period("1d", new Date(2026, 1, 14).getTime() / 1000);
