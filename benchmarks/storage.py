@@ -49,11 +49,11 @@ def move(series: int, rows: int = 900_000) -> None:
         conn.execute("BEGIN")
         conn.executemany("INSERT INTO recent VALUES (?,?,?,?)", readings)
         conn.execute("COMMIT")
-        mover, before, began, slices = Mover(), written(), time.perf_counter(), [0.0]
-        mover.recover(conn)
+        mover, frontier, before, began, slices = Mover(), Frontier(), written(), time.perf_counter(), [0.0]
+        mover.recover(conn, frontier)
         while True:
             at = time.perf_counter()
-            if not mover.step(conn, T0 + 86_400 * SECOND):
+            if not mover.step(conn, frontier, T0 + 86_400 * SECOND):
                 break
             slices.append(time.perf_counter() - at)
         took = time.perf_counter() - began
@@ -69,7 +69,7 @@ def bytes_written(checkpoint_pages: int, commit_every_s: int, seconds: int = 540
         conn = fresh(folder, 100, checkpoint_pages)
         ids = {(f"s{n}", "x"): n + 1 for n in range(100)}
         mover, frontier, blocks = Mover(), Frontier(), []
-        mover.recover(conn)
+        mover.recover(conn, frontier)
         before = written()
         for second in range(seconds):
             now = T0 + second * SECOND
@@ -79,9 +79,8 @@ def bytes_written(checkpoint_pages: int, commit_every_s: int, seconds: int = 540
                 append(conn, blocks, ids, frontier)
                 conn.execute("COMMIT")
                 blocks = []
-                while mover.step(conn, now):
+                while mover.step(conn, frontier, now):
                     pass
-                frontier = Frontier(moved_until_us=mover.moved_until_us)
         conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         each = (written() - before) / (seconds * 100)
         print(f"checkpoint every {checkpoint_pages} pages, commit every {commit_every_s} s: {each:.0f} bytes/reading")

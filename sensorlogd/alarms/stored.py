@@ -16,6 +16,7 @@ from sensorlogd.alarms.keeping import memory
 from sensorlogd.alarms.keeping.unstored import Unstored
 from sensorlogd.storage import alarms as kept
 from sensorlogd.storage import meta
+from sensorlogd.storage.ingest import latest
 
 
 class StoredAlarms:
@@ -26,7 +27,7 @@ class StoredAlarms:
         """Raises sqlite3.Error."""
         self._conn = conn
         self.now_us = now_us
-        ended_us = memory.ended_us(kept.newest(conn), now_us)
+        ended_us = memory.ended_us(latest.newest(conn, now_us), now_us)
         self.at = max(watch.ended_at(meta.get(conn, meta.ALARMS_WATCHED), ended_us), 1)
         self.judge = Judge()
         self.judge.alarms = {(row.name, row.subject): memory.alarm_of(row) for row in kept.rows(conn)}

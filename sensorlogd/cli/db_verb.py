@@ -134,11 +134,13 @@ def check(log: Log, sample: int) -> None:
             f"{log.path} is damaged. Make a copy of it and its -wal now, then restart the daemon: it sets the file aside and salvages it"
         )
     click.echo(f"{log.path}: sound")
-    wrong: set[int] = set()
-    for line, series in inspection.wrong_rollups(log.conn, sample, seed=now_us()):
-        click.echo(line if series is None else f"wrong: {line}")
-        if series is not None:
-            wrong.add(series)
+    found = inspection.compare_rollups(log.conn, sample, seed=now_us())
+    for _, line in found.wrong:
+        click.echo(f"wrong: {line}")
+    if found.outlived:
+        click.echo(f"{found.outlived} of them have outlived their readings, which were lost to damage (sensorlogd db incidents)")
+    click.echo(f"{found.compared} roll-ups compared with their readings")
+    wrong = {series for series, _ in found.wrong}
     if wrong:
         names = [series.name for series in log.series(("*.*",), retired=True) if series.id in wrong]
         fail(f"roll-ups of {len(wrong)} series are wrong; mend them: sensorlogd db rebuild-rollups --series '{names[0]}' ...")

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Any, NamedTuple
 
-from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.stages.readings import Readings
 
 AT_ONCE = 20_000  # readings
@@ -215,14 +214,6 @@ def sent_counts(conn: sqlite3.Connection) -> list[tuple[str, str, int]]:
 
 
 # ---- what the log itself remembers -------------------------------------------------------------------------------------
-
-
-def newest(conn: sqlite3.Connection) -> dict[int, tuple[int, float | None, int]]:
-    """series id -> (ts, value, quality) of its newest arrival. Raises sqlite3.Error."""
-    found = latest.saved(conn)
-    for series, ts, value, quality in latest.arrived_since(conn):
-        found[series] = (ts, value, quality)
-    return found
 
 
 def readings(

@@ -141,6 +141,12 @@ def has_been(conn: sqlite3.Connection, kind: str) -> bool:
     return conn.execute("SELECT 1 FROM work WHERE kind = ? LIMIT 1", (kind,)).fetchone() is not None
 
 
+def any_lost_to_damage(conn: sqlite3.Connection) -> bool:
+    """Whether any salvage of this database met a stretch that it could not read: readings of it may be lost for good."""
+    query = "SELECT 1 FROM work WHERE kind = ? AND json_extract(progress, '$.skipped') > 0 LIMIT 1"
+    return conn.execute(query, (SALVAGE,)).fetchone() is not None
+
+
 def runnable(waiting_now: Sequence[Work]) -> list[Work]:
     """The pieces of work that need not wait for an earlier piece on the same series, or for the one that they are to follow."""
     seen: set[int] = set()

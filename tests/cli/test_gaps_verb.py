@@ -99,7 +99,7 @@ def test_gaps_are_shown_where_readings_have_expired(fresh: Path, tmp_path: Path)
     assert "32400" in before
     retention = Retention("UTC")
     retention.use_plan(RetentionPlan({0: 24 * HOUR_US}))
-    while retention.step(machine.conn, end):
+    while retention.step(machine.conn, machine.frontier, end):
         pass
     assert machine.raw(machine.ids["s", "gauge"])[0][0] > silent + 9 * HOUR_US
     assert shown() == before

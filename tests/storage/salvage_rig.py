@@ -85,10 +85,10 @@ def roll_up(path: Path, conn: sqlite3.Connection, edge_us: int) -> None:
 
 
 def frontier_of(conn: sqlite3.Connection) -> Frontier:
-    mover, retention = Mover(), Retention(ZONE)
-    mover.recover(conn)
-    retention.recover(conn)
-    return Frontier(mover.moved_until_us, mover.copying_range, store.edge(conn), retention.cuts_us)
+    frontier = Frontier(edge_us=store.edge(conn))
+    Mover().recover(conn, frontier)
+    Retention(ZONE).recover(conn, frontier)
+    return frontier
 
 
 def make_full(path: Path, seed: int = 1) -> None:
@@ -117,15 +117,15 @@ def make_full(path: Path, seed: int = 1) -> None:
         conn.executemany("INSERT INTO recent VALUES (?,?,?,?)", rows)
         for n in range(300):
             events.record(conn, NOW - n * HOUR, OtherKind("tick"), "one" if n % 2 else None, f"event {n}")
-    mover = Mover()
-    mover.recover(conn)
-    while mover.step(conn, NOW - HOUR):
+    mover, frontier = Mover(), Frontier()
+    mover.recover(conn, frontier)
+    while mover.step(conn, frontier, NOW - HOUR):
         pass
     roll_up(path, conn, NOW - MINUTE)
     retention = Retention(ZONE)
-    retention.recover(conn)
+    retention.recover(conn, frontier)
     retention.use_plan(RetentionPlan({0: KEPT_DAYS * DAY, 60: 20 * DAY}))
-    while retention.step(conn, NOW):
+    while retention.step(conn, frontier, NOW):
         pass
     for since, change in ((5 * DAY, mend.Change(quality=4)), (3 * HOUR, mend.Change(scale=2.0, offset=1.0))):
         with transaction(conn):

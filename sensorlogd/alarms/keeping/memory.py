@@ -22,6 +22,7 @@ from sensorlogd.storage import alarms as kept
 from sensorlogd.storage import meta
 from sensorlogd.storage.alarms import AlarmRow
 from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.ingest import latest
 
 READ_WITHIN_S = 3.0  # seconds: windows that cannot be read within this time begin anew
 SHOWN = 20  # alarms in ``status``
@@ -82,7 +83,7 @@ def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool)
     Raises sqlite3.Error.
     """
     rows = {(row.name, row.subject): row for row in kept.rows(db.conn)}
-    newest = kept.newest(db.conn)
+    newest = latest.newest(db.conn, now_us)
     if first:
         ended = ended_us(newest, now_us)
         shift = at - watch.ended_at(meta.get(db.conn, meta.ALARMS_WATCHED), ended)

@@ -24,7 +24,8 @@ from sensorlogd.storage.work import Slice, State, Work
 
 CHANGE = "change"  # flag or recalibrate
 REPLACE = "replace"  # what an import with --replace changed
-RECOMPUTED = "recomputed"  # the note of what was replaced by computing it anew
+RECOMPUTE = "recompute"  # what computing a computed sensor anew changed
+RECOMPUTED = "recomputed"  # the note of those
 MEND, UNDO = "mend", "undo"  # kinds of work
 LARGEST_ID = (1 << 63) - 1  # that SQLite can be asked for
 TAKEN_BACK = "taken back before it was finished"
@@ -78,8 +79,10 @@ class Mend:
 
     def message(self) -> str:
         """What it does, in words."""
+        if self.kind == RECOMPUTE:
+            return "computed anew"
         if self.kind == REPLACE:
-            return "computed anew" if self.note == RECOMPUTED else "replaced by an import"
+            return "replaced by an import"
         if self.change.quality is not None:
             return f"flagged {describe(self.change.quality)}"
         by = f"* {self.change.scale!r} + {self.change.offset!r}"
@@ -88,8 +91,13 @@ class Mend:
 
 # ---- looking -----------------------------------------------------------------------------------------------------------
 
+# What was computed anew before it had a kind of its own: such a note of an import into a computed sensor is not to be expected.
+_KIND = (
+    f"CASE WHEN kind = '{REPLACE}' AND note = '{RECOMPUTED}' AND EXISTS (SELECT 1 FROM series JOIN sensor ON sensor.id = sensor_id"
+    f" WHERE series.id = mend.series_id AND driver = 'computed') THEN '{RECOMPUTE}' ELSE kind END"
+)
 _MENDS = (
-    'SELECT id, kind, made_us, series_id, since_us, until_us, at_us, quality, scale, "offset", note, readings, done_us,'
+    f'SELECT id, {_KIND}, made_us, series_id, since_us, until_us, at_us, quality, scale, "offset", note, readings, done_us,'
     " undone_us, curve FROM mend"
 )
 
@@ -276,8 +284,8 @@ def _check_later(conn: sqlite3.Connection, mend: Mend, since_us: int, until_us: 
         if later.since_us >= until_us or since_us >= (later.until_us if comes else later.at_us):
             continue
         if later.undone_us is None:
-            if later.kind == REPLACE:
-                by = "computing anew" if later.note == RECOMPUTED else f"an import with --replace ({later.note})"
+            if later.kind in (REPLACE, RECOMPUTE):
+                by = "computing anew" if later.kind == RECOMPUTE else f"an import with --replace ({later.note})"
                 what = f"{by} changed the same readings after mend {mend.id}"
                 raise MendError(f"{what}; take mend {later.id} back first")
             raise MendError(f"mend {later.id} was made after {mend.id} over the same time; take it back first")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import work
-from sensorlogd.storage.corrections.mend import RECOMPUTED
+from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.ingest import events, upsert
 from sensorlogd.storage.ingest.upsert import Replace, UpsertCounts
 from sensorlogd.storage.watermarks import Frontier
@@ -87,6 +87,5 @@ def place(conn: sqlite3.Connection, frontier: Frontier, result: Result, mend: in
 
     Raises ``upsert.Busy`` while a mend of the series waits, ``upsert.UpsertError``.
     """
-    return upsert.upsert(
-        conn, frontier, result.series, result.times, result.values, result.qualities, now_us, replace=Replace(mend, RECOMPUTED)
-    )  # fmt: skip
+    replace = Replace(mend, mending.RECOMPUTED, mending.RECOMPUTE)
+    return upsert.upsert(conn, frontier, result.series, result.times, result.values, result.qualities, now_us, replace=replace)

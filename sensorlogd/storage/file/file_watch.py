@@ -98,7 +98,7 @@ class FileWatch:
         if database.file_identity(found) != self._identity:
             raise FileGone(self.path, removed=False)
         self._check_content(found, conn)
-        if self.wal.was_cut():
+        if self._was_log_cut():
             since = time.monotonic() - self._copied_at
             raise FileCut(
                 f"the write-ahead log of {self.path} was cut while running: what was committed in the {since:.0f} s before is"
@@ -108,6 +108,13 @@ class FileWatch:
             # The removed WAL is still open here: what is in it is copied into the file while that can be done.
             _, frames, copied = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             raise SidesGone(self.path, is_saved=copied == frames)
+
+    def _was_log_cut(self) -> bool:
+        """False for one that was removed before it was read here: ``check`` looks for that next. Raises OSError."""
+        try:
+            return self.wal.was_cut()
+        except FileNotFoundError:
+            return False
 
     def _check_content(self, found: os.stat_result, conn: sqlite3.Connection) -> None:
         """Compare epoch and size of the file with those that are known. Raises FileMoves, FileOverwritten, FileCut, OSError,

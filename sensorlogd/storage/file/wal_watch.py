@@ -23,7 +23,8 @@ ATTEMPTS = 3  # for a log that begins anew while it is looked at
 
 
 class WalWatch:
-    """Watches the write-ahead log of one opening of ``database``. Raises nothing: a WAL that cannot be read has no frames."""
+    """Watches the write-ahead log of one opening of ``database``. Only ``was_cut`` raises OSError: for the others a WAL that cannot
+    be read has no frames and no bytes."""
 
     def __init__(self, database: Path) -> None:
         self.path = Path(os.path.realpath(database) + "-wal")  # SQLite follows a link, and puts it beside what that points to
@@ -76,7 +77,8 @@ class WalWatch:
 
     def was_cut(self) -> bool:
         """Whether the log lacks frames that its index counts. One that anybody copied into the file and emptied, as ``PRAGMA
-        wal_checkpoint(TRUNCATE)`` does, has none in its index."""
+        wal_checkpoint(TRUNCATE)`` does, has none in its index. Raises OSError if the log cannot be read: nothing is known of it then;
+        FileNotFoundError if it was removed before it was read for the first time."""
         counted = self._counted_by_index()
         for _ in range(ATTEMPTS):
             if counted is None or self._is_whole(*counted):
@@ -100,15 +102,12 @@ class WalWatch:
 
     def _is_whole(self, salts: bytes, last: int) -> bool:
         """Whether both the present last frame and the one that was last at the previous check are there: the log may have been cut
-        and continued between the two."""
+        and continued between the two. Raises OSError."""
         known = self._whole[1] if self._whole[0] == salts else 0
         if last:
-            try:
-                if not (self._begins_with(salts, known) and self._has_whole_frame(last)):
-                    return False
-                if 0 < known < last and not self._is_of_this_generation(known):
-                    return False
-            except OSError:
+            if not (self._begins_with(salts, known) and self._has_whole_frame(last)):
+                return False
+            if 0 < known < last and not self._is_of_this_generation(known):
                 return False
         self._whole = (salts, last)
         return True

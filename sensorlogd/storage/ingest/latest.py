@@ -13,6 +13,7 @@ import sqlite3
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from sensorlogd.notation.microseconds import SECOND_US
 from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.stages import storing
 from sensorlogd.storage.stages.readings import Reading, Readings
@@ -47,6 +48,19 @@ def saved(conn: sqlite3.Connection, series: Collection[int] | None = None) -> di
 def arrived_since(conn: sqlite3.Connection) -> Iterator[SeriesFirst]:
     """The readings that may have arrived after ``saved`` was written, in order of time."""
     return Readings.of(conn).fresh_from(watermarks.marks(conn).latest_written_us)
+
+
+def newest(conn: sqlite3.Connection, now_us: int) -> dict[int, Reading]:
+    """The newest arrival of each series, as far as that can be known: what was saved, and of the readings since then the one of the
+    latest time that is not more than a second after ``now_us``. A reading dated tomorrow does not hide what came after it; it counts
+    only where there is nothing else."""
+    found = saved(conn)
+    latest_us = now_us + SECOND_US
+    for series, ts, value, quality in arrived_since(conn):
+        known = found.get(series)
+        if known is None or known[0] <= ts <= latest_us or known[0] > latest_us:
+            found[series] = (ts, value, quality)
+    return found
 
 
 def is_saved(conn: sqlite3.Connection, series: int) -> bool:

@@ -31,10 +31,11 @@ class Busy(UpsertError):
 @dataclass(frozen=True, slots=True)
 class Replace:
     """An import that replaces what is stored. ``mend``: what this import has kept so far (``UpsertCounts.mend``). ``note``: what
-    is imported, for people."""
+    is imported, for people. ``kind``: of the mend that keeps what was replaced."""
 
     mend: int | None = None
     note: str = ""
+    kind: str = mending.REPLACE
 
 
 @dataclass(slots=True)
@@ -101,7 +102,7 @@ def upsert(
             newest = (ts, value, quality)
     if before and replace is not None:
         rows = [(ts, *stored) for ts, stored in sorted(before.items())]
-        upserted.mend = replacing.keep(conn, series, replace.mend, rows, replace.note, now_us)
+        upserted.mend = replacing.keep(conn, series, replace.mend, rows, replace.kind, replace.note, now_us)
     outdated.mark_minutes(conn, frontier, [(series, minute) for minute in sorted(marks)])
     if newest is not None:
         latest.save_imported(conn, series, newest, now_us)

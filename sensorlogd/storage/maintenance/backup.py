@@ -1,7 +1,7 @@
 """A copy of the log while it is being written: consistent, complete up to a moment, proven readable, on the disk.
 
-SQLite's backup API on a read-only connection, in one step, so that one read transaction spans it: what is committed
-meanwhile is not in the copy, and never half. Reading neither locks nor checkpoints; the WAL grows by what is written
+SQLite's backup API on a read-only connection, some pages at a time, all inside one read transaction that is begun before: what is
+committed meanwhile is not in the copy, and never half. Reading neither locks nor checkpoints; the WAL grows by what is written
 while the copy runs and shrinks again after it.
 """
 

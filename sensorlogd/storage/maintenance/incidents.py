@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.storage.database import file_identity
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "damaged"
 NOTE = "incident.json"
@@ -211,9 +214,13 @@ def _make_link(database: Path, folder: Path, name: str) -> None:
     if not (folder / name).exists():
         return
     link = database.with_name(_link_name(database.name, folder.name, name))
-    # A convenience for people; a file system without links (FAT) goes without.
-    with contextlib.suppress(FileExistsError, PermissionError, NotImplementedError):
+    # A convenience for people: a file system without links (FAT), or one that is full, goes without.
+    try:
         link.symlink_to(Path(FOLDER, folder.name, name))
+    except FileExistsError:
+        return
+    except (OSError, NotImplementedError) as error:
+        logger.warning("%s: no link to %s could be made: %s", link, folder / name, error)
 
 
 def _link_name(database: str, incident: str, name: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import random
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sensorlogd.notation.microseconds import HOUR_US
-from sensorlogd.storage import watermarks
+from sensorlogd.storage import watermarks, work
 from sensorlogd.storage.rollups import outdated, resolutions, rollup
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.rollup import RollUp
@@ -119,9 +120,19 @@ def faults_of_small_tables(conn: sqlite3.Connection) -> Iterator[str]:
                 yield f"table {table}: {str(line).splitlines()[-1]}"
 
 
-def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Iterator[tuple[str, int | None]]:
-    """(what is wrong, series id) for each of a sample of stored roll-ups that differs from its readings; then two sentences with
-    None: how many have outlived their readings, if there are any, and how many were compared.
+@dataclass(frozen=True, slots=True)
+class ComparedRollups:
+    """A sample of stored roll-ups, compared with their readings. ``wrong``: (series id, what differs) of each that is not what its
+    readings give. ``outlived``: how many know more than is left, because readings were lost to damage. ``compared``: how many in
+    all."""
+
+    wrong: Sequence[tuple[int, str]]
+    outlived: int
+    compared: int
+
+
+def compare_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> ComparedRollups:
+    """Compare a sample of stored roll-ups with their readings. Raises sqlite3.Error.
 
     Those that are known to be out of date (dirty, outdated) or whose readings have expired are not looked at."""
     marks = watermarks.marks(conn)
@@ -131,9 +142,8 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
         "SELECT series.id, sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id")}  # fmt: skip
     columns = ", ".join(RollUp._fields)
     compared = outlived = 0
-    damaged = bool(
-        conn.execute("SELECT 1 FROM work WHERE kind = 'salvage' AND outcome LIKE '%damaged stretch%' LIMIT 1").fetchone()
-    )
+    wrong: list[tuple[int, str]] = []
+    damaged = work.any_lost_to_damage(conn)
     for series, resolution, start in _random_roll_ups(conn, snapshot, sample, random.Random(seed)):
         end = resolutions.bucket(start, resolution, zone)[1]
         if end > edge or not snapshot.is_kept(series, 0, start) or not _is_valid(snapshot, conn, series, resolution, start, end):
@@ -151,13 +161,8 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
         name = resolutions.NAMES.get(resolution, resolution)
         different = _differing_columns(RollUp(*stored), expected)
         if different:
-            yield (
-                f"{names.get(series, series)}: the {name} roll-up at {start} differs in {different}",
-                series,
-            )
-    if outlived:
-        yield f"{outlived} of them have outlived their readings, which were lost to damage (sensorlogd db incidents)", None
-    yield f"{compared} roll-ups compared with their readings", None
+            wrong.append((series, f"{names.get(series, series)}: the {name} roll-up at {start} differs in {different}"))
+    return ComparedRollups(wrong, outlived, compared)
 
 
 def _random_roll_ups(

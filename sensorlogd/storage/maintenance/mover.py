@@ -28,6 +28,7 @@ from sensorlogd.storage import watermarks
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.stages import moving
+from sensorlogd.storage.watermarks import Frontier
 
 _PINNED_US = MINUTE_US  # ``moved_until_us`` so far in the future is no matter of a clock that was set back a little
 _SERIES_ROWS = 10_000  # readings of one series copied at once, until measured
@@ -48,6 +49,9 @@ class MoverState(Enum):
 class Mover:
     """Moves readings from ``recent`` to ``history``, block by block; ``step`` does one slice. Owned by the writer thread.
 
+    How far it has got is in the ``Frontier`` that each call is given, and nowhere else in memory: it is changed right after the
+    COMMIT that makes it true, so whatever fails later, the next reading goes where it belongs.
+
     ``lag_us``: readings younger than this stay where they are, so that ordinary lateness does not meet the mover.
     ``slice_s``: how long a slice should take; it is measured and kept there on any machine.
     """
@@ -60,7 +64,6 @@ class Mover:
         self.lag_us = lag_us
         self.slice_s = slice_s
         self.state = MoverState.IDLE
-        self.moved_until_us = 0
         self.moved = 0  # readings, since the start
         self.longest_slice_s = 0.0
         self._until_us = 0
@@ -80,87 +83,82 @@ class Mover:
         self._unpinning = False
         self._back_pace = Pace(slice_s, 2_000, 100, block_rows)  # readings to bring back at once, about
 
-    @property
-    def copying_range(self) -> tuple[int, int] | None:
-        """The block [a, b) being copied: a reading that arrives inside must go to both tables."""
-        return (self.moved_until_us, self._until_us) if self.state is MoverState.COPYING else None
-
-    def recover(self, conn: sqlite3.Connection) -> None:
-        """Know where things stand in a database that was just opened. Reads only."""
+    def recover(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
+        """Know where things stand in a database that was just opened, and put it into the frontier. Reads only."""
         marks = watermarks.marks(conn)
-        self.moved_until_us = marks.moved_until_us
+        frontier.moved_until_us, frontier.copying = marks.moved_until_us, None
         self._counted = self._counted_until_us = 0
-        if moving.is_left_over(conn, self.moved_until_us):
+        if moving.is_left_over(conn, frontier.moved_until_us):
             self.state = MoverState.DELETING
         elif marks.moving_until_us:
-            self._begin_copying(conn, marks.moving_until_us)
+            self._begin_copying(frontier, marks.moving_until_us, _all_series(conn))
         else:
             self.state = MoverState.IDLE
 
-    def step(self, conn: sqlite3.Connection, now_us: int) -> bool:
+    def step(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> bool:
         """One slice in its own transaction; True if there is more to do at once.
 
         Raises sqlite3.Error, with nothing changed; the next call tries the same slice again.
         """
         began = time.perf_counter()
         if self.state is MoverState.IDLE:
-            more = self._choose_block(conn, now_us)
+            more = self._choose_block(conn, frontier, now_us)
         elif self.state is MoverState.COPYING:
-            more = self._copy_slice(conn)
+            more = self._copy_slice(conn, frontier)
         else:
-            more = self._delete_slice(conn)
+            more = self._delete_slice(conn, frontier)
         self.longest_slice_s = max(self.longest_slice_s, time.perf_counter() - began)
         return more
 
-    def raise_border(self, conn: sqlite3.Connection, now_us: int) -> None:
+    def raise_border(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
         """Raise ``moved_until_us`` as far as no reading waits to be moved, but not into the last ``block_us``: many readings of
         the past that are to arrive then go to ``history`` at once. Does nothing while a block is being moved. Its own
         transaction; stored readings stay where they are. Raises sqlite3.Error."""
         if self.state is not MoverState.IDLE:
             return
-        oldest = moving.oldest(conn, self.moved_until_us)
+        oldest = moving.oldest(conn, frontier.moved_until_us)
         target = now_us - self.block_us if oldest is None else min(oldest, now_us - self.block_us)
-        if target > self.moved_until_us:
+        if target > frontier.moved_until_us:
             with transaction(conn):
                 moving.set_border(conn, target)
-            self.moved_until_us = target
+            frontier.moved_until_us = target
             self._counted = self._counted_until_us = 0
 
-    def unpin(self, conn: sqlite3.Connection, now_us: int) -> bool:
+    def unpin(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> bool:
         """One slice of bringing ``moved_until_us`` back from the future, if it is there; True if there is more to do at once.
 
-        Its own transaction; as after ``step``, the caller then takes over ``moved_until_us``. ``now_us``: a time that can be
-        relied on. Raises sqlite3.Error, with nothing changed.
+        Its own transaction. ``now_us``: a time that can be relied on. Raises sqlite3.Error, with nothing changed.
         """
         if self.state is not MoverState.IDLE:
             return False  # what is being moved first comes to its end
         target = now_us - self.lag_us
-        if self.moved_until_us <= (target if self._unpinning else now_us + _PINNED_US):
+        if frontier.moved_until_us <= (target if self._unpinning else now_us + _PINNED_US):
             self._unpinning = False
             return False
-        if moving.is_left_over(conn, self.moved_until_us):
+        if moving.is_left_over(conn, frontier.moved_until_us):
             self.state = MoverState.DELETING  # left over: it must not be seen again when the limit falls below it
             return True
-        self._bring_back_slice(conn, target)
-        self._unpinning = self.moved_until_us > target
+        self._bring_back_slice(conn, frontier, target)
+        self._unpinning = frontier.moved_until_us > target
         return self._unpinning
 
     # ---- choosing --------------------------------------------------------------------------------------------------
 
-    def _choose_block(self, conn: sqlite3.Connection, now_us: int) -> bool:
+    def _choose_block(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> bool:
         """Begin to copy a block, if enough readings wait for one, or the oldest has waited for ``block_us``. Returns whether
         it has."""
         limit = now_us - self.lag_us  # nothing newer is touched: a reading dated tomorrow is just not moved yet
-        oldest = moving.oldest(conn, self.moved_until_us)
+        oldest = moving.oldest(conn, frontier.moved_until_us)
         if oldest is None or oldest >= limit:
             return False
         until = self._end_of_full_block(conn, oldest, limit)
         if until is None and limit - oldest < self.block_us:
             return False
         end = limit if until is None else until
+        series = _all_series(conn)
         with transaction(conn):
             moving.begin(conn, end)
-        self._begin_copying(conn, end)
+        self._begin_copying(frontier, end, series)
         return True
 
     def _end_of_full_block(self, conn: sqlite3.Connection, oldest: int, limit: int) -> int | None:
@@ -180,28 +178,29 @@ class Mover:
         self._counted_until_us = limit
         return None
 
-    def _begin_copying(self, conn: sqlite3.Connection, until_us: int) -> None:
-        self._series = [series for (series,) in conn.execute("SELECT id FROM series ORDER BY id")]
+    def _begin_copying(self, frontier: Frontier, until_us: int, series: list[int]) -> None:
+        frontier.copying = (frontier.moved_until_us, until_us)
+        self._series = series
         self._until_us = until_us
         self._window_rows = min(self._window_rows, float(_SERIES_ROWS * max(len(self._series), 1)))
-        self._window = (self.moved_until_us, self.moved_until_us)
+        self._window = (frontier.moved_until_us, frontier.moved_until_us)
         self._next_series = len(self._series)
         self.state = MoverState.COPYING
 
     # ---- copying ---------------------------------------------------------------------------------------------------
 
-    def _copy_slice(self, conn: sqlite3.Connection) -> bool:
+    def _copy_slice(self, conn: sqlite3.Connection, frontier: Frontier) -> bool:
         """Copy the next series of the window; behind the last one open the next window, or end the copying of the block. Returns
         True: there is always more to do."""
         if self._next_series >= len(self._series):
             if self._window[1] >= self._until_us:
-                self._end_copying(conn)
+                self._end_copying(conn, frontier)
                 return True
             self._open_next_window(conn)
         many = max(int(self._copy_pace.rows * len(self._series) / self._window_rows), 1)
         group = self._series[self._next_series : self._next_series + many]
         if not group:  # no series at all: nothing can be in the block
-            self._end_copying(conn)
+            self._end_copying(conn, frontier)
             return True
         with transaction(conn):
             began = time.perf_counter()
@@ -237,21 +236,21 @@ class Mover:
         if work > room or is_full:  # the few series at the end of a window say nothing about more
             self._copy_pace.measured(work, room)
 
-    def _end_copying(self, conn: sqlite3.Connection) -> None:
+    def _end_copying(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
         with transaction(conn):
             moving.advance(conn, self._until_us)
-        self.moved_until_us = self._until_us
+        frontier.moved_until_us, frontier.copying = self._until_us, None
         self._counted = self._counted_until_us = 0
         self.state = MoverState.DELETING
 
     # ---- deleting --------------------------------------------------------------------------------------------------
 
-    def _delete_slice(self, conn: sqlite3.Connection) -> bool:
-        last = moving.end_of_left_over(conn, self.moved_until_us, int(self._delete_pace))
+    def _delete_slice(self, conn: sqlite3.Connection, frontier: Frontier) -> bool:
+        last = moving.end_of_left_over(conn, frontier.moved_until_us, int(self._delete_pace))
         with transaction(conn):
             began = time.perf_counter()
             # All rows of an instant go together; what is left of it would be passed over again.
-            moving.delete_left_over(conn, self.moved_until_us if last is None else last + 1)
+            moving.delete_left_over(conn, frontier.moved_until_us if last is None else last + 1)
             took = time.perf_counter() - began
         self._delete_pace.measured(took)
         if last is None:
@@ -260,17 +259,21 @@ class Mover:
 
     # ---- bringing back ---------------------------------------------------------------------------------------------
 
-    def _bring_back_slice(self, conn: sqlite3.Connection, target: int) -> None:
+    def _bring_back_slice(self, conn: sqlite3.Connection, frontier: Frontier, target: int) -> None:
         """Bring the newest rows of ``history`` back to ``recent``: about as many as fit a slice, all of an instant together."""
         began = time.perf_counter()
         (series,) = conn.execute("SELECT count(*) FROM series").fetchone()
         each = max(int(self._back_pace.rows / max(series, 1)), 1)
-        newest = moving.newest_settled(conn, target, self.moved_until_us, each)
+        newest = moving.newest_settled(conn, target, frontier.moved_until_us, each)
         begin = target if newest is None else newest + 1
         with transaction(conn):
-            moving.bring_back(conn, begin, self.moved_until_us)
-        self.moved_until_us = begin
+            moving.bring_back(conn, begin, frontier.moved_until_us)
+        frontier.moved_until_us = begin
         self._counted = self._counted_until_us = 0
         took = time.perf_counter() - began
         self.longest_slice_s = max(self.longest_slice_s, took)
         self._back_pace.measured(took)
+
+
+def _all_series(conn: sqlite3.Connection) -> list[int]:
+    return [series for (series,) in conn.execute("SELECT id FROM series ORDER BY id")]

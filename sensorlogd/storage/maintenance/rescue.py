@@ -27,8 +27,10 @@ class NoRescue(Exception):
 
 def rescue(db: OpenDatabase, now_us: int, *, removed: bool, min_free: int) -> str:
     """Copy the open database into an incident. Returns a clause for people. The copy of a removed file is salvaged into its
-    successor; that of a replaced file is only kept, because whoever put another file there wanted that one. Raises NoRescue,
-    OSError; nothing is changed then."""
+    successor; that of a replaced file is only kept, because whoever put another file there wanted that one.
+
+    Raises NoRescue; nothing is changed then. Raises OSError if a side file cannot be removed: the incident is complete by then, and
+    another call makes another one."""
     reason = _reason(db, removed)
     with contextlib.suppress(sqlite3.Error):  # a file that only got another name is whole then
         db.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

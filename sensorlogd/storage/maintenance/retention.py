@@ -26,6 +26,7 @@ from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.stages import moving, survey
+from sensorlogd.storage.watermarks import Frontier
 
 _CUT = (
     "INSERT INTO retention_cut(series_id, tier, cut_us) VALUES (?,?,?)"
@@ -63,12 +64,14 @@ class RetentionPlan:
 
 class Retention:
     """Deletes what has expired; ``step`` does one slice. Owned by the writer thread, but for ``use_plan``. ``zone``: of the day that
-    cuts fall on."""
+    cuts fall on.
+
+    The cuts of readings are in the ``Frontier`` that each call is given: a cut is put there right after the COMMIT that stores it,
+    so whatever fails later, an older arrival is refused and counted."""
 
     def __init__(self, zone: str = "UTC", slice_s: float = 0.03) -> None:
         self.zone = zone
         self.slice_s = slice_s
-        self.cuts_us: dict[int, int] = {}  # series -> older readings are refused; a new dict whenever it changes
         self.deleted = 0
         self.longest_slice_s = 0.0
         self._plan = RetentionPlan()
@@ -82,27 +85,27 @@ class Retention:
         """Use ``plan`` from the next round on (any thread)."""
         self._plan = plan
 
-    def recover(self, conn: sqlite3.Connection) -> None:
+    def recover(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
         """Know the cuts of a database that was just opened."""
-        self.read_cuts(conn)
+        self.read_cuts(conn, frontier)
         self._work = None
         self._dropping = []
         self._done = {}
 
-    def step(self, conn: sqlite3.Connection, now_us: int) -> bool:
+    def step(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> bool:
         """One slice in its own transaction; True while this round has more to do. Raises sqlite3.Error."""
         began = time.perf_counter()
-        more = self._do_slice(conn, now_us)
+        more = self._do_slice(conn, frontier, now_us)
         self.longest_slice_s = max(self.longest_slice_s, time.perf_counter() - began)
         return more
 
-    def _do_slice(self, conn: sqlite3.Connection, now_us: int) -> bool:
+    def _do_slice(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> bool:
         """What ``step`` does: what was dropped for room goes first, then this round's expired rows, then free pages."""
         if self._dropping:
             self._delete_next(conn, self._dropping)
             return True
         if self._work is None:
-            self._work = self._begin_round(conn, now_us)
+            self._work = self._begin_round(conn, frontier, now_us)
         if self._work:
             self._delete_next(conn, self._work)
             return True
@@ -113,10 +116,11 @@ class Retention:
 
     # ---- a round ---------------------------------------------------------------------------------------------------
 
-    def _begin_round(self, conn: sqlite3.Connection, now_us: int) -> list[tuple[int, int, int]]:
+    def _begin_round(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> list[tuple[int, int, int]]:
         """Store this round's cuts, one transaction, and list what is to be deleted."""
         plan = self._plan
         stored = conn.execute("SELECT series_id, tier, cut_us FROM retention_cut").fetchall()
+        _raise_cuts(frontier, stored)  # a COMMIT that reported an error may have stored some
         cuts = {(series, resolution): cut for series, resolution, cut in stored}
         if not plan.is_forever():
             settled, dirty = _settled_until(conn), outdated.first_of_each(conn)
@@ -134,22 +138,18 @@ class Retention:
                         cut = days[limit] = resolutions.bucket(limit, resolutions.DAY, self.zone)[0]
                     if cut > cuts.get((series, resolution), 0):
                         cuts[series, resolution] = cut
-            self._store_cuts(conn, [(*key, cut) for key, cut in cuts.items()], stored)
+            changed = sorted({(*key, cut) for key, cut in cuts.items()} - set(stored))
+            if changed:
+                with transaction(conn):
+                    conn.executemany(_CUT, changed)
+                _raise_cuts(frontier, changed)
         # Cuts of earlier rounds too: a crash may have come between a cut and its deletions.
         return [(*key, cut) for key, cut in cuts.items() if self._done.get(key, 0) < cut]
 
-    def _store_cuts(
-        self, conn: sqlite3.Connection, cuts: Iterable[tuple[int, int, int]], stored: Iterable[tuple[int, int, int]]
-    ) -> None:
-        changed = sorted(set(cuts) - set(stored))
-        if changed:
-            with transaction(conn):
-                conn.executemany(_CUT, changed)
-            self.read_cuts(conn)
-
-    def read_cuts(self, conn: sqlite3.Connection) -> None:
+    @staticmethod
+    def read_cuts(conn: sqlite3.Connection, frontier: Frontier) -> None:
         """Read the cuts again after other code has stored some (a conversion of units copies them to the new series)."""
-        self.cuts_us = dict(conn.execute("SELECT series_id, cut_us FROM retention_cut WHERE tier = 0").fetchall())
+        frontier.cuts_us = dict(conn.execute("SELECT series_id, cut_us FROM retention_cut WHERE tier = 0").fetchall())
 
     def _delete_next(self, conn: sqlite3.Connection, work: list[tuple[int, int, int]]) -> None:
         """One slice of the last entry of ``work``; small entries are taken together."""
@@ -193,7 +193,7 @@ class Retention:
 
     # ---- a disk without room ---------------------------------------------------------------------------------------
 
-    def drop_oldest(self, conn: sqlite3.Connection) -> bool:
+    def drop_oldest(self, conn: sqlite3.Connection, frontier: Frontier) -> bool:
         """Make room in the file: expire the oldest day of readings, in own transactions of a slice each.
 
         True once there are free pages, which new readings use before the file grows; False while there are not yet any,
@@ -202,7 +202,7 @@ class Retention:
         deadline = time.perf_counter() + _DROP_FOR_S
         while not self._has_free_pages(conn):
             if not self._dropping:
-                self._dropping = self._choose_day(conn)
+                self._dropping = self._choose_day(conn, frontier)
                 if not self._dropping:
                     return False
             self._delete_next(conn, self._dropping)
@@ -214,7 +214,7 @@ class Retention:
     def _has_free_pages(conn: sqlite3.Connection) -> bool:
         return bool(conn.execute("PRAGMA freelist_count").fetchone()[0] >= _ENOUGH_FREE_PAGES)
 
-    def _choose_day(self, conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
+    def _choose_day(self, conn: sqlite3.Connection, frontier: Frontier) -> list[tuple[int, int, int]]:
         """Cut every series after the oldest day there is; stored, and returned as work."""
         settled, dirty, held = _settled_until(conn), outdated.first_of_each(conn), conversion.held(conn)
         firsts = {series: first for series, first in survey.firsts_kept(conn, settled).items() if series not in held}
@@ -238,9 +238,16 @@ class Retention:
                 # Marks below the cut could only be healed from the readings that expire now, so they go; the roll-ups stay as
                 # they are.
                 outdated.expire(conn, chosen, _begin_of_hour(cut))
-            self.read_cuts(conn)
+            _raise_cuts(frontier, work)
             return work
         return []
+
+
+def _raise_cuts(frontier: Frontier, stored: Iterable[tuple[int, int, int]]) -> None:
+    """Put stored cuts of readings, (series, resolution, cut), into the frontier; never lower one there."""
+    for series, resolution, cut in stored:
+        if resolution == 0:
+            frontier.cuts_us[series] = max(cut, frontier.cuts_us.get(series, cut))
 
 
 def _begin_of_hour(cut_us: int) -> int:

@@ -1,7 +1,8 @@
 """Upkeep of the database between commits: moving, expiring, trimming. One small slice a call.
 
 Belongs to one opening of one file (see ``opened``), runs on the writer thread only, and keeps that opening's ``Frontier``
-true: whatever a slice changes about where readings belong is in the frontier before the next reading is appended.
+true: whatever a slice changes about where readings belong is in the frontier before the next reading is appended, also when the
+slice fails half-way. So the mover and retention change the frontier themselves, each right after its COMMIT.
 """
 
 from __future__ import annotations
@@ -48,11 +49,9 @@ class Upkeep:
     def recover(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
         """Bring an unfinished move to a known state, take back cuts that lie in the future, and fill the frontier; a new log gets its
         edge. Own transactions."""
-        self.mover.recover(conn)
+        self.mover.recover(conn, frontier)
         future_cuts.take_back(conn, now_us, self.retention.zone)
         marks = watermarks.marks(conn)
-        frontier.moved_until_us = self.mover.moved_until_us
-        frontier.copying = self.mover.copying_range
         edge = marks.edge_us
         if not edge:
             first = survey.first_fresh(conn)
@@ -60,15 +59,13 @@ class Upkeep:
             edge -= edge % MINUTE_US
             meta.put(conn, watermarks.EDGE, str(edge))
         frontier.edge_us = edge
-        self.retention.recover(conn)
-        frontier.cuts_us = self.retention.cuts_us
+        self.retention.recover(conn, frontier)
         frontier.generation = outdated.newest_generation(conn)
 
     def use_catalog(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
         """Take over changed sensors: begin a new round of retention, and read the cuts that a conversion of units has stored."""
         self._expire_due = 0.0
-        self.retention.read_cuts(conn)
-        frontier.cuts_us = self.retention.cuts_us
+        self.retention.read_cuts(conn, frontier)
 
     def stored(self, rows: int) -> None:
         """Count committed readings; once they are a good part of a block, the next check of the mover is due at once."""
@@ -89,15 +86,14 @@ class Upkeep:
         if not self.busy and now < self.due:
             return
         moved = self.mover.moved
-        self.busy = self.mover.unpin(conn, now_us) or self.mover.step(conn, now_us)
-        while self.busy and self.backlog > BACKLOG_BLOCKS * self.mover.block_rows and time.monotonic() - now < CATCH_UP_S:
-            self.busy = self.mover.step(conn, now_us)
-        self.backlog = max(self.backlog - (self.mover.moved - moved), 0)
-        frontier.moved_until_us = self.mover.moved_until_us
-        frontier.copying = self.mover.copying_range
+        try:
+            self.busy = self.mover.unpin(conn, frontier, now_us) or self.mover.step(conn, frontier, now_us)
+            while self.busy and self.backlog > BACKLOG_BLOCKS * self.mover.block_rows and time.monotonic() - now < CATCH_UP_S:
+                self.busy = self.mover.step(conn, frontier, now_us)
+        finally:
+            self.backlog = max(self.backlog - (self.mover.moved - moved), 0)
         if not self.busy and now >= self._expire_due:
-            self.busy = self.retention.step(conn, now_us)
-            frontier.cuts_us = self.retention.cuts_us
+            self.busy = self.retention.step(conn, frontier, now_us)
             if not self.busy:
                 self._expire_due = now + EXPIRE_EVERY_S
         if not self.busy and now >= self._trim_due:
@@ -109,14 +105,11 @@ class Upkeep:
 
     def expect_the_past(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
         """Many old readings are about to be stored: they go where they belong at once. Its own transaction."""
-        self.mover.raise_border(conn, now_us)
-        frontier.moved_until_us = self.mover.moved_until_us
+        self.mover.raise_border(conn, frontier, now_us)
 
     def make_room(self, conn: sqlite3.Connection | None, frontier: Frontier) -> bool:
         """For a disk that is nearly full: with ``when_full: drop_oldest`` expire the oldest readings. True if there is room in
         the file now."""
         if self.when_full != "drop_oldest" or conn is None:
             return False
-        dropped = self.retention.drop_oldest(conn)
-        frontier.cuts_us = self.retention.cuts_us
-        return dropped
+        return self.retention.drop_oldest(conn, frontier)

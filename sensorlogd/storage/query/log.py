@@ -180,11 +180,7 @@ class Log:
         """
         wanted = {each.id: each for each in series}
         with self._snapshot() as conn:
-            stored = latest.saved(conn)
-            for identity, ts, value, quality in latest.arrived_since(conn):
-                known = stored.get(identity)
-                if known is None or known[0] <= ts <= now_us + 1_000_000 or known[0] > now_us + 1_000_000:
-                    stored[identity] = (ts, value, quality)
+            stored = latest.newest(conn, now_us)
         return [Reading(each, *stored[each.id]) if each.id in stored else None for each in wanted.values()]
 
     def readings(

@@ -9,6 +9,7 @@ from sensorlogd.notation import times
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.salvage.pieces import Stage
+from sensorlogd.storage.salvage.reading import NOWHERE
 
 _WORDS = {resolutions.DAY: "daily", resolutions.HOUR: "hourly", resolutions.QUARTER: "15-minute", resolutions.MINUTE: "1-minute"}
 _AT_ONCE = 10
@@ -25,6 +26,13 @@ def outcome(name: str, progress: Mapping[str, Any]) -> str:
     text = f"{', '.join(back)} from {name} {'is' if back == ['1 reading'] else 'are'} back; the file is kept"
     if counts.get("there"):
         text += f"; {counts['there']} {plural(counts['there'], 'reading was', 'readings were')} there already"
+    for name, word in (("expired", "reading"), ("expired_rollups", "roll-up")):
+        if n := counts.get(name):
+            text += f"; {n} {plural(n, word)} older than what is kept {plural(n, 'was', 'were')} left out"
+    if n := counts.get("nonsense"):
+        text += f"; {n} {plural(n, 'row that makes', 'rows that make')} no sense {plural(n, 'was', 'were')} left out"
+    if n := counts.get("without_mend"):
+        text += f"; {n} {plural(n, 'row', 'rows')} of what readings were before a mend that is lost {plural(n, 'was', 'were')} left out"
     skipped, stretches = progress.get("skipped", 0), progress.get("stretches", [])
     if skipped:
         text += f"; {skipped} damaged {plural(skipped, 'stretch', 'stretches')}: {'; '.join(stretches[:_AT_ONCE])}"
@@ -51,9 +59,9 @@ def stretch(stage: Stage, resolution: int, series: str | None, since: int, until
 
 def _when(since: int, until: int | None) -> str:
     if until is None:
-        return "from the first on" if since <= 0 else f"from {times.format_time(since)} on"
+        return "from the first on" if since <= NOWHERE else f"from {times.format_time(since)} on"
     return (
         f"before {times.format_time(until)}"
-        if since <= 0
+        if since <= NOWHERE
         else f"between {times.format_time(since)} and {times.format_time(until)}"
     )

@@ -137,7 +137,7 @@ class Pieces:
         former = self.former
         sources = [_source_of_readings(series, former.moved_until_us) for series in former.ids]
         moved = former.moved_until_us
-        sources.append(PieceSource(Stage.RECENT, 0, 0, damaged.FRESH, max(moved or 0, 0), FAR))
+        sources.append(PieceSource(Stage.RECENT, 0, 0, damaged.FRESH, NOWHERE if moved is None else moved, FAR))
         for stage, (table, columns, key) in _TABLES.items():
             if self._has_table(table):
                 query = f"SELECT {self._select_list(table, columns)} FROM {table} WHERE {key} >= ? AND {key} <= ? ORDER BY {key}"
@@ -161,6 +161,7 @@ class Pieces:
         if until == NOWHERE or not self._has_table("rollup"):
             return []
         columns = self._select_list("rollup", RollUp._fields)
+        froms = {resolution: self.former.kept_from(series, resolution) for resolution in resolutions.DEFAULT_RESOLUTIONS}
         return [
             PieceSource(
                 Stage.ROLLUP,
@@ -168,10 +169,10 @@ class Pieces:
                 resolution,
                 f"SELECT start, {columns} FROM rollup WHERE series_id = {series} AND resolution = {resolution}"
                 " AND start >= ? AND start <= ? ORDER BY start",
-                max(self.former.kept_from(series, resolution) or 0, 0),
+                NOWHERE if resolution_from is None else resolution_from,
                 until - 1,
             )
-            for resolution in resolutions.DEFAULT_RESOLUTIONS
+            for resolution, resolution_from in froms.items()
         ]
 
     def _first_reading_us(self, series: int) -> int:
@@ -193,7 +194,7 @@ class Pieces:
 
 def _source_of_readings(series: int, moved_until_us: int | None) -> PieceSource:
     return PieceSource(
-        Stage.HISTORY, series, 0, damaged.settled(series), 0, FAR if moved_until_us is None else moved_until_us - 1
+        Stage.HISTORY, series, 0, damaged.settled(series), NOWHERE, FAR if moved_until_us is None else moved_until_us - 1
     )
 
 

@@ -39,6 +39,7 @@ _ROLLUP = (
 )
 _WHOLE = {"n", *_COUNTS}
 _INTEGERS = {"first_ts", "last_ts", "covered_us", "resets", "transitions"}
+_FIRST_US = -62_135_596_800_000_000  # the year 1: an import takes readings from then on
 _FAR_FUTURE_US = 253_402_300_800_000_000  # the year 10000
 _FLAGS = frozenset(int(flag) for flag in Flag)
 
@@ -67,7 +68,7 @@ def is_reading(series: object, ts: object, value: object, quality: object) -> bo
     """A damaged page may still look like one: what cannot be a reading is left out."""
     return (
         type(ts) is int
-        and 0 <= ts < _FAR_FUTURE_US
+        and _FIRST_US <= ts < _FAR_FUTURE_US
         and (value is None or type(value) is float)
         and type(quality) is int
         and 0 < quality < 1 << 31
@@ -108,13 +109,18 @@ def _renew_what_follows(
 # ---- calibrations, mends, events ---------------------------------------------------------------------------------------
 
 
-def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], made_us: int) -> int:
-    """Returns how many are back."""
-    stored = 0
+def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], made_us: int) -> tuple[int, int]:
+    """(how many are back, how many make no sense)."""
+    stored = nonsense = 0
     for series, valid_from, scale, offset, curve in rows:
-        if curve is not None and not _is_curve(curve):
-            continue
-        if type(series) is not int or type(valid_from) is not int or type(scale) is not float or type(offset) is not float:
+        if (
+            (curve is not None and not _is_curve(curve))
+            or type(series) is not int
+            or type(valid_from) is not int
+            or type(scale) is not float
+            or type(offset) is not float
+        ):
+            nonsense += 1
             continue
         live = names.of(series)
         if (scale, offset, curve) != (1.0, 0.0, None):
@@ -127,7 +133,7 @@ def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], 
         stored += conn.execute(
             "INSERT INTO calibration VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING", (live, valid_from, scale, offset, curve)
         ).rowcount
-    return stored
+    return stored, nonsense
 
 
 def _is_curve(text: object) -> bool:
@@ -137,12 +143,14 @@ def _is_curve(text: object) -> bool:
         return False
 
 
-def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: Sequence[Row]) -> tuple[int, list[str]]:
-    """(how many are back, sentences about those that were cut short). Their ids stay, unless they are taken."""
-    stored, shortened = 0, []
+def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: Sequence[Row]) -> tuple[int, int, list[str]]:
+    """(how many are back, how many make no sense, sentences about those that were cut short). Their ids stay, unless they are
+    taken."""
+    stored, nonsense, shortened = 0, 0, []
     for row in rows:
         identity, made, series, since, until, quality, scale, offset, note, at_us, count, done, undone, kind, curve = row
         if any(type(value) is not int for value in (identity, made, series, since, until, at_us, count)) or type(note) is not str:
+            nonsense += 1
             continue
         if done is None and undone is None:
             until, done = at_us, made
@@ -163,7 +171,7 @@ def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: S
             )  # fmt: skip
             stored += 1
         kept.mends[str(identity)] = mend_rows[0]
-    return stored, shortened
+    return stored, nonsense, shortened
 
 
 def _free_mend(conn: sqlite3.Connection, kept: SalvageMemory, identity: int) -> int:
@@ -177,18 +185,19 @@ def _free_mend(conn: sqlite3.Connection, kept: SalvageMemory, identity: int) -> 
     return min(lowest or 0, 0) - (1 << 30) + identity
 
 
-def mended(conn: sqlite3.Connection, kept: SalvageMemory, mend: int, rows: Sequence[Row]) -> int:
-    """What readings were before; how many slices are back. One that is damaged is left out."""
+def mended(conn: sqlite3.Connection, kept: SalvageMemory, mend: int, rows: Sequence[Row]) -> tuple[int, int]:
+    """Bring back what readings were before a mend. (how many rows make no sense, how many belong to a mend that is lost): those
+    are left out."""
     live = kept.mends.get(str(mend))
     if live is None:
-        return 0
-    stored = 0
-    for first_ts, n, before in rows:
-        if type(n) is int and n > 0 and isinstance(before, bytes) and _can_be_unpacked(before):
-            stored += conn.execute(
-                "INSERT INTO mended VALUES (?,?,?,?) ON CONFLICT DO NOTHING", (live, first_ts, n, before)
-            ).rowcount
-    return stored
+        return 0, len(rows)
+    sound = [row for row in rows if _is_mended(*row)]
+    conn.executemany("INSERT INTO mended VALUES (?,?,?,?) ON CONFLICT DO NOTHING", [(live, *row) for row in sound])
+    return len(rows) - len(sound), 0
+
+
+def _is_mended(first_ts: object, n: object, before: object) -> bool:
+    return type(first_ts) is int and type(n) is int and n > 0 and isinstance(before, bytes) and _can_be_unpacked(before)
 
 
 def _can_be_unpacked(before: bytes) -> bool:
@@ -199,23 +208,29 @@ def _can_be_unpacked(before: bytes) -> bool:
     return True
 
 
-def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: Sequence[Row]) -> int:
-    """How many are back. Their ids are below those of the live log: whoever follows it does not take them for new."""
+def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: Sequence[Row]) -> tuple[int, int]:
+    """(how many are back, how many make no sense). Their ids are below those of the live log: whoever follows it does not take them
+    for new. Ids that a former salvage gave are 0 or less; they are shifted like the others."""
     if kept.event_shift is None:
         (lowest,) = conn.execute("SELECT coalesce(min(id), 1) FROM event").fetchone()
         kept.event_shift = min(lowest, 1) - 1 - former.newest_event
-    stored = 0
+    stored = nonsense = 0
     for identity, ts, kind, sensor, detail in rows:
-        if type(ts) is not int or type(kind) is not str or type(detail) is not str or not (sensor is None or type(sensor) is str):
-            continue
-        if not 0 <= identity <= former.newest_event:
+        if (
+            identity > former.newest_event
+            or type(ts) is not int
+            or type(kind) is not str
+            or type(detail) is not str
+            or not (sensor is None or type(sensor) is str)
+        ):
+            nonsense += 1
             continue
         stored += conn.execute(
             "INSERT INTO event(id, ts, kind, sensor, detail) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM event"
             " WHERE ts = ?2 AND kind = ?3 AND sensor IS ?4 AND detail = ?5) ON CONFLICT DO NOTHING",
             (identity + kept.event_shift, ts, kind, sensor, detail),
         ).rowcount
-    return stored
+    return stored, nonsense
 
 
 # ---- roll-ups ----------------------------------------------------------------------------------------------------------
@@ -233,14 +248,18 @@ def begin_rollups(conn: sqlite3.Connection, frontier: Frontier, former: Former, 
 
 def rollups(
     conn: sqlite3.Connection, former: Former, series: int, live: int, resolution: int, rows: Sequence[Row], hole_until: int | None
-) -> int:
-    """Bring back those whose readings have expired or are lost; how many."""
+) -> tuple[int, int, int]:
+    """Bring back those whose readings have expired or are lost. (how many, how many make no sense, how many have expired)."""
     readings_from, resolution_from = kept_from(conn, live), kept_from(conn, live, resolution)
     valid_until, dirty = former.valid_until(series), sorted(former.dirty.get(series, ()))
-    stored = 0
+    stored = nonsense = expired = 0
     for row in rows:
         start = row[0]
-        if not _is_rollup(resolution, row) or (resolution_from is not None and start < resolution_from):
+        if not _is_rollup(resolution, row):
+            nonsense += 1
+            continue
+        if resolution_from is not None and start < resolution_from:
+            expired += 1
             continue
         if readings_from is None or start >= readings_from:
             end = resolutions.bucket(start, resolution, former.zone)[1]
@@ -248,14 +267,14 @@ def rollups(
             if hole_until is None or start >= hole_until or is_wrong or end > (former.edge_us or end):
                 continue
         stored += conn.execute(_ROLLUP, (live, resolution, *row)).rowcount
-    return stored
+    return stored, nonsense, expired
 
 
 def _is_rollup(resolution: int, row: Row) -> bool:
     """What cannot be one is left out."""
     start = row[0]
     if (
-        not 0 <= start < _FAR_FUTURE_US
+        not _FIRST_US <= start < _FAR_FUTURE_US
         or (resolution != resolutions.DAY and start % (resolution * SECOND_US))
         or start % MINUTE_US
     ):

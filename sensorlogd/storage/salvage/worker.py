@@ -3,7 +3,7 @@
 ``fetch`` reads a piece of the damaged file, ``store`` puts it into the live log together with the pointer behind it. Both
 go on from the pointer alone; what is read or stored twice is there once.
 
-``progress``   pointer: see ``pieces``; counts: what is back; holes: former series (0: all) -> until when readings are missing;
+``progress``   pointer: see ``pieces``; counts: what is back, and what was read and left out; holes: former series (0: all) -> until when readings are missing;
                torn: series whose roll-ups have gaps, too; skipped, stretches: how much is damaged, and the first of it;
                apart, cut_short: sentences for people; other_days: its days are those of another zone
 """
@@ -309,15 +309,22 @@ class _Storing:
         if stage in (Stage.HISTORY, Stage.RECENT):
             self._store_readings(source, rows)
         elif stage == Stage.CALIBRATION:
-            self._add_count("calibrations", restoring.calibrations(self.conn, self.names, rows, self.work.made_us))
+            stored, nonsense = restoring.calibrations(self.conn, self.names, rows, self.work.made_us)
+            self._add_count("calibrations", stored)
+            self._add_count("nonsense", nonsense)
         elif stage == Stage.MEND:
-            stored, shortened = restoring.mends(self.conn, self.names, self.kept, rows)
+            stored, nonsense, shortened = restoring.mends(self.conn, self.names, self.kept, rows)
             self._add_count("mends", stored)
+            self._add_count("nonsense", nonsense)
             self.cut_short += shortened
         elif stage == Stage.MENDED:
-            restoring.mended(self.conn, self.kept, source.of, rows)
+            nonsense, without_mend = restoring.mended(self.conn, self.kept, source.of, rows)
+            self._add_count("nonsense", nonsense)
+            self._add_count("without_mend", without_mend)
         elif stage == Stage.EVENT:
-            self._add_count("events", restoring.events(self.conn, self.kept, self.former, rows))
+            stored, nonsense = restoring.events(self.conn, self.kept, self.former, rows)
+            self._add_count("events", stored)
+            self._add_count("nonsense", nonsense)
         elif stage == Stage.ROLLUP:
             self._store_roll_ups(source, rows)
 
@@ -366,8 +373,12 @@ class _Storing:
             # The table of cuts is damaged: what has roll-ups and no readings before the first reading had expired.
             end = rows[-1][0] + source.resolution * SECOND_US
             restoring.cuts(self.conn, self.frontier, [(live, 0, end if source.high >= FAR - 1 else source.high + 1)])
-        stored = restoring.rollups(self.conn, self.former, series, live, source.resolution, rows, FAR if lost_cuts else hole)
+        stored, nonsense, expired = restoring.rollups(
+            self.conn, self.former, series, live, source.resolution, rows, FAR if lost_cuts else hole
+        )
         self._add_count(f"rollups_{source.resolution}", stored)
+        self._add_count("nonsense", nonsense)
+        self._add_count("expired_rollups", expired)
         if stored:
             self.touched.add(live)
 

@@ -22,6 +22,7 @@ from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import meta, work
 from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.maintenance import incidents
+from sensorlogd.storage.maintenance.mover import MoverState
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
 from tests.daemon.writing.rig import (
@@ -185,10 +186,10 @@ def assert_remembered(rig: Rig) -> None:
     db = rig.writer._files.db
     assert db is not None
     assert rig.writer.stats().state is WriterState.WRITING
-    upkeep, frontier = db.upkeep, db.frontier
-    assert frontier.moved_until_us == upkeep.mover.moved_until_us == meta.get_int(db.conn, "moved_until_us")
+    frontier = db.frontier
+    assert frontier.moved_until_us == meta.get_int(db.conn, "moved_until_us")
     assert frontier.edge_us == meta.get_int(db.conn, "edge_us")
-    assert frontier.copying == upkeep.mover.copying_range
+    assert (frontier.copying is not None) == (db.upkeep.mover.state is MoverState.COPYING)
     cuts = dict(db.conn.execute("SELECT series_id, cut_us FROM retention_cut WHERE tier = 0").fetchall())
     assert frontier.cuts_us == cuts
 

@@ -127,7 +127,7 @@ def test_every_reading_is_in_one_series_in_its_unit(tmp_path: Path, fresh: Path,
         assert log.conn.execute("SELECT (SELECT count(*) FROM stale) + (SELECT count(*) FROM dirty)").fetchone() == (0,)
         log.check()
         log.configure(log.unit)  # nothing of those that are gone stays behind
-        while log.mover.step(log.conn, UNTIL):  # what was moved to history is deleted by time, whosever it was
+        while log.mover.step(log.conn, log.frontier, UNTIL):  # what was moved to history is deleted by time, whosever it was
             pass
         live = tuple(log.ids.values())
         for table in ("history", "recent", "rollup", "latest", "retention_cut", "calibration"):
@@ -308,13 +308,13 @@ def test_nothing_expires_while_it_is_between_two_series(conn: sqlite3.Connection
     conn.execute("DELETE FROM stale")  # as if the aggregator had been there
     retention = Retention()
     retention.use_plan(RetentionPlan({0: day_us}))
-    retention.step(conn, NOW + 100 * day_us)
-    assert retention.cuts_us == {}
-    assert retention._choose_day(conn) == []
+    retention.step(conn, frontier, NOW + 100 * day_us)
+    assert frontier.cuts_us == {}
+    assert retention._choose_day(conn, frontier) == []
     frontier.moved_until_us = NOW + 100 * day_us
     conn.execute("DELETE FROM recent")
     working.run(conn, frontier, NOW)
     conn.execute("DELETE FROM stale")
-    retention.step(conn, NOW + 100 * day_us)
-    assert set(retention.cuts_us) == {new}
-    assert old not in retention.cuts_us
+    retention.step(conn, frontier, NOW + 100 * day_us)
+    assert set(frontier.cuts_us) == {new}
+    assert old not in frontier.cuts_us

@@ -13,7 +13,7 @@ from sensorlogd import curves
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.quality import describe
 from sensorlogd.storage import work
-from sensorlogd.storage.corrections import mend
+from sensorlogd.storage.corrections import mend, recomputing
 from sensorlogd.storage.corrections.mend import Change, MendError
 from sensorlogd.storage.ingest.upsert import Busy, Replace, UpsertCounts, upsert
 from sensorlogd.storage.stages.storing import ReadingsMissing
@@ -359,6 +359,32 @@ def test_replaced_readings_stand_on_a_mend(log: Log) -> None:
     after = values(log)
     assert after.pop(1) == 7.0  # what was new is no part of it
     assert after == before
+
+
+def test_what_was_computed_anew_is_told_from_an_import_whatever_its_note(log: Log) -> None:
+    """By its kind; rows of before there was one are known by their note, in a computed sensor."""
+
+    def put(replace: Replace, value: float) -> str:
+        at = ([T0], [value], [1])
+        counts = log.transaction(lambda: upsert(log.conn, log.frontier, log.series, *at, UNTIL, replace=replace))
+        return mend.find(log.conn, counts.mend).message()
+
+    first = log.mend(Change(4), (T0, UNTIL))
+    log.slices(9_999)
+    assert put(Replace(None, "recomputed"), 70.0) == "replaced by an import"
+    with pytest.raises(MendError, match=r"import with --replace \(recomputed\)"):
+        mend.order_undo(log.conn, first, UNTIL)
+    result = recomputing.Result(log.series, [T0], [71.0], [1])
+    placed = log.transaction(lambda: recomputing.place(log.conn, log.frontier, result, None, UNTIL))
+    assert mend.find(log.conn, placed.mend).message() == "computed anew"
+    again = recomputing.Result(log.series, [T0 + 1_000_000], [71.0], [1])
+    assert log.transaction(lambda: recomputing.place(log.conn, log.frontier, again, placed.mend, UNTIL)).mend == placed.mend
+    with pytest.raises(MendError, match="computing anew changed the same readings"):
+        mend.order_undo(log.conn, first, UNTIL)
+    log.conn.execute("UPDATE mend SET kind = 'replace' WHERE id = ?", (placed.mend,))
+    assert mend.find(log.conn, placed.mend).message() == "replaced by an import"
+    log.conn.execute("UPDATE sensor SET driver = 'computed'")
+    assert mend.find(log.conn, placed.mend).message() == "computed anew"
 
 
 def test_an_import_that_meets_a_mend_begins_another_row(log: Log) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
@@ -354,3 +355,38 @@ def test_the_count_of_an_index_of_another_generation_is_not_taken(tmp_path: Path
         assert watch.frames() == (os.stat(f"{copied}-wal").st_size - 32) // (24 + 4096) > 0
     finally:
         watch.close()
+
+
+def test_a_log_that_cannot_be_read_once_is_no_reason_to_set_the_file_aside(
+    db: OpenDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(db)
+    real = os.pread
+
+    def failing(descriptor: int, size: int, at: int) -> bytes:
+        if descriptor == db.wal._descriptor:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(descriptor, size, at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pread", failing)
+        with pytest.raises(OSError, match="Input/output error"):
+            db.check_file()
+    db.check_file()
+
+
+def test_a_log_that_is_removed_before_it_was_ever_read_is_copied_into_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No descriptor was left when the file was opened; what is in the log is saved as if it had been read."""
+    with monkeypatch.context() as patch:
+        patch.setattr(WalWatch, "frames", lambda watch: 0)
+        db = open_it(path)
+    try:
+        add(db)
+        side(path, "-wal").unlink()
+        with pytest.raises(SidesGone) as found:
+            db.check_file()
+        assert found.value.is_saved
+    finally:
+        db.let_go()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import sqlite3
@@ -84,6 +85,30 @@ def test_a_log_that_is_cut_is_known(path: Path, conn: sqlite3.Connection, watch:
             write(conn, 3)
     assert watch.was_cut()
     assert watch.was_cut()
+
+
+@pytest.mark.parametrize("call", ["open", "pread"])
+def test_a_log_that_cannot_be_read_is_not_taken_for_a_cut_one(
+    conn: sqlite3.Connection, watch: WalWatch, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """A sector that failed once, no descriptor left: an error, and nothing is known of the log until it can be read."""
+    write(conn)
+    if call == "pread":
+        assert not watch.was_cut()
+        write(conn)
+    real = getattr(os, call)
+
+    def failing(what: object, *args: object) -> object:
+        if what in (watch._descriptor, watch.path):
+            raise OSError(errno.EIO if call == "pread" else errno.EMFILE, "it fails")
+        return real(what, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, failing)
+        with pytest.raises(OSError, match="it fails"):
+            watch.was_cut()
+        assert watch.frames() >= 0
+    assert not watch.was_cut()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -19,31 +19,31 @@ NOW = 1_900_000_000_000_000
 YEAR = 365 * DAY
 
 
-def put_future_cuts(conn: sqlite3.Connection) -> Retention:
+def put_future_cuts(conn: sqlite3.Connection) -> tuple[Retention, Frontier]:
     """What expiry by a clock of ten years later leaves behind."""
     specs = [catalog.SensorSpec("s", "simulated", series=[catalog.SeriesSpec("x"), catalog.SeriesSpec("y")])]
     catalog.sync(conn, specs, NOW)
     conn.executemany("INSERT INTO meta VALUES (?, ?)", [(key, str(NOW + 10 * YEAR)) for key in ("edge_us", "moved_until_us")])
-    retention = Retention()
+    retention, frontier = Retention(), Frontier()
     retention.use_plan(RetentionPlan({0: 90 * DAY, 60: 900 * DAY}))
-    while retention.step(conn, NOW + 10 * YEAR):
+    while retention.step(conn, frontier, NOW + 10 * YEAR):
         pass
-    assert min(retention.cuts_us.values()) > NOW
-    return retention
+    assert min(frontier.cuts_us.values()) > NOW
+    return retention, frontier
 
 
-def store(conn: sqlite3.Connection, retention: Retention) -> Appended:
+def store(conn: sqlite3.Connection, frontier: Frontier) -> Appended:
     block = Block("s", [Column("x", [NOW], [1.0], 1)])
-    return append(conn, [block], {("s", "x"): 1, ("s", "y"): 2}, Frontier(cuts_us=retention.cuts_us))
+    return append(conn, [block], {("s", "x"): 1, ("s", "y"): 2}, frontier)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
 def test_readings_are_taken_again(conn: sqlite3.Connection, zone: str) -> None:
-    retention = put_future_cuts(conn)
-    assert store(conn, retention).too_old == {"s": 1}
+    retention, frontier = put_future_cuts(conn)
+    assert store(conn, frontier).too_old == {"s": 1}
     assert future_cuts.take_back(conn, NOW, zone) == 2
-    retention.recover(conn)
-    assert store(conn, retention).stored == 1
+    retention.recover(conn, frontier)
+    assert store(conn, frontier).stored == 1
     begin, end = resolutions.bucket(NOW, resolutions.DAY, zone)
     assert begin <= NOW < end
     assert {cut for (cut,) in conn.execute("SELECT cut_us FROM retention_cut")} == {begin}
@@ -59,11 +59,11 @@ def test_cuts_of_the_past_are_left_alone(conn: sqlite3.Connection) -> None:
 
 def test_the_next_round_expires_nothing_that_is_kept(conn: sqlite3.Connection) -> None:
     """Once the limit of the mover and the edge are brought back too."""
-    retention = put_future_cuts(conn)
+    retention, frontier = put_future_cuts(conn)
     future_cuts.take_back(conn, NOW, "UTC")
-    retention.recover(conn)
+    retention.recover(conn, frontier)
     conn.execute("UPDATE meta SET value = ? WHERE key IN ('edge_us', 'moved_until_us')", (str(NOW),))
     conn.execute("INSERT INTO history VALUES (1, ?, 1.0, 1)", (NOW - 1000,))
-    while retention.step(conn, NOW):
+    while retention.step(conn, frontier, NOW):
         pass
     assert conn.execute("SELECT count(*) FROM history").fetchone() == (1,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -54,6 +55,23 @@ def test_the_set_moves_as_one_and_is_told(tmp_path: Path) -> None:
     assert links == {f"log.db.corrupt-20250615T150640Z{suffix}": raw for suffix, raw in content.items()}
     assert {entry.name for entry in tmp_path.iterdir()} == {*links, "damaged"}
     assert incidents.all_incidents(path) == [made]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_it_completes_where_no_link_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    """Links are a convenience: a full disk, or a file system without them, leaves a warning only."""
+
+    def refuse(self: Path, *_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    content = make(path := tmp_path / "log.db", "a")
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    made = incidents.set_aside(path, T0, "page 7 is damaged")
+    assert (made.is_whole, held(made)) == (True, content)
+    assert incidents.finish_unfinished(path) is None
+    assert os.strerror(code) in caplog.text
 
 
 def test_sqlite_opens_it_through_the_link(path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import sqlite3
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +20,8 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover, MoverState
+from sensorlogd.storage.maintenance.retention import Retention
+from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.rollups import store
 from sensorlogd.storage.watermarks import Frontier
 
@@ -50,10 +55,10 @@ def fill(conn: sqlite3.Connection, rows: int, series: int, spacing_us: int = 100
     return dict(model)
 
 
-def run(mover: Mover, conn: sqlite3.Connection, now_us: int, most: int = 10_000) -> int:
+def run(mover: Mover, conn: sqlite3.Connection, frontier: Frontier, now_us: int, most: int = 10_000) -> int:
     """Slices until there is nothing to do."""
     for done in range(most):
-        if not mover.step(conn, now_us):
+        if not mover.step(conn, frontier, now_us):
             return done
     raise AssertionError("the mover does not come to an end")
 
@@ -63,8 +68,9 @@ def test_everything_old_enough_is_moved(conn: sqlite3.Connection, rows: int, ser
     """One series or thousands, many readings or few: all of them, once, and ``recent`` ends empty."""
     model = fill(conn, rows, series)
     mover = Mover(block_rows=10_000, slice_s=0.002)
-    mover.recover(conn)
-    run(mover, conn, T0 + 3 * 3600 * SECOND)
+    frontier = Frontier()
+    mover.recover(conn, frontier)
+    run(mover, conn, frontier, T0 + 3 * 3600 * SECOND)
     assert as_a_reader_sees_it(conn) == model
     assert conn.execute("SELECT count(*) FROM recent").fetchone() == (0,)
     assert conn.execute("SELECT count(*) FROM history").fetchone() == (rows,)
@@ -78,8 +84,9 @@ def test_young_and_future_readings_stay_and_block_nothing(conn: sqlite3.Connecti
     future = [(now + day * 86_400 * SECOND, 1, 1.0, 1) for day in (1, 30, 30_000)]
     conn.executemany("INSERT INTO recent VALUES (?,?,?,?)", [*future, (now - SECOND, 1, 1.0, 1)])
     mover = Mover()
-    mover.recover(conn)
-    run(mover, conn, now)
+    frontier = Frontier()
+    mover.recover(conn, frontier)
+    run(mover, conn, frontier, now)
     assert [ts for (ts,) in conn.execute("SELECT ts FROM recent ORDER BY ts")] == [now - SECOND, *(row[0] for row in future)]
     assert conn.execute("SELECT count(*) FROM history").fetchone() == (30,)
 
@@ -88,24 +95,26 @@ def test_few_readings_wait_for_their_hour(conn: sqlite3.Connection) -> None:
     """Small blocks would wear the card: below the row limit nothing moves before an hour has passed."""
     fill(conn, 300, 3)
     mover = Mover()
-    mover.recover(conn)
-    assert not mover.step(conn, T0 + 3599 * SECOND)
+    frontier = Frontier()
+    mover.recover(conn, frontier)
+    assert not mover.step(conn, frontier, T0 + 3599 * SECOND)
     assert mover.state is MoverState.IDLE
-    assert mover.step(conn, T0 + 3603 * SECOND)
+    assert mover.step(conn, frontier, T0 + 3603 * SECOND)
 
 
 def test_many_readings_move_at_once(conn: sqlite3.Connection) -> None:
     """A full block does not wait; waiting readings are counted as they come, not over and over."""
     mover = Mover(block_rows=1000)
-    mover.recover(conn)
+    frontier = Frontier()
+    mover.recover(conn, frontier)
     model = fill(conn, 900, 3)
-    assert not mover.step(conn, T0 + 10 * SECOND)
+    assert not mover.step(conn, frontier, T0 + 10 * SECOND)
     more = [(T0 + 11 * SECOND + n, 1, 0.5, 1) for n in range(150)]
     conn.executemany("INSERT INTO recent VALUES (?,?,?,?)", more)
     model |= {(1, ts): 0.5 for ts, *_ in more}
-    assert mover.step(conn, T0 + 14 * SECOND)
+    assert mover.step(conn, frontier, T0 + 14 * SECOND)
     assert mover.state is MoverState.COPYING
-    run(mover, conn, T0 + 14 * SECOND)
+    run(mover, conn, frontier, T0 + 14 * SECOND)
     assert as_a_reader_sees_it(conn) == model
     assert conn.execute("SELECT count(*) FROM history").fetchone() == (1000,)
 
@@ -114,11 +123,12 @@ def test_a_clock_set_back_does_not_stop_it(conn: sqlite3.Connection) -> None:
     """Counting begins anew where the clock stands now."""
     ahead = T0 + 30 * 86_400 * SECOND
     mover = Mover(block_rows=1000)
-    mover.recover(conn)
+    frontier = Frontier()
+    mover.recover(conn, frontier)
     conn.execute("INSERT INTO recent VALUES (?, 1, 0.5, 1)", (ahead,))
-    assert not mover.step(conn, ahead + 10 * SECOND)
+    assert not mover.step(conn, frontier, ahead + 10 * SECOND)
     fill(conn, 2000, 2)
-    run(mover, conn, T0 + 10 * SECOND)
+    run(mover, conn, frontier, T0 + 10 * SECOND)
     assert conn.execute("SELECT count(*) FROM history").fetchone() == (2000,)
     assert conn.execute("SELECT ts FROM recent").fetchall() == [(ahead,)]
 
@@ -127,8 +137,9 @@ def test_a_block_at_one_microsecond_is_moved(conn: sqlite3.Connection) -> None:
     """More series than a block has room for, all sampled at the same instant."""
     model = fill(conn, 3000, 3000)
     mover = Mover(block_rows=100)
-    mover.recover(conn)
-    run(mover, conn, T0 + 10 * SECOND)
+    frontier = Frontier()
+    mover.recover(conn, frontier)
+    run(mover, conn, frontier, T0 + 10 * SECOND)
     assert as_a_reader_sees_it(conn) == model
     assert conn.execute("SELECT count(*) FROM recent").fetchone() == (0,)
 
@@ -137,9 +148,10 @@ def test_slices_are_short(conn: sqlite3.Connection) -> None:
     """Half a million readings, and no slice moves more than a small part of them, however long it takes here."""
     fill(conn, 500_000, 40)
     mover = Mover()
-    mover.recover(conn)
+    frontier = Frontier()
+    mover.recover(conn, frontier)
     slices, left, most = 0, 500_000, 0
-    while mover.step(conn, T0 + 3 * 3600 * SECOND):
+    while mover.step(conn, frontier, T0 + 3 * 3600 * SECOND):
         slices += 1
         (now_left,) = conn.execute("SELECT count(*) FROM recent").fetchone()
         most, left = max(most, left - now_left), now_left
@@ -153,9 +165,10 @@ def test_a_crash_between_slices_loses_and_doubles_nothing(path: Path, tmp_path: 
     conn = database.connect_writer(path)
     model = fill(conn, 6000, 6)
     mover = Mover(block_rows=2500, slice_s=1e-6)
-    mover.recover(conn)
+    frontier = Frontier()
+    mover.recover(conn, frontier)
     for _ in range(stop_after):
-        mover.step(conn, T0 + 9 * 3600 * SECOND)
+        mover.step(conn, frontier, T0 + 9 * 3600 * SECOND)
     elsewhere = tmp_path / "crashed"
     elsewhere.mkdir()
     for file in path.parent.glob("log.db*"):
@@ -164,8 +177,9 @@ def test_a_crash_between_slices_loses_and_doubles_nothing(path: Path, tmp_path: 
     conn = database.connect_writer(elsewhere / "log.db")
     assert as_a_reader_sees_it(conn) == model
     again = Mover(block_rows=2500)
-    again.recover(conn)
-    run(again, conn, T0 + 9 * 3600 * SECOND)
+    frontier = Frontier()
+    again.recover(conn, frontier)
+    run(again, conn, frontier, T0 + 9 * 3600 * SECOND)
     assert as_a_reader_sees_it(conn) == model
     assert conn.execute("SELECT count(*) FROM recent").fetchone() == (0,)
     conn.close()
@@ -176,18 +190,19 @@ def test_a_slice_that_fails_is_tried_again(path: Path) -> None:
     conn = database.connect_writer(path)
     model = fill(conn, 600, 3)
     mover = Mover(block_rows=200, slice_s=1e-6)
-    mover.recover(conn)
+    frontier = Frontier()
+    mover.recover(conn, frontier)
     conn.execute("PRAGMA busy_timeout = 0")
     other = sqlite3.connect(path, isolation_level=None)
     steps = 0
     while True:
         other.execute("BEGIN IMMEDIATE")
         try:
-            more = mover.step(conn, T0 + 3 * 3600 * SECOND)
+            more = mover.step(conn, frontier, T0 + 3 * 3600 * SECOND)
         except sqlite3.OperationalError:
             assert not conn.in_transaction
             other.execute("ROLLBACK")
-            more = mover.step(conn, T0 + 3 * 3600 * SECOND)
+            more = mover.step(conn, frontier, T0 + 3 * 3600 * SECOND)
         else:
             other.execute("ROLLBACK")
         steps += 1
@@ -205,10 +220,10 @@ def test_a_slice_that_fails_is_tried_again(path: Path) -> None:
 YEAR = 365 * 86_400 * SECOND
 
 
-def pin(mover: Mover, conn: sqlite3.Connection, until_us: int) -> None:
+def pin(mover: Mover, conn: sqlite3.Connection, frontier: Frontier, until_us: int) -> None:
     """As a clock that stood at ``until_us`` for a while has left it: all is in ``history``, and the limit in the future."""
     conn.execute("INSERT INTO recent VALUES (?, 1, 0.25, 1)", (until_us - 10_000 * SECOND,))
-    run(mover, conn, until_us)
+    run(mover, conn, frontier, until_us)
     assert conn.execute("SELECT count(*) FROM recent").fetchone() == (0,)
 
 
@@ -224,21 +239,22 @@ def test_a_limit_in_the_future_is_brought_back(conn: sqlite3.Connection, path: P
     """What is older than now stays in history, newer readings are in recent again, and the view shows the same at every commit."""
     fill(conn, 20_000, series, spacing_us=SECOND)
     mover = Mover(slice_s=0.005)
-    mover.recover(conn)
-    pin(mover, conn, T0 + YEAR)
+    frontier = Frontier()
+    mover.recover(conn, frontier)
+    pin(mover, conn, frontier, T0 + YEAR)
     now = T0 + 3 * SECOND
     before = seen_through_the_view(path)
     slices = 1
-    while mover.unpin(conn, now):
+    while mover.unpin(conn, frontier, now):
         slices += 1
         assert seen_through_the_view(path) == before
     assert seen_through_the_view(path) == before
     assert slices > 2
-    assert mover.moved_until_us == now - mover.lag_us
+    assert frontier.moved_until_us == now - mover.lag_us
     assert conn.execute("SELECT value FROM meta WHERE key = 'moved_until_us'").fetchone() == (str(now - mover.lag_us),)
     assert conn.execute("SELECT count(*) FROM history WHERE ts >= ?", (now - mover.lag_us,)).fetchone() == (0,)
-    assert not mover.unpin(conn, now)
-    run(mover, conn, T0 + 2 * YEAR)
+    assert not mover.unpin(conn, frontier, now)
+    run(mover, conn, frontier, T0 + 2 * YEAR)
     assert seen_through_the_view(path) == before, "and they can be moved again"
 
 
@@ -246,27 +262,29 @@ def test_a_limit_in_the_past_is_left_alone(conn: sqlite3.Connection) -> None:
     """Also one that lies in the future by what a clock is set back ordinarily."""
     fill(conn, 10, 1)
     mover = Mover()
-    mover.recover(conn)
-    run(mover, conn, T0 + 7200 * SECOND)
+    frontier = Frontier()
+    mover.recover(conn, frontier)
+    run(mover, conn, frontier, T0 + 7200 * SECOND)
     before = conn.total_changes
     for now in (T0 + 7200 * SECOND, T0 + 7198 * SECOND - 60 * SECOND):
-        assert not mover.unpin(conn, now)
+        assert not mover.unpin(conn, frontier, now)
     assert conn.total_changes == before
-    assert mover.unpin(conn, mover.moved_until_us - 61 * SECOND) is False, "nothing lies between: done in one"
+    assert mover.unpin(conn, frontier, frontier.moved_until_us - 61 * SECOND) is False, "nothing lies between: done in one"
     assert conn.total_changes == before + 1
 
 
 def test_what_was_left_in_recent_below_the_limit_does_not_come_back(conn: sqlite3.Connection) -> None:
     """Rows that nobody sees, one of another value and one that history has lost, are deleted before the limit falls below."""
     mover = Mover()
-    mover.recover(conn)
+    frontier = Frontier()
+    mover.recover(conn, frontier)
     fill(conn, 10, 1)
-    pin(mover, conn, T0 + YEAR)
+    pin(mover, conn, frontier, T0 + YEAR)
     model = as_a_reader_sees_it(conn)
     conn.executemany("INSERT INTO recent VALUES (?, 1, -1.0, 1)", [(T0 + 5000,), (T0 + 5001,)])
-    while mover.unpin(conn, T0 - 60 * SECOND) or mover.step(conn, T0 - 60 * SECOND):
+    while mover.unpin(conn, frontier, T0 - 60 * SECOND) or mover.step(conn, frontier, T0 - 60 * SECOND):
         assert as_a_reader_sees_it(conn) == model
-    assert mover.moved_until_us == T0 - 62 * SECOND
+    assert frontier.moved_until_us == T0 - 62 * SECOND
     assert as_a_reader_sees_it(conn) == model
 
 
@@ -274,10 +292,11 @@ def test_bringing_back_takes_short_slices(conn: sqlite3.Connection) -> None:
     """A hundred thousand readings of a wrong year (a loaded machine may stall for a while)."""
     fill(conn, 100_000, 40)
     mover = Mover()
-    mover.recover(conn)
-    pin(mover, conn, T0 + YEAR)
+    frontier = Frontier()
+    mover.recover(conn, frontier)
+    pin(mover, conn, frontier, T0 + YEAR)
     mover.longest_slice_s = 0.0
-    while mover.unpin(conn, T0):
+    while mover.unpin(conn, frontier, T0):
         pass
     assert conn.execute("SELECT count(*) FROM history").fetchone() == (0,)
     assert mover.longest_slice_s < 0.5
@@ -301,7 +320,6 @@ class MoverStory(RuleBasedStateMachine):
         self.generation = 0
         self.now = T0
         self.model: Rows = {}
-        self.frontier = Frontier()
         self.open(Path(shutil.copy(self.template, self.folder / "0.db")))
 
     def open(self, path: Path) -> None:
@@ -311,11 +329,10 @@ class MoverStory(RuleBasedStateMachine):
         self.mover = Mover(block_rows=40, block_us=60 * SECOND, lag_us=2 * SECOND, slice_s=1e-7)
         self.mover._copy_pace.rows = 10.0
         self.mover._back_pace.rows = 1.0
-        self.mover.recover(self.conn)
-        self.follow()
-
-    def follow(self) -> None:
-        self.frontier = Frontier(moved_until_us=self.mover.moved_until_us, copying=self.mover.copying_range)
+        self.frontier = Frontier()
+        self.all_upkeep = Upkeep(self.mover, Retention())
+        self.all_upkeep.recover(self.conn, self.frontier, T0)
+        self.all_upkeep.backlog = 1 << 40  # as of a source that never rests: several slices a call
 
     @rule(
         ages=st.lists(st.integers(-100, 200), min_size=1, max_size=30, unique=True),
@@ -340,28 +357,41 @@ class MoverStory(RuleBasedStateMachine):
     @rule(slices=st.integers(1, 8))
     def upkeep(self, slices: int) -> None:
         for _ in range(slices):
-            self.mover.step(self.conn, self.now)
-            self.follow()
+            self.mover.step(self.conn, self.frontier, self.now)
+
+    @rule(steps=st.integers(0, 6))
+    def upkeep_fails(self, steps: int) -> None:
+        """A call does so many slices; the next one meets an error."""
+        done = 0
+
+        def refuse_later(made: Mover, *args: Any) -> bool:
+            nonlocal done
+            done += 1
+            if done > steps:
+                raise sqlite3.OperationalError("database is locked")
+            return Mover.step(made, *args)
+
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(sqlite3.OperationalError):
+            patch.setattr(self.mover, "step", partial(refuse_later, self.mover))
+            self.all_upkeep.due = 0.0
+            self.all_upkeep.slice(self.conn, self.frontier, self.now)
 
     @rule()
     def leap(self) -> None:
         """Many old readings are expected."""
-        self.mover.raise_border(self.conn, self.now)
-        self.follow()
+        self.mover.raise_border(self.conn, self.frontier, self.now)
 
     @rule(seconds=st.sampled_from([100, 1000, 100_000]), slices=st.integers(1, 12))
     def wrong_year(self, seconds: int, slices: int) -> None:
         """Slices by a clock that is ahead."""
         for _ in range(slices):
-            self.mover.step(self.conn, self.now + seconds * SECOND)
-            self.follow()
+            self.mover.step(self.conn, self.frontier, self.now + seconds * SECOND)
 
     @rule(slices=st.integers(1, 8))
     def unpin(self, slices: int) -> None:
         for _ in range(slices):
-            self.mover.unpin(self.conn, self.now)
+            self.mover.unpin(self.conn, self.frontier, self.now)
             self.mover._back_pace.rows = 1.0
-            self.follow()
 
     @rule(bringing_back=st.booleans())
     def fail(self, bringing_back: bool) -> None:
@@ -370,12 +400,11 @@ class MoverStory(RuleBasedStateMachine):
         self.conn.execute("PRAGMA busy_timeout = 0")
         other.execute("BEGIN IMMEDIATE")
         try:
-            (self.mover.unpin if bringing_back else self.mover.step)(self.conn, self.now)
+            (self.mover.unpin if bringing_back else self.mover.step)(self.conn, self.frontier, self.now)
         except sqlite3.OperationalError:
             pass
         finally:
             other.close()
-        self.follow()
 
     @precondition(lambda self: self.generation < 6)
     @rule()
@@ -397,10 +426,10 @@ class MoverStory(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "conn"):
-            while self.mover.step(self.conn, self.now) or self.mover.unpin(self.conn, self.now):
+            while self.mover.step(self.conn, self.frontier, self.now) or self.mover.unpin(self.conn, self.frontier, self.now):
                 assert as_a_reader_sees_it(self.conn) == self.model
-            assert self.mover.moved_until_us <= self.now + 60 * SECOND
-            run(self.mover, self.conn, self.now + 10_000 * SECOND)
+            assert self.frontier.moved_until_us <= self.now + 60 * SECOND
+            run(self.mover, self.conn, self.frontier, self.now + 10_000 * SECOND)
             assert as_a_reader_sees_it(self.conn) == self.model
             self.conn.close()
             shutil.rmtree(self.folder)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.rollups import resolutions
+from sensorlogd.storage.watermarks import Frontier
 
 DAY = 86_400_000_000
 HOUR = 3_600_000_000
@@ -57,16 +58,17 @@ def oldest(conn: sqlite3.Connection, table: str = "history", series: int = 1, re
     return int(found)
 
 
-def retention(conn: sqlite3.Connection, plan: RetentionPlan | None = None, zone: str = "UTC") -> Retention:
-    made = Retention(zone)
-    made.recover(conn)
+def retention(conn: sqlite3.Connection, plan: RetentionPlan | None = None, zone: str = "UTC") -> tuple[Retention, Frontier]:
+    made, frontier = Retention(zone), Frontier()
+    made.recover(conn, frontier)
     made.use_plan(plan or RetentionPlan({0: 3 * DAY}))
-    return made
+    return made, frontier
 
 
-def run(made: Retention, conn: sqlite3.Connection, now_us: int = NOW) -> int:
+def run(opened: tuple[Retention, Frontier], conn: sqlite3.Connection, now_us: int = NOW) -> int:
+    made, frontier = opened
     for done in range(10_000):
-        if not made.step(conn, now_us):
+        if not made.step(conn, frontier, now_us):
             return done
     raise AssertionError("retention does not come to an end")
 
@@ -80,17 +82,18 @@ def test_the_default_keeps_everything(conn: sqlite3.Connection, series: list[int
 
 def test_readings_expire_at_the_edge_of_a_day_and_roll_ups_stay(conn: sqlite3.Connection, series: list[int]) -> None:
     """Three days from three in the afternoon reach into the fourth day: that whole day is kept."""
-    made = retention(conn)
-    run(made, conn)
+    made, frontier = retention(conn)
+    run((made, frontier), conn)
     assert [oldest(conn, series=series_id) for series_id in series] == [TODAY - 3 * DAY] * 2
-    assert made.cuts_us == dict.fromkeys(series, TODAY - 3 * DAY)
+    assert frontier.cuts_us == dict.fromkeys(series, TODAY - 3 * DAY)
     assert oldest(conn, "rollup", resolution=60) < NOW - 9 * DAY
 
 
 def test_days_are_those_of_the_configured_zone(conn: sqlite3.Connection, series: list[int]) -> None:
     """In Kathmandu a day begins at 18:15 UTC: the 1d roll-ups of that zone lose no reading."""
-    run(made := retention(conn, zone="Asia/Kathmandu"), conn)
-    cut = made.cuts_us[1]
+    made, frontier = retention(conn, zone="Asia/Kathmandu")
+    run((made, frontier), conn)
+    cut = frontier.cuts_us[1]
     assert cut == TODAY - 4 * DAY + 18 * HOUR + HOUR // 4
     assert resolutions.bucket(cut, resolutions.DAY, "Asia/Kathmandu")[0] == cut
 
@@ -123,19 +126,19 @@ def test_the_cut_is_stored_before_anything_is_deleted(
     path: Path, conn: sqlite3.Connection, series: list[int], tmp_path: Path
 ) -> None:
     """After a crash between both, older arrivals are refused and the next start deletes the rest, whatever its plan."""
-    made = retention(conn)
+    made, frontier = retention(conn)
     made._delete_pace.rows = 10.0
-    made.step(conn, NOW)
-    assert made.cuts_us
+    made.step(conn, frontier, NOW)
+    assert frontier.cuts_us
     crashed = tmp_path / "crashed.db"
     for suffix in ("", "-wal"):
         shutil.copy(f"{path}{suffix}", f"{crashed}{suffix}")
     again = database.connect_writer(crashed)
     try:
         assert oldest(again) < TODAY - 3 * DAY
-        later = retention(again, RetentionPlan())
-        assert later.cuts_us == made.cuts_us
-        run(later, again)
+        later, known = retention(again, RetentionPlan())
+        assert known.cuts_us == frontier.cuts_us
+        run((later, known), again)
         assert [oldest(again, series=series_id) for series_id in series] == [TODAY - 3 * DAY] * 2
     finally:
         again.close()
@@ -143,21 +146,21 @@ def test_the_cut_is_stored_before_anything_is_deleted(
 
 def test_a_round_without_anything_to_do_writes_nothing(conn: sqlite3.Connection, series: list[int]) -> None:
     """It is looked every few minutes; the card should not notice."""
-    made = retention(conn)
-    assert run(made, conn) > 0
+    made, frontier = retention(conn)
+    assert run((made, frontier), conn) > 0
     before = conn.total_changes
-    assert run(made, conn, NOW + HOUR) == 0
+    assert run((made, frontier), conn, NOW + HOUR) == 0
     assert conn.total_changes == before
-    run(made, conn, NOW + DAY)  # the edge stood still: one more day is due, up to it
+    run((made, frontier), conn, NOW + DAY)  # the edge stood still: one more day is due, up to it
     assert oldest(conn) == TODAY - 2 * DAY
 
 
 def test_a_longer_time_than_before_brings_nothing_back(conn: sqlite3.Connection, series: list[int]) -> None:
     """A cut never moves back: what is gone cannot be rolled up again."""
     run(retention(conn), conn)
-    later = retention(conn, RetentionPlan({0: 8 * DAY}))
-    run(later, conn)
-    assert later.cuts_us == dict.fromkeys(series, TODAY - 3 * DAY)
+    later, known = retention(conn, RetentionPlan({0: 8 * DAY}))
+    run((later, known), conn)
+    assert known.cuts_us == dict.fromkeys(series, TODAY - 3 * DAY)
 
 
 def test_space_goes_back_to_the_file_system(path: Path, conn: sqlite3.Connection, series: list[int]) -> None:
@@ -167,8 +170,8 @@ def test_space_goes_back_to_the_file_system(path: Path, conn: sqlite3.Connection
     conn.execute("COMMIT")
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     before = path.stat().st_size
-    made = retention(conn)
-    assert run(made, conn) > 10
+    made, frontier = retention(conn)
+    assert run((made, frontier), conn) > 10
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     assert path.stat().st_size < before / 2
     assert conn.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -180,31 +183,31 @@ def test_drop_oldest_frees_the_oldest_day_and_keeps_roll_ups(conn: sqlite3.Conne
     conn.execute("BEGIN")
     conn.executemany("INSERT INTO history VALUES (1, ?, 0.5, 1)", ((TODAY - 9 * DAY + HOUR // 2 + n,) for n in range(100_000)))
     conn.execute("COMMIT")
-    made = retention(conn, RetentionPlan())
-    while not made.drop_oldest(conn):
+    made, frontier = retention(conn, RetentionPlan())
+    while not made.drop_oldest(conn, frontier):
         assert oldest(conn) < TODAY - 8 * DAY
-    assert made.cuts_us[1] == TODAY - 8 * DAY
-    run(made, conn)
+    assert frontier.cuts_us[1] == TODAY - 8 * DAY
+    run((made, frontier), conn)
     assert oldest(conn) == TODAY - 8 * DAY
     assert oldest(conn, "rollup", resolution=60) < NOW - 9 * DAY
 
 
 def test_drop_oldest_never_takes_today(conn: sqlite3.Connection, series: list[int]) -> None:
     """Once only the running day is left there is nothing more to drop."""
-    made = retention(conn, RetentionPlan())
+    made, frontier = retention(conn, RetentionPlan())
     for _ in range(100):
-        assert not made.drop_oldest(conn)
+        assert not made.drop_oldest(conn, frontier)
     assert [oldest(conn, series=series_id) for series_id in series] == [TODAY] * 2
 
 
 def test_drop_oldest_takes_series_with_dirty_minutes_last(conn: sqlite3.Connection, series: list[int]) -> None:
     """Their roll-ups are not exact yet; but when nothing else is left, logging on is worth more."""
     conn.execute("INSERT INTO dirty VALUES (1, ?, 1)", (TODAY - 9 * DAY + HOUR,))
-    made = retention(conn, RetentionPlan())
-    made.drop_oldest(conn)
-    assert made.cuts_us.get(2, 0) > 0
+    made, frontier = retention(conn, RetentionPlan())
+    made.drop_oldest(conn, frontier)
+    assert frontier.cuts_us.get(2, 0) > 0
     for _ in range(100):
-        made.drop_oldest(conn)
+        made.drop_oldest(conn, frontier)
     assert [oldest(conn, series=series_id) for series_id in series] == [TODAY] * 2
     assert conn.execute("SELECT count(*) FROM dirty").fetchone() == (0,)
 

@@ -487,9 +487,9 @@ def test_answers_about_readings_that_have_expired(tmp_path: Path, fresh: Path) -
     }
     retention = Retention(machine.zone)
     retention.use_plan(RetentionPlan({0: 24 * HOUR_US}))
-    while retention.step(machine.conn, end):
+    while retention.step(machine.conn, machine.frontier, end):
         pass
-    cut = retention.cuts_us[machine.ids["s", "counter"]]
+    cut = machine.frontier.cuts_us[machine.ids["s", "counter"]]
     assert T0 + 24 * HOUR_US < cut < T0 + 80 * HOUR_US
     assert min(ts for ts, *_ in machine.raw(machine.ids["s", "counter"])) >= cut - cut % HOUR_US
     for step, before in asked.items():
@@ -558,7 +558,7 @@ def test_a_counter_that_began_again_is_told_from_a_misread_when_the_readings_hav
     before = list(ask(machine, "counter", wanted).rows)
     retention = Retention(machine.zone)
     retention.use_plan(RetentionPlan({0: 24 * HOUR_US}))
-    while retention.step(machine.conn, end):
+    while retention.step(machine.conn, machine.frontier, end):
         pass
     assert list(ask(machine, "counter", wanted).rows) == before
     assert before[-1].values == (5, 1)

@@ -104,13 +104,13 @@ def test_gaps_are_known_when_the_readings_have_expired(tmp_path: Path, fresh: Pa
     before = [found(machine, *span, 0) for span in ranges]
     retention = Retention("UTC")
     retention.use_plan(RetentionPlan({0: 24 * HOUR_US}))
-    while retention.step(machine.conn, end):
+    while retention.step(machine.conn, machine.frontier, end):
         pass
     assert min(ts for ts, *_ in machine.raw(machine.ids["s", "gauge"])) > silent[1]
     assert before == [found(machine, *span, 0) for span in ranges]
     assert [len(gaps) for gaps in before] == [1, 1, 1, 0]
     retention.use_plan(RetentionPlan(dict.fromkeys((0, *resolutions.FIXED), 24 * HOUR_US)))
-    while retention.step(machine.conn, end):
+    while retention.step(machine.conn, machine.frontier, end):
         pass
     assert not any(found(machine, since, end, 0) for since, _ in ranges)  # days know of readings, and not when they were
     machine.close()

@@ -56,13 +56,8 @@ class Machine:
     def restart(self) -> None:
         """A crash: whatever was only in memory is gone."""
         self.mover = Mover(block_rows=40, block_us=6 * HOUR_US, lag_us=0)
-        self.mover.recover(self.conn)
         self.frontier = Frontier(edge_us=store.edge(self.conn))
-        self._follow()
-
-    def _follow(self) -> None:
-        self.frontier.moved_until_us = self.mover.moved_until_us
-        self.frontier.copying = self.mover.copying_range
+        self.mover.recover(self.conn, self.frontier)
 
     def store(self, readings: list[tuple[int, float, int]]) -> None:
         times, values, quality = ([r[0] for r in readings], [r[1] for r in readings], [r[2] for r in readings])
@@ -74,8 +69,7 @@ class Machine:
 
     def move(self, steps: int, now_us: int) -> None:
         for _ in range(steps):
-            self.mover.step(self.conn, now_us)
-            self._follow()
+            self.mover.step(self.conn, self.frontier, now_us)
 
     def roll_up(self, edge_us: int, late: list[tuple[int, float, int]], *, crash_after: int | None = None) -> None:
         """One run of the protocol; ``late`` arrives while the aggregator computes; it may crash after some messages."""
@@ -116,7 +110,7 @@ class Machine:
     # ---- the truth -----------------------------------------------------------------------------------------------------
 
     def raw(self, series: int) -> list[tuple[int, float | None, int]]:
-        moved = self.mover.moved_until_us
+        moved = self.frontier.moved_until_us
         return self.conn.execute(
             "SELECT ts, value, quality FROM history WHERE series_id = ?1 AND ts < ?2 UNION ALL"
             " SELECT ts, value, quality FROM recent WHERE series_id = ?1 AND ts >= ?2 ORDER BY ts",

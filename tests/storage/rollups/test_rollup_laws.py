@@ -158,16 +158,10 @@ class Machine(RuleBasedStateMachine):
     def restart(self) -> None:
         """Whatever was only in memory is gone."""
         self.mover = Mover(block_rows=40, block_us=6 * HOUR_US, lag_us=0)
-        self.mover.recover(self.conn)
-        self.retention = Retention(self.zone)
-        self.retention.recover(self.conn)
         self.frontier = Frontier(edge_us=store.edge(self.conn))
-        self.follow()
-
-    def follow(self) -> None:
-        self.frontier.moved_until_us = self.mover.moved_until_us
-        self.frontier.copying = self.mover.copying_range
-        self.frontier.cuts_us = self.retention.cuts_us
+        self.mover.recover(self.conn, self.frontier)
+        self.retention = Retention(self.zone)
+        self.retention.recover(self.conn, self.frontier)
 
     @rule(batch=readings, device=st.booleans(), channel=st.sampled_from(CHANNELS))
     def store(self, batch: list[tuple[int, float, int]], device: bool, channel: str) -> None:
@@ -217,8 +211,7 @@ class Machine(RuleBasedStateMachine):
     def move(self, steps: int) -> None:
         """Some slices of the mover."""
         for _ in range(steps):
-            self.mover.step(self.conn, self.now_us)
-            self.follow()
+            self.mover.step(self.conn, self.frontier, self.now_us)
 
     @rule(offset=when)
     def set_clock(self, offset: int) -> None:
@@ -295,8 +288,7 @@ class Machine(RuleBasedStateMachine):
             return
         linear = conversion.conversion(before, unit)
         assert linear is not None
-        self.retention.read_cuts(self.conn)
-        self.follow()
+        self.retention.read_cuts(self.conn, self.frontier)
         self.shadow[new] = {
             ts: (None if value is None else value * linear.factor + linear.shift, quality)
             for ts, (value, quality) in self.shadow.pop(old, {}).items()
@@ -339,9 +331,8 @@ class Machine(RuleBasedStateMachine):
         before = {channel: self.frontier.cuts_us.get(series) for (_, channel), series in self.ids.items()}
         self.retention.use_plan(RetentionPlan({0: days * DAY_US, 60: minutes * DAY_US, 900: minutes * DAY_US, 3600: hours}))
         for _ in range(steps):
-            if not self.retention.step(self.conn, self.now_us):
+            if not self.retention.step(self.conn, self.frontier, self.now_us):
                 break
-        self.follow()
         self.freeze(before)
 
     @rule()
@@ -350,10 +341,9 @@ class Machine(RuleBasedStateMachine):
         before = {channel: self.frontier.cuts_us.get(series) for (_, channel), series in self.ids.items()}
         if self.conn.execute("SELECT 1 FROM stale UNION ALL SELECT 1 FROM dirty").fetchone():
             return  # what is not right yet stays wrong then: told in docs/data-model.md
-        self.retention._dropping = self.retention._choose_day(self.conn)
+        self.retention._dropping = self.retention._choose_day(self.conn, self.frontier)
         while self.retention._dropping:
             self.retention._delete_next(self.conn, self.retention._dropping)
-        self.follow()
         self.freeze(before)
 
     def freeze(self, before: dict[str, int | None]) -> None:
@@ -398,7 +388,7 @@ class Machine(RuleBasedStateMachine):
         return self.conn.execute(
             "SELECT ts, value, quality FROM history WHERE series_id = ?1 AND ts < ?2 UNION ALL"
             " SELECT ts, value, quality FROM recent WHERE series_id = ?1 AND ts >= ?2 ORDER BY ts",
-            (series, self.mover.moved_until_us),
+            (series, self.frontier.moved_until_us),
         ).fetchall()
 
     def buckets(self, series: int) -> set[tuple[int, int, int]]:
