@@ -20,17 +20,18 @@ Open = Callable[..., Tab]
 
 @pytest.fixture(scope="module")
 def meter(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A counter of Wh that rises by 100 ten times a second, and a kWh that costs 0.50."""
+    """A counter of Wh that rises by 100 ten times a second, and a kWh that costs 0.50. Water is counted beside it, and costs nothing."""
     folder = tmp_path_factory.mktemp("meter")
     config, listen = folder / "sensorlogd.yaml", free_port()
     energy = {"unit": "Wh", "kind": "counter", "signal": {"counter": {"step": 100}}}
+    water = {"unit": "l", "kind": "counter", "signal": {"counter": {"step": 1}}}
     config.write_text(json.dumps({
         "daemon": {"data_dir": str(folder / "data")},
         "storage": {"commit_interval": "50ms", "min_free": "0B", "rollup_interval": "1s"},
         "web": {"listen": f"127.0.0.1:{listen}"},
-        "sensors": {"meter": {"driver": "simulated", "interval": "100ms", "channels": {"energy": energy}}},
+        "sensors": {"meter": {"driver": "simulated", "interval": "100ms", "channels": {"energy": energy, "water": water}}},
         "prices": {"electricity": {
-            "series": "meter.*", "unit": "kWh", "currency": "EUR", "rates": [{"from": "2020-01-01", "price": 0.5}],
+            "series": "meter.energy", "unit": "kWh", "currency": "EUR", "rates": [{"from": "2020-01-01", "price": 0.5}],
         }},
     }))  # fmt: skip
     with Daemon(config, folder / "data", web=True) as daemon:
@@ -65,3 +66,18 @@ def test_what_it_cost_stands_beside_what_it_rose_by(open_meter: Open, how: dict[
     tab.page.locator("input[type=number]").press("Enter")
     until(lambda: "price=2" in tab.page.url, "the price in the address")
     until(lambda: "EUR" not in tab.page.locator(".picture h3").text_content(), "what it would cost")
+
+
+def test_each_counter_is_counted_by_itself(open_meter: Open) -> None:
+    """With its own sum and its own cost, and the tab says what it shows."""
+    tab = open_meter("", **DESK)
+    value = tab.page.locator('[data-series="meter.energy"] .value')
+    until(lambda: float(value.get_attribute("data-value") or 0) > 2000, "some energy")
+    tab.page.goto(f"{tab.page.url.split('#')[0]}#/use?s=meter.water&s=meter.energy&by=1h")
+    water, energy = (tab.page.locator(f'.picture[data-series="meter.{name}"]') for name in ("water", "energy"))
+    until(lambda: water.count() == energy.count() == 1, "two pictures")
+    until(lambda: "EUR" in energy.locator("h3").text_content(), "what the energy cost")
+    assert energy.locator("h3").text_content().startswith("meter.energy, ")
+    assert water.locator("h3").text_content().startswith("meter.water, ")
+    assert water.locator("h3").text_content().endswith(" l")
+    assert tab.page.title() == "meter.water +1 · Consumption · sensorlogd"

@@ -1,10 +1,12 @@
 // The page of the database: its size and growth, work in progress, and incidents.
 
 import type { Daemon, Database } from "../load/types";
-import { factsOf } from "../state/database";
 import { isOfDatabase, levelOfEvent } from "../state/events";
 import type { State } from "../state/model";
+
+import { factsOf } from "../state/pages/database";
 import { measuresParts } from "../state/parameters";
+
 import { to } from "../state/route";
 import { size, time } from "../state/words";
 import type { Act } from "./act";

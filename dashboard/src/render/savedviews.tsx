@@ -6,8 +6,8 @@ import { address, ask } from "../load/api";
 import { removeView, saveView } from "../load/changes";
 import type { Panel as SavedView } from "../load/types";
 import type { State } from "../state/model";
+import { viewsOf } from "../state/pages/savedviews";
 import { write } from "../state/route";
-import { viewsOf } from "../state/savedviews";
 
 /** Requests a change, then asks for the list anew; a fault of either is shown. */
 type Change = (request: () => Promise<void>) => Promise<void>;

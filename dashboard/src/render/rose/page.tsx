@@ -1,7 +1,7 @@
 // A wind rose: how often it came from where, and how fast.
 
 import { everyChannel, type State } from "../../state/model";
-import { rose } from "../../state/rose";
+import { rose } from "../../state/pages/rose";
 import { PRESETS } from "../../state/route";
 import { type Channel, sensorOf, seriesOf } from "../../state/series";
 import type { Act } from "../act";

@@ -1,6 +1,6 @@
 // The picture of a rose: a petal for each direction, from the slowest wind inside to the fastest outside.
 
-import { type Rose, SECTORS } from "../../state/rose";
+import { type Rose, SECTORS } from "../../state/pages/rose";
 import { plural } from "../../state/words";
 import { Empty } from "../parts/texts";
 
@@ -92,9 +92,10 @@ function Petal({ sector, shown, most, unit }: PetalProps) {
   const pieces = (shown.shares[sector] ?? []).map((part, kind) => {
     const near = far;
     far += (part / most) * REACH;
-    const shape = `M${at(near, from)} L${at(far, from)} A${far} ${far} 0 0 1 ${at(far, until)} L${at(near, until)} A${near} ${near} 0 0 0 ${at(near, from)}Z`;
+    const outwards = `M${at(near, from)} L${at(far, from)} A${far} ${far} 0 0 1 ${at(far, until)}`;
+    const back = `L${at(near, until)} A${near} ${near} 0 0 0 ${at(near, from)}Z`;
     return part ? (
-      <path key={kind} d={shape} class={`shade${SHADES[kind]}`}>
+      <path key={kind} d={`${outwards} ${back}`} class={`shade${SHADES[kind]}`}>
         <title>{`${SECTORS[sector]}, ${classOf(shown.limits, kind, unit)}: ${percent(part)}`}</title>
       </path>
     ) : null;

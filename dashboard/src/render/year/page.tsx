@@ -1,8 +1,10 @@
 // A year of days: one square a day, coloured by its mean, or by how much a counter rose.
 
 import { everyChannel, type State } from "../../state/model";
+
+import { valuesOfDays } from "../../state/pages/year";
 import { yearOf } from "../../state/parameters";
-import { valuesOfDays } from "../../state/year";
+
 import type { Act } from "../act";
 import { useInstead } from "../instead";
 import { Choice } from "../parts/fields";

@@ -2,11 +2,11 @@
 
 import type { BucketColumns } from "../../state/columns";
 import { computed } from "../../state/numbers";
+import { daysOf } from "../../state/pages/year";
 import { to } from "../../state/route";
 import { share } from "../../state/scale";
 import { seriesOf } from "../../state/series";
 import { MONTHS } from "../../state/words";
-import { daysOf } from "../../state/year";
 
 /** From one square to the next, and the room for the names of days and of months, in units of the viewBox. */
 const [SIZE, LEFT, TOP] = [13, 32, 18];

@@ -1,7 +1,7 @@
 // A wind rose: how often the wind blew from each direction, and how fast.
 
-import type { BucketColumns } from "./columns";
-import { nice } from "./scale";
+import type { BucketColumns } from "../columns";
+import { nice } from "../scale";
 
 /** The sixteen directions of a rose, clockwise from north. */
 export const SECTORS = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"];

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Database, Status } from "../../src/load/types";
-import { factsOf } from "../../src/state/database";
-import { day } from "../../src/state/words";
+import type { Database, Status } from "../../../src/load/types";
+import { factsOf } from "../../../src/state/pages/database";
+import { day } from "../../../src/state/words";
 
 const NOW = 1.8e9;
 const RUN = {

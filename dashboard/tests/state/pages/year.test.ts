@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BucketColumns } from "../../src/state/columns";
-import { daysOf, valuesOfDays } from "../../src/state/year";
+import type { BucketColumns } from "../../../src/state/columns";
+import { daysOf, valuesOfDays } from "../../../src/state/pages/year";
 
 /** Act where the clocks are those of `zone`. */
 function within(zone: string, act: () => void): void {

@@ -1,7 +1,7 @@
 // What the page of the database says in words: how it grows, and what the daemon says of it. Only of what is known.
 
-import type { Database, Status } from "../load/types";
-import { day, duration, plural, size, time } from "./words";
+import type { Database, Status } from "../../load/types";
+import { day, duration, plural, size, time } from "../words";
 
 /** A fact: its name, and what it is. */
 export type Fact = readonly [name: string, value: string];

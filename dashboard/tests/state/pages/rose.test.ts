@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BucketColumns } from "../../src/state/columns";
-import { rose } from "../../src/state/rose";
-import { nice } from "../../src/state/scale";
+import type { BucketColumns } from "../../../src/state/columns";
+import { rose } from "../../../src/state/pages/rose";
+import { nice } from "../../../src/state/scale";
 
 test("a rose adds up to one", () => {
   const time = Array.from({ length: 100 }, (_, index) => index);

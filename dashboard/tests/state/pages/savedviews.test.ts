@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { viewsOf } from "../../src/state/savedviews";
+import { viewsOf } from "../../../src/state/pages/savedviews";
 
 test("what was exported is read back, whatever the names are", () => {
   const panels = [

@@ -1,7 +1,7 @@
 // A year of days: when each of them is, and its value.
 
-import type { BucketColumns } from "./columns";
-import { day } from "./words";
+import type { BucketColumns } from "../columns";
+import { day } from "../words";
 
 /** A day of a year. */
 export interface Day {
