@@ -35,7 +35,10 @@ export const note = async (of: Marked): Promise<void> => {
 /** The API takes no more alarms in one request. */
 const ACKNOWLEDGED_AT_ONCE = 100;
 
-/** Acknowledge alarms (`alarm/series`); returns how many were waiting for it. Throws ApiError; those of the requests before are acknowledged. */
+/**
+ * Acknowledge alarms (`alarm/series`), in as many requests as it takes; returns how many were waiting for it. Throws ApiError; what
+ * the requests before had named is acknowledged.
+ */
 export const acknowledge = async (alarms: readonly string[], note: string, by: string): Promise<number> => {
   let done = 0;
   for (let at = 0; at < alarms.length; at += ACKNOWLEDGED_AT_ONCE) {
