@@ -31,6 +31,7 @@ from sensorlogd.cli.incidents_verb import incidents
 from sensorlogd.cli.progress import BYTES, Progress, written_bytes
 from sensorlogd.notation import times
 from sensorlogd.notation.plurals import plural
+from sensorlogd.storage import cuts
 from sensorlogd.storage.file import opening
 from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.log import Log, Series
@@ -64,11 +65,11 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
     zone = zone_of(tz)
     facts = inspection.facts(log.conn, log.path)
     rows = inspection.counted(log.conn) if count else {}
-    cuts = [(_resolution_name(resolution), oldest, newest) for resolution, oldest, newest in inspection.cuts(log.conn)]
+    expired = [(_resolution_name(resolution), oldest, newest) for resolution, oldest, newest in cuts.extent(log.conn)]
     if form == "json":
         click.echo(
             json.dumps(
-                facts | {"rows": rows, "expired_before_us": {resolution: newest for resolution, _, newest in cuts}}, indent=1
+                facts | {"rows": rows, "expired_before_us": {resolution: newest for resolution, _, newest in expired}}, indent=1
             )
         )
         return
@@ -99,7 +100,7 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
                 f"expired {resolution}",
                 f"before {when(newest)}" + ("" if oldest == newest else f" (of some series {when(oldest)})"),
             )
-            for resolution, oldest, newest in cuts
+            for resolution, oldest, newest in expired
         ),
     ]
     width = max(len(name) for name, _ in lines)

@@ -15,7 +15,7 @@ import json
 import sqlite3
 from typing import NamedTuple
 
-from sensorlogd.storage import work
+from sensorlogd.storage import cuts, work
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.work import State
@@ -80,7 +80,7 @@ def begin(conn: sqlite3.Connection, old: int, new: int, linear: Linear, now_us: 
     conn.execute("UPDATE work SET series_id = ? WHERE series_id = ? AND state = ?", (new, old, State.WAITING))
     conn.execute("UPDATE series SET created_us = (SELECT created_us FROM series WHERE id = ?) WHERE id = ?", (old, new))
     # The cuts first: what is older is refused from now on, and no roll-up of it is ever computed anew.
-    conn.execute("INSERT INTO retention_cut SELECT ?, tier, cut_us FROM retention_cut WHERE series_id = ?", (new, old))
+    cuts.copy(conn, old, new)
     conn.execute(
         'INSERT INTO calibration(series_id, valid_from, scale, "offset", curve)'
         ' SELECT :new, valid_from, scale * :factor, "offset" * :factor + :shift, curve FROM calibration WHERE series_id = :old',

@@ -17,7 +17,7 @@ from sensorlogd import curves
 from sensorlogd.curves import Curve
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.quality import FLAG_MASK, Flag, Test, combine, describe
-from sensorlogd.storage import work
+from sensorlogd.storage import cuts, work
 from sensorlogd.storage.corrections import conversion, originals
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.work import Slice, State, Work
@@ -156,9 +156,9 @@ def order(
     ``total``: how many readings there are, about. Raises MendError.
     """
     _check_series(conn, series)
-    row = conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (series,)).fetchone()
-    if row is not None:
-        since_us = max(since_us, row[0])  # what has expired is not there to be mended
+    cut = cuts.of_series(conn, series)
+    if cut is not None:
+        since_us = max(since_us, cut)  # what is older is never changed any more, even where it is still there
     identity = insert(conn, CHANGE, series, since_us, until_us, since_us, change, note, now_us)
     _record_event(conn, find(conn, identity), EventKind.MENDED, now_us)
     return identity, work.order(conn, MEND, {"mend": identity}, now_us, series=series, total=total)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US
-from sensorlogd.storage import work
+from sensorlogd.storage import cuts, work
 from sensorlogd.storage.corrections.mend import RECOMPUTED
 from sensorlogd.storage.ingest import events, upsert
 from sensorlogd.storage.ingest.upsert import Replace, UpsertCounts
@@ -38,12 +38,10 @@ def order(
 
 
 def expired_until_us(conn: sqlite3.Connection, series: Iterable[int]) -> int:
-    """The time before which readings of at least one of these series have expired; far in the past if none have."""
-    marks = [
-        conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (identity,)).fetchone()
-        for identity in series
-    ]
-    return max((mark[0] for mark in marks if mark is not None), default=BEGINNING_US)
+    """The time before which readings of at least one of these series have expired; far in the past if none have. Their cuts, not
+    ``cuts.kept_from``: readings computed for an earlier time would be refused where the computed series has the same cut."""
+    found = (cuts.of_series(conn, identity) for identity in series)
+    return max((cut for cut in found if cut is not None), default=BEGINNING_US)
 
 
 @dataclass(frozen=True, slots=True)

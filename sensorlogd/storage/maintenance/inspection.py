@@ -82,11 +82,6 @@ def hours_to_roll_up(conn: sqlite3.Connection) -> int:
     return int(in_bulk_us / HOUR_US + outdated.count_minutes(conn) / 60)
 
 
-def cuts(conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
-    """(resolution, oldest cut, newest cut) of every resolution that something has expired of; resolution 0: readings."""
-    return conn.execute("SELECT tier, min(cut_us), max(cut_us) FROM retention_cut GROUP BY tier ORDER BY tier").fetchall()
-
-
 def _single_value(conn: sqlite3.Connection) -> Callable[[str], Any]:
     return lambda sql: conn.execute(sql).fetchone()[0]
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US, SECOND_US
+from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
+from sensorlogd.storage import cuts
 from sensorlogd.storage.rollups import outdated, resolutions, rollup
 from sensorlogd.storage.rollups.outdated import Mark
 from sensorlogd.storage.rollups.resolutions import DAY, FIXED, HOUR, MINUTE, QUARTER
@@ -78,13 +79,12 @@ class Snapshot:
     @classmethod
     def of(cls, conn: sqlite3.Connection, zone: str) -> Snapshot:
         series = conn.execute("SELECT id, kind, heartbeat_us, wrap, dip, zero FROM series").fetchall()
-        cuts = conn.execute("SELECT series_id, tier, cut_us FROM retention_cut").fetchall()
         return cls(
             conn,
             Readings.of(conn),
             zone,
             {identity: Rules(*settings) for identity, *settings in series},
-            {(identity, resolution): cut for identity, resolution, cut in cuts},
+            cuts.of_all(conn),
             {(identity, resolution): from_us for identity, resolution, from_us, _ in outdated.in_bulk(conn)},
         )
 
@@ -97,10 +97,10 @@ class Snapshot:
         return min((from_us for from_us in begins if from_us is not None), default=None)
 
     def kept_from(self, series: int, resolution: int) -> int | None:
-        """Nothing that begins earlier is there any more (resolution 0: readings). On the hour, so that every bucket of an hour or
-        less is kept as a whole or not at all; a day may not be, if the zone was changed."""
+        """Nothing that begins earlier is there any more (resolution 0: readings), see ``cuts.kept_from``. A bucket of an hour
+        or less is kept as a whole or not at all; a day may not be, if the zone was changed."""
         cut = self.cuts_us.get((series, resolution))
-        return None if cut is None else cut - cut % HOUR_US
+        return None if cut is None else cuts.kept_from(cut)
 
     def is_kept(self, series: int, resolution: int, start_us: int) -> bool:
         kept_from = self.kept_from(series, resolution)

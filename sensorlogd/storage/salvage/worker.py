@@ -299,7 +299,7 @@ class _Storing:
         for series in sorted(self.former.series):
             if first < series <= last:
                 self.names.of(series)
-        restoring.cuts(self.conn, self.frontier, cuts)
+        restoring.raise_cuts(self.conn, self.frontier, cuts)
 
     def store(self, source: PieceSource, rows: list[Row]) -> None:
         """Rows of one source."""
@@ -347,7 +347,7 @@ class _Storing:
                 for (former_id, resolution), cut in self.former.cuts_us.items()
                 if former_id in nameless
             ]
-            restoring.cuts(self.conn, self.frontier, cuts)
+            restoring.raise_cuts(self.conn, self.frontier, cuts)
 
     def _store_roll_ups(self, source: PieceSource, rows: list[Row]) -> None:
         """Store those roll-ups of one series and resolution that its readings cannot give again."""
@@ -365,7 +365,7 @@ class _Storing:
         if lost_cuts:
             # The table of cuts is damaged: what has roll-ups and no readings before the first reading had expired.
             end = rows[-1][0] + source.resolution * SECOND_US
-            restoring.cuts(self.conn, self.frontier, [(live, 0, end if source.high >= FAR - 1 else source.high + 1)])
+            restoring.raise_cuts(self.conn, self.frontier, [(live, 0, end if source.high >= FAR - 1 else source.high + 1)])
         stored = restoring.rollups(self.conn, self.former, series, live, source.resolution, rows, FAR if lost_cuts else hole)
         self._add_count(f"rollups_{source.resolution}", stored)
         if stored:
