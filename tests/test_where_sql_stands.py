@@ -33,6 +33,7 @@ OWNERS = {
     "dirty": {"storage/rollups/outdated.py", "storage/salvage/former.py"},
     "stale": {"storage/rollups/outdated.py", "storage/salvage/former.py", "storage/stages/survey.py"},
     "meta": {"storage/meta.py"},
+    "work": {"storage/work.py"},
     "retention_cut": {"storage/cuts.py", "storage/salvage/former.py", "storage/stages/survey.py"},
 }
 OF_OWNED = re.compile(rf"\b(FROM|INTO|JOIN|UPDATE)\s+({'|'.join(OWNERS)})\b")

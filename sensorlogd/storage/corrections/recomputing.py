@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US
@@ -21,6 +22,23 @@ from sensorlogd.storage.watermarks import Frontier
 RECOMPUTE = "recompute"  # kind of work
 
 
+@dataclass(frozen=True, slots=True)
+class RecomputeRequest:
+    """What the work is asked to do: compute readings of ``sensor`` in [since, until) anew, by ``formulas`` (channel -> formula)."""
+
+    sensor: str
+    since_us: int
+    until_us: int
+    formulas: Mapping[str, str]
+
+    @classmethod
+    def from_json(cls, request: Mapping[str, Any]) -> RecomputeRequest:
+        return cls(str(request["sensor"]), int(request["since_us"]), int(request["until_us"]), request["formulas"])
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
 def order(
     conn: sqlite3.Connection, sensor: str, since_us: int, formulas: Mapping[str, str], now_us: int
 ) -> int:  # fmt: skip
@@ -30,11 +48,11 @@ def order(
     """
     if conn.execute("SELECT 1 FROM sensor WHERE name = ?", (sensor,)).fetchone() is None:
         raise ValueError(f"nothing is known of {sensor} yet; let the daemon take the configuration first (sensorlogd reload)")
-    request = {"sensor": sensor, "since_us": since_us, "until_us": now_us, "formulas": dict(formulas)}
     events.record(
         conn, now_us, EventKind.RECOMPUTE, sensor, "is computed anew: " + "; ".join(f"{k} = {v}" for k, v in formulas.items())
     )
-    return work.order(conn, RECOMPUTE, request, now_us, progress={"at_us": since_us})
+    request = RecomputeRequest(sensor, since_us, now_us, dict(formulas))
+    return work.order(conn, RECOMPUTE, request.to_json(), now_us, progress={"at_us": since_us})
 
 
 def expired_until_us(conn: sqlite3.Connection, series: Iterable[int]) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.notation.microseconds import HOUR_US
-from sensorlogd.storage import watermarks
+from sensorlogd.storage import watermarks, work
 from sensorlogd.storage.rollups import outdated, resolutions, rollup
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.rollup import RollUp
@@ -126,9 +126,7 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
         "SELECT series.id, sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id")}  # fmt: skip
     columns = ", ".join(RollUp._fields)
     compared = outlived = 0
-    damaged = bool(
-        conn.execute("SELECT 1 FROM work WHERE kind = 'salvage' AND outcome LIKE '%damaged stretch%' LIMIT 1").fetchone()
-    )
+    damaged = work.has_outcome(conn, work.SALVAGE, "damaged stretch")  # as ``salvage.messages`` says it
     for series, resolution, start in _random_roll_ups(conn, snapshot, sample, random.Random(seed)):
         end = resolutions.bucket(start, resolution, zone)[1]
         if end > edge or not snapshot.is_kept(series, 0, start) or not _is_valid(snapshot, conn, series, resolution, start, end):

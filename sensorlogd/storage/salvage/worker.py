@@ -19,41 +19,25 @@ from typing import Any
 
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
-from sensorlogd.storage import database, meta, watermarks, work
+from sensorlogd.storage import database, meta, watermarks
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.incidents import Incident
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.salvage import former, messages, names, rebuilding, restoring
+from sensorlogd.storage.salvage import former, messages, names, ordering, rebuilding, restoring
 from sensorlogd.storage.salvage.opening import IncidentOpening
+from sensorlogd.storage.salvage.ordering import SalvageRequest
 from sensorlogd.storage.salvage.pieces import FetchedPiece, Pieces, PieceSource, Pointer, Stage, pointer_of
 from sensorlogd.storage.salvage.reading import FAR, DamagedLog, NotNow, Row, Unreadable
 from sensorlogd.storage.watermarks import Frontier
-from sensorlogd.storage.work import NOT_YET, NotYet, Slice, Work
+from sensorlogd.storage.work import NOT_YET, SALVAGE, NotYet, Slice, Work
 
-KIND = work.SALVAGE
 SLICE_S = 0.025
 PAUSE_S = 2.0
 PATIENCE_S = 600.0
 MOST_EXAMPLES = 20
 _NAMES_AT_ONCE = 100
 _MOST_ROWS = 5_000.0
-
-
-def order(conn: sqlite3.Connection, path: Path, now_us: int, *, ending: int | None = None) -> int | None:
-    """Order the salvage of the newest incident that has not had its turn in this database; one at a time, so that what is
-    newer stays. The caller owns the transaction. The id of the work; None: there is nothing to do, or one is under way.
-
-    ``ending``: the work that is over with this transaction.
-    """
-    known = [piece for piece in work.everything(conn) if piece.kind == KIND]
-    if any(piece.state is work.State.WAITING and piece.id != ending for piece in known):
-        return None
-    had = {piece.request.get("incident") for piece in known}
-    for incident in reversed(incidents.unfinished_salvage(path)):
-        if incident.name not in had:
-            return work.order(conn, KIND, {"incident": incident.name, "database": str(path)}, now_us)
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +71,7 @@ class Salvage:
     ``fetch`` never raises: the errors of a damaged file are not those of the log.
     """
 
-    kind = KIND
+    kind = SALVAGE
     grows = True
 
     def __init__(
@@ -146,7 +130,7 @@ class Salvage:
     def _fetch_next(self, work: Work) -> FoundPiece | SalvageFailure | Over | None:
         """The next piece, or the end. None: the file is still being rebuilt. Raises Unreadable, NotNow,
         RebuildingStopped, DatabaseError, OSError."""
-        incident = incidents.find(self.path, str(work.request.get("incident")))
+        incident = incidents.find(self.path, SalvageRequest.from_json(work.request).incident)
         if incident is None:
             return SalvageFailure("its folder is not there any more")
         pointer = pointer_of(work.progress)
@@ -190,8 +174,8 @@ class Salvage:
         names.SalvageMemory(conn, work.id).forget()
         if work.progress.get("other_days"):
             outdated.mark_days(conn, now_us)
-        order(conn, self.path, now_us, ending=work.id)
-        name = f"{incidents.FOLDER}/{work.request.get('incident')}"
+        ordering.order(conn, self.path, now_us, ending=work.id)
+        name = f"{incidents.FOLDER}/{SalvageRequest.from_json(work.request).incident}"
         outcome = messages.outcome(name, work.progress)
         if isinstance(fetched, SalvageFailure):
             outcome = f"{outcome}, then: {fetched.reason}"

@@ -35,7 +35,7 @@ from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance import rescue as rescuing
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.storage.salvage import worker as salvaging
+from sensorlogd.storage.salvage import ordering as salvaging
 
 logger = logging.getLogger(__name__)
 
