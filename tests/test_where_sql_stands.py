@@ -26,7 +26,7 @@ READINGS = {"recent", "history"}
 OF_READINGS = re.compile(rf"\b(FROM|INTO|JOIN|UPDATE|TABLE|EXISTS)\s+({'|'.join(READINGS)})\b")
 NAMED = re.compile(rf"\b({'|'.join(READINGS)})\b")
 # The one place, what makes the tables, and the views over them.
-KNOW_STAGES = ("storage/stages/", "storage/migrations/", "storage/tables.py", "storage/schema.py")
+KNOW_STAGES = ("storage/stages/", "storage/migrations/", "storage/schema.py")
 # Tables with one owner; migrations and views name them too, and what reads a damaged file or joins them with readings.
 OWNERS = {
     "latest": {"storage/ingest/latest.py"},

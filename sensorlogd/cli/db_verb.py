@@ -32,7 +32,7 @@ from sensorlogd.cli.progress import BYTES, Progress, written_bytes
 from sensorlogd.notation import times
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import cuts
-from sensorlogd.storage.file import opening
+from sensorlogd.storage.file import reader
 from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.rollups import resolutions
@@ -152,7 +152,7 @@ def compact(config_file: Path | None, db: str | None) -> None:
     """Give free space back to the file system. With the daemon running in slices, without it by writing the file anew."""
     path, folder = database(config_file, db), data_dir(config_file, db)
     if not path.exists():
-        fail(opening.no_database(path))
+        fail(reader.no_database(path))
     if not path.stat().st_size and daemon_of(path, folder) is None:
         fail(f"{path} is empty: not a sensorlogd database, or not one yet")
     before = path.stat().st_size
@@ -185,8 +185,9 @@ def _compact_in_slices(config_file: Path | None, db: str | None) -> None:
 def _rewrite(path: Path) -> None:
     """Write the database anew, without free space. Raises Refused, LogUnavailable, sqlite3.Error."""
     from sensorlogd.daemon.main.process.lock import DatabaseLock, LockHeld
-    from sensorlogd.storage.database import DatabaseCorrupt, DatabaseError, ensure_schema
+    from sensorlogd.storage.file.errors import DatabaseCorrupt, DatabaseError
     from sensorlogd.storage.maintenance import compact as compacting
+    from sensorlogd.storage.schema_check import ensure_schema
 
     try:
         make_ready(path)

@@ -27,7 +27,7 @@ from sensorlogd.storage import unconfigured_series, work
 from sensorlogd.storage.corrections import recomputing
 from sensorlogd.storage.corrections.recomputing import RecomputeRequest, Result
 from sensorlogd.storage.ingest import upsert
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.stages import together
 from sensorlogd.storage.stages.readings import Reading, Stamped
 from sensorlogd.storage.watermarks import Frontier

@@ -25,7 +25,7 @@ from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import recomputing
 from sensorlogd.storage.ingest import events, latest, upsert
 from sensorlogd.storage.maintenance.compact import give_back
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated
 
 T = TypeVar("T")

@@ -24,7 +24,7 @@ from sensorlogd.storage import cuts
 from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.corrections.conversion import CONVERT, ConvertRequest, Linear
 from sensorlogd.storage.ingest import decimals, latest
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.stages import moving

@@ -10,7 +10,7 @@ from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.corrections.mend import Mend, MendError, MendRequest
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.stages.readings import Readings
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import SALVAGE, Slice, Work, has_been

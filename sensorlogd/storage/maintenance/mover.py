@@ -26,7 +26,7 @@ from enum import Enum
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage import watermarks
 from sensorlogd.storage.file.transaction import transaction
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.stages import moving
 
 _PINNED_US = MINUTE_US  # ``moved_until_us`` so far in the future is no matter of a clock that was set back a little

@@ -23,7 +23,7 @@ from sensorlogd.storage import cuts, watermarks
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.file.transaction import transaction
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.stages import moving, survey
 

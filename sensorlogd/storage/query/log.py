@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sensorlogd.notation import numbers
 from sensorlogd.notation.symbols import micro
 from sensorlogd.storage import meta, watermarks
-from sensorlogd.storage.file.opening import LogError, open_reader
-from sensorlogd.storage.file.opening import LogUnavailable as LogUnavailable  # part of what a reader must know
+from sensorlogd.storage.file.reader import LogError, open_reader
+from sensorlogd.storage.file.reader import LogUnavailable as LogUnavailable  # part of what a reader must know
 from sensorlogd.storage.ingest import decimals, latest
 from sensorlogd.storage.stages.readings import Readings
 

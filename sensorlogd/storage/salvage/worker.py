@@ -19,16 +19,18 @@ from typing import Any
 
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
-from sensorlogd.storage import database, meta, watermarks
+from sensorlogd.storage import meta, watermarks
+from sensorlogd.storage.file.errors import DatabaseError
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.incidents import Incident
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.salvage import former, messages, names, ordering, rebuilding, restoring
 from sensorlogd.storage.salvage.opening import IncidentOpening
 from sensorlogd.storage.salvage.ordering import SalvageRequest
 from sensorlogd.storage.salvage.pieces import FetchedPiece, Pieces, PieceSource, Pointer, Stage, pointer_of
 from sensorlogd.storage.salvage.reading import FAR, DamagedLog, NotNow, Row, Unreadable
+from sensorlogd.storage.schema_check import ensure_schema
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import NOT_YET, SALVAGE, NotYet, Slice, Work
 
@@ -77,7 +79,7 @@ class Salvage:
     def __init__(
         self,
         path: Path,
-        make_template: Callable[[Path], None] = database.ensure_schema,
+        make_template: Callable[[Path], None] = ensure_schema,
         slice_s: float = SLICE_S,
         pause_s: float = PAUSE_S,
         patience_s: float = PATIENCE_S,
@@ -118,7 +120,7 @@ class Salvage:
             found = self._fetch_next(work)
         except Unreadable as error:
             return SalvageFailure(str(error))
-        except (NotNow, OSError, rebuilding.RebuildingStopped, database.DatabaseError) as error:
+        except (NotNow, OSError, rebuilding.RebuildingStopped, DatabaseError) as error:
             now = self._monotonic()
             self._failing_since = now if self._failing_since is None else self._failing_since
             self._again_at = now + self._pause_s

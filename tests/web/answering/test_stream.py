@@ -16,13 +16,14 @@ import pytest
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.event_kinds import OtherKind
-from sensorlogd.storage import database
+from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.answering.live import stream
 from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.serving.settings import Settings
+from tests.connections import connect_writer
 from tests.rig import DEADLINE_S, until
 from tests.web.conftest import S, Served, make_database, serving
 
@@ -34,7 +35,7 @@ class Log:
         self.path = path
         self.begin_us = time.time_ns() // 1000 - 7300 * S
         make_database(fresh, path, self.begin_us)
-        self.conn = database.connect_writer(path)
+        self.conn = connect_writer(path)
         rows = self.conn.execute("SELECT sensor.name, channel, series.id FROM series JOIN sensor ON sensor.id = sensor_id")
         self.ids = {(sensor, channel): identity for sensor, channel, identity in rows}
         self.value = 100.0
@@ -233,11 +234,11 @@ def test_a_replaced_database_is_followed(live: Served, log: Log, fresh: Path, tm
         other = Log(fresh, tmp_path / "other.db")
         other.value = 500.0
         log.conn.close()
-        database.close_cleanly(other.conn)
+        close_cleanly(other.conn)
         (tmp_path / "other.db").replace(log.path)
         for suffix in ("-wal", "-shm"):
             log.path.with_name(log.path.name + suffix).unlink(missing_ok=True)
-        other.conn = database.connect_writer(log.path)
+        other.conn = connect_writer(log.path)
 
         def seen() -> bool:
             other.commit()
@@ -284,6 +285,6 @@ def test_nothing_is_left_open_for_a_writer_to_wait_for(log: Log) -> None:
     """After the server's end the file is a single one again when its writer closes it."""
     with serving(Settings(log.path)) as live, watching(live) as viewer:
         viewer.wait_for(log.commit())
-    database.close_cleanly(log.conn)
+    close_cleanly(log.conn)
     assert [path.name for path in log.path.parent.iterdir() if path.name.startswith("log.db")] == ["log.db"]
     log.conn = sqlite3.connect(log.path)
