@@ -141,7 +141,7 @@ def _store_history(path: Path, days: int) -> int:
     from sensorlogd.drivers.registry import options_for
     from sensorlogd.drivers.simulated.driver import SimulatedOptions
     from sensorlogd.storage import catalog
-    from sensorlogd.storage.ingest.upsert import UpsertCounts, upsert
+    from sensorlogd.storage.corrections.upsert import UpsertCounts, upsert
     from sensorlogd.storage.opened import OpenDatabase
 
     config = load(path, options_for)

@@ -24,9 +24,8 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import END_US
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import unconfigured_series, work
-from sensorlogd.storage.corrections import recomputing
+from sensorlogd.storage.corrections import recomputing, upsert
 from sensorlogd.storage.corrections.recomputing import RecomputeRequest, Result
-from sensorlogd.storage.ingest import upsert
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.stages import together
 from sensorlogd.storage.stages.readings import Reading, Stamped

@@ -14,9 +14,10 @@ from typing import Any
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import cuts, work
+from sensorlogd.storage.corrections import upsert
 from sensorlogd.storage.corrections.mend import RECOMPUTED
-from sensorlogd.storage.ingest import events, upsert
-from sensorlogd.storage.ingest.upsert import Replace, UpsertCounts
+from sensorlogd.storage.corrections.upsert import Replace, UpsertCounts
+from sensorlogd.storage.ingest import events
 from sensorlogd.storage.watermarks import Frontier
 
 RECOMPUTE = "recompute"  # kind of work

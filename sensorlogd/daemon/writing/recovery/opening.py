@@ -31,11 +31,11 @@ from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.epoch import FoundFile
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
-from sensorlogd.storage.maintenance import rescue as rescuing
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.opened import OpenDatabase, open_file, use_specs
 from sensorlogd.storage.salvage import ordering as salvaging
+from sensorlogd.storage.salvage import rescue as rescuing
 
 logger = logging.getLogger(__name__)
 

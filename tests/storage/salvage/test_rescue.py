@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.storage.maintenance import backup, incidents, rescue
+from sensorlogd.storage.maintenance import backup, incidents
 from sensorlogd.storage.maintenance.incidents import Incident
 from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.salvage import rescue
 from tests.storage.test_opened import NOW, SUFFIXES, add, count, open_it, side
 
 
