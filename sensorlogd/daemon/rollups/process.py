@@ -23,8 +23,8 @@ from sensorlogd.storage.file.connecting import connect_as_aggregator
 from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import compute, outdated, rebuild
-from sensorlogd.storage.rollups.compute import Key, Row
 from sensorlogd.storage.rollups.outdated import Advance, Mark
+from sensorlogd.storage.rollups.snapshot import Key, Row
 
 # Rows per message: so many that storing them holds the writer for STORE_S; measured anew with every message.
 ROWS_PER_MESSAGE = 300

@@ -195,7 +195,7 @@ class Log:
         ``after``: (time, series id) of the last row of the page before.
         """
         from sensorlogd.storage.query.stream import points
-        from sensorlogd.storage.rollups.compute import Snapshot
+        from sensorlogd.storage.rollups.snapshot import Snapshot
 
         by_id = {each.id: each for each in series}
         new = tuple.__new__  # a day at 1 Hz is 86,400 of these
@@ -260,7 +260,7 @@ class Log:
         Raises ValueError for what cannot be answered (see ``engine``), before the first answer where that is possible.
         """
         from sensorlogd.storage.query import engine
-        from sensorlogd.storage.rollups.compute import Snapshot
+        from sensorlogd.storage.rollups.snapshot import Snapshot
 
         changes = [None if unit is None else conversion(each, unit, ask.aggregates) for each in series]
         with self._snapshot() as conn:
@@ -380,6 +380,6 @@ def _segments(conn: sqlite3.Connection, series: Series) -> Segments:
     """The stored readings of a series, as they lie."""
     from sensorlogd.storage.query.aggregates import BASE
     from sensorlogd.storage.query.segments import Segments
-    from sensorlogd.storage.rollups.compute import Snapshot
+    from sensorlogd.storage.rollups.snapshot import Snapshot
 
     return Segments(Snapshot.of(conn, "UTC"), series.id, BASE)

@@ -30,8 +30,9 @@ from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.query import engine
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.rollups import compute, outdated, resolutions, rollup, store
+from sensorlogd.storage.rollups import outdated, resolutions, rollup, store
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
+from sensorlogd.storage.rollups.snapshot import Snapshot
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
 from tests.storage import truth, working
@@ -381,7 +382,7 @@ class Machine(RuleBasedStateMachine):
         names = OF_KIND[rules.kind]
         wanted = Ask(since, until, Step.parse(step), None, tuple(names), zone)
         self.conn.execute("BEGIN")
-        rows = {row.start_us: row for row in engine.buckets(compute.Snapshot.of(self.conn, zone), series, wanted).rows}
+        rows = {row.start_us: row for row in engine.buckets(Snapshot.of(self.conn, zone), series, wanted).rows}
         self.conn.execute("ROLLBACK")
         raw = [(ts, *rest) for ts, rest in sorted(self.shadow.get(series, {}).items())]
         for start, end in local_edges(step, since, until, zone):
@@ -425,7 +426,7 @@ class Machine(RuleBasedStateMachine):
             return
         edge = store.edge(self.conn)
         dirty = {(series, start) for series, start, _ in self.conn.execute("SELECT * FROM dirty")}
-        snapshot = compute.Snapshot.of(self.conn, self.zone)
+        snapshot = Snapshot.of(self.conn, self.zone)
         for (_, channel), series in self.ids.items():
             stored = {
                 (row[0], row[1]): RollUp(*row[2:])
