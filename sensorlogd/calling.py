@@ -65,6 +65,7 @@ def ask_patiently(data_dir: Path, request: Mapping[str, Any], timeout_s: float =
 
 
 def _line(peer: socket.socket) -> bytes:
+    """What the peer sends up to the first line end, or until it hangs up. Raises ValueError beyond MOST_BYTES, OSError."""
     data = bytearray()
     while not data.endswith(b"\n"):
         more = peer.recv(65536)

@@ -32,7 +32,10 @@ class Curve:
             if not math.isfinite(number):
                 raise ValueError(f"all numbers must be finite; {number} is not")
         if self.terms and (len(self.terms) > MOST_TERMS or not any(self.terms[1:])):
-            raise ValueError(f"a polynomial has 2 to {MOST_TERMS} terms, [c0, c1, c2 ...], of which one beyond c0 is not 0")
+            found = f"has {len(self.terms)}" if any(self.terms[1:]) or len(self.terms) == 1 else "is the same everywhere"
+            raise ValueError(
+                f"a polynomial has 2 to {MOST_TERMS} terms, [c0, c1, c2 ...], of which one beyond c0 is not 0; this one {found}"
+            )
         if self.points:
             if not 2 <= len(self.points) <= MOST_POINTS:
                 raise ValueError(f"a table has 2 to {MOST_POINTS} points; this one has {len(self.points)}")
@@ -74,10 +77,12 @@ def _first(point: tuple[float, float]) -> float:
 
 
 def polynomial(terms: Sequence[float]) -> Curve:
+    """y = c0 + c1 x + c2 x² ... of the terms [c0, c1, c2 ...]. Raises ValueError, see ``Curve``."""
     return Curve(terms=tuple(map(float, terms)))
 
 
 def table(points: Sequence[Sequence[float]]) -> Curve:
+    """The lines between the points [x, y], x rising. Raises ValueError, see ``Curve``."""
     return Curve(points=tuple((float(x), float(y)) for x, y in points))
 
 

@@ -74,7 +74,7 @@ class EventKind(StrEnum):
         _WARNING,
         "A fault in sensorlogd: computed channels were not computed; the readings of their inputs are stored.",
     )
-    RECOMPUTE = "recompute", _INFO, "Somebody asked for a computed sensor to be computed anew."
+    RECOMPUTE = "recompute", _INFO, "A computed sensor is to be computed anew: somebody asked, or its sum began at 0."
     RECOMPUTED = "recomputed", _INFO, "A computed sensor has been computed anew; the sentence says what came of it."
 
     # ---- readings ----
@@ -103,6 +103,7 @@ class EventKind(StrEnum):
     RECOVERED = "recovered", _INFO, "The database takes readings again."
     DATABASE_REMOVED = "database_removed", _CRITICAL, "The file of the database was removed while it was open."
     DATABASE_REPLACED = "database_replaced", _WARNING, "Another file was put in the place of the open database."
+    LOCK_REMOVED = "lock_removed", _WARNING, "A lock file was removed while the daemon ran; its lock is taken anew."
     WAL_REMOVED = "wal_removed", _WARNING, "The write-ahead log or its index was removed while the database was open."
     FOREIGN_WAL = "foreign_wal", _WARNING, "The write-ahead log beside the database belongs to another file; it was set aside."
     CORRUPT = "corrupt", _CRITICAL, "The database is damaged: it was set aside, and a new one was begun."

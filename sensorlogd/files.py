@@ -105,6 +105,7 @@ def _named(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _as_it_is(path: Path) -> Iterator[BinaryIO]:
+    """Write into a pipe, a device, a socket or a descriptor of our own: nothing can be renamed over it, and it is not emptied."""
     own = _OWN_DESCRIPTOR.fullmatch(str(path))
     if own is not None and _is_own_process(path):
         # A duplicate shares the position in the file with whoever passed the descriptor to us.

@@ -51,6 +51,26 @@ def test_unbroken_is_the_increase_of_a_query(values: list[int], law: Counter) ->
     assert risen == whole.increase
 
 
+GOOD, FAIL = int(Flag.GOOD), int(Flag.FAIL)
+
+
+@pytest.mark.parametrize(
+    ("values", "flags", "increase", "resets"),
+    [
+        ([200, 201, 0, 0, 201, 202], [GOOD] * 6, 203, 1),
+        ([200, 201, 0, 0, 201, 202], [GOOD, GOOD, FAIL, FAIL, GOOD, GOOD], 2, 0),
+        ([200, 201, 5000, 202, 203], [GOOD] * 5, 5003, 1),
+        ([200, 201, 5000, 202, 203], [GOOD, GOOD, FAIL, GOOD, GOOD], 3, 0),
+        ([20_000, 20_001, 21_000, 20_002], [GOOD] * 4, 2, 0),
+    ],
+)
+def test_what_the_law_cannot_tell_from_a_reset(values: list[float], flags: list[int], increase: float, resets: int) -> None:
+    """The figures of docs/data-model.md; readings that failed are left out."""
+    times = list(range(0, len(values) * 1_000_000, 1_000_000))
+    whole = rollup.of(times, values, flags, rollup.Rules("counter", 60_000_000, None, 0.1))
+    assert (whole.increase, whole.resets) == (increase, resets)
+
+
 def test_a_fall_counts_once_it_is_known_what_it_was() -> None:
     """A glitch counts nothing at any time; a reset counts with the reading after it."""
     unbroken = Unbroken(Counter())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib.util
 import inspect
@@ -59,6 +60,7 @@ from sensorlogd.drivers.serial.options import (
 from sensorlogd.drivers.simulated.faults import Drift, Episode, FaultOptions, Spike
 from sensorlogd.drivers.simulated.signals import SignalChoice
 from sensorlogd.drivers.sysfs.driver import FileOptions, SysfsOptions
+from sensorlogd.storage import meta
 from sensorlogd.storage.query.aggregates import AGGREGATES
 
 ROOT = Path(__file__).parents[1]
@@ -231,6 +233,43 @@ def test_every_counter_is_explained() -> None:
                 counters.update(re.findall(r"\"([a-z_]+)\"", counted))
     assert {"bad_lines", "late_answers", "repeated_answers", "unasked_bytes"} <= counters
     assert not {name for name in counters if f"`{name}`" not in pages}
+
+
+# Counters of the daemon that lose no reading: what was stored, what was asked for, what was put right.
+_NO_LOSSES = {"readings", "attempts", "reconnects", "suppressed", "unmapped", "week_rollover"}
+
+
+def _counted_in(folder: Path) -> set[str]:
+    """The counters that the code in ``folder`` adds to by name: ``count("name", n, ...)``."""
+    calls = [
+        node for file in folder.rglob("*.py") for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)
+    ]
+    counting = [
+        call for call in calls if getattr(call.func, "attr", getattr(call.func, "id", "")) == "count" and len(call.args) > 1
+    ]
+    names = [call.args[0] for call in counting]
+    return {name.value for name in names if isinstance(name, ast.Constant) and isinstance(name.value, str)}
+
+
+def test_every_loss_has_a_counter_in_the_promise() -> None:
+    """docs/promise.md lists what the daemon counts as lost, and nothing that no code counts; of the drivers' counters, bad_lines."""
+    listed = re.findall(r"^- `(\w+)`: ", (ROOT / "docs/promise.md").read_text(), re.MULTILINE)
+    counted = _counted_in(ROOT / "sensorlogd/daemon")
+    assert counted >= _NO_LOSSES, f"not counted any more: {_NO_LOSSES - counted}"
+    assert sorted(listed) == sorted({*(counted - _NO_LOSSES), meta.GIVEN_UP, "bad_lines"})
+    assert "bad_lines" in _counted_in(ROOT / "sensorlogd/drivers")
+
+
+def test_every_key_of_meta_is_explained() -> None:
+    """docs/data-model.md lists the keys that ``storage.meta`` names; no other module spells one."""
+    keys = {value for name, value in vars(meta).items() if name.isupper() and not name.startswith("_") and isinstance(value, str)}
+    table = (ROOT / "docs/data-model.md").read_text().split("| `meta.key` | meaning |")[1].split("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {key.partition("<")[0] for cell in cells for key in re.findall(r"`([^`]+)`", cell)} == keys
+    for file in (ROOT / "sensorlogd").rglob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text())):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in ("meta.get", "meta.get_int", "meta.put", "meta.keys"):
+                assert not isinstance(call.args[1], ast.Constant), f"{file}, line {call.lineno}: name the key in storage/meta.py"
 
 
 def test_the_table_of_profiles_is_what_is_shipped() -> None:

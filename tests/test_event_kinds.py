@@ -87,7 +87,7 @@ def test_names_on_disk_stay() -> None:
         "week_rollover", "silent_registers", "refused_registers", "renamed", "retired", "rollups_stale", "dropped", "conflict",
         "too_old", "poisoned", "unknown_channel", "spilled", "spill_taken_up", "spill_damaged", "spill_unreadable",
         "events_dropped", "imported", "database_created", "database_blocked", "database_unavailable", "disk_low", "recovered",
-        "database_removed", "database_replaced", "wal_removed", "foreign_wal", "corrupt", "wal_held", "wal_released",
+        "database_removed", "database_replaced", "wal_removed", "lock_removed", "foreign_wal", "corrupt", "wal_held", "wal_released",
         "upkeep_failed", "salvaged", "salvage_failed", "mended", "mend_undone", "unit_change_begun", "unit_changed",
         "unit_change_refused", "work_failed", "clock_step", "clock_judged", "aggregator_failed", "web_down", "web_recovered",
         "backup_made", "backup_failed", "alarm_raised", "alarm_returned", "alarm_acknowledged", "alarm_shelved",

@@ -39,6 +39,7 @@ class Definition:
 
     @property
     def of_events(self) -> bool:
+        """Whether it looks at events, and not at readings."""
         return self.when is None
 
 

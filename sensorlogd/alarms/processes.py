@@ -98,7 +98,7 @@ def _process(command: Sequence[str], environment: Mapping[str, str]) -> Iterator
             env=environment,
         )
     except OSError as error:
-        raise SendError(f"{command[0]} cannot be started: {error.strerror}") from None
+        raise SendError(f"{command[0]} cannot be started: {error.strerror}; write its full path, it must be executable") from None
     try:
         yield process
     finally:

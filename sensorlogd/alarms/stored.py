@@ -27,7 +27,7 @@ class StoredAlarms:
         self._conn = conn
         self.now_us = now_us
         ended_us = memory.ended_us(kept.newest(conn), now_us)
-        self.at = max(watch.ended_at(meta.get(conn, kept.WATCHED), ended_us), 1)
+        self.at = max(watch.ended_at(meta.get(conn, meta.ALARMS_WATCHED), ended_us), 1)
         self.judge = Judge()
         self.judge.alarms = {(row.name, row.subject): memory.alarm_of(row) for row in kept.rows(conn)}
 

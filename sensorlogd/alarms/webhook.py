@@ -62,7 +62,7 @@ class _Refusing(urllib.request.HTTPRedirectHandler):
     """Refuses redirects, because the message could reach somebody it is not meant for."""
 
     def redirect_request(self, *_: Any) -> None:
-        return None
+        """Offer no other request: urllib then raises HTTPError with the status of the redirect."""
 
 
 class _Clock:
@@ -74,12 +74,14 @@ class _Clock:
         self._sockets: list[socket.socket] = []
 
     def end(self) -> None:
+        """The time is up: close all connections, and each that is watched from now on. Called by the timer's thread."""
         self.is_over.set()
         for connection in self._sockets:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)  # beneath TLS, which would forget what it reads just now
 
     def watch(self, connected: socket.socket | None) -> None:
+        """Close this connection when the time is up, at once if it is. None: the connection was not made."""
         if connected is not None:
             self._sockets.append(connected)
         if self.is_over.is_set():

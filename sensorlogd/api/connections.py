@@ -128,6 +128,7 @@ class Connections:
         return lease or self._open_lease()
 
     def _open_lease(self) -> Lease:
+        """A new connection. Raises LogClosed if the log was closed meanwhile, LogUnavailable."""
         lease = Lease(self.path)
         with self._lock:
             if not self.closed:

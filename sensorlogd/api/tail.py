@@ -45,6 +45,7 @@ class Tail(Iterator[Reading]):
 
     @property
     def late(self) -> list[Late]:
+        """The readings that arrived too late to be given in their order, as far as they were noticed; see ``Following``."""
         return self._following.late
 
     def __iter__(self) -> Tail:

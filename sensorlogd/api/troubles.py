@@ -41,6 +41,7 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def _log_error(path: Path, error: sqlite3.Error) -> LogUnavailable:
+    """The error to raise for what SQLite says: LogDamaged, LogLocked, or another LogUnavailable."""
     failure = classify(error)
     if failure in (Failure.CORRUPT, Failure.NOTADB):
         return LogDamaged(reader.damaged(path, error))

@@ -17,8 +17,8 @@ from sensorlogd.cli.common import (
     database,
     db_option,
     fail,
+    load_config,
     now_us,
-    read_from_config,
     tz_option,
     unreadable,
     zone_of,
@@ -30,7 +30,6 @@ from sensorlogd.storage import alarms as stored
 from sensorlogd.storage.query.log import Log, LogUnavailable
 
 if TYPE_CHECKING:
-    from sensorlogd.config.models import Config
     from sensorlogd.daemon.control.request import Request
 
 T = TypeVar("T")
@@ -163,7 +162,7 @@ def mute(names: tuple[str, ...], for_: str | None, end: bool, note: str, config_
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--for") from None
     if for_ is not None and for_us <= 0:
-        raise click.BadParameter("must be more than 0s", param_hint="--for")
+        raise click.BadParameter(f"{for_} is not more than 0s; --end ends it", param_hint="--for")
     from sensorlogd.daemon.control.alarm_requests import AlarmMute
 
     done = _act_on_alarms(config_file, db, AlarmMute(names, for_us, note))
@@ -179,7 +178,7 @@ def mute(names: tuple[str, ...], for_: str | None, end: bool, note: str, config_
 @config_option
 def test(target: str, config_file: Path | None) -> None:
     """Send a message to TARGET (a name under notify:) now, and say whether it was taken."""
-    config = _load_config(config_file)
+    config = load_config(config_file)
     daemon = _find_daemon(config.database_path(), config.data_dir())
     if daemon is not None:
         from sensorlogd.daemon.control.alarm_requests import AlarmTest
@@ -239,7 +238,7 @@ def try_(name: str | None, since: str, form: str | None, config_file: Path | Non
     from sensorlogd.alarms.plan import plan
     from sensorlogd.alarms.rehearsal import rehearse
 
-    zone, config = zone_of(tz), _load_config(config_file)
+    zone, config = zone_of(tz), load_config(config_file)
     wanted = plan(config)
     if name is not None:
         if name not in config.alarms:
@@ -275,19 +274,6 @@ def _parse_since(text: str | None, zone: str) -> int | None:
         return None if text is None else times.parse_time(text, now_us(), zone)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--since") from None
-
-
-def _load_config(config_file: Path | None) -> Config:
-    """The configuration. Exits, with its mistakes printed, if it is not valid."""
-    from sensorlogd.config.loader import ConfigErrors, load
-    from sensorlogd.drivers.registry import options_for
-
-    try:
-        return read_from_config(config_file, lambda path: load(path, options_for))
-    except ConfigErrors as errors:
-        for mistake in errors.errors:
-            click.echo(mistake, err=True)
-        sys.exit(exits.BAD_CONFIG)
 
 
 def _find_daemon(path: Path, folder: Path) -> Path | None:

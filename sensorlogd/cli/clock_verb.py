@@ -14,6 +14,7 @@ from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.common import config_option, database, db_option, fail, now_us, usual_zone
 from sensorlogd.cli.database_changes import data_dir
 from sensorlogd.notation import times
+from sensorlogd.storage import meta
 from sensorlogd.storage.query.log import Log, LogUnavailable
 
 ASK_S = 10.0
@@ -58,9 +59,9 @@ def _of_the_daemon(folder: Path, believe: bool) -> dict[str, Any] | None:
     except (ConnectionError, FileNotFoundError):
         return None
     except OSError as error:
-        fail(f"the daemon does not answer: {plain_errors.os_error(error, folder)}")
+        fail(f"the daemon does not answer: {plain_errors.os_error(error, folder)}; see 'sensorlogd status'")
     except ValueError as error:
-        fail(f"the daemon does not answer: {error}")
+        fail(f"the daemon does not answer: {error}; see 'sensorlogd status'")
     if not answer.pop("ok", False):
         fail(f"the daemon refuses it: {answer.get('error')}")
     return {"running": True, **answer}
@@ -70,12 +71,12 @@ def _of_the_database(path: Path) -> dict[str, Any]:
     """What the daemon wrote last, in the shape of its answer. ``safe_us``: the time that the next start goes by."""
     try:
         with Log.open(path) as log:
-            believed = log.meta().get("believed_us")
+            believed = log.meta().get(meta.BELIEVED_US)
             stored_clock = log.daemon().get("clock")
     except LogUnavailable as error:
         fail(str(error))
     except sqlite3.Error as error:
-        fail(f"the database cannot be read: {error}")
+        fail(f"{path}: the database cannot be read: {error}; see 'sensorlogd status'")
     return {"running": False, "clock": stored_clock, "wall_us": now_us(), "safe_us": None if believed is None else int(believed)}
 
 

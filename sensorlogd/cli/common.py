@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -19,6 +19,9 @@ from sensorlogd.cli import exits
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.query.log import Log, LogUnavailable, Series, UnknownSeries
+
+if TYPE_CHECKING:
+    from sensorlogd.config.models import Config
 
 T = TypeVar("T")
 UTC_ASKED = "sensorlogd.utc"
@@ -67,7 +70,7 @@ def database(config_file: Path | None, db: str | None) -> Path:
     """The database that -c, --db or the usual places name. Exits with a clear line if there is none."""
     if db is not None:
         if not db.removeprefix("sqlite:///"):
-            fail("--db names no file", exits.USAGE)
+            fail(f"--db {db!r} names no file; write its path, e.g. --db /var/lib/sensorlogd/sensorlogd.db", exits.USAGE)
         path = Path(db.removeprefix("sqlite:///"))
         if os.path.isdir(path):
             fail(f"{path} is a folder; name the database file in it, e.g. {path / 'sensorlogd.db'}")
@@ -99,6 +102,19 @@ def read_from_config(config_file: Path | None, read: Callable[[Path], T]) -> T:
         fail(f"{path}: {str(error).rstrip('.').lower()}; write the folder in full instead of ~", exits.BAD_CONFIG)
 
 
+def load_config(config_file: Path | None) -> Config:
+    """The whole configuration. Exits 78, with its mistakes printed, if it is not valid."""
+    from sensorlogd.config.loader import ConfigErrors, load
+    from sensorlogd.drivers.registry import options_for
+
+    try:
+        return read_from_config(config_file, lambda path: load(path, options_for))
+    except ConfigErrors as errors:
+        for mistake in errors.errors:
+            click.echo(mistake, err=True)
+        sys.exit(exits.BAD_CONFIG)
+
+
 def readable_file(path: Path) -> None:
     """Raises OSError, with the name in it, for what is a folder or may not be read. Opens nothing: it may be a pipe."""
     if path.is_dir():
@@ -114,7 +130,7 @@ def zone_of(tz: str | None) -> str:
     ctx = click.get_current_context(silent=True)
     if ctx is not None and ctx.meta.get(UTC_ASKED):
         if tz not in (None, "UTC"):
-            fail("--utc and --tz exclude each other", exits.USAGE)
+            fail(f"--utc and --tz {tz} exclude each other; leave one out", exits.USAGE)
         return "UTC"
     try:
         return times.zone(tz) if tz is not None else usual_zone()

@@ -15,7 +15,7 @@ import click
 
 from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.blocked_writer import NotForEver
-from sensorlogd.cli.common import database, fail, fail_if_damaged, read_from_config
+from sensorlogd.cli.common import database, fail, fail_if_damaged, load_config, read_from_config
 from sensorlogd.cli.progress import Progress
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.file.connecting import connect_to_read
@@ -25,6 +25,7 @@ from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.log import Log, LogUnavailable
 
 if TYPE_CHECKING:
+    from sensorlogd.config.models import Config
     from sensorlogd.daemon.control.answers import Freed
     from sensorlogd.daemon.control.offline import Offline
     from sensorlogd.daemon.control.request import Request
@@ -112,7 +113,10 @@ def data_dir(config_file: Path | None, db: str | None) -> Path:
 
 @contextmanager
 def acting(config_file: Path | None, db: str | None, *, create: bool = False) -> Iterator[Actor]:
-    """Yields an Actor. ``create``: make the database if there is none. Any error is one line and exit 1."""
+    """Yields an Actor. ``create``: make the database if there is none; without a daemon it learns the configured sensors first, so
+    that the series which are stored into have the rules of their channels. Any error is one line and exit 1; a configuration
+    that is not valid exits 78.
+    """
     path, folder = database(config_file, db), data_dir(config_file, db)
     if not create and not path.exists():
         fail(reader.no_database(path))
@@ -122,7 +126,8 @@ def acting(config_file: Path | None, db: str | None, *, create: bool = False) ->
             click.echo("through the daemon", err=True)
             yield through(daemon)
         else:
-            with _acting_offline(folder, path, make_folder=db is None) as actor:
+            config = load_config(config_file) if create and db is None else None
+            with _acting_offline(folder, path, config, make_folder=db is None) as actor:
                 yield actor
 
 
@@ -203,11 +208,14 @@ def _act_through_daemon(folder: Path) -> Act:
 
 
 @contextmanager
-def _acting_offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[Actor]:
-    """Yields an Actor that holds the lock of the database and does the work itself. ``make_folder``: make the data directory if
-    it is not there. Raises Refused, LogUnavailable, sqlite3.Error."""
+def _acting_offline(folder: Path, path: Path, config: Config | None, *, make_folder: bool) -> Iterator[Actor]:
+    """Yields an Actor that holds the lock of the database and does the work itself. ``config``: whose sensors the database is to
+    know; None: those it knows. ``make_folder``: make the data directory if it is not there. Raises Refused, LogUnavailable,
+    sqlite3.Error."""
     from sensorlogd.daemon.control.offline import Offline, OfflineError
     from sensorlogd.daemon.main.process.lock import LockHeld
+    from sensorlogd.storage.file.errors import DatabaseError
+    from sensorlogd.daemon.sensing.build import sensor_specs
     from sensorlogd.storage.file.errors import DatabaseError
 
     try:
@@ -216,7 +224,7 @@ def _acting_offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[
         elif not folder.is_dir():
             raise Refused(f"{folder}: no such folder")
         make_ready(path)
-        offline = Offline(path)
+        offline = Offline(path) if config is None else Offline(path, config.daemon.timezone, sensor_specs(config))
         with NotForEver(path, offline), offline:
 
             def act(request: Request[Any]) -> Any:

@@ -17,6 +17,7 @@ import click
 from sensorlogd import extras, files, quality
 from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
+from sensorlogd.cli.empty_range import where_readings_are
 from sensorlogd.cli.progress import Progress
 from sensorlogd.exchange.written import place, text
 from sensorlogd.exchange.written.cells import Rows, Stamps
@@ -78,12 +79,14 @@ def export(
     try:
         span = _range_us(log, wanted, since, until, now, zone)
         if span is None:
-            fail("no data in this range", exits.NO_DATA)
+            fail(f"no data in this range{where_readings_are(log, wanted, None, zone)}", exits.NO_DATA)
         if agg is not None and every is None:
-            raise ValueError("--agg needs --every, the length of a bucket")
+            raise ValueError(f"--agg {agg} needs --every, the length of a bucket, e.g. --every 1h")
         names = tuple(dict.fromkeys(name.strip() for name in (agg or ("mean" if wide else "mean,min,max")).split(",")))
         if wide and len(names) != 1:
-            raise ValueError("--wide takes one aggregate: one column a series")
+            raise ValueError(
+                f"--wide takes one aggregate, because a series has one column; {len(names)} are given: {', '.join(names)}"
+            )
         ask = None if every is None else Ask(*span, Step.parse(every), None, names, zone)
     except ValueError as error:
         fail(str(error), exits.USAGE)
@@ -104,7 +107,7 @@ def export(
         with _open_target(target, form) as file:
             written = write(_with_progress(rows, span, target), columns, stamps, file)
             if not written:
-                fail("no data in this range", exits.NO_DATA)
+                fail(f"no data in this range{where_readings_are(log, wanted, span, zone)}", exits.NO_DATA)
     except OSError as error:
         if target is None:
             raise  # an error of standard output, which the outermost handler reports

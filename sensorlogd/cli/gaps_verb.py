@@ -9,6 +9,7 @@ import click
 
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
+from sensorlogd.cli.empty_range import where_readings_are
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration
 from sensorlogd.storage.query import question
@@ -53,7 +54,7 @@ def gaps(
     wanted = series_of(log, series) or log.series(retired=True)  # of a log without a configuration (an import) all is meant
     spans = [(series, *_known(log, series, start, end)) for series in wanted]
     if all(begin >= ended for _, begin, ended in spans):
-        fail("nothing is stored of this in the range", exits.NO_DATA)
+        fail(f"no data in this range{where_readings_are(log, wanted, (start, end), zone)}", exits.NO_DATA)
     rows = (
         {"sensor": series.sensor, "channel": series.channel, "time": times.format_time(began, zone)}
         | {"until": times.format_time(began + lasted, zone) if is_over else None}

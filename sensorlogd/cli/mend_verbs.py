@@ -15,6 +15,7 @@ from sensorlogd import curves, quality
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.common import config_option, database, db_option, fail, now_us, series_of, troubles_fail, tz_option, zone_of
 from sensorlogd.cli.database_changes import Actor, Refused, acting, confirm, readable
+from sensorlogd.cli.empty_range import where_readings_are
 from sensorlogd.cli.work_waiting import wait_for
 from sensorlogd.daemon.control import requests
 from sensorlogd.notation import numbers, times
@@ -100,16 +101,18 @@ def recalibrate(
         raise click.UsageError("which SERIES?")
     curve = _curve(polynomial, table)
     if (scale, offset) == (1.0, 0.0) and curve is None:
-        raise click.UsageError("--scale 1 --offset 0 changes nothing")
+        raise click.UsageError("--scale 1 --offset 0 changes nothing; give --scale, --offset, --polynomial or --table")
     if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
-        raise click.UsageError("--scale and --offset are finite numbers, the scale not 0 (all values would be the same)")
+        raise click.UsageError(
+            f"--scale {scale:g} --offset {offset:g}: they are finite numbers, the scale not 0 (all values would be the same)"
+        )
     _mend(series, mend.Change(None, scale, offset, curve), options)
 
 
 def _curve(polynomial: str | None, table: str | None) -> curves.Curve | None:
     """The calibration that --polynomial or --table gives; None if neither is given."""
     if polynomial is not None and table is not None:
-        raise click.UsageError("--polynomial and --table exclude each other")
+        raise click.UsageError("--polynomial and --table exclude each other; leave one out")
     try:
         if polynomial is not None:
             return curves.polynomial([_number(term) for term in polynomial.split(",")])
@@ -168,11 +171,12 @@ def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
             previews = [_preview(log, series, change, since, until) for series in wanted]
         except mend.MendError as error:
             fail(str(error), exits.USAGE)
-    some = [preview for preview in previews if preview.readings]
+        some = [preview for preview in previews if preview.readings]
+        if not some:
+            where = where_readings_are(log, wanted, (since, until), zone, proposes=False)
+            fail(f"no readings in this range{where}", exits.NO_DATA)
     for preview in some:
         _print_preview(preview, change, zone)
-    if not some:
-        fail("no readings in this range", exits.NO_DATA)
     total = sum(preview.readings for preview in some)
     if options["dry_run"]:
         click.echo(f"{total:,} {plural(total, 'reading')} of {len(some)} series; nothing was changed (--dry-run)")
@@ -277,7 +281,7 @@ def _handles_other_request(options: dict[str, Any]) -> bool:
     """Carry out --list, --undo or --resume. Returns whether one of them was given."""
     requests_given = [name for name in ("listing", "undo", "resume") if options[name] not in (None, False)]
     if len(requests_given) > 1:
-        raise click.UsageError("--list, --undo and --resume exclude each other")
+        raise click.UsageError("--list, --undo and --resume exclude each other; say one of them")
     if not requests_given:
         return False
     if options["listing"]:

@@ -12,6 +12,7 @@ import click
 from sensorlogd import extras, files
 from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
+from sensorlogd.cli.empty_range import where_readings_are
 from sensorlogd.notation import times
 from sensorlogd.storage.query.log import Log
 
@@ -60,11 +61,12 @@ def plot(
         if start >= end:
             raise ValueError(f"--since {since} is not before --until {until}")
         points = wide if target is not None else 2 * wide
-        drawn = [curve for curve in curves(log, series_of(log, series), start, end, points, agg, zone) if curve.points]
+        wanted = series_of(log, series)
+        drawn = [curve for curve in curves(log, wanted, start, end, points, agg, zone) if curve.points]
     except ValueError as error:
         fail(str(error), exits.USAGE)
     if not drawn:
-        fail("no data in this range", exits.NO_DATA)
+        fail(f"no data in this range{where_readings_are(log, wanted, (start, end), zone)}", exits.NO_DATA)
     try:
         if target is not None:
             from sensorlogd.plotting import picture

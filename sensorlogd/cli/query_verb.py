@@ -13,9 +13,9 @@ import click
 
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
+from sensorlogd.cli.empty_range import where_readings_are
 from sensorlogd.cli.output import COMPUTED, PLACES
 from sensorlogd.notation import numbers, times
-from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage.query import question
 from sensorlogd.storage.query.aggregates import AGGREGATES, Aggregate, aggregate
 from sensorlogd.storage.query.engine import Ask
@@ -23,7 +23,6 @@ from sensorlogd.storage.query.log import Log, Reading, Series, conversions, conv
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_names, bucket_row, reading_row
 from sensorlogd.storage.query.units import Conversion
 
-SHOWN_US = HOUR_US  # the range that is proposed if the one that was asked for is empty
 NAMED = "\n".join(wrap(f"Aggregates: {' '.join(AGGREGATES)} median pNN.", 110))
 
 
@@ -94,18 +93,7 @@ def query(
     except ValueError as error:
         fail(str(error), exits.USAGE)
     if not written:
-        fail(f"no data in this range{_where_it_is(log, wanted, start, end, zone)}", exits.NO_DATA)
-
-
-def _where_it_is(log: Log, wanted: Sequence[Series], start: int, end: int, zone: str) -> str:
-    """A hint where the readings are, if the range that was asked for is empty."""
-    first, last = log.span(wanted)
-    if first is None or last is None:
-        return "; nothing is stored of this at all"
-    if first < end and last >= start:
-        return ""  # around it, and nothing within
-    begin = times.format_time(max(first, last - SHOWN_US), zone)
-    return f"; stored are {times.format_time(first, zone)} to {times.format_time(last, zone)}: try --since {begin}"
+        fail(f"no data in this range{where_readings_are(log, wanted, (start, end), zone)}", exits.NO_DATA)
 
 
 def _readings(log: Log, wanted: list[Series], start: int, end: int, unit: str | None, zone: str) -> Iterator[Mapping[str, Any]]:

@@ -48,7 +48,12 @@ def latest(log: Log, series: tuple[str, ...], tz: str | None, form: str | None) 
     else:
         output.write(rows, (*READING_COLUMNS, "age", "state"), form)
     if not any(found):
-        fail("nothing is logged yet" if wanted else "no sensor is configured", exits.NO_DATA)
+        fail(
+            "nothing is logged yet; 'sensorlogd status' says what the sensors do"
+            if wanted
+            else "no sensor is configured; add one: sensorlogd add",
+            exits.NO_DATA,
+        )
     if any(row["state"] != "ok" for row in rows):
         sys.exit(exits.STALE)
 
@@ -144,4 +149,6 @@ def events(log: Log, since: str | None, sensor: str | None, limit: int, tz: str 
         fail(str(error), exits.USAGE)
     rows = [event_row(event, zone) for event in log.events(start, limit, sensor)]
     if not output.write(rows, EVENT_COLUMNS, form):
-        fail("no events", exits.NO_DATA)
+        of_whom = "" if sensor is None else f" of {sensor}"
+        since_when = "" if start is None else f" since {times.format_time(start, zone)}"
+        fail(f"no events{of_whom}{since_when}", exits.NO_DATA)

@@ -58,6 +58,7 @@ Examples:
   sensorlogd rename sensor greenhouse
 \b
 The sensor gets 'was: OLD' in its file, by which its history goes on as one series. Names elsewhere (dashboards, scripts) are yours.
+Alarms whose patterns fit only one of the names are told.
 Exit status: 0 renamed; 1 it cannot be done by this verb, and what to do is said; 2 usage: an unknown sensor, a name that is taken;
 78 bad configuration, or the daemon refuses it.
 """
@@ -67,6 +68,7 @@ Exit status: 0 renamed; 1 it cannot be done by this verb, and what to do is said
 @config_option
 def rename(old: str, new: str, config_file: Path | None) -> None:
     """Give the sensor OLD the name NEW. What it has logged so far goes with it."""
+    from sensorlogd.cli import renamed_alarms
     from sensorlogd.config.text import edits
 
     path, config = _find_sensor(config_file, old)
@@ -92,6 +94,8 @@ def rename(old: str, new: str, config_file: Path | None) -> None:
     )
     _change(path, change_it, f"{old} is now {new}", "; its history follows then", way_out)
     click.echo(f"'was: {old}' in {to if own else file} keeps its history with it; let it stay there")
+    for change in renamed_alarms.changes(config, old, new):
+        click.echo(change)
 
 
 def _find_sensor(config_file: Path | None, sensor: str) -> tuple[Path, Any]:

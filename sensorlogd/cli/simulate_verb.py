@@ -64,7 +64,7 @@ def simulate(
     try:
         interval_us = instrument.interval_us if interval is None else parse_duration(interval)
         if interval_us < 1_000:
-            raise ValueError(f"--interval {interval} is below 1ms")
+            raise ValueError(f"--interval {interval} is below 1ms; write that or more")
         for_s = None if duration is None else parse_duration(duration) / 1e6
         values = dict(_parse_fixed(text, instrument.channels) for text in fixed)
         chosen = [parse(text) for text in faults]
@@ -73,7 +73,7 @@ def simulate(
     except ValueError as error:
         fail(str(error), exits.USAGE)
     if link is not None and link.exists() and not link.is_symlink():
-        fail(f"--link {link}: there is a file of that name", exits.USAGE)
+        fail(f"--link {link}: there is a file of that name, and it stays; name another path", exits.USAGE)
     try:
         out = None if truth is None else sys.stdout if str(truth) == "-" else truth.open("w")
     except OSError as error:

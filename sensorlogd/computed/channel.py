@@ -61,6 +61,7 @@ class Channel:
 
     @property
     def is_integral(self) -> bool:
+        """Whether its readings go on from a sum that must outlive a restart."""
         return self.formula.running is not None and self.formula.running.kind is Kind.INTEGRAL
 
 

@@ -182,13 +182,16 @@ class _Reading:
         """The value of a constant argument, a unit of time, in seconds."""
         reading = _Reading("0", ())
         reading.text = self.text
+        written = ast.get_source_segment(self.text, node)
         try:
             reading._check(node)
         except FormulaError:
-            raise self._refused(node, "a unit of time is second, minute, hour, day or a number of seconds") from None
+            raise self._refused(
+                node, f"{written} is no unit of time; write second, minute, hour, day or a number of seconds"
+            ) from None
         found = Formula("", (), _evaluate=_compiled(node, ())).value(())
         if found is None or found <= 0:
-            raise self._refused(node, "a unit of time is more than 0 seconds")
+            raise self._refused(node, f"{written} is no unit of time; write one of more than 0 seconds")
         return found
 
     # ---- every node ------------------------------------------------------------------------------------------------
@@ -292,6 +295,7 @@ class _Floats(ast.NodeTransformer):
     """Turns numbers into floats, and ``a ** b`` into a call that knows floats only (Python's own gives complex numbers, too)."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        """An integer beyond the range of a float becomes inf, whose result is no reading, and not an error at each reading."""
         try:
             number = float(node.value)  # type: ignore[arg-type]  # checked: an int or a float
         except OverflowError:
@@ -299,6 +303,7 @@ class _Floats(ast.NodeTransformer):
         return ast.copy_location(ast.Constant(number), node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """Replace ``a ** b`` by ``_power(a, b)``."""
         self.generic_visit(node)
         if not isinstance(node.op, ast.Pow):
             return node

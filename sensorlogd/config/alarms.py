@@ -79,7 +79,8 @@ class AlarmOptions(Section):
     def _check_keys(self) -> AlarmOptions:
         """Validates that an alarm is of series or of events, and has only keys that go with that."""
         if (self.series is None) == (self.events is None):
-            raise ValueError("write series: and when:, or events:, one of them")
+            found = "neither series: nor events: is" if self.series is None else "both series: and events: are"
+            raise ValueError(f"{found} given; write series: and when:, or events:")
         if self.events is not None:
             for key in ("when", "clear", "for_"):
                 if key in self.model_fields_set:
@@ -112,7 +113,7 @@ class AlarmOptions(Section):
             except ValueError as error:
                 raise ValueError(f"clear: {error}") from None
             if not self._clear.op:
-                raise ValueError("clear: must be a comparison, e.g. '< 28'")
+                raise ValueError(f"clear: {self.clear!r} is no comparison; write one, e.g. '< 28'")
             if conditions.never_ends(when, self._clear):
                 raise ValueError(
                     f"clear: {self._clear.text()!r} does not end {when.text()!r}; write one of the other side,"
@@ -167,12 +168,14 @@ class TargetOptions(Section):
         }
         said = [name for name, way in ways.items() if way]
         if len(said) != 1:
-            raise ValueError("write one of apprise:, webhook: and command:")
+            found = " and ".join(f"{name}:" for name in said) or "none"
+            raise ValueError(f"{found} {'is' if not said else 'are'} given; write one of apprise:, webhook: and command:")
         for name in ("apprise", "webhook", "token"):
             if getattr(self, name) and getattr(self, f"{name}_file"):
                 raise ValueError(f"{name}: and {name}_file: say the same; write one of them")
         if said != ["webhook"] and (self.token or self.token_file or self.headers):
-            raise ValueError("token:, token_file: and headers: go with webhook:")
+            given = next(key for key in ("token", "token_file", "headers") if getattr(self, key))
+            raise ValueError(f"{given}: goes with webhook:, and this target has {said[0]}:; leave {given}: out")
         if self.webhook is not None:
             _check_web_address(self.webhook.get_secret_value())
         return self

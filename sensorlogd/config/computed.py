@@ -145,6 +145,7 @@ def channels(sensors: Mapping[str, SensorOptions]) -> list[Channel]:
 
 
 def _channel(key: Key, options: ComputedOptions, formula: Formula, sensors: Mapping[str, SensorOptions]) -> Channel:
+    """A channel with its inputs in the order of ``formula.names``. One whose sensor is not configured has UNKNOWN_HEARTBEAT_US."""
     inputs = []
     for name in formula.names:
         source = _key(options.inputs[name])

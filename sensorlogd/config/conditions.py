@@ -129,6 +129,7 @@ def parse(text: str, like: Condition | None = None) -> Condition:
 
 
 def _parse_lasting(kind: str, rest: str, text: str) -> Condition:
+    """``missing`` and ``stuck``, with a time behind them or none. Raises ValueError."""
     rest = rest.removeprefix("for ").strip("() ")
     try:
         over = parse_duration(rest) if rest else 0
@@ -144,6 +145,8 @@ def _parse_flag(word: str, text: str) -> Condition:
 
 
 def _parse_comparison(found: re.Match[str], text: str, like: Condition | None) -> Condition:
+    """A term, an operator and a number; without a term, that of ``like`` if there is one. Rates become units per second. Raises
+    ValueError."""
     term, over = found["term"], found["over"]
     kind = term or VALUE
     if kind not in (VALUE, RATE, *WINDOWS):

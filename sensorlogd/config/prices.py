@@ -54,10 +54,12 @@ class RateOptions(Section):
         if (self.price is None) == (self.by is None):
             raise ValueError(f"say either price: or by:; {'neither' if self.price is None else 'both'} is given")
         if self.hours and self.price is None:
-            raise ValueError("hours: goes with price:, which holds in all others")
+            raise ValueError("hours: goes with price:, which holds in all others, and by: is given; leave hours: out")
         return self
 
     def rate(self) -> Rate:
+        """The rate as answers compute with it: ``hours`` as (first hour, hour after the last, price), 0 to 24, in the order of the
+        configuration; 22-6 stays (22, 6, price), over midnight."""
         ranges = [(found[1], found[2], price) for text, price in self.hours.items() if (found := _HOURS.fullmatch(text))]
         return Rate(self.since.isoformat(), self.price, tuple((int(a), int(b), price) for a, b, price in ranges), self.by)
 
@@ -81,8 +83,9 @@ class PriceOptions(Section):
         if not value:
             raise ValueError("there is no price; write e.g. - {from: 2026-01-01, price: 0.34}")
         days = [rate.since for rate in value]
-        if len(set(days)) != len(days):
-            raise ValueError("two prices begin on the same day")
+        twice = next((day for index, day in enumerate(days) if day in days[:index]), None)
+        if twice is not None:
+            raise ValueError(f"two prices begin on {twice}; leave one of them out, or change its from:")
         return value
 
 

@@ -138,6 +138,8 @@ class CommandDriver(Driver):
         self._ended: DriverError | None = None
 
     def open(self) -> None:
+        """Without ``interval:`` start the program; with it only see whether it can be found, and make the first run due at once.
+        Raises DriverError for a program or folder that is not there or may not be run."""
         self._due = time.monotonic()
         program = self.options.command[0]
         if not self.options.interval:
@@ -162,6 +164,10 @@ class CommandDriver(Driver):
         return self._run
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        """The readings of one piece of output. With ``interval:`` wait until the next run is due, and start it; runs that were missed
+        meanwhile are left out. A run that lasts longer than it may is ended and counted as ``timeouts``, one that ends with an
+        error as ``failed_runs``. Raises DriverError when a program without ``interval:`` has ended or has closed its output, at the
+        call after the one that gave its last readings."""
         if self._ended is not None:
             raise self._ended
         run, interval = self._run, self.options.interval
@@ -221,6 +227,7 @@ class CommandDriver(Driver):
         return batch
 
     def close(self) -> None:
+        """End the program that runs, if one does, with all that it has started."""
         run, self._run = self._run, None
         if run is not None:
             run.end()

@@ -10,16 +10,14 @@ from sensorlogd.drivers.contract import Count
 
 
 class Decoder(Protocol):
-    """Makes samples of bytes. ``feed`` takes the bytes that arrived at ``now_us`` and returns the samples they complete. However
-    the bytes are cut, the samples are the same.
+    """Makes samples of bytes. However the bytes are cut, the samples are the same."""
 
-    ``idle``: nothing came for longer than a unit could pause (``drivers.serial.gaps``), or the next bytes answer a new question.
-    What is unfinished is counted as ``cut_short`` and forgotten; what silence completes is given.
-    """
+    def feed(self, data: bytes, now_us: int) -> Batch | None:
+        """The samples that ``data``, which arrived at ``now_us`` (µs UTC), completes; None if it completes none."""
 
-    def feed(self, data: bytes, now_us: int) -> Batch | None: ...
-
-    def idle(self, now_us: int = 0) -> Batch | None: ...
+    def idle(self, now_us: int = 0) -> Batch | None:
+        """Nothing came for longer than a unit could pause (``drivers.serial.gaps``), or the next bytes answer a new question: what is
+        unfinished is counted as ``cut_short`` and forgotten, what silence completes is returned."""
 
 
 def decoder_of(options: SensorOptions, count: Count) -> Decoder | None:

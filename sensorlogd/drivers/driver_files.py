@@ -94,7 +94,7 @@ def _execute(file: Path, text: bytes, digest: str) -> ModuleType:
     """Run the source directly. The import system would use its cached byte code when a file changes within one second."""
     spec = importlib.util.spec_from_file_location(f"sensorlogd_driver_{file.stem}_{digest[:16]}", file)
     if spec is None:
-        raise DriverUnavailable(f"driver file {file} is not a Python file")
+        raise DriverUnavailable(f"driver file {file} is not a Python file; its name must end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # pydantic resolves annotations through the module
     try:

@@ -119,8 +119,12 @@ def _class_with_options(name: str, folder: Path, options: type[SensorOptions]) -
 def _check_class(name: str, found: object) -> type[Driver]:
     """``found``, if it is the class of a driver. Raises DriverUnavailable."""
     if not (isinstance(found, type) and issubclass(found, Driver)):
-        raise DriverUnavailable(f"driver {name!r} is not a subclass of sensorlogd.drivers.contract.Driver")
+        raise DriverUnavailable(
+            f"driver {name!r} is not a subclass of sensorlogd.drivers.contract.Driver; write class NAME(Driver)"
+        )
     options = getattr(found, "Options", None)
     if not (isinstance(options, type) and issubclass(options, SensorOptions)):
-        raise DriverUnavailable(f"driver {name!r} has no Options model that extends SensorOptions")
+        raise DriverUnavailable(
+            f"driver {name!r} has no Options model that extends SensorOptions; write Options = YourOptions in its class"
+        )
     return found

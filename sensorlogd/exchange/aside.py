@@ -43,9 +43,11 @@ class Bad:
         self._kept.close()
 
     def head(self, text: str) -> None:
+        """Keep the header of the file, so that the bad lines are a file that can be mended and imported."""
         self._kept.write(text)
 
     def take(self, error: FileError, text: str) -> None:
+        """Keep the ``text`` of a bad record, one or more lines of the file, and the first few errors for people."""
         self.lines += max(text.count("\n"), 1)
         if len(self.examples) < TOLD:
             self.examples.append(str(error))

@@ -87,6 +87,7 @@ class Options:
 
     @property
     def is_foreign(self) -> bool:
+        """Whether the options say how columns are to be read, as no file that sensorlogd has written needs it."""
         return bool(self.times or self.columns or self.sensor or self.sensor_column)
 
 
@@ -132,7 +133,7 @@ def number(text: str, decimal: str = ".") -> float:
     if decimal != ".":
         grouped = point(plain)
         if "." in plain and "," in grouped:
-            raise ValueError(f"{text!r} is no number with {decimal!r} before the fraction")
+            raise ValueError(f"{text!r} is no number with {decimal!r} before the fraction; is --decimal right?")
         plain = grouped
     elif _POINTED.fullmatch(plain):
         plain = plain.replace(",", "")
@@ -156,6 +157,7 @@ def _what_is_wrong(text: str, decimal: str) -> str:
 
 
 def null_hint(text: str) -> str:
+    """What to do about a cell that is no number."""
     return f"if it means that there is no value, say --null {shlex.quote(text) if text else repr(text)}"
 
 
@@ -198,5 +200,6 @@ def once(targets: Sequence[str], lines: Lines) -> None:
 
 
 def some(names: Sequence[str]) -> str:
+    """The first six names, quoted and cut at 40 characters, and how many more there are."""
     shown = ", ".join(repr(name[:40]) for name in names[:6])
     return shown + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -29,7 +29,8 @@ class FileError(Exception):
 class Aside(Protocol):
     """Takes the lines that cannot be read."""
 
-    def take(self, error: FileError, text: str) -> None: ...
+    def take(self, error: FileError, text: str) -> None:
+        """Take the ``text`` of one record, which ``error`` says what is wrong with."""
 
 
 class Lines:
@@ -71,6 +72,7 @@ class Lines:
 
     @property
     def done(self) -> int:
+        """Bytes read of the file so far; of a compressed one, compressed bytes."""
         return self._counted.read_so_far
 
     def __iter__(self) -> Iterator[str]:
@@ -159,6 +161,7 @@ class _Counted(io.BufferedIOBase):
         self.read_so_far = 0
 
     def peek(self, n: int) -> bytes:
+        """The first ``n`` bytes, which the next ``read`` gives once more. To be called once, before anything is read."""
         self._ahead = self._file.read(n)
         return self._ahead
 
@@ -166,6 +169,7 @@ class _Counted(io.BufferedIOBase):
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
+        """As BufferedIOBase; after ``peek`` it may give fewer bytes than asked for, although there are more."""
         if self._ahead:
             data, self._ahead = self._ahead, b""
             if size is None or size < 0:

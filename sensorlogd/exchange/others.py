@@ -262,7 +262,9 @@ def _map_rows(
         else:
             yield mapped
     if not chosen:
-        raise FileError(lines.name, 0, "no column holds numbers")
+        raise FileError(
+            lines.name, 0, f"no column holds numbers; its columns are {some(names)}: is --delimiter right, or --decimal?"
+        )
 
 
 def _still_words(row: Sequence[str], words: dict[int, str], names: Sequence[str], options: Options) -> None:

@@ -31,7 +31,9 @@ def long(
     index_of = {name: index for index, name in enumerate(names)}
     if len(index_of) != len(names):
         raise FileError(
-            lines.name, lines.number, f"a column is named twice: {some(sorted({n for n in names if names.count(n) > 1}))}"
+            lines.name,
+            lines.number,
+            f"a column is named twice: {some(sorted({n for n in names if names.count(n) > 1}))}; rename or remove one",
         )
     time_at, sensor_at, channel_at, value_at = (index_of[name] for name in COLUMNS)
     time_at = index_of.get(EXACT, time_at)
@@ -66,7 +68,9 @@ def _parse_value(text: str, code: int, decimal: str) -> float | None:
     if text == "" and quality.flag_of(code) == quality.MISSING:
         return None
     if text == "":
-        raise ValueError("the value is empty, and quality is not 'missing'")
+        raise ValueError(
+            f"the value is empty, and quality is {quality.describe(code)!r}; write a value, or the quality 'missing'"
+        )
     return number(text, decimal)
 
 
@@ -129,7 +133,12 @@ def _read_object(text: str, read: Callable[[str], int], nulls: Nulls) -> FileRea
     RecursionError, OverflowError."""
     row = json.loads(text, parse_constant=_Constant)
     if not isinstance(row, dict) or not set(COLUMNS) <= set(row):
-        raise ValueError(f"an object with {', '.join(COLUMNS)} (unit, quality) is expected")
+        found = (
+            f"one without {', '.join(key for key in COLUMNS if key not in row)}"
+            if isinstance(row, dict)
+            else f"{text.strip()[:40]!r}"
+        )
+        raise ValueError(f"found {found}; each line must be an object with {', '.join(COLUMNS)}; unit and quality may be added")
     for key in ("time", "sensor", "channel", "unit"):
         if not isinstance(row.get(key, ""), str | int) and (key != "unit" or row[key] is not None):
             raise ValueError(f"{key} {row[key]!r} is no text")
@@ -140,7 +149,7 @@ def _read_object(text: str, read: Callable[[str], int], nulls: Nulls) -> FileRea
         raise ValueError(f"value {value!r} is no finite number; {null_hint(str(value))}")
     code = quality.parse(str(row.get("quality", "not_evaluated")))
     if value is None and quality.flag_of(code) != quality.MISSING:
-        raise ValueError("value is null, and quality is not 'missing'")
+        raise ValueError(f"value is null, and quality is {quality.describe(code)!r}; write a value, or the quality 'missing'")
     unit = row.get("unit")
     target = target_of(str(row["sensor"]), str(row["channel"]), None if unit is None else str(unit))
     return FileReading(target, read(str(row["time"])), None if value is None else float(value), code)

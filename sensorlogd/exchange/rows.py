@@ -104,7 +104,7 @@ def _first_line(lines: Lines) -> str:
     for line in lines:
         if line.strip():
             return line
-    raise FileError(lines.name, 0, "it is empty")
+    raise FileError(lines.name, 0, "it is empty, or has blank lines only; is it the right file?")
 
 
 def _split_header(first: str, delimiter: str, lines: Lines) -> list[str]:
@@ -113,5 +113,5 @@ def _split_header(first: str, delimiter: str, lines: Lines) -> list[str]:
     except csv.Error as error:
         raise FileError(lines.name, lines.number, f"{error}; see the quotes of this line") from None
     if len(names) > MOST_COLUMNS:
-        raise FileError(lines.name, lines.number, f"{len(names):,} columns; at most {MOST_COLUMNS:,} are taken")
+        raise FileError(lines.name, lines.number, f"{len(names):,} columns; at most {MOST_COLUMNS:,} are taken; divide the file")
     return [name.strip() for name in names]

@@ -88,7 +88,7 @@ def reader(
             if near is not None:
                 near.begin(local_us(at, local.zone))
         elif not has_offset and form != "iso":
-            raise ValueError(f"{text!r} has an offset")
+            raise ValueError(f"{text!r} has an offset, which --time-format {form!r} does not; put %z at its place")
         return _to_us(at, text)
 
     return read
@@ -144,6 +144,7 @@ class _Near:
         self.last_us, self._is_year = last_us, False
 
     def read(self, text: str) -> datetime:
+        """The time in ``text``, without a zone. Raises ValueError if it does not have the form."""
         if not self._is_year:
             return self._completed.read(text, self.last_us)
         year = (_EPOCH + timedelta(microseconds=self.last_us)).year

@@ -31,6 +31,7 @@ class PlottedCurve:
 
     @property
     def label(self) -> str:
+        """The series, and the aggregate unless it is the mean."""
         what = "" if self.aggregate == "mean" else f" {self.aggregate}"
         return f"{self.series.name}{what}"
 

@@ -21,7 +21,6 @@ AT_ONCE = 20_000  # readings
 KEEP_CHANGES = 100_000
 KEEP_SENT = 10_000
 RAISED = "raised"  # kind of a change
-WATCHED = "alarms_watched"  # key in meta
 WAITING, SENT, GIVEN_UP = "waiting", "sent", "given up"
 
 

@@ -17,6 +17,7 @@ from sensorlogd.event_kinds import EventKind, Kind
 from sensorlogd.notation.durations import format_duration
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.notation.symbols import micro
+from sensorlogd.notation.times import format_time
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.corrections.conversion import Linear
@@ -177,7 +178,9 @@ def _ensure_series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: 
     series_id = row[0]
     changed = _changed_rules(Rules(*row[2:]), spec.rules())
     if changed:
-        catalog.notes.append((EventKind.ROLLUPS_STALE, sensor, f"{spec.channel}: {changed}; its roll-ups are computed anew"))
+        way_on = _offset_hint(f"{sensor}.{spec.channel}", Rules(*row[2:]), spec.rules(), now_us)
+        detail = f"{spec.channel}: {changed}; its roll-ups are computed anew{way_on}"
+        catalog.notes.append((EventKind.ROLLUPS_STALE, sensor, detail))
         outdated.mark(conn, [series_id], now_us)
     conn.execute(
         "UPDATE series SET kind = ?2, heartbeat_us = ?3, wrap = ?4, dip = ?5, zero = ?6, labels = ?7, retired_us = NULL"
@@ -203,6 +206,18 @@ def _changed_rules(old: Rules, new: Rules) -> str:
         if old.zero != new.zero:
             parts.append(f"offset {old.zero} becomes {new.zero}")
     return ", ".join(parts)
+
+
+def _offset_hint(name: str, old: Rules, new: Rules, now_us: int) -> str:
+    """What to do with the readings from before a counter's offset was changed, which have the old one in them, for people; empty:
+    it was not changed."""
+    if old.kind != "counter" or new.kind != "counter" or old.zero == new.zero:
+        return ""
+    return (
+        "; readings from before keep the old offset, and the step to the first one with the new counts as a rise or a reset; if"
+        f" the new one holds for them, too: sensorlogd recalibrate {name} --offset {new.zero - old.zero:.15g}"
+        f" --since 1970-01-01 --until {format_time(now_us)}"
+    )
 
 
 def _has_readings(conn: sqlite3.Connection, series_id: int) -> bool:

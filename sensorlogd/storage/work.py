@@ -4,6 +4,7 @@ A ``Worker`` does one kind. Each slice is one transaction in which what it chang
 together; so a crash undoes the slice under way and nothing else. Work on one series is done in the order of the requests; work on
 different series, and work on none in particular (salvage), takes turns. All access to the table is here; ``request`` is the JSON of
 a dataclass that stands with its worker (``MendRequest``, ``ConvertRequest``, ``RecomputeRequest``, ``SalvageRequest``).
+``after`` in a request is the id of work that comes first.
 """
 
 from __future__ import annotations
@@ -167,11 +168,12 @@ def has_outcome(conn: sqlite3.Connection, kind: str, words: str) -> bool:
 
 
 def runnable(waiting_now: Sequence[Work]) -> list[Work]:
-    """The pieces of work that need not wait for an earlier piece on the same series."""
+    """The pieces of work that need not wait for an earlier piece on the same series, or for the one that they are to follow."""
     seen: set[int] = set()
+    ids = {piece.id for piece in waiting_now}
     found = []
     for piece in waiting_now:
-        if piece.series is None or piece.series not in seen:
+        if piece.series not in seen and piece.request.get("after") not in ids:
             found.append(piece)
         if piece.series is not None:
             seen.add(piece.series)

@@ -81,7 +81,7 @@ def test_mistakes_tell_the_cure(text: str, problem: str) -> None:
     ("alarm", "problem"),
     [
         ({"series": "s.x"}, "alarms.a: when: is required with series:"),
-        ({"when": "> 3"}, "alarms.a: write series: and when:, or events:"),
+        ({"when": "> 3"}, "alarms.a: neither series: nor events: is given; write series: and when:, or events:"),
         ({"series": "s.x", "when": "stuck"}, "alarms.a.when: 'stuck' needs a time"),
         ({"series": "s.x", "when": "missing", "clear": "> 3"}, "alarms.a.clear: missing ends by itself"),
         ({"series": "s.x", "when": "> 3", "hold": "1h"}, "alarms.a.hold: goes with events:"),

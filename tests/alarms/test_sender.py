@@ -344,7 +344,10 @@ def test_a_command_gets_json_on_its_standard_input(tmp_path: Path) -> None:
     ("command", "why"),
     [
         (["sh", "-c", "echo out of paper >&2; exit 3"], "sh ended with 3: out of paper"),
-        (["/nowhere/at-all"], "/nowhere/at-all cannot be started: No such file or directory"),
+        (
+            ["/nowhere/at-all"],
+            "/nowhere/at-all cannot be started: No such file or directory; write its full path, it must be executable",
+        ),
         (["sh", "-c", "sleep 100 & wait"], "sh did not end within 0.3 s"),
         (["false"], "false ended with 1: and said nothing"),
     ],

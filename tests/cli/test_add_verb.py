@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -354,6 +355,35 @@ def test_a_name_that_is_used_elsewhere_is_told_with_the_way_out(folder: Path) ->
     assert "nothing was changed; lab is named there, too" in error
     assert "cellar: with 'was: lab' below it, then: sensorlogd reload" in error
     assert (folder / "sensorlogd.yaml").read_text() == text
+
+
+def test_alarms_that_a_new_name_leaves_or_comes_under_are_told(folder: Path) -> None:
+    """Patterns go by names; nobody would miss an alarm that does not look any more. Alarms that look at neither are not named."""
+    alarms = {
+        "left": {"series": ["l*.*", "oven"], "when": "> 5"},
+        "came": {"series": "[co]*.*", "when": "> 5"},
+        "both": {"series": "*.*", "when": "> 5"},
+        "changes": {"series": ["la*.*", "[co]*.*"], "when": "> 5"},
+        "neither": {"series": "oven.*", "when": "> 5"},
+        "lost": {"events": ["lost"], "sensor": "lab"},
+        "any": {"events": ["lost"]},
+    }
+    others = "".join(
+        f"  {name}: {{driver: simulated, interval: 1s, channels: {{t: {{signal: constant}}}}}}\n" for name in ("lamp", "oven")
+    )
+    (folder / "sensorlogd.yaml").write_text(f"{CONFIG}{others}alarms: {json.dumps(alarms)}\n")
+    status, out, error = run(folder, "rename", "lab", "cellar")
+    assert status == 0, error
+    told = [line for line in out.splitlines() if line.startswith("alarm ")]
+    assert told == [
+        "alarm left does not look at it any more: 'l*.*' does not fit cellar; if it shall, write 'cellar.*' below series: of that"
+        " alarm, then: sensorlogd reload",
+        "alarm came looks at it from now on, by '[co]*.*'",
+        "alarm both looks at cellar as it did at lab, and begins anew",
+        "alarm changes looked at it by 'la*.*', and looks at cellar by '[co]*.*', beginning anew",
+        "alarm lost does not look at it any more: 'lab' does not fit cellar; if it shall, write a pattern that fits cellar below"
+        " sensor: of that alarm, then: sensorlogd reload",
+    ]
 
 
 def test_a_sensor_that_is_used_elsewhere_is_not_removed(folder: Path) -> None:

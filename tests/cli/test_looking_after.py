@@ -271,7 +271,7 @@ def test_recalibrate(rolled: Path) -> None:
     ):
         assert message in run("recalibrate", *arguments, *span, check=2).stderr
     assert (
-        "no readings in this range"
+        "no readings in this range; stored are "
         in run("recalibrate", "s.x", "--scale", "2", "--since", "2020", "--until", "2021", "--db", str(rolled), check=3).stderr
     )
 

@@ -313,7 +313,60 @@ def test_wide_files(tmp_path: Path) -> None:
         "--wide takes one aggregate"
         in run("export", "s.*", "--db", str(db), "--wide", "--every", "1h", "--agg", "min,max", check=2).stderr
     )
-    assert "--agg needs --every" in run("export", "s.*", "--db", str(db), "--agg", "min", check=2).stderr
+    assert "--agg min needs --every" in run("export", "s.*", "--db", str(db), "--agg", "min", check=2).stderr
+
+
+def configured(folder: Path, sensors: dict[str, Any]) -> Path:
+    path = folder / "sensorlogd.yaml"
+    path.write_text(json.dumps({"daemon": {"data_dir": "data", "timezone": "Europe/Berlin"}, "sensors": sensors}))
+    return path
+
+
+METER = {
+    "driver": "simulated",
+    "channels": {
+        "pulses": {"signal": {"constant": {"value": 1}}, "unit": "Wh", "kind": "counter", "wrap": 65536, "offset": 1_000_000}
+    },
+}
+
+
+def test_before_the_first_start(tmp_path: Path) -> None:
+    """A file for a configured channel gets the rules of that channel, though no daemon has ever run."""
+    config, file = configured(tmp_path, {"meter": METER}), tmp_path / "f.csv"
+    file.write_text("t,pulses\n2026-01-01T00:00:00Z,1065000\n2026-01-01T00:01:00Z,1000100\n2026-01-01T00:02:00Z,1000200\n")
+    run("import", str(file), "-c", str(config), "--time", "t", "--sensor", "meter")
+    with reading(tmp_path / "data" / "sensorlogd.db") as conn:
+        stored = "SELECT unit, kind, wrap, zero, series.retired_us, sensor.retired_us, driver FROM series JOIN sensor ON sensor.id = sensor_id"
+        assert conn.execute(stored).fetchall() == [("Wh", "counter", 65536, 1_000_000, None, None, "simulated")]
+        assert conn.execute("SELECT value FROM meta WHERE key = 'day_zone'").fetchall() == [("Europe/Berlin",)]
+    rise = ("meter.pulses", "-c", str(config), "--since", "2026-01-01T00:00Z", "--until", "2026-01-02T00:00Z", "--every", "1d")
+    (row,) = json.loads(run("query", *rise, "--utc", "--agg", "increase", "--format", "json").stdout)
+    assert row["increase"] == 736  # 636 over the wrap, then 100
+
+
+def test_before_the_start_that_renames(tmp_path: Path) -> None:
+    """``was`` carries the history over, though the first that the log hears of the new name is a file."""
+    file = tmp_path / "f.csv"
+    file.write_text("t,pulses\n2026-01-01T00:00:00Z,1000100\n")
+    run("import", str(file), "-c", str(configured(tmp_path, {"old": METER})), "--time", "t", "--sensor", "old")
+    renamed = configured(tmp_path, {"new": {**METER, "was": "old"}})
+    file.write_text("t,pulses\n2026-01-01T00:01:00Z,1000200\n")
+    run("import", str(file), "-c", str(renamed), "--time", "t", "--sensor", "new")
+    with reading(tmp_path / "data" / "sensorlogd.db") as conn:
+        assert conn.execute("SELECT name FROM sensor").fetchall() == [("new",)]
+        assert conn.execute("SELECT count(*) FROM readings WHERE sensor = 'new'").fetchone() == (2,)
+        assert conn.execute("SELECT count(*) FROM event WHERE kind = 'renamed'").fetchone() == (1,)
+
+
+def test_what_the_configuration_names_otherwise_is_refused(tmp_path: Path) -> None:
+    config, file = configured(tmp_path, {"meter": METER}), tmp_path / "f.csv"
+    file.write_text("t,p\n2026-01-01T00:00:00Z,1\n")
+    common = (str(file), "-c", str(config), "--time", "t")
+    done = run("import", *common, "--column", "p=meter.pulses:kWh", check=1)
+    assert "meter.pulses is stored in 'Wh', the file is in 'kWh'" in done.stderr
+    config.write_text(json.dumps({"sensors": {"meter": {"driver": "simulate"}}}))
+    done = run("import", *common, "--sensor", "meter", check=78)
+    assert "sensors.meter.driver" in done.stderr
 
 
 def test_through_the_daemon(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_where_a_formula_has_no_value_there_is_none(text: str, a: float) -> None
         ("t(2)", "t is no function; a product is written with *"),
         ("abs + t", "abs is a function; call it: abs(value)"),
         ("1 + integral(t)", "stands outermost only"),
-        ("integral(t, rh)", "a unit of time is second, minute, hour, day"),
+        ("integral(t, rh)", "rh is no unit of time; write second, minute, hour, day"),
         ("integral(t, 0)", "more than 0 seconds"),
         ("integral()", "is called as integral(value, [unit of time])"),
         ("2 + 2", "uses no input; write at least one of: t, rh"),
@@ -117,8 +117,8 @@ def test_what_is_refused_says_where_what_and_the_cure(text: str, message: str) -
     ("text", "message"),
     [
         ("t + 1 +(t ^ 2)", "column 9: '^'"),
-        ("integral(ä, rh)", "column 13: a unit of time is second, minute"),
-        ("integral(ä, -1)", "column 13: a unit of time is more than 0 seconds"),
+        ("integral(ä, rh)", "column 13: rh is no unit of time; write second, minute"),
+        ("integral(ä, -1)", "column 13: -1 is no unit of time; write one of more than 0 seconds"),
     ],
 )
 def test_columns_count_letters(text: str, message: str) -> None:

@@ -156,11 +156,9 @@ def _has_rows(path: Path) -> bool:
         return False
 
 
-@pytest.mark.parametrize(
-    "content", [b"this is no database, it is a letter to my aunt\n" * 50, os.urandom(8192)], ids=["a letter", "noise"]
-)
-def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, content: bytes) -> None:
-    """Whatever stands where the database should be is kept under another name; logging starts in a fresh one."""
+def test_noise_in_whole_pages_is_set_aside(tmp_path: Path) -> None:
+    """It may be what is left of a database: it is kept under another name, and logging starts in a fresh one."""
+    content = os.urandom(8192)
     database(tmp_path).parent.mkdir()
     database(tmp_path).write_bytes(content)
     with Daemon(configuration(tmp_path), tmp_path / "data") as daemon:
@@ -217,6 +215,29 @@ def test_a_foreign_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None
         assert daemon.process.wait(60) == 78
         assert str(database(tmp_path)) in daemon.log.read_text()
     assert database(tmp_path).read_bytes() == before
+
+
+def test_a_letter_in_the_place_of_the_database_is_left_as_it_is(tmp_path: Path) -> None:
+    """Somebody named the wrong file: exit 78, and it says what it is; where a database was, the letter is set aside instead."""
+    letter = b"this is no database, it is a letter to my aunt\n" * 50
+    database(tmp_path).parent.mkdir()
+    database(tmp_path).write_bytes(letter)
+    config = configuration(tmp_path)
+    with Daemon(config, tmp_path / "data") as daemon:
+        assert daemon.process.wait(60) == 78
+        assert f"{database(tmp_path)} is a text file" in daemon.log.read_text()
+    assert database(tmp_path).read_bytes() == letter
+    assert not list((tmp_path / "data").glob("*.corrupt-*"))
+    database(tmp_path).unlink()
+    with Daemon(config, tmp_path / "data") as daemon:
+        daemon.wait_ready()
+        assert daemon.stop() == 0
+    database(tmp_path).write_bytes(letter)
+    with Daemon(config, tmp_path / "data") as daemon:
+        daemon.wait_ready()
+        until(lambda: _has_rows(database(tmp_path)), "readings")
+        assert daemon.stop() == 0
+    assert [path.read_bytes() for path in (tmp_path / "data").glob("*.corrupt-*")] == [letter]
 
 
 def test_a_second_daemon_on_the_same_data_directory_is_refused(tmp_path: Path) -> None:

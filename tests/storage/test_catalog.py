@@ -198,6 +198,8 @@ def test_another_kind_has_its_roll_ups_computed_anew(conn: sqlite3.Connection) -
     store(conn, old, 1.0, 2.0)
     assert kinds(sync(conn, [named("s", None, SeriesSpec("x", kind="counter"))], NOW)) == ["rollups_stale"]
     assert conn.execute("SELECT * FROM stale").fetchall() == [(old, 60, BEGINNING_US, NOW)]
+    (other,) = sync(conn, [named("s", None, SeriesSpec("x", kind="counter", dip=0.0))], NOW).notes
+    assert "recalibrate" not in other[2]
 
 
 def test_an_offset_is_where_a_counter_begins(conn: sqlite3.Connection) -> None:
@@ -207,6 +209,7 @@ def test_an_offset_is_where_a_counter_begins(conn: sqlite3.Connection) -> None:
     found = sync(conn, [named("s", None, replace(counter, offset=12_345.0), replace(gauge, offset=5.0))], NOW)
     assert kinds(found) == ["rollups_stale"]
     assert "offset 0.0 becomes 12345.0" in found.notes[0][2]
+    assert "sensorlogd recalibrate s.x --offset 12345 --since 1970-01-01 --until " in found.notes[0][2]
     assert conn.execute("SELECT series_id FROM stale").fetchall() == [(ids["s", "x"],)]
     assert dict(conn.execute("SELECT channel, zero FROM series")) == {"x": 12_345.0, "y": 0.0}
     assert kinds(sync(conn, [named("s", None, replace(counter, offset=12_345.0), replace(gauge, offset=5.0))], NOW)) == []

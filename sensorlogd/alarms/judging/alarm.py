@@ -43,6 +43,7 @@ class Alarm:
 
     @property
     def is_shelved(self) -> bool:
+        """Whether somebody has muted it and the time for that is not over."""
         return self.shelved_until_at > 0
 
     @property

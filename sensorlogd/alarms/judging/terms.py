@@ -20,10 +20,13 @@ SLICES = 60
 
 
 class Term(Protocol):
-    """A quantity that a condition compares. ``add`` in order of time. ``value``: None while it is not known."""
+    """A quantity that a condition compares."""
 
-    def add(self, at_us: int, value: float) -> None: ...
-    def value(self, at_us: int) -> float | None: ...
+    def add(self, at_us: int, value: float) -> None:
+        """Take a reading: ``at_us`` is time watched in µs and never goes back, ``value`` in the unit of the series."""
+
+    def value(self, at_us: int) -> float | None:
+        """The quantity at ``at_us``, which is not before the last reading; None while it is not known."""
 
 
 def make(kind: str, over_us: int, counter: Counter | None) -> Term:
@@ -46,6 +49,7 @@ class Newest:
         self.newest = value
 
     def value(self, at_us: int) -> float | None:
+        """The newest value, however old it is: a silent sensor is another condition."""
         return self.newest
 
 
@@ -71,6 +75,7 @@ class Window:
         self.slices: deque[_Slice] = deque()
 
     def add(self, at_us: int, value: float) -> None:
+        """Add a reading to its slice. One that is older than the newest slice counts there."""
         number = at_us // self.width
         last = self.slices[-1] if self.slices else None
         if last is None or number > last.number:
@@ -88,6 +93,7 @@ class Window:
             self.slices.popleft()
 
     def value(self, at_us: int) -> float | None:
+        """Mean, min or max of the slices whose newest reading is younger than ``over_us``; None if there are none."""
         self._forget(at_us)
         if not self.slices:
             return None
@@ -140,6 +146,7 @@ class Increase:
         self.last: tuple[int, float] | None = None
 
     def add(self, at_us: int, value: float) -> None:
+        """Add the step from the reading before to its slice. The first reading ever is no step."""
         before, self.last = self.last, (at_us, value)
         if before is None:
             return
@@ -155,6 +162,7 @@ class Increase:
             self.slices.popleft()
 
     def value(self, at_us: int) -> float | None:
+        """The rise over the last ``over_us`` in the unit of the series: 0 if nothing came for so long, None before the first reading."""
         self._forget(at_us)
         return None if self.last is None else sum([part.since(at_us - self.over_us) for part in self.slices])
 
@@ -172,6 +180,7 @@ class Rate:
         self.last: tuple[int, float] | None = None
 
     def add(self, at_us: int, value: float) -> None:
+        """Keep the reading as the end of the span, and the first of each slice as a possible beginning."""
         if not self.points or at_us - self.points[-1][0] >= self.width:
             self.points.append((at_us, value))
         self.last = (at_us, value)
@@ -179,6 +188,7 @@ class Rate:
             self.points.popleft()
 
     def value(self, at_us: int) -> float | None:
+        """Units per second, to the newest reading, whenever that was; None until half of ``over_us`` has been seen."""
         if self.last is None:
             return None
         began, value = self.points[0]

@@ -87,6 +87,7 @@ class Track:
         return badness >= _BADNESS[Flag(flag)]
 
     def is_stuck(self, over_us: int) -> bool:
+        """Whether the value has been the same for ``over_us``; for 0: whether the newest reading repeats the one before."""
         return self.at - self.same_at >= over_us if over_us else self.repeats
 
 

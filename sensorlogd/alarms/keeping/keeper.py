@@ -109,6 +109,7 @@ class Keeper:
 
     @property
     def urgent(self) -> bool:
+        """Whether there is something that should be committed now, and not with the next readings."""
         return self._unstored.is_urgent or bool(self.sender.outcomes)
 
     def opened(self, db: OpenDatabase) -> None:
@@ -212,7 +213,7 @@ class Keeper:
         try:
             self._unstored.outcomes += [self.sender.outcomes.popleft() for _ in range(outcomes)]
             self._unstored.store(conn, at, now_us)
-            meta.put(conn, stored.WATCHED, mark(at, now_us))
+            meta.put(conn, meta.ALARMS_WATCHED, mark(at, now_us))
             self._marked_at = at
         except Exception as error:
             if _is_trouble(error) or not conn.in_transaction:

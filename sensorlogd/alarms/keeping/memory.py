@@ -85,7 +85,7 @@ def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool)
     newest = kept.newest(db.conn)
     if first:
         ended = ended_us(newest, now_us)
-        shift = at - watch.ended_at(meta.get(db.conn, kept.WATCHED), ended)
+        shift = at - watch.ended_at(meta.get(db.conn, meta.ALARMS_WATCHED), ended)
         for key, remembered in rows.items():
             _recall_alarm(judge, key, remembered, shift, now_us)
         _recall_tracks(judge, db, newest, ended, at)

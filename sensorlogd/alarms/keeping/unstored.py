@@ -49,6 +49,7 @@ class Unstored:
 
     @property
     def is_urgent(self) -> bool:
+        """Whether people wait for it: changes, notifications and what became of them. States alone can wait for the next commit."""
         return bool(self.changes or self.notices or self.outcomes)
 
     def add(self, found: Findings) -> None:
@@ -103,6 +104,7 @@ class Unstored:
 
 
 def _sentence(change: StateChange) -> str:
+    """The detail of the event that belongs to a change."""
     alarm = change.alarm
     if change.kind in ("raised", "returned"):
         said = sentence(alarm, change.value, change.detail or alarm.detail, ended=change.kind == "returned")

@@ -140,6 +140,7 @@ def message(rows: Sequence[NoticeRow], target: str, logger_name: str) -> dict[st
 
 
 def _title(bodies: Sequence[Mapping[str, Any]], severity: str, logger_name: str) -> str:
+    """E.g. "logger: critical: freezer_warm", or of several "logger: warning: 2 alarms, 1 over: a, b, c, ..."."""
     prefix = f"{logger_name}: " if logger_name else ""
     if len(bodies) == 1:
         kind = "over" if bodies[0]["kind"] == "resolved" else severity

@@ -146,6 +146,7 @@ class TargetSender:
         self._is_overflowing = False  # since the target last took a message
 
     def use(self, options: TargetOptions, settings: SenderSettings) -> None:
+        """Go on with changed settings. If the target itself changed, what waits is tried at once."""
         with self._changed:
             if options != self.options:
                 self._retry_at = 0.0  # the new settings may have mended the target
@@ -176,6 +177,7 @@ class TargetSender:
             settings.emit(EventKind.NOTIFY_GIVEN_UP, None, f"{self.name}: {why}; the oldest are given up until it takes some")
 
     def stop(self) -> None:
+        """End the thread behind the message under way. What still waits stays in the database for the next run."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -197,6 +199,7 @@ class TargetSender:
             thread.join(within_s)
 
     def facts(self) -> dict[str, Any]:
+        """For ``status``. ``sent``: since the start; ``failing_since_us``: 0 while the target takes messages."""
         with self._changed:
             return {
                 "target": self.name,

@@ -105,7 +105,7 @@ class ChannelOptions(Section):
     @model_validator(mode="after")
     def _check_curve(self) -> ChannelOptions:
         if self.polynomial is not None and self.table is not None:
-            raise ValueError("polynomial: and table: exclude each other")
+            raise ValueError("polynomial: and table: exclude each other; both are given, leave one out")
         name = "polynomial" if self.polynomial is not None else "table"
         try:
             curve = self.curve()

@@ -168,6 +168,7 @@ class _Builder:
         self.open: set[int] = set()
 
     def error(self, node: yaml.Node, where: Where, problem: str) -> None:
+        """Note a mistake at the place of ``node``."""
         self.errors.append(ConfigError(self.mark(node), dotted(where), problem))
 
     def mark(self, node: yaml.Node) -> Mark:

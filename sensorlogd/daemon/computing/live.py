@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ from sensorlogd.daemon.computing import warm
 from sensorlogd.daemon.computing.sensor import ComputedSensor, unscaled
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.notation.times import format_time
+from sensorlogd.storage.corrections import recomputing
+from sensorlogd.storage.opened import OpenDatabase
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.opened import OpenDatabase
 from sensorlogd.storage.stages.readings import Reading
@@ -43,22 +46,25 @@ class Computing:
         self.engine = self._make_engine(None)
         self._db: OpenDatabase | None = None
         self._is_warm = False
+        self._made_s = time.monotonic()
         self._faults = 0
 
-    def opened(self, db: OpenDatabase) -> list[Block]:
+    def opened(self, db: OpenDatabase, now_us: int) -> list[Block]:
         """A database was opened. At the first opening, returns what is still to be computed from stored readings. Raises
         nothing."""
         self._db = db
         if self._is_warm:
             return []
         self._is_warm = True
-        return self._warm_up(self.engine.nodes)
+        warmed = self._warm_up(self.engine.nodes)
+        self._mend_after_salvage(db, warmed.from_zero, now_us)
+        return _blocks_by_sensor(warmed.made)
 
     def use(self, formulas: Formulas) -> list[Block]:
         """Use these formulas from the next block on; channels that are unchanged keep their state. Raises nothing."""
         self.formulas = formulas
         self.engine = self._make_engine(self.engine)
-        return self._warm_up(self.engine.fresh) if self._is_warm else []
+        return _blocks_by_sensor(self._warm_up(self.engine.fresh).made) if self._is_warm else []
 
     def follow(self, block: Block) -> list[Block]:
         """The blocks of readings that follow from ``block``. Raises nothing."""
@@ -85,23 +91,41 @@ class Computing:
     def _unscaled(self, key: Key, stored: float) -> float:
         return unscaled(self.formulas.sensors[key[0]].options, key[1], stored)
 
-    def _warm_up(self, nodes: Sequence[Node]) -> list[Block]:
-        """Give ``nodes`` the past that is stored. Returns what is still to be computed from it; nothing if it cannot be read."""
+    def _warm_up(self, nodes: Sequence[Node]) -> warm.Warmed:
+        """Give ``nodes`` the past that is stored. Nothing comes of it if that cannot be read."""
         db = self._db
         if not nodes or db is None:
-            return []
+            return warm.Warmed()
         try:
             warmed = warm.warm(
                 db.conn, db.catalog.ids, db.frontier.moved_until_us, self.engine, nodes, self._seed, self._unscaled
             )
         except (sqlite3.Error, OSError) as error:  # channels start without a past
             logger.warning("computed sensors: what is stored could not be read: %s", error)
-            return []
+            return warm.Warmed()
         except Exception as error:
             self._report_fault("at the start", error)
-            return []
+            return warm.Warmed()
         self._report_behind(db, warmed.behind)
-        return _blocks_by_sensor(warmed.made)
+        return warmed
+
+    def _mend_after_salvage(self, db: OpenDatabase, from_zero: Sequence[Key], now_us: int) -> None:
+        """Integrals begin at 0 in a database that was begun beside a damaged one: once their last sums are back, what this process
+        has stored since it began is computed anew, and they go on from there."""
+        sensors = {key[0] for key in from_zero}
+        formulas: dict[str, dict[str, str]] = {}
+        for channel in self.formulas.channels:
+            if channel.key[0] in sensors:
+                formulas.setdefault(channel.key[0], {})[channel.key[1]] = channel.formula.text
+        if not formulas:
+            return
+        since_us = now_us - int((time.monotonic() - self._made_s) * 1e6)
+        try:
+            with db.transaction() as conn:
+                for sensor in recomputing.order_after_salvage(conn, formulas, since_us, now_us):
+                    logger.warning("computed sensors: %s is computed anew once the salvage is done: its sum began at 0", sensor)
+        except (sqlite3.Error, OSError) as error:
+            logger.warning("computed sensors: sums began at 0, and it could not be ordered to put them right: %s", error)
 
     def _report_behind(self, db: OpenDatabase, behind: Sequence[Key]) -> None:
         for sensor in dict.fromkeys(key[0] for key in behind):

@@ -174,7 +174,7 @@ class _Run:
         self.ids = ids
         self.at_us = at_us
         self.waits = False
-        self.sums: dict[Key, tuple[int, float]] = {}  # integral -> (time, sum) at its newest reading
+        self.sums: dict[Key, tuple[int, float]] = {}  # integral -> (time, sum) at its newest reading, or where it goes on
         self._newest_us = at_us - 1  # of the inputs that were read
         self._options = options
         self._treatments = fresh_treatments(options)
@@ -229,6 +229,8 @@ class _Run:
         for node in self._engine.nodes:
             if node.channel.is_integral and node.state is not None:
                 self.sums[node.channel.key] = node.state.ts, node.state.total
+            elif node.channel.is_integral and node.seed:  # nothing has come since: the next reading adds to this
+                self.sums[node.channel.key] = self.at_us - 1, node.seed
         done = _Done(end, mends)
         for key, column in made:
             if key in self.ids:

@@ -26,10 +26,11 @@ MOST_ROWS = 100_000  # of all series together that are looked through
 @dataclass(slots=True)
 class Warmed:
     """What came of filling an engine with the past. ``made``: what was still to be computed. ``behind``: channels whose newest
-    reading is further back than was looked."""
+    reading is further back than was looked. ``from_zero``: integrals of which nothing is stored."""
 
     made: list[tuple[Key, Column]] = field(default_factory=list)
     behind: list[Key] = field(default_factory=list)
+    from_zero: list[Key] = field(default_factory=list)
 
 
 def warm(
@@ -60,9 +61,11 @@ def warm(
     warmed, ends_us, after = Warmed(), {}, {}
     for series_id, node in nodes_by_id.items():
         newest = rows[series_id][-1] if rows[series_id] else stored.get(series_id)
-        if newest is None:
-            continue  # it begins with the next reading
         key = node.channel.key
+        if newest is None:  # it begins with the next reading
+            if node.channel.is_integral:
+                warmed.from_zero.append(key)
+            continue
         seed(key, newest)
         ends_us[key] = after[key] = newest[0]
         node.known([ts for ts, *_ in rows[series_id]])

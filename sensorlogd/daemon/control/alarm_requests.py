@@ -41,7 +41,7 @@ class AlarmMute(Request[Muted]):
     def of(cls, said: Mapping[str, Any]) -> AlarmMute:
         for_us = int(needed(said, "for_us"))
         if not 0 <= for_us <= LONGEST_MUTE_US:
-            raise ValueError("for_us is 0 (end it), or up to 200 years in microseconds")
+            raise ValueError(f"for_us is 0 (end it), or up to 200 years in microseconds, not {for_us}")
         return cls(_alarm_names(said), for_us, str(said.get("note") or ""))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,8 @@ from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
 from sensorlogd.storage.file.errors import Failure, classify, explain
+
+from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
@@ -39,9 +41,11 @@ class OfflineError(Exception):
 class Offline:
     """A context manager; for the main thread. Raises LockHeld, OfflineError, and what ``ensure_schema`` raises."""
 
-    def __init__(self, path: Path, zone: str = "UTC") -> None:
-        """``zone``: of the days of a database that is new; an older one keeps its own."""
+    def __init__(self, path: Path, zone: str = "UTC", specs: Sequence[SensorSpec] | None = None) -> None:
+        """``zone``: of the days of a database that is new; an older one keeps its own. ``specs``: the configured sensors, which the
+        database then knows as if the daemon had been started; None: what it knows stays as it is."""
         self.path = path
+        self._specs = specs
         self._lock = DatabaseLock(path, None)
         self._zone = zone
 
@@ -62,7 +66,7 @@ class Offline:
         clock = JudgedClock()
         opening = Opening(
             self.path,
-            None,
+            self._specs,
             lambda: Upkeep(Mover(), Retention(self._zone)),
             clock,
             remembered=self._lock,

@@ -72,7 +72,7 @@ class Clock(Request[Json]):
     def of(cls, said: Mapping[str, Any]) -> Clock:
         believe = said.get("believe", False)
         if not isinstance(believe, bool):
-            raise ValueError("believe is true or false")
+            raise ValueError(f"believe is true or false, not {believe!r}")
         return cls(believe)
 
 

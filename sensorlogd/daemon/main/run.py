@@ -36,11 +36,11 @@ def run_daemon(
     # The writer gives the GIL away at every statement; a busy driver must not keep it for the default 5 ms each time.
     sys.setswitchinterval(0.001)
     _allow_descriptors()
-    with DataDirLock(data_dir), DatabaseLock(path, socket_path(data_dir)) as lock, WakePipe() as wake:
+    with DataDirLock(data_dir) as folder, DatabaseLock(path, socket_path(data_dir)) as lock, WakePipe() as wake:
         requested = Requested()
         restore = take_signals(requested, wake.wake)
         try:
-            supervisor = Supervisor(config, load, lock, requested, wake, problems=problems, clock=clock, pages=pages)
+            supervisor = Supervisor(config, load, lock, folder, requested, wake, problems=problems, clock=clock, pages=pages)
             return supervisor.run()
         finally:
             restore()

@@ -36,7 +36,7 @@ from sensorlogd.daemon.main.components.pages import Pages
 from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.main.components.regular_tasks import RegularTasks
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
-from sensorlogd.daemon.main.process.lock import DatabaseLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock, DataDirLock
 from sensorlogd.daemon.main.process.sdnotify import Notifier, Watchdog
 from sensorlogd.daemon.main.process.signals import Requested
 from sensorlogd.daemon.main.reloading.in_use import ConfigInUse
@@ -73,7 +73,7 @@ class Supervisor:
     """Runs one configuration until told to stop; on the main thread, which is its own. Every part is made here, and started by
     ``run``.
 
-    ``load``: reads the configuration file again, for a reload; an error that it raises lists all mistakes in ``errors``.
+    ``lock``, ``folder``: held by the caller; the writer sees to it that they stay so. ``load``: reads the configuration file again, for a reload; an error that it raises lists all mistakes in ``errors``.
     ``requested``, ``wake``: what signals ask for, and what ends the wait of the loop. ``problems``: why the daemon is running
     from last-good.yaml, if it is. ``pages``: whether the web process is started where the configuration says so.
     """
@@ -83,6 +83,7 @@ class Supervisor:
         config: Config,
         load: Callable[[], Config],
         lock: DatabaseLock,
+        folder: DataDirLock,
         requested: Requested,
         wake: WakePipe,
         *,
@@ -105,7 +106,7 @@ class Supervisor:
         # Before the writer: what is stored already may have something computed from it as soon as the database is open.
         self._computed = computed_sensors(config, self.clock, self._emit)
         self.computing = Computing(formulas(config, self._computed), self._emit)
-        self.writer = self._make_writer(config, lock)
+        self.writer = self._make_writer(config, lock, folder)
         self.parts = Parts(self.writer.emit)
         self.regular_tasks = RegularTasks(self.path, self.clock, self.writer, self.parts)
         self.sensors = SensorThreads(self._make_sensor, self.parts)
@@ -125,13 +126,14 @@ class Supervisor:
 
     # ---- building --------------------------------------------------------------------------------------------------
 
-    def _make_writer(self, config: Config, lock: DatabaseLock) -> Writer:
+    def _make_writer(self, config: Config, lock: DatabaseLock, folder: DataDirLock) -> Writer:
         opening = Opening(
             self.path,
             sensor_specs(config),
             functools.partial(_make_upkeep, self.in_use, retention_plan(config)),
             self.clock,
             remembered=lock,
+            folder=folder,
             min_free=config.storage.min_free,
         )
         return Writer(

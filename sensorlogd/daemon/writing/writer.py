@@ -308,7 +308,7 @@ class Writer:
         db, notes = self.opening.open(first=not self.ready.is_set())
         self._files.db = db
         self._watcher.opened(db)
-        self._pending.add(self._computing.opened(db))
+        self._pending.add(self._computing.opened(db, self.now_us()))
         for note in reversed(notes.before):
             self._notices.events.put_first(note)
         for note in notes.after:

@@ -35,15 +35,19 @@ class Lent:
         self.context = DriverContext("conformance", self._pipe.read_end, self.stop.wait, now_us, self.count, self.event)
 
     def count(self, name: str, n: int, example: str) -> None:
+        """``DriverContext.count``. What does not fit its types is a finding. ``counts`` has how often each name was counted, not the
+        sum of the numbers."""
         if not (isinstance(name, str) and isinstance(n, int) and n > 0 and isinstance(example, str)):
             self.findings.append(f"count({name!r}, {n!r}, {example!r}): must be a name, a number above 0, and a text")
         self.counts[name] = self.counts.get(name, 0) + 1
 
     def event(self, kind: str, detail: str) -> None:
+        """``DriverContext.event``: what does not fit its types is a finding; an event itself is none."""
         if not (isinstance(kind, str) and isinstance(detail, str)):
             self.findings.append(f"event({kind!r}, {detail!r}): must be two texts")
 
     def wake(self) -> None:
+        """Ask the driver to stop, through both ``wake_fd`` and ``wait``; any thread may call this."""
         self._pipe.wake()  # first: a driver that is woken by the other and reads from it finds something
         self.stop.set()
 

@@ -112,7 +112,10 @@ class PortListener:
             termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
             termios.tcflush(self._fd, termios.TCIFLUSH)
         except termios.error as error:
-            raise DriverError(f"{self.port}: cannot be set to {baudrate} baud: {error.args[-1]}") from None
+            raise DriverError(
+                f"{self.port}: cannot be set to {baudrate} baud: {error.args[-1]}",
+                "the adapter may not know this speed; try another",
+            ) from None
 
     def listen(self, seconds: float) -> tuple[bytes, int]:
         """The bytes that arrive within the time, and how many characters were damaged. Raises DriverError."""
@@ -180,6 +183,7 @@ def unmarked(marked: bytes) -> tuple[bytes, int]:
 
 
 def _driver_error(port: str, error: OSError | termios.error) -> DriverError:
+    """The error with its cause in words and what to do; ``error``: as open, ioctl or tcsetattr gave it."""
     number, text = error.args
     if number == errno.ENOENT or not Path(port).exists():
         return DriverError(f"{port}: no such port", "plug the device in; 'sensorlogd ports' lists what is there")

@@ -23,14 +23,17 @@ class Acknowledged:
         self._frames = LongFrames(count)
 
     def feed(self, data: bytes, now_us: int) -> bool | None:
+        """True once E5 stood outside a frame. Long frames that pass meanwhile are others' telegrams, and ``foreign``."""
         self.foreign += sum(1 for _ in self._frames.feed(data))
         acknowledged, self._frames.acknowledged = self._frames.acknowledged, False
         return acknowledged or None
 
     def begun(self) -> bool:
+        """Never: one byte is there whole or not at all."""
         return False
 
     def like(self, other: Awaited) -> bool:
+        """True but for a telegram: a second E5 could be the answer to either question."""
         return not isinstance(other, Telegram)
 
     def fresh(self) -> Acknowledged:
@@ -53,6 +56,8 @@ class Telegram:
         self._count(name, n, example)
 
     def feed(self, data: bytes, now_us: int) -> bytes | None:
+        """The frame from its first 68 to its 16, once one with our address in it is whole and its checksum right. The previous telegram
+        once more is counted as ``repeated_answers``; a frame with another address is ``foreign``."""
         for frame in self._frames.feed(data):
             if frame == self.before:
                 self._count("repeated_answers", 1, frame[:16].hex(" "))

@@ -79,12 +79,16 @@ class MbusDriver(Driver):
         return AskingPace(self._interval_s, SHARED_CAP_S if self.options.shared else OWN_CAP_S)
 
     def open(self) -> None:
+        """Open the port. What an earlier driver of this sensor learned of the meter, its pause after misses included, is taken over from
+        the line. Raises DriverError."""
         self.port.open()
         self.meter = self.port.line.recall(f"{self.context.sensor} {self.options.address} {self._interval_s}", self._new_pace)
         self._due = time.monotonic()
         self._round = None
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        """The one sample of a round (SND_NKE, then REQ_UD2 until the meter has no more telegrams), once the round is over; a round that is
+        not over by ``timeout_s`` goes on in the next call. Empty for a round without wanted values. Raises DriverError."""
         end = time.monotonic() + timeout_s
         if self._round is None and not self._begin_round(timeout_s):
             return []

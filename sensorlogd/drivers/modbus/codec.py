@@ -97,6 +97,7 @@ class AwaitedResponse:
         return (mine.unit, mine.function) == (theirs.unit, theirs.function)
 
     def fresh(self) -> AwaitedResponse:
+        """See ``Awaited``. The question is the same, and so is the number of its transaction."""
         return AwaitedResponse(self.request)
 
     @property

@@ -34,6 +34,7 @@ class ModbusDriver(Driver):
         self.role.opened()
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        """What the master or the listener has finished within ``timeout_s``; see there. Raises DriverError."""
         return self.role.read(timeout_s)
 
     @property

@@ -15,6 +15,7 @@ MOST_BITS, MOST_REGISTERS = 2000, 125
 
 
 def _crc_table() -> tuple[int, ...]:
+    """CRC-16/MODBUS of each single byte: polynomial 0x8005, reflected 0xA001 (Modbus over serial line V1.02, 6.2.2)."""
     entries = []
     for byte in range(256):
         for _ in range(8):

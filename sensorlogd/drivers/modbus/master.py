@@ -122,6 +122,7 @@ class Master:
         return True
 
     def _make_question(self, block: Block) -> Question:
+        """The question for a block of registers. Over TCP its answer is known by its number, else by what is in it."""
         options, question = self.options, block.question
         numbered = options.framing == "tcp"
 

@@ -45,14 +45,15 @@ class ModbusChannel(ChannelOptions):
     @model_validator(mode="after")
     def _one_address(self) -> ModbusChannel:
         if (self.address is None) == (self.register_number is None):
-            raise ValueError("needs either address: (counted from 0) or register: (as 30001 or 40001)")
+            found = "neither" if self.address is None else "both"
+            raise ValueError(f"needs either address: (counted from 0) or register: (as 30001 or 40001); {found} is given")
         if self.register_number is not None:
             if self.function is not None:
                 raise ValueError(f"register: {self.register_number} says the function already; leave function: out")
             if not 1 <= int(self.register_number[1:]) <= 65536:
                 raise ValueError(f"register: {self.register_number} counts from {self.register_number[0]}0001 on")
         if self.source is not None:
-            raise ValueError("source: a Modbus channel is found by its address")
+            raise ValueError("source: a Modbus channel is found by its address; leave source: out")
         return self
 
 
@@ -101,11 +102,11 @@ class ModbusOptions(PortOptions):
         if not self.interval:
             raise ValueError("interval: a Modbus device is asked; say how often, e.g. 10s")
         if self.framing == "tcp" and "://" not in self.port:
-            raise ValueError("framing: tcp goes over a network; write port: tcp://host")
+            raise ValueError(f"framing: tcp goes over a network, and port: is {self.port}; write port: tcp://host")
         if self.unit == 0 and self.framing != "tcp":
             raise ValueError("unit: 0 is a broadcast, which nobody answers; units are 1 to 247")
         if self.listen_only and self.framing != "rtu":
-            raise ValueError("listen_only: only RTU can be overheard")
+            raise ValueError(f"listen_only: only RTU can be overheard, and framing: is {self.framing}; leave listen_only: out")
         for name, channel in self.channels.items():
             try:
                 self._resolve_register(channel)

@@ -36,9 +36,11 @@ class Register:
         if self.bits is not None:
             low, count = self.bits
             if self.single_bit:
-                raise ValueError(f"bits: a {self.function} is a bit already")
+                raise ValueError(f"bits: a {self.function} is a bit already; leave bits: out")
             if not self.type.startswith("u") or low < 0 or count < 1 or low + count > 16 * WORDS[self.type]:
-                raise ValueError(f"bits: [{low}, {count}] does not fit into {self.type}")
+                raise ValueError(
+                    f"bits: [{low}, {count}] does not fit into {self.type}; write [the lowest bit from 0, how many], of a type u..."
+                )
         kind, width = ("u1", None) if self.single_bit else (self.type, None if self.bits is None else self.bits[1])
         object.__setattr__(self, "missing", raw_numbers(kind, self.missing, width=width))
 

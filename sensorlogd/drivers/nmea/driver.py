@@ -30,6 +30,8 @@ class NmeaDriver(Driver):
         self.transport.open()
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        """The readings of the sentences and UBX messages in what has arrived, or that a pause completes. Empty when
+        woken."""
         arrived = self.gaps.read(timeout_s)
         if arrived is None:
             return []

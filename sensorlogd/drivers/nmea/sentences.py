@@ -31,6 +31,7 @@ class Cells(list[str]):
     """The fields of a sentence, its address first. Fields behind the last one are empty."""
 
     def text(self, index: int) -> str:
+        """A field without the blanks around it. "" for a field behind the last one: older receivers send shorter sentences."""
         return self[index].strip() if index < len(self) else ""
 
     def number(self, index: int, factor: float = 1.0) -> float | None:
@@ -86,6 +87,8 @@ def _first_given(*values: float | None) -> float | None:
 
 
 def _gga(cells: Cells) -> Fields:
+    """NMEA 0183: time, position (2-5), fix 0 to 8, satellites, hdop, altitude in m, M, geoid separation in m. Without a fix there is no
+    position, whatever stands there."""
     cells.at_least(9)
     out = _drop_empty(fix=cells.number(6), satellites=cells.number(7))
     if out.get("fix"):
@@ -95,6 +98,8 @@ def _gga(cells: Cells) -> Fields:
 
 
 def _gns(cells: Cells) -> Fields:
+    """NMEA 0183, of several systems: time, position (2-5), a letter of mode for each system (N: no fix), satellites, hdop, altitude and
+    geoid separation in m."""
     cells.at_least(9)
     out = _drop_empty(satellites=cells.number(7))
     if cells.text(6).strip("N"):
@@ -104,6 +109,8 @@ def _gns(cells: Cells) -> Fields:
 
 
 def _rmc(cells: Cells) -> Fields:
+    """NMEA 0183: time, status (A: valid), position (3-6), speed in knots, which stays so, course, date, magnetic variation with E or W,
+    mode (N: not valid). Raises Void if it is not valid."""
     cells.at_least(9)
     if cells.text(2) != "A" or cells.text(12) == "N":
         raise Void
@@ -252,6 +259,7 @@ def _vbw(cells: Cells) -> Fields:
 
 
 def _mwv(cells: Cells) -> Fields:
+    """NMEA 0183: angle in degrees from the bow, R (relative, so apparent) or T (true), speed, its unit (K M N S), status. Speeds become m/s."""
     cells.at_least(4)
     cells.valid(5)
     factor = _TO_MS.get(cells.text(4))

@@ -38,6 +38,8 @@ class ReplayDriver(Driver):
         self._lap_began = 0.0
 
     def open(self) -> None:
+        """Read the file's first item. Raises DriverError for a file that is not there, is no ordinary file or cannot be understood, and
+        for one that does not say when it was recorded although ``times: original`` asks for it."""
         path = Path(self.options.file)
         if not path.exists():
             raise DriverError(f"{path}: no such file", "a relative path is relative to the configuration")
@@ -79,6 +81,8 @@ class ReplayDriver(Driver):
             raise DriverError(str(error)) from error
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        """The items that are due, at most BATCH bytes or rows of them, in one batch. What the silence behind the last byte completes comes
+        with it. Raises EndOfData after the last item unless ``loop:`` is set, DriverError for an item that cannot be understood."""
         if self._next is None:
             self._begin_again()
         assert self._next is not None
@@ -109,13 +113,15 @@ class ReplayDriver(Driver):
         if not self.options.loop:
             raise EndOfData
         if not self._number:
-            raise DriverError(f"{self.options.file}: holds nothing to replay")
+            raise DriverError(f"{self.options.file}: holds nothing to replay", "loop: needs a file with one reading at least")
         pause_us = (self._last_us - self._first_us) / (self._number - 1) if self._number > 1 else LAP_PAUSE_US
         ended = self._lap_began + (self._last_us - self._first_us) / 1e6 / self.options.pace
         self._begin_lap()
         self._lap_began = max(ended, self._lap_began) + max(pause_us, 0) / 1e6 / self.options.pace
         if self._next is None:
-            raise DriverError(f"{self.options.file}: holds nothing to replay any longer")
+            raise DriverError(
+                f"{self.options.file}: holds nothing to replay any longer", "something has emptied the file; see what"
+            )
 
     def _due(self, item: PlayedBytes | Row) -> float:
         """When the next item is due, on the monotonic clock."""

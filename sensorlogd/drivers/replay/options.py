@@ -58,7 +58,7 @@ class ReplayKeys(SensorOptions):
         if self.loop and (self.times == "original" or self.start is not None):
             raise ValueError("loop: every round would be the same readings again; leave out start: and write times: now")
         if self.times == "now" and self.start is not None:
-            raise ValueError("start: is for times: original")
+            raise ValueError("start: is for times: original, and times: is now; leave start: out")
         return self
 
 
@@ -87,10 +87,12 @@ class ReplayOptions(ReplayKeys):
 
     @classmethod
     def variants(cls) -> tuple[type[SensorOptions], ...]:
+        """All models that the keys of a sensor with this driver may belong to; see ``variant``."""
         return (ReplayOptions, ReplaySerialOptions, ReplayNmeaOptions)
 
     @classmethod
     def variant(cls, keys: Mapping[str, Any]) -> type[SensorOptions]:
+        """The model for these keys: what ``as:`` says; without it bytes of a serial sensor where ``format:`` is given, else rows."""
         chosen = keys.get("as")
         if chosen == "nmea":
             return ReplayNmeaOptions
@@ -101,5 +103,5 @@ class ReplayOptions(ReplayKeys):
     @model_validator(mode="after")
     def _interval_above_zero(self) -> Self:
         if self.interval is not None and not self.interval:
-            raise ValueError("interval: between rows of a file without times; must be more than 0")
+            raise ValueError("interval: 0s between rows of a file without times would make all of them one; write more, e.g. 1s")
         return self

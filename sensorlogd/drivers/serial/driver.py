@@ -37,11 +37,13 @@ class SerialDriver(Driver):
         return self._bytes_seen if self.poller is None else self.poller.bytes_seen
 
     def open(self) -> None:
+        """Open the port; with ``poll:`` also plan the first question. Raises DriverError."""
         self.transport.open()
         if self.poller is not None:
             self.poller.opened()
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        """The readings that were completed by what arrived or by a pause; with ``poll:`` the readings of one answer. Raises DriverError."""
         if self.poller is not None:
             return self.poller.read(timeout_s)
         arrived = self.gaps.read(timeout_s)

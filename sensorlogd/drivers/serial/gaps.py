@@ -24,7 +24,8 @@ _CARRIED = ("/dev/pts/", "/dev/rfcomm")  # what is behind them is a program or a
 class Readable(Protocol):
     """Reads like ``serial.port.Port``."""
 
-    def read(self, timeout_s: float) -> tuple[int, bytes] | None: ...
+    def read(self, timeout_s: float) -> tuple[int, bytes] | None:
+        """(µs UTC, bytes) of what has arrived within ``timeout_s``; the bytes are empty if nothing has. None when woken."""
 
 
 def gap_s(options: PortOptions) -> float:

@@ -127,7 +127,7 @@ class NumberOptions(Section):
     @model_validator(mode="after")
     def _real_units(self) -> NumberOptions:
         if self.unit is not None and (not self.units() or not all(self.units())):
-            raise ValueError("unit: must not be empty")
+            raise ValueError("unit: is empty; leave it out, or write what stands behind the number, e.g. °C")
         return self
 
     def units(self) -> dict[str, float]:
@@ -187,7 +187,7 @@ class LineFormat(Section):
         if self.device is not None and self.identity is None:
             raise ValueError("device: needs identity:, a regular expression for what tells devices apart")
         if self.type == "regex" and self.pattern is None:
-            raise ValueError("type: regex needs pattern:")
+            raise ValueError("type: regex needs pattern:, a regular expression with a group (?P<channel>...) for each value")
         if self.type == "csv":
             names = [name for name in self.fields if name not in (None, "_", "")]
             if not names:
@@ -198,7 +198,7 @@ class LineFormat(Section):
             if not self.separator:
                 raise ValueError("separator: must not be empty; 'whitespace' is runs of blanks")
             if self.decimal_comma and self.separator == ",":
-                raise ValueError("decimal_comma: needs another separator than ','")
+                raise ValueError("decimal_comma: needs another separator than ','; write e.g. separator: ';'")
         return self
 
 
@@ -212,7 +212,7 @@ class PollOptions(Section):
     @model_validator(mode="after")
     def _command_or_hex(self) -> Self:
         if bool(self.command) == bool(self.hex):
-            raise ValueError("poll: needs either command: (text) or hex: (bytes)")
+            raise ValueError(f"poll: needs either command: (text) or hex: (bytes); {'both are' if self.hex else 'none is'} given")
         return self
 
     def payload(self) -> bytes:
@@ -313,7 +313,10 @@ class LineOptions(SensorOptions):
         if self.format.type in ("keyvalue", "json", "block", "obis") and not self.channels:
             raise ValueError(f"format: {self.format.type} names no fields; list the channels to log under channels:")
         if not isinstance(self.format, LineFormat) and (self.checksum or self.time):
-            raise ValueError(f"format: {self.format.type}: checksum: and time: of this level are for lines only")
+            given = "checksum" if self.checksum else "time"
+            raise ValueError(
+                f"format: {self.format.type}: checksum: and time: of this level are for lines only; {given}: is given, leave it out"
+            )
         known = self.field_names()
         if known is not None:
             for name, channel in self.channels.items():

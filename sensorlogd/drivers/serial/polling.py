@@ -63,6 +63,8 @@ class Poller:
         self.device = self.port.line.recall(key, self._new_pace)
 
     def _make_question(self) -> Question:
+        """The question that is asked each time. A sensor that has the line for itself takes whatever comes as its own; others are told
+        apart by time."""
         poll, options = self.options.poll, self.options
         assert poll is not None
         command = poll.payload()
@@ -200,6 +202,7 @@ class PolledAnswer:
         self._last = b""
 
     def feed(self, data: bytes, now_us: int) -> Any | None:
+        """The readings that the decoder makes of ``data``; None while it makes none."""
         self._last = data[-1:] or self._last
         return self._decode(data, now_us)
 

@@ -14,45 +14,46 @@ from sensorlogd.drivers.transactions.line import Line, leave, line_of
 
 
 class Port(Protocol):
-    """A port as drivers see it, shared or not. All methods but ``close`` raise DriverError when the port cannot be used.
-
-    ``read``           as ``Transport.read``
-    ``discard_input``  throw away what has arrived and was not read, and give it back for a look; all that has arrived by then
-                       has been heard by the line
-    ``queue_up``       this sensor wants to ask, and can while ``ready()``: whoever comes later is not before it. ``ready`` is
-                       called by any thread
-    ``transaction``    ``with port.transaction(wait_s, hold_s) as ours``: the line for one question and answer, for at most
-                       ``hold_s``; False if it did not become ours within ``wait_s`` (our place in the queue is kept) or a
-                       stop was asked for
-    ``reopen``         close and open, because the device has closed the connection
-    ``is_connection``  whether it is one, and not a port of this machine
-    ``line``           what is known of the line, by all who ask on it; ``generation``: which opening of it this is
-    """
+    """A port as drivers see it, shared or not. All methods but ``close`` raise DriverError when the port cannot be used."""
 
     @property
-    def line(self) -> Line: ...
+    def line(self) -> Line:
+        """What is known of the line by all who ask on it. Before ``open`` it is a line of nobody else."""
 
     @property
-    def generation(self) -> int: ...
+    def generation(self) -> int:
+        """Which opening of the line this is; 0 while the port is closed."""
 
     @property
-    def is_connection(self) -> bool: ...
+    def is_connection(self) -> bool:
+        """Whether it is one over a network (``socket://``, ``rfc2217://``), and not a port of this machine."""
 
-    def open(self) -> None: ...
+    def open(self) -> None:
+        """Open the port, or join those who have opened it already."""
 
-    def read(self, timeout_s: float) -> tuple[int, bytes] | None: ...
+    def read(self, timeout_s: float) -> tuple[int, bytes] | None:
+        """(time of arrival in µs UTC, bytes), or (time, b"") after the timeout; None when a stop was asked for."""
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, data: bytes) -> None:
+        """Send all of ``data``, or raise DriverError."""
 
-    def discard_input(self) -> bytes: ...
+    def discard_input(self) -> bytes:
+        """Throw away what has arrived and was not read, and give it back for a look; all that has arrived by then has been heard by
+        the line."""
 
-    def queue_up(self, ready: Callable[[], bool]) -> None: ...
+    def queue_up(self, ready: Callable[[], bool]) -> None:
+        """This sensor wants to ask, and can while ``ready()``: whoever comes later is not before it. ``ready`` is called by any
+        thread."""
 
-    def transaction(self, wait_s: float, hold_s: float) -> contextlib.AbstractContextManager[bool]: ...
+    def transaction(self, wait_s: float, hold_s: float) -> contextlib.AbstractContextManager[bool]:
+        """``with port.transaction(wait_s, hold_s) as ours``: the line for one question and answer, for at most ``hold_s``; False if
+        it did not become ours within ``wait_s`` (our place in the queue is kept) or a stop was asked for."""
 
-    def reopen(self) -> None: ...
+    def reopen(self) -> None:
+        """Close and open, because the device has closed the connection."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Leave the line. A second call does nothing. Does not raise."""
 
 
 class OnLine:
@@ -100,6 +101,7 @@ class OwnPort(Transport):
         return "://" in self.options.port
 
     def open(self) -> None:
+        """Open the port and join its line. Raises DriverError."""
         super().open()
         self._generation = self._on_line.join().opened(self.quiet_s)
 
@@ -113,6 +115,7 @@ class OwnPort(Transport):
             self._on_line.leave()
 
     def read(self, timeout_s: float) -> tuple[int, bytes] | None:
+        """As ``Port.read``. Where this sensor asks, the line hears what has arrived before the sensor sees it."""
         arrived = super().read(timeout_s)
         if self.asks and arrived is not None and arrived[1]:
             self.line.heard(arrived[1], arrived[0])
@@ -133,6 +136,7 @@ class OwnPort(Transport):
         yield True
 
     def close(self) -> None:
+        """Leave the line and close the port. Does nothing if it is not open."""
         if self._generation:
             self._generation = 0
             self._on_line.leave()

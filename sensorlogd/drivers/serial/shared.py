@@ -368,7 +368,10 @@ class SharedPort:
             with hub.lock:
                 is_owner = hub.owner is self
             if not is_owner:
-                raise DriverError(f"{self.options.port}: another sensor has the line now; this one took too long")
+                raise DriverError(
+                    f"{self.options.port}: another sensor has the line now; this one took too long",
+                    "a longer turnaround: may help",
+                )
             try:
                 hub.transport.write(data)
             except DriverError as error:  # before the hub's thread has seen it; who opens anew must not find this one

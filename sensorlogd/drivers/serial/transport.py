@@ -196,7 +196,9 @@ class Transport:
             data = self._read_now()
             self._busy = len(data) >= FULL_READ
             if not data and has_hung_up(fd):
-                raise DriverError(f"{self.options.port}: the device has gone")
+                raise DriverError(
+                    f"{self.options.port}: the device has gone", "is it unplugged? it is opened again once it is there"
+                )
             if data or time.monotonic() >= end:  # else another program was faster
                 return now, data
 

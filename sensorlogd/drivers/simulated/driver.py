@@ -43,7 +43,7 @@ class SimulatedOptions(SensorOptions):
         if self.pace == "fast" and self.start is None:
             raise ValueError("pace: fast needs start:, or the samples would all be now; interval: 0s is as fast as possible")
         if self.start is not None and not self.interval:
-            raise ValueError("start: needs an interval above 0s")
+            raise ValueError("start: needs an interval above 0s, or all samples would have one time; write e.g. interval: 1s")
         return self
 
 
@@ -60,6 +60,7 @@ class SimulatedDriver(Driver):
         self.options: SimulatedOptions = options
 
     def open(self) -> None:
+        """Begin all signals and faults anew from ``seed``: two openings with one ``start:`` give the same values."""
         options = self.options
         self.sent = 0
         start_us = options.start if options.start is not None else self.context.now_us()
@@ -75,6 +76,8 @@ class SimulatedDriver(Driver):
         self.due = time.monotonic()
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        """One batch of ``batch`` samples, when the last of them is due. What a pause longer than a
+        batch (a suspended machine) has held up is not made up for in a burst. Raises EndOfData after ``count`` samples."""
         options = self.options
         n = options.batch
         if options.count is not None:

@@ -25,7 +25,8 @@ class Episode(Section):
     @model_validator(mode="after")
     def _p_or_every(self) -> Episode:
         if bool(self.p) == (self.every is not None):
-            raise ValueError("needs either p: (a probability) or every: (a duration)")
+            found = "both are" if self.p else "none is"
+            raise ValueError(f"needs either p: (a probability above 0) or every: (a duration); {found} given")
         return self
 
 

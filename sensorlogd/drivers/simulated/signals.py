@@ -155,6 +155,8 @@ class Source(ABC):
 
 
 class _Constant(Source):
+    """``value``, always."""
+
     def _values_from(self, first: int, n: int) -> list[float | None]:
         return [self.options.value] * n
 
@@ -192,6 +194,8 @@ class _Periodic(Source):
 
 
 class _Sine(_Periodic):
+    """offset + amplitude * sin(2 pi (t / period + phase)), ``phase`` in periods; noise is added."""
+
     def _value(self, t_us: int) -> float:
         o = self.options
         return float(o.offset + o.amplitude * math.sin(2 * math.pi * (t_us / o.period + o.phase)))
@@ -201,18 +205,25 @@ class _Sine(_Periodic):
 
 
 class _Square(_Periodic):
+    """``high`` for the first ``duty`` of each period (0 to 1), then ``low``."""
+
     def _value(self, t_us: int) -> float:
         o = self.options
         return float(o.high if t_us < o.duty * o.period else o.low)
 
 
 class _Ramp(_Periodic):
+    """From ``low`` in a straight line up to ``high`` over a period, and back at once."""
+
     def _value(self, t_us: int) -> float:
         o = self.options
         return float(o.low + (o.high - o.low) * t_us / o.period)
 
 
 class _Diurnal(_Periodic):
+    """offset - amplitude * cos(2 pi (day - 1/8)), ``day`` as a fraction since midnight UTC: coldest at 3:00, warmest at 15:00; noise is
+    added."""
+
     def _period_us(self) -> int:
         return DAY_US
 

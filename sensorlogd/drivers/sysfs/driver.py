@@ -95,6 +95,8 @@ class SysfsDriver(Driver):
         self._due = 0.0
 
     def open(self) -> None:
+        """Find the files. Those that are not there are counted as ``missing_files``. Raises DriverError if none is there, or if a pattern
+        fits several."""
         self._due = time.monotonic()
         missing = [f"{name} ({self.options.file(name).path})" for name in self._wanted if not self._locate(name)]
         if not self._found:
@@ -122,6 +124,9 @@ class SysfsDriver(Driver):
         return bool(paths)
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        """One sample of all files that can be read, times their scale, when the interval has passed; intervals that were missed are left
+        out. A file that cannot be read is counted as ``bad_values`` and looked for anew at the next reading, since what is plugged in
+        again may have another number. Raises DriverError if no file can be read."""
         wait = self._due - time.monotonic()
         if wait > 0 and (self.context.wait(min(wait, max(timeout_s, 0))) or wait > timeout_s):
             return []

@@ -59,7 +59,9 @@ def _w1_temperature(text: str) -> str:
     if match[2] != "YES":
         raise ValueError("the 1-Wire CRC is wrong: the kernel says NO behind crc=, where YES is expected")
     if not match[1].replace("00 ", ""):
-        raise ValueError("nothing but zeros: the 1-Wire line is held low")  # whose CRC is zero, too
+        raise ValueError(
+            "nothing but zeros: the 1-Wire line is held low; look at its wires and its pull-up resistor"
+        )  # whose CRC is zero, too
     return match[3]
 
 

@@ -13,25 +13,25 @@ Separation = Literal["number", "content", "time", "own"]
 class Awaited(Protocol):
     """The answer to one question, looked for in what arrives after it.
 
-    damaged  something arrived that began as the answer would, but is not whole or not right (a checksum)
-    foreign  whole answers of others that passed meanwhile, where the protocol allows to tell them
-    feed     the answer, once it is complete; else None. Never raises. Whether another one came behind it is asked by feeding on, with
-             nothing at first
-    begun    whether what arrived last may be the beginning of the answer, so that it is worth a little longer wait
-    like     whether the answer to the other question could be taken for the answer to this one. Where it is False, neither has
-             to wait for the other: transaction numbers, units, addresses, prefixes tell them apart
-    fresh    the same expectation, of which nothing has arrived
+    ``damaged``: something arrived that began as the answer would, but is not whole or not right (a checksum).
     """
 
     damaged: bool
 
     @property
-    def foreign(self) -> int: ...
+    def foreign(self) -> int:
+        """Whole answers of others that passed meanwhile, where the protocol allows to tell them."""
 
-    def feed(self, data: bytes, now_us: int) -> Any | None: ...
+    def feed(self, data: bytes, now_us: int) -> Any | None:
+        """The answer, once it is complete; else None. Never raises. Whether another one came behind it is asked by feeding on, with
+        nothing at first."""
 
-    def begun(self) -> bool: ...
+    def begun(self) -> bool:
+        """Whether what arrived last may be the beginning of the answer, so that it is worth a little longer wait."""
 
-    def like(self, other: Awaited) -> bool: ...
+    def like(self, other: Awaited) -> bool:
+        """Whether the answer to the other question could be taken for the answer to this one. Where it is False, neither has to wait
+        for the other: transaction numbers, units, addresses, prefixes tell them apart."""
 
-    def fresh(self) -> Awaited: ...
+    def fresh(self) -> Awaited:
+        """The same expectation, of which nothing has arrived."""

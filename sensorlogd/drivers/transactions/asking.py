@@ -352,13 +352,16 @@ class _Echoes:
 
     @property
     def seen(self) -> bool:
+        """Whether the question came back as an echo. Only the way ``known`` can say so; for ``like`` it is always False."""
         return self._echo is not None and self._echo.seen
 
     def without(self, data: bytes) -> bytes:
+        """``data`` without what of it is the echo of the question."""
         if self._echo is not None:
             return self._echo.without(data)
         data, self._rest = without_echo(data, self._rest)
         return data
 
     def give_up(self) -> bytes:
+        """The bytes that were held back as a possible echo and were none, because the rest of the echo never came."""
         return self._echo.give_up() if self._echo is not None else b""

@@ -28,13 +28,14 @@ _CIRCULAR = 2  # the value of mean_type for angles
 
 
 def is_one(names: list[str]) -> bool:
+    """Whether these tables are those of Home Assistant's recorder: ``states`` alone is too common a name."""
     return "states" in names and bool({"state_attributes", "statistics_meta", "recorder_runs"} & set(names))
 
 
 def read(conn: sqlite3.Connection, table: str, name: str, options: Options, left_out: dict[str, str]) -> Generator[FileReading]:
     """Read the states or statistics. ``left_out`` is filled: entities that never were a number -> an example. Raises FileError."""
     if not columns(conn, table):
-        raise FileError(name, 0, f"this recorder has no table {table!r}")
+        raise FileError(name, 0, f"this recorder has no table {table!r}; say --table with one of {', '.join(TABLES)} that it has")
     try:
         yield from _states(conn, options, left_out) if table == "states" else _statistics(conn, table, options)
     except ValueError as error:

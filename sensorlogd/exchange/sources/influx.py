@@ -70,7 +70,9 @@ class Points:
         if not fields or (stamp and not rest[position:].startswith(" ")):
             raise ValueError(f"{text[:60]!r} is no line protocol: measurement,tags fields time")
         if not stamp:
-            raise ValueError(f"{text[:60]!r} has no time; a server would take the time of arrival, a file has none")
+            raise ValueError(
+                f"{text[:60]!r} has no time, which a file needs: write it behind the fields, in nanoseconds since 1970"
+            )
         ts = self._time_us(stamp)
         found = []
         for name, value in fields:
@@ -85,6 +87,7 @@ class Points:
         return found
 
     def _time_us(self, text: str) -> int:
+        """µs of a time in nanoseconds, or in the form of --time-format. Raises ValueError."""
         if not re.fullmatch(r"-?\d+", text, re.ASCII):
             raise ValueError(
                 f"{text[:40]!r} is not a time: a whole number of nanoseconds since 1970 (or say --time-format epoch)"
@@ -134,10 +137,11 @@ def _unescaped(text: str) -> str:
 
 
 def _parse_value(text: str) -> float:
+    """Of InfluxDB's line protocol: a float, an integer (``1i``, ``1u``), or a truth value as 1.0 or 0.0. Raises ValueError."""
     if text in _TRUE or text in _FALSE:
         return float(text in _TRUE)
     if text[-1:] in "iu":
         if not re.fullmatch(r"-?\d+[iu]", text, re.ASCII):
-            raise ValueError(f"{text[:40]!r} is no value")
+            raise ValueError(f"{text[:40]!r} is no value: a whole number is expected before i or u")
         text = text[:-1]
     return number(text)

@@ -42,7 +42,7 @@ def _open_as_kind(
     file_kind = kind or _kind_of_bytes(begin)
     if file_kind in ("excel", "parquet", "sqlite", "weewx", "homeassistant"):
         if path is None:
-            raise FileError(name, 0, f"{file_kind} is read from a file, not from a pipe")
+            raise FileError(name, 0, f"{file_kind} is read from a file, not from a pipe; save it and name the file")
         if file_kind == "excel":
             lines, understood_as = workbook.lines(path, chosen, stack)
             return lines, _plan_table(lines, options, understood_as)
@@ -51,7 +51,7 @@ def _open_as_kind(
             return lines, _plan_table(lines, options, "Parquet")
         return _open_database(path, file_kind, options, chosen, stack)
     if chosen is not None:
-        raise ValueError(f"--table {chosen!r}: a text file has none")
+        raise ValueError(f"--table {chosen!r}: this is a text file, which has no tables; leave --table out")
     text = Lines(file, name, encoding)
     if file_kind == "influx" or (file_kind is None and not options.times and not options.columns and _is_influx(text)):
         points = influx.Points(text, options)

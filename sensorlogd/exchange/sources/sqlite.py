@@ -34,10 +34,12 @@ def tables(conn: sqlite3.Connection) -> list[str]:
 
 
 def columns(conn: sqlite3.Connection, table: str) -> list[str]:
+    """The names of a table's columns in their order; empty if there is no such table."""
     return [row[1] for row in conn.execute(f"PRAGMA table_info({quoted(table)})")]
 
 
 def quoted(name: str) -> str:
+    """The name as an identifier of SQL, whatever is in it."""
     return '"' + name.replace('"', '""') + '"'
 
 

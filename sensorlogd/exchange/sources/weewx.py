@@ -63,6 +63,7 @@ _ALWAYS = {
 
 
 def is_one(conn: sqlite3.Connection) -> bool:
+    """Whether there is a table ``archive`` with the columns that every archive of weewx has."""
     return set(KEYS) <= set(columns(conn, TABLE))
 
 

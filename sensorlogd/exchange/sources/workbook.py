@@ -36,7 +36,7 @@ def lines(path: Path, sheet: str | None, stack: ExitStack) -> tuple[TableLines, 
         raise FileError(str(path), 0, f"there is no sheet {sheet!r}; there are {', '.join(map(repr, sheets))}")
     chosen = [sheets[sheet]] if sheet is not None else list(sheets.values())
     if not chosen:
-        raise FileError(str(path), 0, "it has no sheet with cells")
+        raise FileError(str(path), 0, "it has no sheet with cells; save the table in a sheet of its own (charts are not read)")
     more = f" of {len(sheets)}, and those with the same header" if sheet is None and len(sheets) > 1 else ""
     return TableLines(_rows(chosen), str(path)), f"sheet {chosen[0].title!r}{more}"
 

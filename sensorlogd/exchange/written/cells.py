@@ -60,4 +60,5 @@ def guarded(text: str) -> str:
 
 
 def bare(text: str) -> str:
+    """What ``guarded`` was given: only an apostrophe that it would have added is removed."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text

@@ -25,35 +25,63 @@ RECOMPUTE = "recompute"  # kind of work
 
 @dataclass(frozen=True, slots=True)
 class RecomputeRequest:
-    """What the work is asked to do: compute readings of ``sensor`` in [since, until) anew, by ``formulas`` (channel -> formula)."""
+    """What the work is asked to do: compute readings of ``sensor`` in [since, until) anew, by ``formulas`` (channel -> formula).
+    ``after``: the id of the work that comes first; None: it need not wait."""
 
     sensor: str
     since_us: int
     until_us: int
     formulas: Mapping[str, str]
+    after: int | None = None
 
     @classmethod
     def from_json(cls, request: Mapping[str, Any]) -> RecomputeRequest:
-        return cls(str(request["sensor"]), int(request["since_us"]), int(request["until_us"]), request["formulas"])
+        return cls(
+            str(request["sensor"]), int(request["since_us"]), int(request["until_us"]), request["formulas"], request.get("after")
+        )
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def order(
-    conn: sqlite3.Connection, sensor: str, since_us: int, formulas: Mapping[str, str], now_us: int
-) -> int:  # fmt: skip
+    conn: sqlite3.Connection,
+    sensor: str,
+    since_us: int,
+    formulas: Mapping[str, str],
+    now_us: int,
+    *,
+    after: int | None = None,
+    why: str = "",
+) -> int:
     """Have all that is stored of a computed sensor from then on computed anew; the caller owns the transaction. The work's id.
 
-    ``formulas``: channel -> its formula; if the daemon's are others by then, nothing is done. Raises ValueError.
+    ``formulas``: channel -> its formula; if the daemon's are others by then, nothing is done. ``after``: the work that comes first.
+    ``why``: for people, behind "is computed anew". Raises ValueError.
     """
     if conn.execute("SELECT 1 FROM sensor WHERE name = ?", (sensor,)).fetchone() is None:
         raise ValueError(f"nothing is known of {sensor} yet; let the daemon take the configuration first (sensorlogd reload)")
-    events.record(
-        conn, now_us, EventKind.RECOMPUTE, sensor, "is computed anew: " + "; ".join(f"{k} = {v}" for k, v in formulas.items())
-    )
-    request = RecomputeRequest(sensor, since_us, now_us, dict(formulas))
+    texts = "; ".join(f"{channel} = {text}" for channel, text in formulas.items())
+    events.record(conn, now_us, EventKind.RECOMPUTE, sensor, f"is computed anew{why}: {texts}")
+    request = RecomputeRequest(sensor, since_us, now_us, dict(formulas), after)
     return work.order(conn, RECOMPUTE, request.to_json(), now_us, progress={"at_us": since_us})
+
+
+def order_after_salvage(
+    conn: sqlite3.Connection, formulas: Mapping[str, Mapping[str, str]], since_us: int, now_us: int
+) -> list[str]:
+    """Have these sensors, name -> formulas, computed anew from then on as soon as the salvage that waits is done; the caller owns
+    the transaction. The sensors for which it was ordered: none if no salvage waits or it was ordered before."""
+    waiting = work.waiting(conn)
+    salvage = next((piece.id for piece in waiting if piece.kind == work.SALVAGE), None)
+    if salvage is None:
+        return []
+    had = {RecomputeRequest.from_json(piece.request).sensor for piece in waiting if piece.kind == RECOMPUTE}
+    wanted = [sensor for sensor in formulas if sensor not in had]
+    for sensor in wanted:
+        why = " as soon as the readings of the damaged database are back, for its sum began at 0"
+        order(conn, sensor, since_us, formulas[sensor], now_us, after=salvage, why=why)
+    return wanted
 
 
 def expired_until_us(conn: sqlite3.Connection, series: Iterable[int]) -> int:

@@ -19,8 +19,8 @@ from enum import Enum
 from pathlib import Path
 
 from sensorlogd.storage.file import wal_file
+from sensorlogd.storage.file.content import MAGIC
 
-_MAGIC = b"SQLite format 3\0"
 _AT = slice(60, 64)
 
 
@@ -57,7 +57,7 @@ def examine(path: Path) -> FoundFile:
         if _has_frames(path):
             return FoundFile.EMPTIED
         return FoundFile.EMPTY if there else FoundFile.NOTHING
-    if first is not None and head.startswith(_MAGIC):  # otherwise the file is damaged, and the WAL may hold the only sound pages
+    if first is not None and head.startswith(MAGIC):  # otherwise the file is damaged, and the WAL may hold the only sound pages
         file_epoch, wal_epoch = head[_AT], first[_AT]
         if file_epoch != wal_epoch and any(file_epoch) and any(wal_epoch):
             return FoundFile.FOREIGN_WAL

@@ -52,7 +52,7 @@ class DatabaseError(Exception):
 
 
 class ForeignDatabase(DatabaseError):
-    """An SQLite file of some other program: refused, never moved, never written."""
+    """A database of some other program, or a file that was never one: refused, never moved, never written."""
 
 
 class NewerSchema(DatabaseError):

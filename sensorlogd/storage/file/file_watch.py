@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 
 from sensorlogd.storage.file.identity import file_identity
+
+from sensorlogd.storage.file.content import MAGIC
 from sensorlogd.storage.file.wal_watch import WalWatch
 
-MAGIC = b"SQLite format 3\0"
 EPOCH = slice(60, 64)
 AT_REST_S = 1.0  # a file that another program writes is judged only after it has not changed for so long
 

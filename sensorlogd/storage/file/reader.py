@@ -6,9 +6,7 @@ and an empty file makes SQLite delete the WAL. So the sides are examined before 
 
 from __future__ import annotations
 
-import codecs
 import os
-import re
 import sqlite3
 import stat
 import time
@@ -17,14 +15,13 @@ from pathlib import Path
 
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.connecting import connect_to_read, connect_to_write
+from sensorlogd.storage.file.content import holds_text
 from sensorlogd.storage.file.epoch import FoundFile
 from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.file.holder import holder
 from sensorlogd.storage.file.identity import APPLICATION_ID, REVISION, side
 
 BUSY_WITHIN_S = 2.0
-_HEAD = 4096  # bytes that show whether a file holds text
-_TEXT_ONLY = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f]+")
 
 
 class LogError(Exception):
@@ -49,16 +46,6 @@ def open_reader(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
 
 
 _NAME_THE_LOG = "name the file that the daemon writes, e.g. sensorlogd.db"
-
-
-def holds_text(path: Path) -> bool:
-    """Whether the file holds text in UTF-8, as a configuration or a program does and no page of a database, damaged or not."""
-    try:
-        with open(path, "rb") as file:
-            head = codecs.getincrementaldecoder("utf-8")().decode(file.read(_HEAD))
-    except (OSError, UnicodeDecodeError):
-        return False
-    return _TEXT_ONLY.fullmatch(head) is not None
 
 
 def damaged(path: Path, error: object) -> str:

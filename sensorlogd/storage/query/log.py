@@ -278,6 +278,15 @@ class Log:
         with self._snapshot() as conn:
             return Readings.of(conn).stamped(since_us, until_us)
 
+    def arrived(self) -> dict[int, int]:
+        """Series id -> time of the reading that had arrived last when the newest values were written, some seconds ago."""
+        return dict(self.conn.execute("SELECT series_id, ts FROM latest").fetchall())
+
+    def each_since(self, since_us: Mapping[int, int], until_us: int) -> Iterator[tuple[int, int, float | None, int]]:
+        """(time, series id, value, quality) of what each of these series has from a time of its own on; in no order."""
+        with self._snapshot() as conn:
+            yield from Readings.of(conn).each_since(since_us, until_us)
+
     # ---- what happened, how it is ----------------------------------------------------------------------------------
 
     def events_between(

@@ -23,7 +23,7 @@ class SalvageMemory:
 
     def __init__(self, conn: sqlite3.Connection, work: int) -> None:
         self.conn = conn
-        self.key = f"salvage_{work}"
+        self.key = f"{meta.SALVAGE}{work}"
         stored: dict[str, Any] = json.loads(meta.get(conn, self.key) or "{}")
         self.series: dict[str, int] = stored.get("series", {})
         self.mends: dict[str, int] = stored.get("mends", {})

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sensorlogd.storage.file import wal_file
+from sensorlogd.storage.file.content import MAGIC
 from sensorlogd.storage.maintenance.incidents import Incident
 
 NAME = "rebuilt.db"
 TEMPLATE = "template.db"
-_MAGIC = b"SQLite format 3\0"
 _PIECE = 1 << 20
 _LEAVES, _INNER = (0x0D, 0x0A), (0x05, 0x02)
 
@@ -95,7 +95,7 @@ def _page_size_of(main: Path | None) -> int | None:
     with main.open("rb") as file:
         head = file.read(101)
         length = file.seek(0, os.SEEK_END)
-    if len(head) < 101 or head[:16] != _MAGIC or head[100] not in (0x05, 0x0D):
+    if len(head) < 101 or head[:16] != MAGIC or head[100] not in (0x05, 0x0D):
         return None
     size = int.from_bytes(head[16:18], "big")
     size = 65536 if size == 1 else size

@@ -7,7 +7,7 @@ of the series that is asked for, what is fresh a pass over those of all series i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,6 +144,20 @@ class Readings:
         if fresh is not None:
             found += self.conn.execute(_STAMPED, fresh)
         return found
+
+    def each_since(self, since_us: Mapping[int, int], until_us: int) -> Iterator[Stamped]:
+        """What each of these series has from a time of its own on, in no order of series. One pass over what is fresh of all."""
+        for series, since in since_us.items():
+            settled, _ = self.spans(since, until_us)
+            if settled is not None:
+                for ts, value, quality in self.conn.execute(_SETTLED, (series, *settled)):
+                    yield ts, series, value, quality
+        some = f"AND series_id IN ({','.join('?' * len(since_us))})" if len(since_us) < _MOST_NAMED else ""
+        sql = f"SELECT ts, series_id, value, quality FROM recent WHERE ts >= ? AND ts < ? {some} ORDER BY ts, series_id"
+        begin = max(min(since_us.values(), default=until_us), self.moved_until_us)
+        for row in self.conn.execute(sql, (begin, until_us, *(since_us if some else ()))):
+            if row[0] >= since_us.get(row[1], until_us):
+                yield row
 
     def few_fresh(self, series: Sequence[int], since_us: int, until_us: int, most: int) -> dict[int, list[Reading]] | None:
         """What is fresh of these series, each in order of time; None: it is more than ``most`` readings."""

@@ -16,7 +16,7 @@ import pytest
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config, SensorOptions
 from sensorlogd.daemon.main.components.parts import Parts
-from sensorlogd.daemon.main.process.lock import DatabaseLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock, DataDirLock
 from sensorlogd.daemon.main.process.signals import Requested
 from sensorlogd.daemon.main.reloading import change as change_module
 from sensorlogd.daemon.main.reloading.change import SPARE_DESCRIPTORS, ConfigChange, ReloadRefused, prepare
@@ -48,6 +48,7 @@ def daemon(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
             config(tmp_path, extra, **intervals),
             lambda: config(tmp_path, extra, **intervals),
             DatabaseLock(tmp_path / "log.db", None),
+            DataDirLock(tmp_path),
             Requested(),
             wake,
             pages=False,

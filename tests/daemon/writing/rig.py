@@ -24,6 +24,7 @@ from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.commits.watched import Watcher
 from sensorlogd.daemon.writing.intake.inbox import Inbox
+from sensorlogd.daemon.writing.recovery import opening
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
 from sensorlogd.storage import creation
@@ -150,7 +151,8 @@ class Rig:
         fake: Time | None = None,
         report: Callable[[], Report] = lambda: Report((), {"state": "running"}),
         inbox_limit: int = 10_000,
-        remembered: Remembered | None = None,
+        remembered: opening.Remembered | None = None,
+        folder: opening.Held | None = None,
         note_lost: Callable[[int], None] = lambda n: None,
         specs: Sequence[SensorSpec] = SPECS,
         min_free: int = 0,
@@ -170,6 +172,7 @@ class Rig:
             lambda: Upkeep(Mover(block_rows=block_rows, lag_us=0), Retention("UTC"), when_full=when_full),
             self.clock,
             remembered=remembered or Remembered(),
+            folder=folder,
         )
         self.rolls_up = 0
         self.writer = Writer(

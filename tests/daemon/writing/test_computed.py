@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,10 @@ from sensorlogd.storage.corrections import recomputing
 from sensorlogd.storage.corrections.mend_work import MendWorker, UndoWorker
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.maintenance import incidents
+from sensorlogd.storage.maintenance.retention import RetentionPlan
+from sensorlogd.storage.salvage.worker import Salvage
 from tests.daemon.fakes import FakeClock
 from tests.daemon.writing.rig import T0, Rig, Script, events, sqlite_error
 
@@ -72,12 +77,12 @@ class Computer:
     def __post_init__(self) -> None:
         self.again()
 
-    def again(self, **how: Any) -> None:
+    def again(self, more: Sequence[work.Worker] = (), **how: Any) -> None:
         config = config_of(self.computed)
         self.sensors = self.made(config)
         self.computing = Computing(formulas(config, self.sensors), lambda *event: self.events.append(event))
         worker = RecomputeWorker(self.computing, lambda: self.rig.clock.now_us(), rows=60)
-        workers = [worker, MendWorker(), UndoWorker()]
+        workers = [worker, MendWorker(), UndoWorker(), *more]
         self.rig = self.make(specs=sensor_specs(config), computing=self.computing, workers=workers, **self.how, **how)
 
     def made(self, config: Config) -> dict[str, Any]:
@@ -210,6 +215,39 @@ def test_what_a_device_sends_again_after_a_restart_is_not_computed_twice(compute
         (rows,) = conn.execute("SELECT (SELECT count(*) FROM recent) + (SELECT count(*) FROM history)").fetchone()
     assert rows == 4 * 40
     assert "conflict" not in computer.rig.kinds()
+
+
+def waiting(computer: Computer) -> list[work.Work]:
+    with contextlib.closing(sqlite3.connect(computer.rig.path)) as conn:
+        return work.waiting(conn)
+
+
+@pytest.mark.parametrize("goes_on", ["while it is salvaged", "when all is back", "after another start"])
+def test_an_integral_goes_on_behind_what_is_salvaged(make: Callable[..., Rig], path: Path, fresh: Path, goes_on: str) -> None:
+    """Its sums began at 0 in the database that was begun beside a damaged one; they end as if nothing had happened."""
+    computer = Computer(make)
+    computer.measure(20)
+    computer.settle()
+    computer.rig.stop()
+    incidents.set_aside(path, T0, "damaged")
+    computer.second, computer.rig.time.now = 120, computer.rig.time.now + 100
+    salvage = partial(Salvage, path, lambda at: shutil.copy(fresh, at))  # type: ignore[arg-type]
+    computer.again(more=[salvage()])
+    computer.rig.turn()
+    if goes_on == "while it is salvaged":
+        computer.measure(10)
+    if goes_on == "after another start":
+        computer.measure(10)
+        computer.rig.turn(2)
+        computer.rig.kill()
+        computer.again(more=[salvage()])
+    computer.rig.turn_until(lambda: not waiting(computer), "all to be back", 300.0)
+    computer.measure(5)
+    computer.settle()
+    assert len(computer.read("e.work")) == (25 if goes_on == "when all is back" else 35)
+    computer.check()
+    told = [detail for kind, detail in events(path) if kind == "recompute"]
+    assert ["as soon as the readings of the damaged database are back" in detail for detail in told] == [True]
 
 
 def test_what_the_inbox_drops_is_not_computed(make: Callable[..., Rig], script: Script) -> None:

@@ -85,11 +85,11 @@ def test_an_end_before_the_database_was_open_spills(make: Callable[..., Rig], pa
     """It could not be opened all the time: readings come back with the next start."""
     rig = make(sets_aside=False)
     content = path.read_bytes()
-    path.write_bytes(b"garbage " * 1000)
+    path.write_bytes(b"\x80garbage" * 1024)
     put = rig.put(4)
     rig.turn(30)
     rig.stop(1.0)
-    assert path.read_bytes() == b"garbage " * 1000
+    assert path.read_bytes() == b"\x80garbage" * 1024
     path.write_bytes(content)
     again = make()
     again.turn(5)

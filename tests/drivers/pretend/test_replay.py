@@ -273,7 +273,10 @@ def test_every_data_set_is_read_whole(lent: Lent, tmp_path: Path) -> None:
         ("file: x, channels: {a: {}}, pace: slow", "'slow' is not a pace; write real, fast, or how many times"),
         ("file: x, channels: {a: {}}, pace: 0", "'0' is not a pace"),
         ("file: x, channels: {a: {}}, loop: true, times: original", "every round would be the same readings"),
-        ("file: x, channels: {a: {}}, times: now, start: 2026-01-01", "start: is for times: original"),
+        (
+            "file: x, channels: {a: {}}, times: now, start: 2026-01-01",
+            "start: is for times: original, and times: is now; leave start: out",
+        ),
         ("file: x, channels: {a: {}}, as: hex", "must be 'serial', 'nmea' or 'readings'"),
         ("file: x, channels: {a: {}}, talkers: [GP]", "talkers: unknown key"),
         ("file: x, as: nmea, channels: {lattitude: {}}", "did you mean 'latitude'"),

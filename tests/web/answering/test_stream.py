@@ -18,9 +18,14 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import events
+from sensorlogd.storage import catalog
+from tests.connections import connect_writer
+from sensorlogd.storage.ingest import events, latest
 from sensorlogd.storage.ingest.append import append
+from sensorlogd.storage.query import log as query_log
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.answering.live import stream
+from sensorlogd.web.answering.live.watch import Watch
 from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.serving.settings import Settings
 from tests.connections import connect_writer
@@ -43,11 +48,19 @@ class Log:
     def commit(self, sensor: str = "lab", channel: str = "t", count: int = 1, at_us: int | None = None) -> list[float]:
         """Values of their own, stamped now."""
         at = time.time_ns() // 1000 if at_us is None else at_us
-        values = [self.value + index for index in range(count)]
-        self.value += count
-        column = Column(channel, [at - count + 1 + index for index in range(count)], list(values), 1)
+        return self.commit_at([at - count + 1 + index for index in range(count)], sensor, channel)
+
+    def commit_at(
+        self, times_us: list[int], sensor: str = "lab", channel: str = "t", *, latest_is_due: bool = False
+    ) -> list[float]:
+        """Values of their own, in one commit. ``latest_is_due``: it writes the newest values, as one in some seconds does."""
+        values = [self.value + index for index in range(len(times_us))]
+        self.value += len(times_us)
+        column = Column(channel, times_us, list(values), 1)
         self.conn.execute("BEGIN IMMEDIATE")
-        append(self.conn, [Block(sensor, [column])], self.ids, Frontier(edge_us=self.begin_us))
+        stored = append(self.conn, [Block(sensor, [column])], self.ids, Frontier(edge_us=self.begin_us))
+        if latest_is_due:
+            latest.save(self.conn, stored.newest, time.time_ns() // 1000, 5_000_000)
         self.conn.execute("COMMIT")
         return values
 
@@ -204,6 +217,59 @@ def test_too_many_readings_for_a_stream_are_counted(live: Served, log: Log, monk
         until(lambda: viewer.of("skipped"), "the count")
         assert viewer.of("skipped") == [{"readings": 29}]
         assert viewer.values() == values[-1:]
+
+
+def test_what_a_silent_series_hands_over_late_is_seen(live: Served, log: Log) -> None:
+    """All that is newer than the last one sent, with a reading of now and without one, beside a series that goes on."""
+    now_us = time.time_ns() // 1000
+    with watching(live) as viewer:
+        seen = log.commit(channel="n")
+        viewer.wait_for(seen)
+        seen += log.commit_at([now_us - 60 * S, now_us - 50 * S, now_us - 40 * S], latest_is_due=True)
+        viewer.wait_for(seen)
+        seen += log.commit(channel="n")
+        viewer.wait_for(seen)
+        seen += log.commit_at([now_us - 20 * S, now_us - 15 * S, time.time_ns() // 1000])
+        viewer.wait_for(seen)
+
+
+def test_too_much_that_comes_late_is_counted(live: Served, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if it had come in time."""
+    monkeypatch.setattr("sensorlogd.web.answering.live.watch.READINGS_MAX", 20)
+    begin_us = time.time_ns() // 1000 - 100 * S
+    with watching(live) as viewer:
+        values = log.commit_at([begin_us + index * S for index in range(30)], latest_is_due=True)
+        until(lambda: viewer.of("skipped"), "the count")
+        assert viewer.of("skipped") == [{"readings": 29}]
+        assert viewer.values() == values[-1:]
+
+
+def statements_of_a_look(fresh: Path, path: Path, series: int) -> int:
+    """What a look at a log asks in which each of so many series has had its reading of every second."""
+    make_database(fresh, path, time.time_ns() // 1000 - 7300 * S)
+    conn = connect_writer(path)
+    specs = [catalog.SeriesSpec(f"c{number}", heartbeat_us=3 * S) for number in range(series)]
+    with contextlib.closing(conn), query_log.Log.open(path) as log:
+        conn.execute("BEGIN IMMEDIATE")
+        ids = catalog.sync(conn, [catalog.SensorSpec("many", "simulated", series=specs)], 1).ids
+        conn.execute("COMMIT")
+        watch, now_us = Watch(), time.time_ns() // 1000
+        asked: list[str] = []
+        for second in range(3):
+            conn.execute("BEGIN IMMEDIATE")
+            columns = [Column(spec.channel, [now_us + second * S], [1.0], 1) for spec in specs]
+            stored = append(conn, [Block("many", columns)], ids, Frontier())
+            latest.save(conn, stored.newest, now_us + second * S, 5_000_000)
+            conn.execute("COMMIT")
+            if second == 2:
+                watch._states_due = 0.0
+                log.conn.set_trace_callback(asked.append)
+            watch.check(log, now_us + second * S)
+    return len(asked)
+
+
+def test_a_look_asks_no_more_the_more_series_there_are(fresh: Path, tmp_path: Path) -> None:
+    assert statements_of_a_look(fresh, tmp_path / "few.db", 2) == statements_of_a_look(fresh, tmp_path / "many.db", 100)
 
 
 def test_a_reading_of_tomorrow_does_not_hide_those_of_now(live: Served, log: Log) -> None:

@@ -78,9 +78,12 @@ class Storing:
         self._trouble.attempt(_Store(self))
 
     def commit(self) -> None:
-        """Raises what ``Commit.run`` raises, LowSpace, and what the check of the file raises."""
+        """Raises what ``Commit.run`` raises, LowSpace, LockHeld, and what the check of the file raises."""
         db = self._files.opened()
-        db.check_file()
+        db.check_file()  # before the locks: those of a folder that is gone say nothing of what becomes of the open file
+        for detail in self._opening.hold_locks():
+            self._notices.emit(EventKind.LOCK_REMOVED, None, detail)
+            logger.warning("database: %s", detail)
         self._check_space(db)
         began = time.monotonic()
         with_status = self._notices.take_status() or began >= self._times.status_at

@@ -30,8 +30,6 @@ from sensorlogd.storage.opened import OpenDatabase
 
 logger = logging.getLogger(__name__)
 
-MARK = "spill:"  # prefix of the keys in meta that say which spills are in the database
-
 
 class SpillDamaged(Exception):
     """The file is not what was written; the text says why."""
@@ -109,8 +107,10 @@ def read(path: Path) -> Spill:
     content = path.read_bytes()
     body, _, last = content.rstrip(b"\n").rpartition(b"\n")
     body += b"\n"
-    if last != f"crc32 {zlib.crc32(body):08x}".encode():
-        raise SpillDamaged(f"{path}: its checksum is wrong")
+    expected = f"crc32 {zlib.crc32(body):08x}"
+    if last != expected.encode():
+        end = last[:24].decode("ascii", "backslashreplace")
+        raise SpillDamaged(f"{path}: it was cut or changed: its last line should be {expected!r}, and begins with {end!r}")
     try:
         first, *rest = [json.loads(line) for line in body.splitlines()]
         blocks = [_decode_block(line) for line in rest if "sensor" in line]
@@ -137,14 +137,14 @@ def take_up(db: OpenDatabase, path: Path, ids: Mapping[tuple[str, str], int]) ->
     """Store a spill, one transaction, and remove its file. None: it was stored before a crash. ``ids``: (sensor, channel) ->
     series, under the names of the run that wrote it. Raises SpillDamaged, OSError, sqlite3.Error."""
     spill = read(path)
-    if meta.get(db.conn, MARK + spill.identity) is not None:
+    if meta.get(db.conn, meta.SPILL + spill.identity) is not None:
         path.unlink()
         return None
     with db.transaction() as conn:
         result = append(conn, spill.blocks, ids, db.frontier, retrying=True)
         for event in spill.events:
             stored_events.record(conn, *event)
-        meta.put(conn, MARK + spill.identity, str(result.stored))
+        meta.put(conn, meta.SPILL + spill.identity, str(result.stored))
     path.unlink()
     _sync_folder(path.parent)
     return spill, result
@@ -153,7 +153,7 @@ def take_up(db: OpenDatabase, path: Path, ids: Mapping[tuple[str, str], int]) ->
 def forget_stored(db: OpenDatabase) -> None:
     """Delete the notes of stored spills whose files are gone. Raises sqlite3.Error."""
     names = {path.name for path in found(db.path)}
-    gone = [key for key in meta.keys(db.conn, MARK) if key.removeprefix(MARK) not in names]
+    gone = [key for key in meta.keys(db.conn, meta.SPILL) if key.removeprefix(meta.SPILL) not in names]
     if gone:
         with db.transaction() as conn:
             meta.remove(conn, gone)

@@ -3,7 +3,8 @@
 What happens at an opening, in this order, and what would break if it were another:
 0. The lock is taken anew if its file went with the folder: two daemons would else write one database.
 1. An incident that was cut off half way is completed: its files would else meet those of a fresh database.
-2. The bytes are looked at before SQLite sees them: it deletes a WAL beside an empty file, and applies a foreign one.
+2. The bytes are looked at before SQLite sees them: it deletes a WAL beside an empty file, applies a foreign one, and takes a
+   short text for an empty database.
 3. The file is opened, upgraded, given its epoch; the frontier is read.
 4. What a former run could not store is taken up under the names of that run; only then the catalog learns new names.
 5. Salvage is ordered for every incident that was never salvaged, also by a database that has been lost since.
@@ -27,8 +28,12 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage import catalog, meta, unconfigured_series
+from sensorlogd.storage.file.errors import ForeignDatabase
 from sensorlogd.storage.file import epoch
+from sensorlogd.storage.file.content import never_a_database
 from sensorlogd.storage.file.epoch import FoundFile
+from sensorlogd.storage.file.holder import LockHeld
+from sensorlogd.storage.opened import OpenDatabase, open_file, use_specs
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
@@ -51,14 +56,19 @@ class Notes:
     given_up: int = 0
 
 
-class Remembered(Protocol):
+class Held(Protocol):
+    """A lock on a file that somebody may remove (``daemon.main.process.lock``)."""
+
+    def hold(self) -> bool: ...  # the lock is on the file that has the name now; True: on another than before. LockHeld, OSError
+
+
+class Remembered(Held, Protocol):
     """What outlives the process beside the database, in its lock file (``daemon.main.process.lock.DatabaseLock``)."""
 
     lost: int  # readings that a run without any room could store nowhere
     was_opened: bool  # a database was open here once
     believed: dict[str, str]  # the time believed last, as ``believed_time.to_store`` gave it
 
-    def hold(self) -> bool: ...  # the lock is on the file that has the name now; raises LockHeld, OSError
     def forget_lost(self) -> None: ...
     def note_opened(self) -> None: ...
     def note_time(self, believed: dict[str, str]) -> None: ...
@@ -67,8 +77,8 @@ class Remembered(Protocol):
 class Opening:
     """Opens the log at ``path``. ``specs``: the configured sensors; None: no readings will come, the catalog stays as it is.
 
-    ``make_upkeep``: a fresh one for each opening. ``remembered``: what the lock file says. ``clock``: the first opening gives it the
-    time that was believed last."""
+    ``make_upkeep``: a fresh one for each opening. ``remembered``: the lock of the database, and what its file says. ``folder``: the
+    lock of the data directory, if this process has one. ``clock``: the first opening gives it the time that was believed last."""
 
     def __init__(
         self,
@@ -78,6 +88,7 @@ class Opening:
         clock: JudgedClock,
         *,
         remembered: Remembered,
+        folder: Held | None = None,
         min_free: int = 0,
     ) -> None:
         self.path = path
@@ -89,6 +100,8 @@ class Opening:
         self._clock = clock
         self._now_us = clock.now_us
         self._remembered = remembered
+        self._folder = folder
+        self._folder_trouble = ""
         self._min_free = min_free
 
     def use_specs(self, specs: Sequence[catalog.SensorSpec], plan: RetentionPlan) -> None:
@@ -96,8 +109,29 @@ class Opening:
         configuration."""
         self.specs, self._plan = specs, plan
 
+    def hold_locks(self) -> list[str]:
+        """While the database is open: take the locks anew whose files were removed. What to report of it.
+
+        Raises LockHeld if another process has the lock of the database by now: then only that may write. One that has the data
+        directory, for another database, is reported once and hinders nothing. A file that cannot be made is tried again.
+        """
+        found = []
+        with contextlib.suppress(OSError):
+            if self._remembered.hold():
+                found.append(f"the lock file of {self.path} was removed; it is locked anew")
+        try:
+            with contextlib.suppress(OSError):
+                if self._folder is not None and self._folder.hold():
+                    found.append("the lock file of the data directory was removed; it is locked anew")
+            self._folder_trouble = ""
+        except LockHeld as error:
+            if str(error) != self._folder_trouble:
+                found.append(f"the lock file of the data directory was removed: {error}")
+            self._folder_trouble = str(error)
+        return found
+
     def open(self, *, first: bool) -> tuple[OpenDatabase, Notes]:
-        """``first``: of this process. Raises LockHeld, Damaged, DatabaseError, sqlite3.Error, OSError; nothing is left open
+        """``first``: of this process. Raises LockHeld, DamageFound, DatabaseError, sqlite3.Error, OSError; nothing is left open
         then."""
         self._remembered.hold()
         incidents.finish_unfinished(self.path)
@@ -120,6 +154,15 @@ class Opening:
             raise DamageFound(f"{self.path} is empty, and it was not: what was in it is gone")
         if found is FoundFile.FOREIGN_WAL:
             raise DamageFound(f"the write-ahead log beside {self.path} belongs to another file", only_side_files=True)
+        if not self._has_history() and (kind := never_a_database(self.path)) is not None:
+            raise ForeignDatabase(
+                f"{self.path} is {kind}, and nothing shows that it was ever a database; it is left as it is; name another file"
+                " under storage.url, or move this one away"
+            )
+
+    def _has_history(self) -> bool:
+        """Whether a daemon has had a database at this path: then whatever lies there now is what is left of it, or in its way."""
+        return self._remembered.was_opened or bool(incidents.all_incidents(self.path)) or bool(spill.found(self.path))
 
     def _anchored_us(self, conn: sqlite3.Connection) -> int:
         """The clock learns what the last run believed of the time; in a log of an older release, when it last wrote its status.

@@ -24,25 +24,23 @@ class Asked:
 
 
 class Dialect(Protocol):
-    """A protocol that units of the bus speak.
+    """A protocol that units of the bus speak."""
 
-    take     the questions in ``data``, and what is left of it
-    answer   the parts of an answer, in order (the second only comes from units that speak in two); [] for no answer. ``rounds``
-             must be called once for each value
-    damage   an answer that must not be taken for one
-    chatter  what a unit says unasked, which is no answer
-    echo     what the line sends back at once, where it echoes
-    """
+    def take(self, data: bytes) -> tuple[list[Asked], bytes]:
+        """The whole questions in ``data``, and what is left of it: the beginning of the next one."""
 
-    def take(self, data: bytes) -> tuple[list[Asked], bytes]: ...
+    def answer(self, question: Asked, rounds: Rounds) -> list[bytes]:
+        """The parts of an answer, in order (the second only comes from units that speak in two); [] for no answer. ``rounds`` must
+        be called once for each value."""
 
-    def answer(self, question: Asked, rounds: Rounds) -> list[bytes]: ...
+    def damage(self, answer: bytes, chance: random.Random) -> bytes:
+        """The answer changed so that no driver may take it for one; empty: it does not arrive."""
 
-    def damage(self, answer: bytes, chance: random.Random) -> bytes: ...
+    def chatter(self, chance: random.Random) -> bytes:
+        """What a unit says unasked, which is no answer."""
 
-    def chatter(self, chance: random.Random) -> bytes: ...
-
-    def echo(self, sent: bytes) -> bytes: ...
+    def echo(self, sent: bytes) -> bytes:
+        """What the line sends back at once, where it echoes; empty where it cannot."""
 
 
 class Lines:
@@ -95,9 +93,11 @@ def _answer_pdu(question: Asked, rounds: Rounds) -> bytes | None:
 
 
 class ModbusRtu:
-    """Holding and input registers."""
+    """Holding and input registers: functions 3 and 4 of the Modbus application protocol (V1.1b3, 6.3 and 6.4), as RTU frames
+    (Modbus over serial line V1.02, 2.5.1). ``detail``: the PDU of the question."""
 
     def take(self, data: bytes) -> tuple[list[Asked], bytes]:
+        """Every eight bytes whose last two are the CRC of the others; what stands before them is passed over."""
         found = []
         while len(data) >= 8:
             if crc(data[:6]) == data[6:8]:
@@ -115,6 +115,7 @@ class ModbusRtu:
         return [frame + crc(frame)]
 
     def damage(self, answer: bytes, chance: random.Random) -> bytes:
+        """One wrong bit, which the CRC shows, or no end."""
         return _flip_or_cut(answer, chance)
 
     def chatter(self, chance: random.Random) -> bytes:
@@ -125,9 +126,10 @@ class ModbusRtu:
 
 
 class ModbusAscii(ModbusRtu):
-    """The same registers in the ASCII framing."""
+    """The same registers in the ASCII framing (Modbus over serial line V1.02, 2.5.2)."""
 
     def take(self, data: bytes) -> tuple[list[Asked], bytes]:
+        """Every line from ``:`` to CR LF. The LRC of a question is not looked at."""
         *lines, rest = data.split(b"\r\n")
         frames = [bytes.fromhex(line[1:].decode()) for line in lines]
         return [Asked(frame[0], frame[1:6]) for frame in frames], rest
@@ -144,9 +146,11 @@ class ModbusAscii(ModbusRtu):
 
 
 class ModbusTcp:
-    """The same registers over TCP, where damaged answers do not arrive at all."""
+    """The same registers over TCP, where damaged answers do not arrive at all. ``detail``: the number of the transaction, and the
+    PDU."""
 
     def take(self, data: bytes) -> tuple[list[Asked], bytes]:
+        """Every twelve bytes: a header of seven (Modbus messaging on TCP/IP V1.0b, 3.1.3) and a PDU of five."""
         found = []
         while len(data) >= 12:
             found.append(Asked(data[6], data[:2] + data[7:12]))
@@ -173,9 +177,11 @@ def _tcp_frame(number: bytes, unit: int, pdu: bytes) -> bytes:
 
 
 class Mbus:
-    """SND_NKE and REQ_UD2 with the frame count bit; every meter has energy in one telegram and another storage's in the next."""
+    """SND_NKE and REQ_UD2 with the frame count bit; every meter has energy in one telegram and another storage's in the next.
+    ``detail``: the control field of the question."""
 
     def take(self, data: bytes) -> tuple[list[Asked], bytes]:
+        """Every short frame, 10 C A checksum 16 (EN 13757-2), whose checksum is right; other bytes are passed over."""
         found = []
         while len(data) >= 5:
             if data[0] == 0x10 and data[4] == 0x16 and (data[1] + data[2]) & 0xFF == data[3]:
@@ -186,6 +192,8 @@ class Mbus:
         return found, data
 
     def answer(self, question: Asked, rounds: Rounds) -> list[bytes]:
+        """E5 to SND_NKE; to REQ_UD2 a long frame of 4 bytes of energy in Wh, by the frame count bit those of storage 0 with a sign
+        that more follow (DIF 1F), or those of storage 1."""
         control = question.detail[0]
         if control == 0x40:
             return [b"\xe5"]

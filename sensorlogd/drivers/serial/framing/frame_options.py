@@ -108,7 +108,9 @@ class FieldOptions(Section):
         if self.bits is not None:
             low, count = self.bits
             if not self.type.startswith("u") or low < 0 or count < 1 or low + count > 8 * _TYPES[self.type]:
-                raise ValueError(f"bits: [{low}, {count}] does not fit into {self.type}")
+                raise ValueError(
+                    f"bits: [{low}, {count}] does not fit into {self.type}; write [the lowest bit from 0, how many], of a type u..."
+                )
         self.no_value()
         return self
 
@@ -151,7 +153,7 @@ class FrameChecksum(Section):
     def _known_checksum(self) -> FrameChecksum:
         if self.type == "sum_modulo":
             if self.modulo is None:
-                raise ValueError("type: sum_modulo needs modulo:")
+                raise ValueError("type: sum_modulo needs modulo:, the number that the sum is divided by, e.g. 256")
         elif self.type not in CHECKSUMS:
             raise ValueError(f"type: unknown checksum {self.type!r}; known: {', '.join(sorted(CHECKSUMS))}, sum_modulo")
         return self
@@ -201,7 +203,9 @@ class FrameFormat(Section):
             if not self.header and not self.footer and self.length != "silence":
                 raise ValueError("type: frame needs a header: or a footer:, to know where a frame begins")
         if self.length == "silence" and self.escape != "none":
-            raise ValueError("length: silence and escape: exclude each other; what is escaped has an end of its own")
+            raise ValueError(
+                "length: silence and escape: exclude each other; what is escaped has an end of its own, leave length: out"
+            )
         if isinstance(self.length, int) and not 2 <= self.length <= MAX_FRAME:
             raise ValueError(f"length: {self.length} bytes; a frame has between 2 and {MAX_FRAME}")
         return self
@@ -247,9 +251,10 @@ class BlockFormat(Section):
     @model_validator(mode="after")
     def _ended(self) -> BlockFormat:
         if (self.last is None) == (self.begin is None):
-            raise ValueError("type: block needs either last: (key of the checksum's line) or begin: and end:")
+            found = "neither last: nor begin:" if self.last is None else "both last: and begin:"
+            raise ValueError(f"type: block needs either last: (key of the checksum's line) or begin: and end:; it has {found}")
         if self.begin is not None and not self.end:
-            raise ValueError("type: block with begin: needs end:")
+            raise ValueError(f"type: block with begin: {self.begin!r} needs end:, too, a regular expression of the last line")
         return self
 
 

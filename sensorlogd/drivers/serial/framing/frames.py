@@ -68,12 +68,13 @@ def _only_wanted(fields: dict[str, Read], wanted: set[str]) -> dict[str, Read]:
 
 
 class Splitter(Protocol):
-    """Finds frames in a stream. ``quiet``: the frames that the end of a burst completes or uncovers. Exhaust one iterator before
-    the next call."""
+    """Finds frames in a stream. Exhaust one iterator before the next call."""
 
-    def feed(self, data: bytes) -> Iterator[bytes]: ...
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The frames that ``data`` completes, stuffing undone. What is no frame is counted."""
 
-    def quiet(self) -> Iterator[bytes]: ...
+    def quiet(self) -> Iterator[bytes]:
+        """The frames that the end of a burst completes or uncovers. What is left of the burst is counted and forgotten."""
 
 
 class Frames:

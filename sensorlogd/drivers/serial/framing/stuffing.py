@@ -47,6 +47,8 @@ class Delimited:
         self._distrusts = midway and shape.check is None
 
     def feed(self, data: bytes) -> Iterator[bytes]:
+        """The frames between two end bytes. The first piece may be the tail of a frame: bad, it is ``first_partial``; where no checksum
+        could tell, it is dropped in any case."""
         rest = self._rest
         if rest and data.find(self._end) < 0:
             rest += data
@@ -85,6 +87,7 @@ class Delimited:
             self._rest.clear()
 
     def quiet(self) -> Iterator[bytes]:
+        """Drop a frame without its end byte, counted as ``cut_short``. Silence completes nothing here."""
         if self._rest:
             self.tally.add("first_partial" if self._first else "cut_short", 1, bytes(self._rest[:24]))
             self._rest.clear()
@@ -107,6 +110,7 @@ class Dle:
         self._first = midway
 
     def feed(self, data: bytes) -> Iterator[bytes]:
+        """The frames from DLE STX to DLE ETX. A DLE STX inside a frame begins the next one, and the first is counted as ``cut_short``."""
         self._buffer += data
         buffer, position = self._buffer, 0
         while True:
@@ -147,6 +151,7 @@ class Dle:
             self.tally.add("skipped_bytes", stop - start, noise)
 
     def quiet(self) -> Iterator[bytes]:
+        """Drop a frame without its DLE ETX, counted as ``cut_short``. Silence completes nothing here."""
         if self._buffer.startswith(b"\x10\x02"):
             self.tally.add("cut_short", 1, bytes(self._buffer[:24]))
         else:

@@ -42,6 +42,7 @@ class Unescaped:
         self._empties = re.compile(b"(?:" + shape.footer.pattern + b")+", re.DOTALL) if self._headless and shape.footer else None
 
     def feed(self, data: bytes) -> Iterator[bytes]:
+        """The frames that are whole and good; one that ends at a footer, or whose length may be a lie, can wait for the bytes behind it."""
         if self._owed:
             owed = min(self._owed, len(data))
             self._owed -= owed
@@ -51,6 +52,7 @@ class Unescaped:
         return self._scan(ended=False)
 
     def quiet(self) -> Iterator[bytes]:
+        """The frames in what is left, now that no more bytes will come to decide it."""
         yield from self._scan(ended=True)
         self._midway = False
         self._owed = 0
@@ -232,6 +234,7 @@ class BySilence:
         self._too_long = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
+        """Keep the bytes; only silence gives frames. Of a burst longer than MAX_FRAME nothing is used, and it is counted once."""
         self._buffer += data
         if len(self._buffer) > MAX_FRAME:
             if not self._too_long:
@@ -241,6 +244,8 @@ class BySilence:
         return iter(())
 
     def quiet(self) -> Iterator[bytes]:
+        """The burst from its first header on, if it is a good frame. The first burst after an opening may lack its beginning: it is
+        counted as ``first_partial``."""
         burst = bytes(self._buffer)
         self._buffer.clear()
         midway, self._midway = self._midway, False

@@ -129,10 +129,12 @@ class _Automaton:
         return 0, here, here
 
     def join(self, one: _Part, two: _Part) -> _Part:
+        """The second part behind the first. Where the first may be empty, the whole begins with what the second begins with, too."""
         self._link(one[2], two[1])
         return min(one[0] * two[0], 9), one[1] + _times(two[1], one[0]), two[2] + _times(one[2], two[0])
 
     def star(self, part: _Part) -> _Part:
+        """The part any number of times, none included."""
         self._link(part[2], part[1])
         return min(1 + part[0], 9), part[1], part[2]
 
@@ -143,6 +145,7 @@ class _Automaton:
                 follow[begin] = min(follow[begin] + n * m, 9)
 
     def sequence(self, items: Iterable[Any], looks: list[_Look]) -> _Part:
+        """The parts of the parser's items, one behind the other. Bodies of look-arounds go into ``looks``. Raises TooComplex."""
         whole: _Part = (1, Counter(), Counter())
         for op, argument in items:
             whole = self.join(whole, self._part_of(op, argument, looks))

@@ -61,6 +61,8 @@ class DeviceTime:
             return self._parse_strictly(f"{head}:59{tail}", now_us) + timedelta(seconds=1)
 
     def _parse_strictly(self, text: str, now_us: int) -> datetime:
+        """Without a zone unless the text has one. A form without a year or date is completed to the time nearest to ``now_us``. Raises
+        ValueError."""
         if self.format == "iso":
             return datetime.fromisoformat(text)
         if self._completed is not None:

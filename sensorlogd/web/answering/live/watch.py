@@ -1,12 +1,17 @@
 """Finds what was committed since the log was last checked. One check serves all viewers.
 
 Runs on the one thread of the stream's own pool, so that its connection can tell cheaply whether anything changed. Readings
-are followed by time, as ``tail`` does: one that is stamped before the newest of its series is not seen here.
+are followed by time: one that is stamped before the newest of its series is not seen here.
+
+A check reads what is stamped in the last seconds. A series that was silent for longer, and hands over what it kept, is noticed
+by its first reading of these seconds, if half a heartbeat has passed since the one before (a series usually has three readings
+a heartbeat), or by its newest arrival (the table ``latest``). Only then is read what it has since the last one sent.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sensorlogd.storage.query.health import ALIVE, daemon_state, sensor_health
@@ -19,7 +24,8 @@ READINGS_MAX = 5_000  # in one check; if there are more, the newest of each seri
 
 @dataclass(slots=True)
 class Seen:
-    """What one check found. ``skipped``: how many readings were too many to be passed on. ``since_us``: no reading in it is older."""
+    """What one check found. ``skipped``: how many readings were too many to be passed on. ``since_us``: where the reading of what is
+    stamped lately began."""
 
     since_us: int
     until_us: int
@@ -44,6 +50,7 @@ class Watch:
         self._looked_us = 0
         self._overlap_us = 5_000_000
         self._event = 0
+        self._arrived_version = 0  # of the log when its newest arrivals were looked at
         self._health: dict[str, tuple[str, str, str | None]] = {}
         self._states_due = 0.0
 
@@ -62,6 +69,9 @@ class Watch:
             self._looked_us = now_us
         if time.monotonic() >= self._states_due or seen.events:
             self._states_due = time.monotonic() + STATES_EVERY_S
+            if version != self._arrived_version:
+                self._arrived_version = version
+                self._find_late(log, seen)
             self._find_states(log, seen, now_us)
         return seen
 
@@ -88,21 +98,60 @@ class Watch:
             horizon = seen.until_us
             self._newest = {identity: min(ts, horizon) for identity, ts in self._newest.items()}
             seen.since_us = horizon - AHEAD_US - self._overlap_us
-        fresh: list[Reading] = []
         newest = self._newest
-        for ts, identity, value, quality in log.stamped(seen.since_us, seen.until_us):
+        fresh = [row for row in log.stamped(seen.since_us, seen.until_us) if row[0] > newest.get(row[1], -1)]
+        silent: dict[int, int] = {}
+        for ts, identity, *_ in fresh:
+            known = newest.get(identity, -1)
+            if known < seen.since_us and identity not in silent and 2 * (ts - known) > self._of(log, identity).heartbeat_us:
+                silent[identity] = known
+        self._add_late(log, silent, seen)
+        self._add(log, fresh, seen)
+
+    def _find_late(self, log: Log, seen: Seen) -> None:
+        """The readings of series that have handed over nothing but what is older than the last seconds."""
+        late = {
+            identity: known
+            for identity, ts in log.arrived().items()
+            if (known := self._newest.get(identity, -1)) < ts < seen.since_us
+        }
+        self._add_late(log, late, seen)
+
+    def _add_late(self, log: Log, known: Mapping[int, int], seen: Seen) -> None:
+        """What these series have behind the newest known, series id -> µs, and before ``seen.since_us``. However many they are,
+        no more than the newest of each are held."""
+        if not known:
+            return
+        rows: list[tuple[int, int, float | None, int]] = []
+        last: dict[int, tuple[int, int, float | None, int]] = {}
+        found = 0
+        for row in log.each_since({identity: ts + 1 for identity, ts in known.items()}, seen.since_us):
+            found += 1
+            last[row[1]] = max(last.get(row[1], row), row, key=_ts)
+            if found <= READINGS_MAX:
+                rows.append(row)
+        if found > READINGS_MAX:
+            seen.skipped += found - len(last)
+            rows = list(last.values())
+        rows.sort(key=_ts)
+        self._add(log, rows, seen)
+
+    def _add(self, log: Log, rows: Sequence[tuple[int, int, float | None, int]], seen: Seen) -> None:
+        """Add to ``seen`` those that are newer than the newest known of their series. ``rows``: in order of time."""
+        newest = self._newest
+        for ts, identity, value, quality in rows:
             if ts > newest.get(identity, -1):
-                series = self._series.get(identity)
-                if series is None:
-                    self._series = {known.id: known for known in log.series(retired=True)}
-                    series = self._series[identity]
                 newest[identity] = ts
-                fresh.append(Reading(series, ts, value, quality))
-        if len(fresh) > READINGS_MAX:
-            last = {reading.series.id: reading for reading in fresh}
-            seen.skipped = len(fresh) - len(last)
-            fresh = list(last.values())
-        seen.readings = fresh
+                seen.readings.append(Reading(self._of(log, identity), ts, value, quality))
+        if len(seen.readings) > READINGS_MAX:
+            last = {reading.series.id: reading for reading in seen.readings}
+            seen.skipped += len(seen.readings) - len(last)
+            seen.readings = list(last.values())
+
+    def _of(self, log: Log, identity: int) -> Series:
+        if identity not in self._series:
+            self._series = {known.id: known for known in log.series(retired=True)}
+        return self._series[identity]
 
     def _find_states(self, log: Log, seen: Seen, now_us: int) -> None:
         """The sensors whose state, health or error has changed since the last check."""
@@ -120,6 +169,10 @@ class Watch:
             if self._health.get(state.sensor) != now:
                 self._health[state.sensor] = now
                 seen.sensors.append((state, health))
+
+
+def _ts(row: tuple[int, int, float | None, int]) -> int:
+    return row[0]
 
 
 def overlap_us(log: Log) -> int:

@@ -152,7 +152,7 @@ def test_the_next_start_takes_it_up_once(make: Callable[..., Rig], path: Path) -
     kinds = [kind for kind, _ in events(path)]
     assert kinds.count("spill_taken_up") == kinds.count("spilled") == kinds.count("noted") == 1
     with contextlib.closing(sqlite3.connect(path)) as conn:
-        assert meta.keys(conn, spill.MARK) == []  # no note is left of what is over
+        assert meta.keys(conn, meta.SPILL) == []  # no note is left of what is over
 
 
 class Killed(BaseException):

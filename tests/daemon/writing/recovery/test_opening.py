@@ -10,14 +10,53 @@ from pathlib import Path
 
 import pytest
 
+from sensorlogd.daemon.main.process.lock import NAME, DatabaseLock, DataDirLock
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.notation.microseconds import SECOND_US
 from sensorlogd.storage import work
-from sensorlogd.storage.file.holder import LockHeld
+from sensorlogd.storage.file.holder import LockHeld, lock_path
 from sensorlogd.storage.maintenance import backup, incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.rollups.resolutions import DAY
 from tests.daemon.writing.rig import SPECS, Remembered, Rig, Script, events, plan_forever, sqlite_error, values
+
+
+def test_locks_whose_files_are_removed_while_it_runs_are_taken_anew(make: Callable[..., Rig], path: Path) -> None:
+    """With the next commit, and said; a second daemon cannot come."""
+    with DataDirLock(path.parent) as folder, DatabaseLock(path, None) as lock:
+        rig = make(remembered=lock, folder=folder)
+        put = store(rig, 2)
+        lock_path(path).unlink()
+        (path.parent / NAME).unlink()
+        put += store(rig, 2)
+        for second in (DataDirLock(path.parent), DatabaseLock(path, None)):
+            with pytest.raises(LockHeld):
+                second.acquire()
+        put += store(rig, 2)
+        rig.turn_until(lambda: rig.kinds().count("lock_removed") == 2, "the events")
+        assert values(path) == put
+
+
+def test_who_took_the_lock_meanwhile_writes_alone(make: Callable[..., Rig], path: Path) -> None:
+    """Readings are held until that process has ended. One that has the data directory only hinders nothing."""
+    with DataDirLock(path.parent) as folder, DatabaseLock(path, None) as lock:
+        rig = make(remembered=lock, folder=folder)
+        put = store(rig, 2)
+        lock_path(path).unlink()
+        (path.parent / NAME).unlink()
+        with DataDirLock(path.parent):
+            with DatabaseLock(path, None):
+                held = rig.put(2)
+                rig.turn_until(lambda: rig.writer._files.db is None, "the file to be let go of")
+                rig.turn(10)
+                assert values(path) == put
+                assert "is in use" in rig.writer.stats().state_reason
+            rig.turn_until(rig.is_idle, "rest")
+            put += held + store(rig, 2)
+            assert values(path) == put
+            store(rig, 1)
+        told = [detail for kind, detail in events(path) if kind == "lock_removed"]
+        assert ["data directory" in detail and "is in use" in detail for detail in told] == [True]
 
 
 def killed(rig: Rig, to: Path) -> Path:
@@ -113,6 +152,27 @@ def test_what_is_no_database_beside_a_wal_is_set_aside_with_it(
         assert [piece.kind for piece in work.everything(conn)] == ["salvage"]
 
 
+@pytest.mark.parametrize("content", [b"garbage " * 500, b"\x89PNG" * 500], ids=["a text", "a picture"])
+def test_what_was_never_a_database_is_refused_unless_one_was_here(
+    make: Callable[..., Rig], path: Path, tmp_path: Path, content: bytes
+) -> None:
+    """The name of a wrong file costs nobody that file. Where a database was once, it has been overwritten: logging goes on."""
+    named = tmp_path / "letter"
+    named.write_bytes(content)
+    refused = make(named)
+    refused.turn(2)
+    assert "nothing shows that it was ever a database" in str(refused.writer.refusal())
+    assert named.read_bytes() == content
+    assert incidents.all_incidents(named) == []
+    refused.kill()
+    again = make(named, remembered=Remembered(was_opened=True))
+    put = store(again, 2)
+    assert values(named) == put
+    (incident,) = incidents.all_incidents(named)
+    assert incident.main is not None
+    assert incident.main.read_bytes() == content
+
+
 def test_an_incident_that_was_cut_off_is_completed_before_anything_is_opened(
     make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,11 +234,11 @@ def test_setting_aside_that_fails_is_tried_again(make: Callable[..., Rig], path:
         tries.append(1)
         raise OSError(28, "No space left on device")
 
-    path.write_bytes(b"garbage " * 500)
+    path.write_bytes(b"\x80garbage" * 512)
     monkeypatch.setattr(incidents, "set_aside", full)
     put = rig.put(3)
     rig.turn(100)
-    assert path.read_bytes() == b"garbage " * 500
+    assert path.read_bytes() == b"\x80garbage" * 512
     assert 3 <= len(tries) <= 20
     assert rig.writer.stats().state is WriterState.BLOCKED
     monkeypatch.setattr(incidents, "set_aside", real)
