@@ -214,7 +214,6 @@ def _acting_offline(folder: Path, path: Path, config: Config | None, *, make_fol
     sqlite3.Error."""
     from sensorlogd.daemon.control.offline import Offline, OfflineError
     from sensorlogd.daemon.main.process.lock import LockHeld
-    from sensorlogd.storage.file.errors import DatabaseError
     from sensorlogd.daemon.sensing.build import sensor_specs
     from sensorlogd.storage.file.errors import DatabaseError
 

@@ -15,9 +15,8 @@ import sqlite3
 import time
 from pathlib import Path
 
-from sensorlogd.storage.file.identity import file_identity
-
 from sensorlogd.storage.file.content import MAGIC
+from sensorlogd.storage.file.identity import file_identity
 from sensorlogd.storage.file.wal_watch import WalWatch
 
 EPOCH = slice(60, 64)

@@ -19,7 +19,8 @@ from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.pieces import FetchedPiece, PieceSource, Pointer, Stage
-from sensorlogd.storage.salvage.worker import FoundPiece, Salvage, SalvageFailure
+from sensorlogd.storage.salvage.storing_piece import FoundPiece
+from sensorlogd.storage.salvage.worker import Salvage, SalvageFailure
 from tests.connections import connect_writer
 from tests.storage import salvage_rig as rig
 from tests.storage import working

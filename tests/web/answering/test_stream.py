@@ -16,10 +16,8 @@ import pytest
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.event_kinds import OtherKind
-from sensorlogd.storage.file.connecting import close_cleanly
-from sensorlogd.storage.ingest import events
 from sensorlogd.storage import catalog
-from tests.connections import connect_writer
+from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import events, latest
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query import log as query_log

@@ -28,12 +28,11 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage import catalog, meta, unconfigured_series
-from sensorlogd.storage.file.errors import ForeignDatabase
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.content import never_a_database
 from sensorlogd.storage.file.epoch import FoundFile
+from sensorlogd.storage.file.errors import ForeignDatabase
 from sensorlogd.storage.file.holder import LockHeld
-from sensorlogd.storage.opened import OpenDatabase, open_file, use_specs
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
