@@ -60,7 +60,7 @@ from sensorlogd.drivers.serial.options import (
 from sensorlogd.drivers.simulated.faults import Drift, Episode, FaultOptions, Spike
 from sensorlogd.drivers.simulated.signals import SignalChoice
 from sensorlogd.drivers.sysfs.driver import FileOptions, SysfsOptions
-from sensorlogd.storage import meta
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.query.aggregates import AGGREGATES
 
 ROOT = Path(__file__).parents[1]
@@ -261,8 +261,9 @@ def test_every_loss_has_a_counter_in_the_promise() -> None:
 
 
 def test_every_key_of_meta_is_explained() -> None:
-    """docs/data-model.md lists the keys that ``storage.meta`` names; no other module spells one."""
-    keys = {value for name, value in vars(meta).items() if name.isupper() and not name.startswith("_") and isinstance(value, str)}
+    """docs/data-model.md lists the keys that ``storage.meta`` and ``storage.watermarks`` name; no other module spells one."""
+    named = {**vars(watermarks), **vars(meta)}
+    keys = {value for name, value in named.items() if name.isupper() and not name.startswith("_") and isinstance(value, str)}
     table = (ROOT / "docs/data-model.md").read_text().split("| `meta.key` | meaning |")[1].split("\n\n")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert {key.partition("<")[0] for cell in cells for key in re.findall(r"`([^`]+)`", cell)} == keys

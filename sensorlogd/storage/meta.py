@@ -1,7 +1,7 @@
 """The table ``meta``: one text value a key. Progress marks and notes that outlive the process.
 
 All access is here, but for the view ``readings`` (``schema``), which looks up ``moved_until_us`` itself. The keys that say how
-far the stages of a reading have got have their constants in ``watermarks``, all others here.
+far the stages of a reading have got are named in ``watermarks``, all others here.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 DECIMALS = "decimals_"  # and the id of a series -> with how many places it is shown
 SEEN_DECIMALS = "seen_decimals_"  # and the id of a series -> the most places that its values came with, see ``ingest.decimals``
 VALID = "valid_"  # and the id of a series -> [lowest, highest] possible value, JSON
+BELIEVED_US = "believed_us"  # the time that the daemon believes in, for its next start; see ``daemon.timekeeping.believed_time``
+BELIEVED_BOOT = "believed_boot"  # the boot of the machine that this was in, and its steady clock then
 GIVEN_UP = "given_up"  # readings lost for good, over all restarts
-BELIEVED_US = "believed_us"  # the time that was believed last
-BELIEVED_BOOT = "believed_boot"  # the boot of the machine that this was in, and its steady clock then, see ``believed_time``
 ALARMS_WATCHED = (
-    "alarms_watched"  # the time that alarms have watched so far, and when by the wall clock, see ``alarms.judging.watch``
+    "alarms_watched"  # for how long alarms have watched, and until when by the wall clock; see ``alarms.judging.watch``
 )
 SPILL = "spill:"  # and the name of a spill -> how many of its readings were stored: it has been taken up
 SALVAGE = "salvage_"  # and the id of a row of ``work`` -> which series here are those of the damaged file, JSON

@@ -110,7 +110,7 @@ export type Buckets = {
   /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
   until: number;
   source: "readings" | "rollups" | "rollups+readings";
-  /** the stored resolution that answered for most of it */
+  /** the stored tier that answered for most of it */
   resolution: string;
   notes: string[];
   rows?: Bucket[];

@@ -280,7 +280,7 @@ class Log:
 
     def arrived(self) -> dict[int, int]:
         """Series id -> time of the reading that had arrived last when the newest values were written, some seconds ago."""
-        return dict(self.conn.execute("SELECT series_id, ts FROM latest").fetchall())
+        return {identity: ts for identity, (ts, _, _) in latest.saved(self.conn).items()}
 
     def each_since(self, since_us: Mapping[int, int], until_us: int) -> Iterator[tuple[int, int, float | None, int]]:
         """(time, series id, value, quality) of what each of these series has from a time of its own on; in no order."""

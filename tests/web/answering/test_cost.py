@@ -136,7 +136,7 @@ def test_prices_of_the_configuration_come_to_the_pages() -> None:
         ({"rates": [{"from": "2026-01-01", "price": 1, "hours": {"05-5": 1}}]}, "no range of hours"),
         ({"rates": [{"from": "2026-01-01", "price": 1, "hours": {"00-0": 1}}]}, "no range of hours"),
         ({"rates": [{"from": "2026-01-01", "by": "a.b", "hours": {"2-3": 1}}]}, "hours: goes with price:"),
-        ({"rates": [{"from": "2026-01-01", "price": 1}] * 2}, "same day"),
+        ({"rates": [{"from": "2026-01-01", "price": 1}] * 2}, "two prices begin on 2026-01-01"),
         ({"rates": [{"from": "someday", "price": 1}]}, "from"),
         ({"currency": ""}, "currency"),
     ],
