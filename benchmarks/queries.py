@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import scratch
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.rollups import compute, store
+from sensorlogd.storage.schema_check import ensure_schema
+from tests.connections import connect_writer
 
 DAY_S = 86_400
 T0 = 1_735_689_600  # 2025-01-01T00:00Z
@@ -34,8 +36,8 @@ T0 = 1_735_689_600  # 2025-01-01T00:00Z
 
 def build(path: Path, days: int) -> None:
     """One gauge at 1 Hz."""
-    database.ensure_schema(path)
-    conn = database.connect_writer(path)
+    ensure_schema(path)
+    conn = connect_writer(path)
     conn.execute("PRAGMA synchronous = 0")
     conn.execute("BEGIN IMMEDIATE")
     spec = catalog.SensorSpec("bench", "simulated", series=[catalog.SeriesSpec("value", heartbeat_us=5_000_000)])

@@ -28,13 +28,14 @@ from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
-from sensorlogd.storage import database
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
-from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
+from sensorlogd.storage.opened import OpenDatabase
 from sensorlogd.storage.rollups import outdated, store
+from sensorlogd.storage.schema_check import ensure_schema
+from tests.connections import connect_writer
 
 T0 = 1_735_689_600_000_000  # 2025-01-01T00:00Z
 DAY_US = 86_400_000_000
@@ -110,8 +111,8 @@ def backfill(days: int) -> None:
 
 def fill(path: Path, days: int) -> int:
     """One series at about 1 Hz in ``history``, as a device that lives on a wall gives it: jitter, noise, some flags."""
-    database.ensure_schema(path)
-    conn = database.connect_writer(path)
+    ensure_schema(path)
+    conn = connect_writer(path)
     conn.execute("PRAGMA synchronous = OFF")
     conn.execute("BEGIN")
     store.set_edge(conn, T0)

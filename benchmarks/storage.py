@@ -17,10 +17,13 @@ import time
 from pathlib import Path
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
+from sensorlogd.storage.file.connecting import CHECKPOINT_PAGES
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
+from sensorlogd.storage.schema_check import ensure_schema
 from sensorlogd.storage.watermarks import Frontier
+from tests.connections import connect_writer
 
 T0 = 1_750_000_000_000_000
 SECOND = 1_000_000
@@ -31,10 +34,10 @@ def written() -> int:
     return int(next(line for line in lines if line.startswith("write_bytes")).split()[1])
 
 
-def fresh(folder: str, series: int, checkpoint_pages: int = database.CHECKPOINT_PAGES) -> sqlite3.Connection:
+def fresh(folder: str, series: int, checkpoint_pages: int = CHECKPOINT_PAGES) -> sqlite3.Connection:
     path = Path(folder) / "log.db"
-    database.ensure_schema(path)
-    conn = database.connect_writer(path, checkpoint_pages)
+    ensure_schema(path)
+    conn = connect_writer(path, checkpoint_pages)
     specs = [catalog.SensorSpec(f"s{n}", "simulated", series=[catalog.SeriesSpec("x")]) for n in range(series)]
     conn.execute("BEGIN")
     catalog.sync(conn, specs, T0)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from sensorlogd.storage import database
+from sensorlogd.storage.schema_check import ensure_schema
 
 # How long what a test left behind may take to go; only the test of this very fixture shortens it.
 GRACE_S = float(os.environ.get("SENSORLOGD_TESTS_GRACE_S", "10"))
@@ -87,5 +87,5 @@ def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database of the current schema, to be copied."""
     path = tmp_path_factory.mktemp("fresh") / "log.db"
-    database.ensure_schema(path)
+    ensure_schema(path)
     return path

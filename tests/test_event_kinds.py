@@ -11,9 +11,10 @@ import pytest
 
 from packages import event_table
 from sensorlogd.event_kinds import EventKind, Severity, kind_of, severity_of
-from sensorlogd.storage import database
+from sensorlogd.storage.file.connecting import connect_as_writer
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.schema_check import ensure_schema
 
 PACKAGE = Path(__file__).resolve().parent.parent / "sensorlogd"
 # Where the kind stands among the arguments of whatever records an event. Kinds in tuples are mypy's to look at.
@@ -98,8 +99,8 @@ def test_names_on_disk_stay() -> None:
 def test_a_kind_of_a_newer_release_is_stored_and_read(tmp_path: Path) -> None:
     """As it stands; how serious it is nobody can know, so it is a warning."""
     path = tmp_path / "log.db"
-    database.ensure_schema(path)
-    with closing(database.connect_for_writing(path)) as conn:
+    ensure_schema(path)
+    with closing(connect_as_writer(path)) as conn:
         events.record(conn, 1, EventKind.LOST, "boiler", "unplugged")
         events.record(conn, 2, kind_of("teleported"), None, "it is elsewhere")
         assert conn.execute("SELECT kind, typeof(kind) FROM event").fetchall() == [("lost", "text"), ("teleported", "text")]

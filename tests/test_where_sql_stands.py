@@ -26,13 +26,15 @@ READINGS = {"recent", "history"}
 OF_READINGS = re.compile(rf"\b(FROM|INTO|JOIN|UPDATE|TABLE|EXISTS)\s+({'|'.join(READINGS)})\b")
 NAMED = re.compile(rf"\b({'|'.join(READINGS)})\b")
 # The one place, what makes the tables, and the views over them.
-KNOW_STAGES = ("storage/stages/", "storage/migrations/", "storage/tables.py", "storage/schema.py")
+KNOW_STAGES = ("storage/stages/", "storage/migrations/", "storage/schema.py")
 # Tables with one owner; migrations and views name them too, and what reads a damaged file or joins them with readings.
 OWNERS = {
     "latest": {"storage/ingest/latest.py"},
     "dirty": {"storage/rollups/outdated.py", "storage/salvage/former.py"},
     "stale": {"storage/rollups/outdated.py", "storage/salvage/former.py", "storage/stages/survey.py"},
     "meta": {"storage/meta.py"},
+    "work": {"storage/work.py"},
+    "retention_cut": {"storage/cuts.py", "storage/salvage/former.py", "storage/stages/survey.py"},
 }
 OF_OWNED = re.compile(rf"\b(FROM|INTO|JOIN|UPDATE)\s+({'|'.join(OWNERS)})\b")
 

@@ -14,7 +14,7 @@ from sensorlogd.api.answer import Answer
 from sensorlogd.api.log import Latest, Log
 from sensorlogd.api.tail import Tail
 from sensorlogd.api.troubles import LogClosed, LogLocked
-from sensorlogd.storage.file.opening import LogDamaged, LogError, LogUnavailable
+from sensorlogd.storage.file.reader import LogDamaged, LogError, LogUnavailable
 from sensorlogd.storage.query.following import Late
 from sensorlogd.storage.query.log import Event, Reading, Series, UnknownSeries
 

@@ -18,9 +18,9 @@ from typing import TypeVar
 
 from sensorlogd.api import troubles
 from sensorlogd.api.troubles import LogClosed
-from sensorlogd.storage.database import file_identity
-from sensorlogd.storage.file import opening
-from sensorlogd.storage.file.opening import LogError
+from sensorlogd.storage.file import reader
+from sensorlogd.storage.file.identity import file_identity, side
+from sensorlogd.storage.file.reader import LogError
 from sensorlogd.storage.query.log import Log
 
 T = TypeVar("T")
@@ -157,4 +157,4 @@ def identity_of(path: Path) -> Identity:
     found: Identity = file_identity(status)
     if os.access(path.parent, os.W_OK):
         return found
-    return (*found, status.st_size, status.st_mtime_ns, bool(opening.size_of(opening.side(path, "-wal"))))
+    return (*found, status.st_size, status.st_mtime_ns, bool(reader.size_of(side(path, "-wal"))))

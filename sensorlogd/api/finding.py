@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from sensorlogd.config import light
-from sensorlogd.storage.file.opening import LogUnavailable
+from sensorlogd.storage.file.reader import LogUnavailable
 
 CONFIGURATIONS = (".yaml", ".yml")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from sensorlogd.api.connections import Connections, Lease
 from sensorlogd.api.troubles import LogClosed, LogLocked
-from sensorlogd.storage.file.opening import LogDamaged, LogUnavailable
+from sensorlogd.storage.file.reader import LogDamaged, LogUnavailable
 from sensorlogd.storage.query.following import Following, Late
 from sensorlogd.storage.query.log import Log, Reading, Series
 

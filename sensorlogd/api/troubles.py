@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sensorlogd.storage.database import Failure, classify
-from sensorlogd.storage.file import opening
-from sensorlogd.storage.file.opening import LogDamaged, LogError, LogUnavailable
+from sensorlogd.storage.file import reader
+from sensorlogd.storage.file.errors import Failure, classify
+from sensorlogd.storage.file.reader import LogDamaged, LogError, LogUnavailable
 
 
 class LogClosed(LogError):
@@ -34,17 +34,17 @@ def translated(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         # A damaged file can make any code fail: check the file before this is taken for a mistake of ours.
-        fault = opening.found_damage(path)
+        fault = reader.found_damage(path)
         if fault is None:
             raise
-        raise LogDamaged(opening.damaged(path, fault)) from error
+        raise LogDamaged(reader.damaged(path, fault)) from error
 
 
 def _log_error(path: Path, error: sqlite3.Error) -> LogUnavailable:
     """The error to raise for what SQLite says: LogDamaged, LogLocked, or another LogUnavailable."""
     failure = classify(error)
     if failure in (Failure.CORRUPT, Failure.NOTADB):
-        return LogDamaged(opening.damaged(path, error))
+        return LogDamaged(reader.damaged(path, error))
     if failure is Failure.BUSY:
         return LogLocked(f"{path}: another program has locked the database; try again")
     return LogUnavailable(f"{path}: the database cannot be read: {error}")

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.storage.database import Failure, classify
-from sensorlogd.storage.file import opening
+from sensorlogd.storage.file import reader
+from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.query.log import Log, LogUnavailable, Series, UnknownSeries
 
 if TYPE_CHECKING:
@@ -208,13 +208,13 @@ def troubles_fail(path: Path) -> Iterator[None]:
 
 def unreadable(path: Path, error: sqlite3.Error) -> str:
     if classify(error) in (Failure.CORRUPT, Failure.NOTADB):
-        return opening.damaged(path, error)
+        return reader.damaged(path, error)
     return f"{path}: the database cannot be read: {error}"
 
 
 def fail_if_damaged(path: Path, error: Exception) -> None:
     """Exit 1 with a line if the database is damaged, since a damaged one can cause any error. Else return."""
     if not isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort, OSError)):
-        fault = opening.found_damage(path)
+        fault = reader.found_damage(path)
         if fault is not None:
-            fail(opening.damaged(path, fault))
+            fail(reader.damaged(path, fault))

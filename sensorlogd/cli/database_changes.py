@@ -17,9 +17,9 @@ from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.blocked_writer import NotForEver
 from sensorlogd.cli.common import database, fail, fail_if_damaged, load_config, read_from_config
 from sensorlogd.cli.progress import Progress
-from sensorlogd.storage.database import Failure, classify, explain
-from sensorlogd.storage.file import opening
+from sensorlogd.storage.file import reader
 from sensorlogd.storage.file.connecting import connect_to_read
+from sensorlogd.storage.file.errors import Failure, classify, explain
 from sensorlogd.storage.file.holder import holder
 from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.log import Log, LogUnavailable
@@ -119,7 +119,7 @@ def acting(config_file: Path | None, db: str | None, *, create: bool = False) ->
     """
     path, folder = database(config_file, db), data_dir(config_file, db)
     if not create and not path.exists():
-        fail(opening.no_database(path))
+        fail(reader.no_database(path))
     with refusals_fail(path):
         daemon = daemon_of(path, folder)
         if daemon is not None:
@@ -142,7 +142,7 @@ def refusals_fail(path: Path) -> Iterator[None]:
         fail(str(error))
     except sqlite3.Error as error:
         if classify(error) in (Failure.CORRUPT, Failure.NOTADB):
-            fail(opening.damaged(path, error))
+            fail(reader.damaged(path, error))
         fail(f"the database refuses it: {explain(path, error)}")
     except Exception as error:
         fail_if_damaged(path, error)
@@ -215,7 +215,7 @@ def _acting_offline(folder: Path, path: Path, config: Config | None, *, make_fol
     from sensorlogd.daemon.control.offline import Offline, OfflineError
     from sensorlogd.daemon.main.process.lock import LockHeld
     from sensorlogd.daemon.sensing.build import sensor_specs
-    from sensorlogd.storage.database import DatabaseError
+    from sensorlogd.storage.file.errors import DatabaseError
 
     try:
         if make_folder:  # the data directory of a configuration; a path from the command line is more likely mistyped
@@ -250,16 +250,16 @@ def make_ready(path: Path) -> None:
     from sensorlogd.storage.maintenance import inspection
 
     check_owner(path)
-    opening.refuse_foreign_sides(path)
-    if not opening.size_of(path):
+    reader.refuse_foreign_sides(path)
+    if not reader.size_of(path):
         return
-    if opening.interrupted(path):
+    if reader.interrupted(path):
         with DatabaseLock(path, None):
-            opening.undo_interrupted(path)
-    with closing(connect_to_read(path, timeout_s=opening.BUSY_WITHIN_S)) as conn:
+            reader.undo_interrupted(path)
+    with closing(connect_to_read(path, timeout_s=reader.BUSY_WITHIN_S)) as conn:
         fault = next(inspection.faults_of_small_tables(conn), None)
     if fault is not None:
-        raise LogUnavailable(opening.damaged(path, fault))
+        raise LogUnavailable(reader.damaged(path, fault))
 
 
 def readable(path: Path) -> Log:
@@ -269,11 +269,11 @@ def readable(path: Path) -> Log:
     """
     from sensorlogd.daemon.main.process.lock import DatabaseLock, LockHeld
 
-    if path.exists() and opening.interrupted(path):
+    if path.exists() and reader.interrupted(path):
         try:
             check_owner(path)
             with DatabaseLock(path, None):
-                opening.undo_interrupted(path)
+                reader.undo_interrupted(path)
         except (Refused, LockHeld, OSError) as error:
             raise LogUnavailable(str(error)) from None
     return Log.open(path)

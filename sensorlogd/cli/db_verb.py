@@ -31,7 +31,8 @@ from sensorlogd.cli.incidents_verb import incidents
 from sensorlogd.cli.progress import BYTES, Progress, written_bytes
 from sensorlogd.notation import times
 from sensorlogd.notation.plurals import plural
-from sensorlogd.storage.file import opening
+from sensorlogd.storage import cuts
+from sensorlogd.storage.file import reader
 from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.rollups import resolutions
@@ -64,11 +65,11 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
     zone = zone_of(tz)
     facts = inspection.facts(log.conn, log.path)
     rows = inspection.counted(log.conn) if count else {}
-    cuts = [(_resolution_name(resolution), oldest, newest) for resolution, oldest, newest in inspection.cuts(log.conn)]
+    expired = [(_resolution_name(resolution), oldest, newest) for resolution, oldest, newest in cuts.extent(log.conn)]
     if form == "json":
         click.echo(
             json.dumps(
-                facts | {"rows": rows, "expired_before_us": {resolution: newest for resolution, _, newest in cuts}}, indent=1
+                facts | {"rows": rows, "expired_before_us": {resolution: newest for resolution, _, newest in expired}}, indent=1
             )
         )
         return
@@ -99,7 +100,7 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
                 f"expired {resolution}",
                 f"before {when(newest)}" + ("" if oldest == newest else f" (of some series {when(oldest)})"),
             )
-            for resolution, oldest, newest in cuts
+            for resolution, oldest, newest in expired
         ),
     ]
     width = max(len(name) for name, _ in lines)
@@ -153,7 +154,7 @@ def compact(config_file: Path | None, db: str | None) -> None:
     """Give free space back to the file system. With the daemon running in slices, without it by writing the file anew."""
     path, folder = database(config_file, db), data_dir(config_file, db)
     if not path.exists():
-        fail(opening.no_database(path))
+        fail(reader.no_database(path))
     if not path.stat().st_size and daemon_of(path, folder) is None:
         fail(f"{path} is empty: not a sensorlogd database, or not one yet")
     before = path.stat().st_size
@@ -186,8 +187,9 @@ def _compact_in_slices(config_file: Path | None, db: str | None) -> None:
 def _rewrite(path: Path) -> None:
     """Write the database anew, without free space. Raises Refused, LogUnavailable, sqlite3.Error."""
     from sensorlogd.daemon.main.process.lock import DatabaseLock, LockHeld
-    from sensorlogd.storage.database import DatabaseCorrupt, DatabaseError, ensure_schema
+    from sensorlogd.storage.file.errors import DatabaseCorrupt, DatabaseError
     from sensorlogd.storage.maintenance import compact as compacting
+    from sensorlogd.storage.schema_check import ensure_schema
 
     try:
         make_ready(path)

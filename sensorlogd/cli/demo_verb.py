@@ -141,8 +141,8 @@ def _store_history(path: Path, days: int) -> int:
     from sensorlogd.drivers.registry import options_for
     from sensorlogd.drivers.simulated.driver import SimulatedOptions
     from sensorlogd.storage import catalog
-    from sensorlogd.storage.file.opened import OpenDatabase
-    from sensorlogd.storage.ingest.upsert import UpsertCounts, upsert
+    from sensorlogd.storage.corrections.upsert import UpsertCounts, upsert
+    from sensorlogd.storage.opened import OpenDatabase
 
     config = load(path, options_for)
     now_us = time.time_ns() // 1000

@@ -29,7 +29,7 @@ from sensorlogd.notation.durations import parse_duration
 from sensorlogd.notation.plurals import plural
 from sensorlogd.stamping.local import FOLDS
 from sensorlogd.stamping.repeats import KEEP, REPEATS
-from sensorlogd.storage.ingest.upsert import COUNTS, Replace
+from sensorlogd.storage.corrections.upsert import COUNTS, Replace
 from sensorlogd.storage.unconfigured_series import WantedSeries
 
 BUSY_S = 0.1  # time between two questions whether earlier work on the same readings is done

@@ -14,7 +14,7 @@ import click
 
 from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.common import config_option, database, db_option, fail, troubles_fail
-from sensorlogd.storage.database import Failure, classify
+from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.query.log import Log, LogUnavailable
 
 if TYPE_CHECKING:

@@ -1,8 +1,10 @@
 """Kept work: long work that is ordered once and done in slices, resumed after any end. Table ``work`` holds order and pointer.
 
 A ``Worker`` does one kind. Each slice is one transaction in which what it changes and how far it has got are stored
-together; so a crash undoes the slice under way and nothing else. Work on one series is done in the order in which it was ordered; work on
-different series, and work on none in particular (salvage), takes turns. ``after`` in a request is the id of work that comes first.
+together; so a crash undoes the slice under way and nothing else. Work on one series is done in the order of the requests; work on
+different series, and work on none in particular (salvage), takes turns. All access to the table is here; ``request`` is the JSON of
+a dataclass that stands with its worker (``MendRequest``, ``ConvertRequest``, ``RecomputeRequest``, ``SalvageRequest``).
+``after`` in a request is the id of work that comes first.
 """
 
 from __future__ import annotations
@@ -125,7 +127,7 @@ def find(conn: sqlite3.Connection, identity: int) -> Work | None:
 
 
 def waiting(conn: sqlite3.Connection) -> list[Work]:
-    """The work that is not finished, in the order in which it was ordered."""
+    """The work that is not finished; what was ordered first comes first."""
     return [
         _work_from_row(row) for row in conn.execute(f"SELECT {_COLUMNS} FROM work WHERE state = ? ORDER BY id", (State.WAITING,))
     ]
@@ -134,6 +136,24 @@ def waiting(conn: sqlite3.Connection) -> list[Work]:
 def everything(conn: sqlite3.Connection) -> list[Work]:
     """All work that was ever ordered, the newest last."""
     return [_work_from_row(row) for row in conn.execute(f"SELECT {_COLUMNS} FROM work ORDER BY id")]
+
+
+def of_kind(conn: sqlite3.Connection, kind: str, state: State | None = None) -> list[Work]:
+    """All work of one kind, the newest last; with ``state`` only what stands there."""
+    query = f"SELECT {_COLUMNS} FROM work WHERE kind = ?1 AND (?2 IS NULL OR state = ?2) ORDER BY id"
+    return [_work_from_row(row) for row in conn.execute(query, (kind, state)).fetchall()]
+
+
+def first_waiting(conn: sqlite3.Connection, series: int) -> Work | None:
+    """What is done next to the readings of a series, or under way; None: nothing."""
+    query = f"SELECT {_COLUMNS} FROM work WHERE series_id = ? AND state = ? ORDER BY id LIMIT 1"
+    row = conn.execute(query, (series, State.WAITING)).fetchone()
+    return None if row is None else _work_from_row(row)
+
+
+def hand_over(conn: sqlite3.Connection, old: int, new: int) -> None:
+    """What waits for the series ``old`` is from now on work on ``new``; the caller owns the transaction."""
+    conn.execute("UPDATE work SET series_id = ? WHERE series_id = ? AND state = ?", (new, old, State.WAITING))
 
 
 def has_been(conn: sqlite3.Connection, kind: str) -> bool:

@@ -9,11 +9,12 @@ import pytest
 
 from sensorlogd.alarms.rehearsal import rehearse
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.watermarks import Frontier
 from tests.alarms.rig import NOW_US, Bench, S, plan_of
+from tests.connections import connect_writer
 
 ALARMS = {
     "hot": {"series": "s.x", "when": "> 30", "clear": "< 28", "for": "20s"},
@@ -27,7 +28,7 @@ READINGS = [(at, 20.0 + (at // 100 % 2) * 15 + at % 7) for at in range(0, 2000, 
 @pytest.fixture
 def log(fresh: Path, tmp_path: Path) -> Path:
     path = Path(shutil.copy(fresh, tmp_path / "log.db"))
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     conn.execute("BEGIN IMMEDIATE")
     known = catalog.sync(
         conn, [catalog.SensorSpec("s", "simulated", series=[catalog.SeriesSpec("x", heartbeat_us=10 * S)])], NOW_US

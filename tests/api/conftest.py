@@ -9,18 +9,20 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
+from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import compute, store
 from sensorlogd.storage.watermarks import Frontier
 from tests.api.rig import T0, S
+from tests.connections import connect_writer
 
 
 @pytest.fixture
 def path(fresh: Path, tmp_path: Path) -> Path:
     """Two sensors for two hours: ``lab.t`` every 10 s but for ten minutes, ``lab.n`` every minute; one value failed."""
     path = Path(shutil.copy(fresh, tmp_path / "log.db"))
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     conn.execute("BEGIN IMMEDIATE")
     spec = catalog.SensorSpec(
         "lab",
@@ -48,5 +50,5 @@ def path(fresh: Path, tmp_path: Path) -> Path:
     store.apply_rows(conn, rows)
     store.set_edge(conn, T0 + 3600 * S)
     conn.execute("COMMIT")
-    database.close_cleanly(conn)
+    close_cleanly(conn)
     return path

@@ -18,14 +18,15 @@ import sensorlogd
 from sensorlogd.api import LogClosed, LogLocked, LogUnavailable, Tail, UnknownSeries
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage import catalog, database
-from sensorlogd.storage.file import opening
+from sensorlogd.storage import catalog
+from sensorlogd.storage.file import reader
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.following import BEHIND_EDGE_US, Following
 from sensorlogd.storage.query.log import Log, Reading
 from sensorlogd.storage.rollups import store
 from sensorlogd.storage.watermarks import Frontier
 from tests.api.rig import T0, S
+from tests.connections import connect_writer
 
 EDGE = T0 + 7200 * S
 
@@ -34,7 +35,7 @@ class Writer:
     """Commits what it is told to, as the daemon does."""
 
     def __init__(self, path: Path) -> None:
-        self.conn = database.connect_writer(path)
+        self.conn = connect_writer(path)
         self.edge_us = T0
         specs = [catalog.SensorSpec("lab", "simulated", series=[catalog.SeriesSpec("t"), catalog.SeriesSpec("n")])]
         self.conn.execute("BEGIN IMMEDIATE")
@@ -245,7 +246,7 @@ def test_tail_goes_on_after_the_file_was_exchanged(log_path: Path, writer: Write
 
 def test_tail_waits_while_the_file_is_locked(log_path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     """As one without a WAL is while somebody writes it."""
-    monkeypatch.setattr(opening, "BUSY_WITHIN_S", 0.01)
+    monkeypatch.setattr(reader, "BUSY_WITHIN_S", 0.01)
     assert writer.conn.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
     since = now_us()
     waited = []

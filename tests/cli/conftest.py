@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
+from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import latest, status
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import store
 from sensorlogd.storage.watermarks import Frontier
+from tests.connections import connect_writer
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -27,7 +29,7 @@ def resource_tracker_runs() -> None:
 def log(fresh: Path, tmp_path: Path) -> Path:
     """A database with two series, ten minutes of readings a second apart until now, one of them bad."""
     path = Path(shutil.copy(fresh, tmp_path / "log.db"))
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     now = time.time_ns() // 1000
     conn.execute("BEGIN IMMEDIATE")
     specs = [
@@ -59,5 +61,5 @@ def log(fresh: Path, tmp_path: Path) -> Path:
         conn, [status.SensorRow("lab", "reading", now, now, None, {"readings": 1200, "bad_lines": 3})], known.sensor_ids, now
     )
     conn.execute("COMMIT")
-    database.close_cleanly(conn)
+    close_cleanly(conn)
     return path

@@ -124,12 +124,13 @@ def test_decimals_are_for_people_and_csv(log: Path) -> None:
 
 
 def test_decimals_are_noted_and_forgotten_with_the_configuration(tmp_path: Path) -> None:
-    from sensorlogd.storage import catalog, database
+    from sensorlogd.storage import catalog
     from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
     from sensorlogd.storage.query.log import Log
+    from sensorlogd.storage.schema_check import ensure_schema
 
     path = tmp_path / "log.db"
-    database.ensure_schema(path)
+    ensure_schema(path)
     for decimals in (2, 0, None):
         conn = sqlite3.connect(path)
         catalog.sync(conn, [SensorSpec("a", "simulated", series=[SeriesSpec("t", decimals=decimals), SeriesSpec("u")])], 1)

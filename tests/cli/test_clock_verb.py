@@ -16,8 +16,9 @@ from sensorlogd.daemon.control.answers import Json
 from sensorlogd.daemon.control.control_socket import ControlServer
 from sensorlogd.daemon.control.requests import Clock
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.storage import database
+from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import status
+from tests.connections import connect_writer
 
 T0 = 1_900_000_000_000_000
 YEAR = 365 * 86_400_000_000
@@ -74,7 +75,7 @@ def test_the_owner_says_that_it_is_right(path: Path, ahead: JudgedClock) -> None
 
 
 def test_without_a_daemon_it_shows_what_was_written(path: Path) -> None:
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     facts: dict[str, Any] = {
         "state": "behind",
         "since_us": T0,
@@ -84,7 +85,7 @@ def test_without_a_daemon_it_shows_what_was_written(path: Path) -> None:
     }
     status.save_daemon(conn, {"clock": facts})
     conn.execute("INSERT INTO meta(key, value) VALUES ('believed_us', ?)", (str(T0),))
-    database.close_cleanly(conn)
+    close_cleanly(conn)
     done = run(path)
     assert done.exit_code == 1
     assert "not running" in done.output

@@ -12,9 +12,9 @@ from types import FrameType
 
 import pytest
 
-from sensorlogd.storage import database
 from tests.cli.running import run
 from tests.cli.test_transfer import verb
+from tests.connections import connect_writer
 
 PAGE = 2048
 WITHIN_S = 10
@@ -173,7 +173,7 @@ def test_a_verb_that_writes_leaves_a_wal_without_its_database_alone(whole: Path,
     """An empty file, or none, beside a WAL with content: to begin a log there would delete what is left of one."""
     path, side = tmp_path / "log.db", tmp_path / "log.db-wal"
     path.write_bytes((whole / "log.db").read_bytes())
-    with closing(database.connect_writer(path)) as conn:
+    with closing(connect_writer(path)) as conn:
         conn.execute("INSERT INTO meta(key, value) VALUES ('x', 'y')")
         wal = side.read_bytes()
     arguments = [argument.format(folder=whole) for argument in WRITING["import"]]

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.cli.followed import Followed
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.watermarks import Frontier
+from tests.connections import connect_writer
 
 S = 1_000_000
 T0 = 1_800_000_000 * S
@@ -28,7 +29,7 @@ class Rig:
     """A log that is written as the daemon does, and followed. ``work``: what SQLite did for it, in STEPS_AT_ONCE."""
 
     def __init__(self, path: Path, start_us: int = T0) -> None:
-        self.conn = database.connect_writer(path)
+        self.conn = connect_writer(path)
         self.conn.execute("BEGIN IMMEDIATE")
         specs = [catalog.SensorSpec("lab", "simulated", series=[catalog.SeriesSpec(name) for name in CHANNELS])]
         self.ids = catalog.sync(self.conn, specs, T0).ids

@@ -12,11 +12,13 @@ import pytest
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation import times
 from sensorlogd.notation.microseconds import HOUR_US
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
+from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.watermarks import Frontier
 from tests.cli.running import run
+from tests.connections import connect_writer
 from tests.storage.rollups import test_compute as compute
 from tests.storage.rollups.test_compute import HEARTBEAT, Machine
 
@@ -28,7 +30,7 @@ S = 1_000_000
 def path(fresh: Path, tmp_path: Path) -> Path:
     """A series of a heartbeat of 5 s, a reading a second for 100 s, but for 20 to 40, 50 to 58 (failed) and 70 to 73; and one without readings."""
     target = Path(shutil.copy(fresh, tmp_path / "log.db"))
-    conn = database.connect_writer(target)
+    conn = connect_writer(target)
     conn.execute("BEGIN IMMEDIATE")
     series = [catalog.SeriesSpec("t", "°C", heartbeat_us=5 * S), catalog.SeriesSpec("never")]
     known = catalog.sync(conn, [catalog.SensorSpec("lab", "simulated", series=series)], T0)
@@ -37,7 +39,7 @@ def path(fresh: Path, tmp_path: Path) -> Path:
     flags = [4 | 16 if 50 < n < 58 else 1 for n in seconds]
     append(conn, [Block("lab", [Column("t", [T0 + n * S for n in seconds], values, flags)])], known.ids, Frontier())
     conn.execute("COMMIT")
-    database.close_cleanly(conn)
+    close_cleanly(conn)
     return target
 
 
@@ -71,9 +73,9 @@ def test_what_lies_outside_the_range_is_cut_off(path: Path) -> None:
 
 def test_a_series_that_is_not_configured_any_more_is_not_silent(path: Path) -> None:
     """Its gaps are those between its readings."""
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     conn.execute("UPDATE series SET retired_us = ?", (T0 + 1000 * S,))
-    database.close_cleanly(conn)
+    close_cleanly(conn)
     assert gaps(path, until=500) == [(20, 40, 20), (50, 58, 8)]
     assert "lab,t," in run("gaps", "--db", str(path), "--since", "2030-01", "--until", "2031", "--format", "csv").stdout
 

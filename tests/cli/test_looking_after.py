@@ -23,9 +23,9 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.storage import database
 from tests import needs
 from tests.cli.running import run
+from tests.connections import connect_writer
 from tests.rig import Daemon, reading, until
 
 
@@ -147,7 +147,7 @@ def test_compact_and_rebuild_with_the_daemon(fresh: Path, tmp_path: Path) -> Non
     database_of_old = tmp_path / "data"
     database_of_old.mkdir()
     shutil.copy(fresh, db)
-    conn = database.connect_writer(db)
+    conn = connect_writer(db)
     conn.execute("CREATE TABLE ballast(x)")
     conn.execute(
         "INSERT INTO ballast SELECT randomblob(1000) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000) SELECT i FROM n)"
@@ -386,7 +386,7 @@ def test_a_unit_is_converted_while_the_daemon_logs(tmp_path: Path) -> None:
 
 def test_a_file_that_somebody_else_has_open_is_left_alone(rolled: Path) -> None:
     """Another program's lock, or a daemon under another data directory: told, nothing done."""
-    conn = database.connect_writer(rolled)
+    conn = connect_writer(rolled)
     try:
         before = list(conn.iterdump())
         done = run("db", "rebuild-rollups", "--db", str(rolled), check=1)

@@ -20,12 +20,14 @@ from hypothesis import strategies as st
 from sensorlogd.batch import Block, Column
 from sensorlogd.cli.main import cli
 from sensorlogd.quality import Test
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
+from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import store as rollup_store
 from sensorlogd.storage.watermarks import Frontier
 from tests import needs
 from tests.cli.running import run
+from tests.connections import connect_writer
 from tests.rig import Daemon, reading, until
 
 KINDS = {"a": "gauge", "b": "counter"}
@@ -41,7 +43,7 @@ _readings = st.dictionaries(
 
 
 def store(path: Path, readings: dict[str, dict[int, tuple[float, int]]]) -> None:
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     conn.execute("BEGIN IMMEDIATE")
     spec = catalog.SensorSpec("s", "simulated", series=[catalog.SeriesSpec(name, "°C", kind=KINDS[name]) for name in readings])
     ids = catalog.sync(conn, [spec], 0).ids
@@ -52,7 +54,7 @@ def store(path: Path, readings: dict[str, dict[int, tuple[float, int]]]) -> None
             append(conn, [Block("s", [Column(name, times, values, [found[ts][1] for ts in times])], True)], ids, Frontier())
     rollup_store.set_edge(conn, 0)
     conn.execute("COMMIT")
-    database.close_cleanly(conn)
+    close_cleanly(conn)
 
 
 def bits(value: float | None) -> Any:

@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.cli import database_changes
-from sensorlogd.storage import catalog, database
-from sensorlogd.storage.file import opening
+from sensorlogd.storage import catalog
+from sensorlogd.storage.file import reader
 from sensorlogd.storage.maintenance import compact
 from sensorlogd.storage.query.log import Log, LogUnavailable
+from sensorlogd.storage.schema_check import ensure_schema
+from tests.connections import connect_writer
 
 READINGS = 60_000
 COMMAND = [sys.executable, "-m", "sensorlogd", "db", "compact", "--db"]
@@ -27,7 +29,7 @@ COMMAND = [sys.executable, "-m", "sensorlogd", "db", "compact", "--db"]
 def holed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log of which half was deleted: several megabytes, so that writing it anew takes a while."""
     path = tmp_path_factory.mktemp("holed") / "log.db"
-    database.ensure_schema(path)
+    ensure_schema(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
         conn.execute("BEGIN")
         catalog.sync(conn, [catalog.SensorSpec("s", "simulated", series=[catalog.SeriesSpec("x")])], 1)
@@ -93,10 +95,10 @@ def test_killed_while_it_overwrites_the_journal_brings_all_of_it_back(holed: Pat
     for _ in range(20):
         path = copy_of(holed, tmp_path)
         with subprocess.Popen([*COMMAND, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            while not opening.interrupted(path) and process.poll() is None:
+            while not reader.interrupted(path) and process.poll() is None:
                 time.sleep(0.0005)
             process.kill()
-        if opening.interrupted(path) and path.read_bytes() != holed.read_bytes():
+        if reader.interrupted(path) and path.read_bytes() != holed.read_bytes():
             break
         for left in tmp_path.glob("log.db-*"):
             left.unlink()
@@ -113,7 +115,7 @@ def test_compacting_keeps_what_marks_the_file(holed: Path, tmp_path: Path) -> No
     """Whose it is, its page size, its vacuum mode, its epoch; and what only the WAL holds is in it afterwards."""
     path = copy_of(holed, tmp_path)
     pragmas = ("application_id", "page_size", "auto_vacuum", "user_version")
-    with closing(database.connect_writer(path)) as conn:
+    with closing(connect_writer(path)) as conn:
         conn.execute("PRAGMA user_version = 4711")
         before = [conn.execute(f"PRAGMA {name}").fetchone() for name in pragmas]
         conn.execute("INSERT INTO meta(key, value) VALUES ('x', 'in the WAL')")

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.storage import database
 from sensorlogd.storage.corrections import mend, originals
+from sensorlogd.storage.file.identity import REVISION
 from sensorlogd.storage.migrations.upgrade import upgrade
+from sensorlogd.storage.schema_check import ensure_schema
 from tests.faults.test_database_trouble import configuration
 from tests.faults.test_database_trouble import database as database_of
 from tests.rig import Daemon
@@ -103,12 +104,12 @@ def test_an_upgrade_killed_at_any_moment_leaves_the_old_or_the_new(former: Path,
             child.wait()
         found = revision(path)
         seen.add(found)
-        assert found in (FORMER, database.REVISION)
+        assert found in (FORMER, REVISION)
         assert answers(path) == before
-        database.ensure_schema(path)
-        assert revision(path) == database.REVISION
+        ensure_schema(path)
+        assert revision(path) == REVISION
         assert answers(path) == before
-    assert database.REVISION in seen
+    assert REVISION in seen
 
 
 def test_what_the_release_before_left_half_done_can_be_ended(former: Path, tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_what_the_release_before_left_half_done_can_be_ended(former: Path, tmp_p
         assert daemon.ask("resume", id=2)["ok"]
         daemon.commit()
         assert daemon.stop() == 0
-    database.ensure_schema(path)
+    ensure_schema(path)
     with closing(sqlite3.connect(path)) as conn:
         first = conn.execute(
             "SELECT DISTINCT quality FROM readings WHERE channel = 'a' AND ts < ?", (T0 + 100_000_000,)

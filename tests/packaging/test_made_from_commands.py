@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.cli.main import VERBS
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
+from sensorlogd.storage.file.connecting import close_cleanly
 from tests import needs
+from tests.connections import connect_writer
 
 SOURCES = Path(__file__).parents[2]
 
@@ -86,13 +88,13 @@ def test_series_are_completed_from_the_log(home: Path, fresh: Path) -> None:
     """Of the configuration's database, or of the one that --db names."""
     assert complete("sensorlogd query ai", home) == []  # there is no log yet: nothing is offered, nothing is said
     path = Path(shutil.copy(fresh, home / "sensorlogd.db"))
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     conn.execute("BEGIN IMMEDIATE")
     names = (("air", "temperature"), ("well", "level"))
     specs = [catalog.SensorSpec(sensor, "simulated", series=[catalog.SeriesSpec(channel)]) for sensor, channel in names]
     catalog.sync(conn, specs, 1)
     conn.execute("COMMIT")
-    database.close_cleanly(conn)
+    close_cleanly(conn)
     assert complete("sensorlogd query ai", home) == ["air.temperature"]
     assert complete("sensorlogd query --db sensorlogd.db air.temperature w", home) == ["well.level"]
 

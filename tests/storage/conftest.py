@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.storage import database
+from tests.connections import connect_writer
 
 
 @pytest.fixture
@@ -21,6 +21,6 @@ def path(fresh: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def conn(path: Path) -> Iterator[sqlite3.Connection]:
     """The writer's connection to ``path``."""
-    connection = database.connect_writer(path)
+    connection = connect_writer(path)
     yield connection
     connection.close()

@@ -15,24 +15,27 @@ from typing import Any
 
 from sensorlogd.daemon.rollups import process
 from sensorlogd.event_kinds import OtherKind
-from sensorlogd.storage import catalog, database, work
+from sensorlogd.storage import catalog, work
 from sensorlogd.storage.corrections import mend
+from sensorlogd.storage.file.connecting import close_cleanly
+from sensorlogd.storage.file.identity import PAGE_SIZE
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.mover import Mover
-from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, store
-from sensorlogd.storage.salvage import worker
+from sensorlogd.storage.salvage import ordering
 from sensorlogd.storage.salvage.worker import Salvage
 from sensorlogd.storage.watermarks import Frontier
+from tests.connections import connect_writer
 from tests.storage import working
 
 SECOND, MINUTE, HOUR, DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
 NOW = 20_000 * DAY + 15 * HOUR
 DAYS = 60
 KEPT_DAYS = 8
-PAGE = database.PAGE_SIZE
+PAGE = PAGE_SIZE
 ZONE = "UTC"
 SPECS = [
     catalog.SensorSpec(
@@ -94,7 +97,7 @@ def frontier_of(conn: sqlite3.Connection) -> Frontier:
 def make_full(path: Path, seed: int = 1) -> None:
     """60 days of three series every ten minutes, those of 52 days expired; mended, calibrated, rolled up, cleanly closed."""
     chance = random.Random(seed)
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     conn.execute("PRAGMA synchronous = OFF")
     with transaction(conn):
         catalog.sync(conn, SPECS, NOW - DAYS * DAY)
@@ -132,7 +135,7 @@ def make_full(path: Path, seed: int = 1) -> None:
             mend.order(conn, 1, NOW - since, NOW - HOUR, change, f"since {since}", NOW)
         working.run(conn, frontier_of(conn), NOW)
     roll_up(path, conn, NOW - MINUTE)
-    database.close_cleanly(conn)
+    close_cleanly(conn)
 
 
 # ---- what is in it -----------------------------------------------------------------------------------------------------
@@ -219,20 +222,20 @@ def set_aside(path: Path, fresh: Path, specs: list[catalog.SensorSpec] | None = 
 
 def begin(path: Path, fresh: Path, specs: list[catalog.SensorSpec] | None = None, now_us: int = NOW) -> None:
     shutil.copy(fresh, path)
-    with contextlib.closing(database.connect_writer(path)) as conn:
+    with contextlib.closing(connect_writer(path)) as conn:
         conn.execute("PRAGMA synchronous = OFF")
         with transaction(conn):
             catalog.sync(conn, SPECS[1:] if specs is None else specs, now_us)
             for key in ("edge_us", "moved_until_us"):
                 conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, str(now_us - now_us % MINUTE)))
             conn.execute("INSERT OR REPLACE INTO meta VALUES ('day_zone', ?)", (ZONE,))
-            worker.order(conn, path, now_us)
+            ordering.order(conn, path, now_us)
 
 
 def run(path: Path, fresh: Path, *, slices: int = 1_000_000, each: Callable[[Salvage], None] = lambda made: None) -> bool:
     """Do up to so many slices of whatever salvage waits, then forget all that is in memory. True when nothing waits."""
     made = Salvage(path, lambda target: _copy(fresh, target))
-    with contextlib.closing(database.connect_writer(path)) as conn, contextlib.closing(made):
+    with contextlib.closing(connect_writer(path)) as conn, contextlib.closing(made):
         conn.execute("PRAGMA synchronous = OFF")
         frontier = frontier_of(conn)
         each(made)
@@ -262,7 +265,7 @@ def outcome(path: Path) -> work.Work:
 
 
 def heal(path: Path, until_us: int = NOW) -> None:
-    with contextlib.closing(database.connect_writer(path)) as conn:
+    with contextlib.closing(connect_writer(path)) as conn:
         conn.execute("PRAGMA synchronous = OFF")
         roll_up(path, conn, until_us)
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.storage import alarms, database
+from sensorlogd.storage import alarms
 from sensorlogd.storage.alarms import ChangeRow, Period
+from tests.connections import connect_writer
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ KINDS = ("raised", "acknowledged", "returned", "shelved", "unshelved", "redefine
 
 def stored(path: Path, changes: list[tuple[int, str, str]]) -> sqlite3.Connection:
     """Changes (time, alarm, kind), in order."""
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     conn.execute("BEGIN IMMEDIATE")
     conn.execute("DELETE FROM alarm_change")
     alarms.add_changes(conn, [ChangeRow(ts, name, "lab.t", kind, "", "", None, "") for ts, name, kind in changes])

@@ -20,10 +20,14 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
 from sensorlogd.notation.microseconds import BEGINNING_US
-from sensorlogd.storage import creation, database, migrations, tables
-from sensorlogd.storage.database import Failure, classify, ensure_schema
+from sensorlogd.storage import creation, migrations, tables
+from sensorlogd.storage.file.connecting import CHECKPOINT_PAGES, close_cleanly
+from sensorlogd.storage.file.errors import DatabaseCorrupt, DatabaseUnavailable, Failure, ForeignDatabase, NewerSchema, classify
+from sensorlogd.storage.file.identity import APPLICATION_ID, PAGE_SIZE, REVISION, file_identity
 from sensorlogd.storage.migrations.upgrade import upgrade
 from sensorlogd.storage.schema import VIEWS
+from sensorlogd.storage.schema_check import ensure_schema
+from tests.connections import connect_writer
 
 
 def objects(path: Path) -> dict[str, str]:
@@ -67,7 +71,7 @@ def test_names_with_odd_characters_work(tmp_path: Path) -> None:
     path = tmp_path / "50% off?#" / "Fühler 1.db"
     path.parent.mkdir()
     ensure_schema(path)
-    database.connect_writer(path).close()
+    connect_writer(path).close()
     assert [entry.name for entry in path.parent.iterdir()] == ["Fühler 1.db"]
 
 
@@ -79,7 +83,7 @@ def test_a_folder_called_alembic_in_the_current_one_does_no_harm(tmp_path: Path,
     monkeypatch.chdir(tmp_path)
     ensure_schema(tmp_path / "log.db")
     with closing(sqlite3.connect(tmp_path / "log.db")) as conn:
-        assert conn.execute("SELECT version_num FROM alembic_version").fetchall() == [(database.REVISION,)]
+        assert conn.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISION,)]
 
 
 def test_a_fresh_database_is_what_the_migrations_make(tmp_path: Path, path: Path) -> None:
@@ -99,12 +103,12 @@ def test_making_it_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     broken.write_text(creation.FRESH.read_text().replace("CREATE TABLE event", "CREATE TABEL event"))
     with monkeypatch.context() as patch:
         patch.setattr(creation, "FRESH", broken)
-        with pytest.raises(database.DatabaseUnavailable):
+        with pytest.raises(DatabaseUnavailable):
             ensure_schema(path)
     assert objects(path) == {}
     ensure_schema(path)
     assert "readings" in objects(path)
-    assert not creation.create(path, database.PAGE_SIZE)
+    assert not creation.create(path, PAGE_SIZE)
 
 
 def test_description_and_migrations_agree(path: Path) -> None:
@@ -125,7 +129,7 @@ def test_description_and_migrations_agree(path: Path) -> None:
 
 def test_the_newest_revision_is_the_one_the_daemon_knows() -> None:
     """REVISION is written down in plain Python so that the daemon need not import Alembic; it must not fall behind."""
-    assert ScriptDirectory(str(Path(migrations.__file__).parent)).get_current_head() == database.REVISION
+    assert ScriptDirectory(str(Path(migrations.__file__).parent)).get_current_head() == REVISION
 
 
 def test_counters_of_an_older_schema_are_rolled_up_anew(tmp_path: Path) -> None:
@@ -155,7 +159,7 @@ def test_a_newer_schema_is_refused_with_the_release_that_wrote_it(path: Path) ->
         conn.execute("UPDATE alembic_version SET version_num = '9999'")
         conn.execute("INSERT INTO daemon_status VALUES ('version', '\"7.5.1\"')")
     before = path.read_bytes()
-    with pytest.raises(database.NewerSchema, match=r"9999.*0007.*install sensorlogd 7\.5\.1"):
+    with pytest.raises(NewerSchema, match=r"9999.*0007.*install sensorlogd 7\.5\.1"):
         ensure_schema(path)
     assert path.read_bytes() == before
 
@@ -168,7 +172,7 @@ def test_a_database_of_another_program_is_refused_untouched(tmp_path: Path, appl
         conn.execute(f"PRAGMA application_id = {application}")
         conn.execute("CREATE TABLE addresses(x)")
     before = path.read_bytes()
-    with pytest.raises(database.ForeignDatabase, match="addresses"):
+    with pytest.raises(ForeignDatabase, match="addresses"):
         ensure_schema(path)
     assert path.read_bytes() == before
 
@@ -180,7 +184,7 @@ def test_what_is_no_database_is_reported_as_damaged(tmp_path: Path, content: byt
     """The writer sets such a file aside and starts a fresh one."""
     path = tmp_path / "log.db"
     path.write_bytes(content)
-    with pytest.raises(database.DatabaseCorrupt):
+    with pytest.raises(DatabaseCorrupt):
         ensure_schema(path)
     assert path.read_bytes() == content
 
@@ -188,7 +192,7 @@ def test_what_is_no_database_is_reported_as_damaged(tmp_path: Path, content: byt
 def test_a_file_cut_off_in_its_first_page_is_reported_as_damaged(path: Path) -> None:
     """A header that is right does not make a database."""
     os.truncate(path, 100)
-    with pytest.raises(database.DatabaseCorrupt):
+    with pytest.raises(DatabaseCorrupt):
         ensure_schema(path)
 
 
@@ -212,7 +216,7 @@ def _no_parent(path: Path) -> None:
 def test_what_cannot_be_opened_says_what_to_do(path: Path, prepare: Callable[[Path], None], hint: str) -> None:
     """No such folder, a folder or a pipe where the file should be."""
     prepare(path)
-    with pytest.raises(database.DatabaseUnavailable, match=hint):
+    with pytest.raises(DatabaseUnavailable, match=hint):
         ensure_schema(path)
 
 
@@ -221,7 +225,7 @@ def test_a_locked_database_is_unavailable_not_damaged(path: Path) -> None:
     before = path.read_bytes()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(database.DatabaseUnavailable, match="another program holds it"):
+        with pytest.raises(DatabaseUnavailable, match="another program holds it"):
             ensure_schema(path)
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
     assert path.read_bytes() == before
@@ -231,11 +235,11 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> Non
     """All migrations are one transaction; the reason comes back from the child in one line."""
     path = tmp_path / "log.db"
     with closing(sqlite3.connect(path)) as conn, conn:
-        conn.execute(f"PRAGMA application_id = {database.APPLICATION_ID}")
+        conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         conn.execute("CREATE TABLE alembic_version(version_num VARCHAR(32) NOT NULL)")
         conn.execute("INSERT INTO alembic_version VALUES ('0000')")
     before = path.read_bytes()
-    with pytest.raises(database.DatabaseUnavailable, match=r"could not be created or upgraded: .*0000") as caught:
+    with pytest.raises(DatabaseUnavailable, match=r"could not be created or upgraded: .*0000") as caught:
         ensure_schema(path)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
@@ -271,26 +275,26 @@ def test_the_writer_connection_is_durable_and_frugal(conn: sqlite3.Connection) -
     """WAL and FULL are the promise; the rest keeps memory and wear down."""
     names = ("journal_mode", "synchronous", "mmap_size", "temp_store", "foreign_keys", "journal_size_limit")
     found = {name: conn.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
-    limit = 2 * database.CHECKPOINT_PAGES * database.PAGE_SIZE
+    limit = 2 * CHECKPOINT_PAGES * PAGE_SIZE
     assert list(found.values()) == ["wal", 2, 0, 2, 1, limit]
 
 
 def test_a_clean_close_leaves_one_file(path: Path) -> None:
     """Readers without write access to the folder can open it then."""
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     conn.execute("INSERT INTO meta VALUES ('a', 'b')")
-    database.close_cleanly(conn)
+    close_cleanly(conn)
     assert [entry.name for entry in path.parent.iterdir()] == ["log.db"]
 
 
 def test_a_reader_does_not_hinder_a_clean_close(path: Path) -> None:
     """The WAL then stays, with everything committed in it."""
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM meta").fetchall()
         conn.execute("INSERT INTO meta VALUES ('a', 'b')")
-        database.close_cleanly(conn)
+        close_cleanly(conn)
         assert reader.execute("SELECT * FROM meta").fetchall() == []
         reader.execute("COMMIT")
         assert reader.execute("SELECT * FROM meta").fetchall() == [("a", "b")]
@@ -298,8 +302,8 @@ def test_a_reader_does_not_hinder_a_clean_close(path: Path) -> None:
 
 def test_a_replaced_file_has_another_identity(path: Path, fresh: Path) -> None:
     """How the writer notices that somebody removed or swapped the file."""
-    before = database.file_identity(path)
+    before = file_identity(path)
     other = path.with_name("other")
     shutil.copy(fresh, other)
     other.replace(path)
-    assert database.file_identity(path) != before
+    assert file_identity(path) != before

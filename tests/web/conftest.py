@@ -17,13 +17,15 @@ import httpx
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
+from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import compute, store
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.serving import server
 from sensorlogd.web.serving.settings import Settings
+from tests.connections import connect_writer
 
 S = 1_000_000
 T0 = 1_774_742_400 * S  # 2026-03-29T00:00Z
@@ -32,7 +34,7 @@ T0 = 1_774_742_400 * S  # 2026-03-29T00:00Z
 def make_database(fresh: Path, path: Path, begin_us: int = T0) -> None:
     """``lab.t`` every 10 s for two hours but for ten minutes, ``lab.n`` every minute, ``roof.t`` without readings."""
     shutil.copy(fresh, path)
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     try:
         conn.execute("BEGIN IMMEDIATE")
         specs = [
@@ -76,7 +78,7 @@ def make_database(fresh: Path, path: Path, begin_us: int = T0) -> None:
         store.apply_rows(conn, computed)
         store.set_edge(conn, begin_us + 7200 * S)
         conn.execute("COMMIT")
-        database.close_cleanly(conn)
+        close_cleanly(conn)
     finally:
         conn.close()
 

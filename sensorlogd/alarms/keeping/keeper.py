@@ -29,8 +29,9 @@ from sensorlogd.alarms.plan import Plan
 from sensorlogd.batch import Block
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.storage import alarms as stored
-from sensorlogd.storage import database, meta
-from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage import meta
+from sensorlogd.storage.file.errors import Failure, classify
+from sensorlogd.storage.opened import OpenDatabase
 
 logger = logging.getLogger(__name__)
 
@@ -249,4 +250,4 @@ def _is_trouble(error: Exception) -> bool:
     """Whether the error means trouble of the database, not a fault in what was to be stored."""
     if not isinstance(error, sqlite3.Error):
         return False
-    return database.classify(error) not in (database.Failure.CONSTRAINT, database.Failure.OTHER)
+    return classify(error) not in (Failure.CONSTRAINT, Failure.OTHER)

@@ -21,8 +21,8 @@ from sensorlogd.config.alarms import AlarmOptions
 from sensorlogd.storage import alarms as kept
 from sensorlogd.storage import meta
 from sensorlogd.storage.alarms import AlarmRow
-from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.ingest import latest
+from sensorlogd.storage.opened import OpenDatabase
 
 READ_WITHIN_S = 3.0  # seconds: windows that cannot be read within this time begin anew
 SHOWN = 20  # alarms in ``status``

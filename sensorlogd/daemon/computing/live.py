@@ -21,8 +21,8 @@ from sensorlogd.daemon.computing.sensor import ComputedSensor, unscaled
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage.corrections import recomputing
-from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.ingest import latest
+from sensorlogd.storage.opened import OpenDatabase
 from sensorlogd.storage.stages.readings import Reading
 
 logger = logging.getLogger(__name__)

@@ -24,10 +24,9 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import END_US
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import unconfigured_series, work
-from sensorlogd.storage.corrections import recomputing
-from sensorlogd.storage.corrections.recomputing import Result
-from sensorlogd.storage.ingest import upsert
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.corrections import recomputing, upsert
+from sensorlogd.storage.corrections.recomputing import RecomputeRequest, Result
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.stages import together
 from sensorlogd.storage.stages.readings import Reading, Stamped
 from sensorlogd.storage.watermarks import Frontier
@@ -67,14 +66,15 @@ class RecomputeWorker:
 
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, fetched: Any, now_us: int) -> Slice:
         """One slice."""
-        sensor = str(work_.request["sensor"])
+        request = RecomputeRequest.from_json(work_.request)
+        sensor = request.sensor
         channels = [channel for channel in self.computing.formulas.channels if channel.key[0] == sensor]
-        refused = _why_refused(sensor, channels, work_.request["formulas"])
+        refused = _why_refused(sensor, channels, request.formulas)
         if refused:
             return Slice({}, 0, False, refused, failed=True)
         run = self._run_where_work_stands(conn, frontier, work_, channels)
         is_sum = any(channel.is_integral for channel in channels)
-        until = END_US if is_sum else int(work_.request["until_us"])
+        until = END_US if is_sum else request.until_us
         began = time.perf_counter()
         try:
             done = run.go(conn, frontier, until, int(self._pace.rows), dict(work_.progress.get("mends", {})), now_us)

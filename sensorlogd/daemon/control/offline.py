@@ -22,11 +22,12 @@ from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
-from sensorlogd.storage import database
 from sensorlogd.storage.catalog import SensorSpec
+from sensorlogd.storage.file.errors import Failure, classify, explain
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
+from sensorlogd.storage.opened import zone_if_alone
 
 OPEN_WITHIN_S = 60.0  # a large file may have a long log to take in, or be upgraded
 BUSY_FOR_S = 8.0
@@ -106,14 +107,14 @@ class Offline:
     def _refuse_if_open_elsewhere(self) -> None:
         """Raises OfflineError if a program that does not know the lock (an older release, say) has the file open."""
         try:
-            self._zone = database.zone_if_alone(self.path) or self._zone
+            self._zone = zone_if_alone(self.path) or self._zone
         except sqlite3.Error as error:
-            if database.classify(error) is database.Failure.BUSY:
+            if classify(error) is Failure.BUSY:
                 raise OfflineError(
                     f"{self.path}: another program has it open; end it, or let the daemon do this (-c FILE)"
                 ) from None
-            if database.classify(error) is not database.Failure.OTHER:  # opening reports the rest
-                raise OfflineError(database.explain(self.path, error)) from None
+            if classify(error) is not Failure.OTHER:  # opening reports the rest
+                raise OfflineError(explain(self.path, error)) from None
 
     def roll_up(self, progress: Callable[[], None] = lambda: None) -> None:
         """Run until no kept work waits and no roll-up is missing or out of date. ``progress`` is called now and then."""

@@ -22,10 +22,10 @@ from sensorlogd.event_kinds import kind_of
 from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import unconfigured_series, work
 from sensorlogd.storage.corrections import mend as mending
-from sensorlogd.storage.corrections import recomputing
-from sensorlogd.storage.ingest import events, latest, upsert
+from sensorlogd.storage.corrections import recomputing, upsert
+from sensorlogd.storage.ingest import events, latest
 from sensorlogd.storage.maintenance.compact import give_back
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated
 
 T = TypeVar("T")

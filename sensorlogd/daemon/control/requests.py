@@ -29,7 +29,7 @@ from sensorlogd.daemon.control.answers import (
     text_or_none,
 )  # fmt: skip
 from sensorlogd.daemon.control.request import Request
-from sensorlogd.storage.ingest.upsert import Replace
+from sensorlogd.storage.corrections.upsert import Replace
 from sensorlogd.storage.unconfigured_series import WantedSeries
 
 

@@ -25,7 +25,7 @@ from sensorlogd.calling import MOST_BYTES, short_path
 from sensorlogd.daemon.writing.between_commits.jobs import WriterStopped
 from sensorlogd.processes.wake_pipe import WakePipe
 from sensorlogd.storage.corrections.mend import MendError
-from sensorlogd.storage.ingest.upsert import UpsertError
+from sensorlogd.storage.corrections.upsert import UpsertError
 from sensorlogd.storage.unconfigured_series import SeriesMismatch
 
 logger = logging.getLogger(__name__)

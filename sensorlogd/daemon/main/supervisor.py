@@ -54,10 +54,10 @@ from sensorlogd.daemon.writing.writer import Writer, WriterSettings
 from sensorlogd.event_kinds import EventKind, Kind
 from sensorlogd.notation.durations import format_duration
 from sensorlogd.processes.wake_pipe import WakePipe
-from sensorlogd.storage import database
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
+from sensorlogd.storage.schema_check import end_children
 
 logger = logging.getLogger(__name__)
 
@@ -324,7 +324,7 @@ class Supervisor:
     def _leave_without_writer(self) -> None:
         logger.error("the writer does not come back from the disk; leaving")
         self.writer.abandon()
-        database.end_children()
+        end_children()
         logging.shutdown()
         os._exit(1)
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from sensorlogd.storage.rollups.compute import Key, Row
 from sensorlogd.storage.rollups.outdated import Advance, Mark
+from sensorlogd.storage.rollups.snapshot import Key, Row
 
 MOST_BYTES = 64 * 1024 * 1024  # of one message; a peer that announces more is not an aggregator
 _READ = 256 * 1024

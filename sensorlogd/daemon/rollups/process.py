@@ -19,11 +19,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sensorlogd.daemon.rollups.messages import ChildEnd, Done, Exit, Failed, ParentGone, Rows, Stored, TooLarge, Work
-from sensorlogd.storage.database import Failure, classify, connect_snapshots
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.file.connecting import connect_as_aggregator
+from sensorlogd.storage.file.errors import Failure, classify
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import compute, outdated, rebuild
-from sensorlogd.storage.rollups.compute import Key, Row
 from sensorlogd.storage.rollups.outdated import Advance, Mark
+from sensorlogd.storage.rollups.snapshot import Key, Row
 
 # Rows per message: so many that storing them holds the writer for STORE_S; measured anew with every message.
 ROWS_PER_MESSAGE = 300
@@ -79,7 +80,7 @@ def _do_run(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone
     def enough() -> bool:
         return time.monotonic() - began > RUN_S
 
-    conn = connect_snapshots(Path(path))
+    conn = connect_as_aggregator(Path(path))
     try:
         # Every snapshot is taken after the writer acknowledged the edge, and sees all rows that were sent before: healing
         # an hour merges minutes that may have been closed just now.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sensorlogd.notation.microseconds import DAY_US, HOUR_US
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.pace import Pace
 
 # After a long absence a run closes the buckets of so much time as takes it about RUN_S.
 BLOCK_US, LEAST_BLOCK_US, MOST_BLOCK_US = DAY_US, HOUR_US, 60 * DAY_US

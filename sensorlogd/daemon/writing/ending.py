@@ -15,8 +15,8 @@ from sensorlogd.daemon.writing.intake.events import Event, EventQueue
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import meta
-from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.ingest import decimals, latest, status
+from sensorlogd.storage.opened import OpenDatabase
 
 logger = logging.getLogger(__name__)
 

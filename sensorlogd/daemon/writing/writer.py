@@ -47,8 +47,8 @@ from sensorlogd.daemon.writing.totals import Totals, WriterState, WriterStats
 from sensorlogd.event_kinds import Kind
 from sensorlogd.storage import catalog
 from sensorlogd.storage.file.file_watch import FileGone
-from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.maintenance.retention import RetentionPlan
+from sensorlogd.storage.opened import OpenDatabase
 from sensorlogd.storage.work import Worker
 
 logger = logging.getLogger(__name__)

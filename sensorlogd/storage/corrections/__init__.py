@@ -1,1 +1,1 @@
-"""What changes readings after they were stored, and how that is taken back."""
+"""What changes readings after they were stored, or stores them among others that are there, and how that is taken back."""

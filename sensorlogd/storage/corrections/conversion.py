@@ -11,11 +11,12 @@ finished when the unit changes again: the readings then pass through both.
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from sensorlogd.storage import work
+from sensorlogd.storage import cuts, work
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.work import State
@@ -28,6 +29,22 @@ class Linear(NamedTuple):
 
     factor: float
     shift: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertRequest:
+    """What the work of a conversion is asked to do: move all of series ``old`` to ``new``, converted by ``linear``."""
+
+    old: int
+    new: int
+    linear: Linear
+
+    @classmethod
+    def from_json(cls, request: Mapping[str, Any]) -> ConvertRequest:
+        return cls(request["old"], request["new"], Linear(request["factor"], request["shift"]))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"old": self.old, "new": self.new, **self.linear._asdict()}
 
 
 SAME = Linear(1.0, 0.0)
@@ -59,9 +76,8 @@ def converts(old: str, new: str) -> bool:
 
 def waiting(conn: sqlite3.Connection) -> list[tuple[int, int]]:
     """(old series, new series) of each conversion that is not finished."""
-    query = "SELECT request FROM work WHERE kind = ? AND state = ? ORDER BY id"
-    requests = [json.loads(request) for (request,) in conn.execute(query, (CONVERT, State.WAITING)).fetchall()]
-    return [(request["old"], request["new"]) for request in requests]
+    requests = [ConvertRequest.from_json(piece.request) for piece in work.of_kind(conn, CONVERT, State.WAITING)]
+    return [(request.old, request.new) for request in requests]
 
 
 def is_old(conn: sqlite3.Connection, series: int) -> bool:
@@ -77,10 +93,10 @@ def held(conn: sqlite3.Connection) -> set[int]:
 def begin(conn: sqlite3.Connection, old: int, new: int, linear: Linear, now_us: int) -> int:
     """Order the move of all that is stored in ``old`` to ``new``, in the transaction that has just made ``new``. Returns the id
     of the work."""
-    conn.execute("UPDATE work SET series_id = ? WHERE series_id = ? AND state = ?", (new, old, State.WAITING))
+    work.hand_over(conn, old, new)
     conn.execute("UPDATE series SET created_us = (SELECT created_us FROM series WHERE id = ?) WHERE id = ?", (old, new))
     # The cuts first: what is older is refused from now on, and no roll-up of it is ever computed anew.
-    conn.execute("INSERT INTO retention_cut SELECT ?, tier, cut_us FROM retention_cut WHERE series_id = ?", (new, old))
+    cuts.copy(conn, old, new)
     conn.execute(
         'INSERT INTO calibration(series_id, valid_from, scale, "offset", curve)'
         ' SELECT :new, valid_from, scale * :factor, "offset" * :factor + :shift, curve FROM calibration WHERE series_id = :old',
@@ -90,15 +106,13 @@ def begin(conn: sqlite3.Connection, old: int, new: int, linear: Linear, now_us: 
     # Until the work is done queries answer from readings for both series, because their roll-ups do not know which readings have
     # moved.
     outdated.mark(conn, [old, new], now_us)
-    request = {"old": old, "new": new, "factor": linear.factor, "shift": linear.shift}
-    return work.order(conn, CONVERT, request, now_us, series=new)
+    return work.order(conn, CONVERT, ConvertRequest(old, new, linear).to_json(), now_us, series=new)
 
 
 def tidy(conn: sqlite3.Connection) -> None:
     """Delete what was stored for a converted series after its end: roll-ups may come late, from a snapshot that still has it."""
-    query = "SELECT request FROM work WHERE kind = ? AND state = ?"
-    for (request,) in conn.execute(query, (CONVERT, State.DONE)).fetchall():
-        old = json.loads(request)["old"]
+    for piece in work.of_kind(conn, CONVERT, State.DONE):
+        old = ConvertRequest.from_json(piece.request).old
         if conn.execute("SELECT 1 FROM series WHERE id = ?", (old,)).fetchone() is None:
             conn.execute("DELETE FROM rollup WHERE series_id = ?", (old,))
             outdated.forget(conn, old)

@@ -18,12 +18,13 @@ from collections.abc import Callable
 from typing import Any
 
 from sensorlogd.event_kinds import EventKind
-from sensorlogd.notation.microseconds import BEGINNING_US, END_US, HOUR_US
+from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.notation.plurals import plural
+from sensorlogd.storage import cuts
 from sensorlogd.storage.corrections import originals
-from sensorlogd.storage.corrections.conversion import CONVERT, Linear
+from sensorlogd.storage.corrections.conversion import CONVERT, ConvertRequest, Linear
 from sensorlogd.storage.ingest import decimals, latest
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.stages import moving
@@ -69,8 +70,8 @@ class ConvertWorker:
 
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
         """One slice."""
-        linear = Linear(work.request["factor"], work.request["shift"])
-        move = _Move(conn, frontier, work.request["old"], work.request["new"], linear, now_us)
+        request = ConvertRequest.from_json(work.request)
+        move = _Move(conn, frontier, request.old, request.new, request.linear, now_us)
         if originals.forget_some(conn, move.old, _ORIGINALS) or _run_at_pace(self._rows, move.roll_ups):
             return Slice(work.progress, 0, True)
         moved = _run_at_pace(self._rows, move.settled)
@@ -121,8 +122,8 @@ class _Move:
 
     def roll_ups(self, most: int) -> int:
         """Convert and move roll-ups whose readings have expired; delete the others, which readings give again."""
-        cut = self.conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (self.old,)).fetchone()
-        kept_from = BEGINNING_US if cut is None else cut[0] - cut[0] % HOUR_US
+        cut = cuts.of_series(self.conn, self.old)
+        kept_from = BEGINNING_US if cut is None else cuts.kept_from(cut)
         query = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? ORDER BY start LIMIT 1 OFFSET ?"
         for resolution in resolutions.DEFAULT_RESOLUTIONS:
             row = self.conn.execute(query, (self.old, resolution, most)).fetchone()
@@ -165,8 +166,8 @@ class _Move:
             "UPDATE mend SET series_id = ?1, done_us = coalesce(done_us, ?2) WHERE series_id = ?3", (new, self.now_us, old)
         )
         outdated.forget(conn, old)
-        for table in ("retention_cut", "calibration"):
-            conn.execute(f"DELETE FROM {table} WHERE series_id = ?", (old,))
+        cuts.forget(conn, old)
+        conn.execute("DELETE FROM calibration WHERE series_id = ?", (old,))
         conn.execute("DELETE FROM series WHERE id = ?", (old,))
         decimals.forget(conn, old)
         return sensor, f"{channel}: convert from {before!r} to {after!r}, {readings:,} {plural(readings, 'reading')}"

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sensorlogd import curves
 from sensorlogd.curves import Curve
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.quality import FLAG_MASK, Flag, Test, combine, describe
-from sensorlogd.storage import work
+from sensorlogd.storage import cuts, work
 from sensorlogd.storage.corrections import conversion, originals
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.work import Slice, State, Work
@@ -58,6 +59,20 @@ class Change:
                 quality = combine(quality, int(Flag.SUSPECT) | int(Test.CALIBRATION))
             value = changed
         return value, quality
+
+
+@dataclass(frozen=True, slots=True)
+class MendRequest:
+    """What the work of making a mend, or of taking it back, is asked to do. ``mend``: its id."""
+
+    mend: int
+
+    @classmethod
+    def from_json(cls, request: Mapping[str, Any]) -> MendRequest:
+        return cls(request["mend"])
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +141,8 @@ def _mend_from_row(row: tuple[Any, ...]) -> Mend:
 
 def work_of(conn: sqlite3.Connection, kind: str, identity: int) -> Work | None:
     """The work of that kind that waits for a mend to be made, or taken back."""
-    return next((piece for piece in work.waiting(conn) if piece.kind == kind and piece.request.get("mend") == identity), None)
+    waiting = work.of_kind(conn, kind, State.WAITING)
+    return next((piece for piece in waiting if MendRequest.from_json(piece.request).mend == identity), None)
 
 
 def state_of(conn: sqlite3.Connection, mend: Mend) -> str:
@@ -140,9 +156,8 @@ def state_of(conn: sqlite3.Connection, mend: Mend) -> str:
     waits = work_of(conn, MEND, mend.id)
     if waits is not None:
         return "under way" if mend.readings else "waiting"
-    query = "SELECT state FROM work WHERE kind = ? AND json_extract(request, '$.mend') = ? ORDER BY id DESC LIMIT 1"
-    last = conn.execute(query, (MEND, mend.id)).fetchone()
-    return "failed" if last == (State.FAILED,) else "interrupted"
+    states = [piece.state for piece in work.of_kind(conn, MEND) if MendRequest.from_json(piece.request).mend == mend.id]
+    return "failed" if states and states[-1] is State.FAILED else "interrupted"
 
 
 # ---- ordering ----------------------------------------------------------------------------------------------------------
@@ -164,12 +179,12 @@ def order(
     ``total``: how many readings there are, about. Raises MendError.
     """
     _check_series(conn, series)
-    row = conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (series,)).fetchone()
-    if row is not None:
-        since_us = max(since_us, row[0])  # what has expired is not there to be mended
+    cut = cuts.of_series(conn, series)
+    if cut is not None:
+        since_us = max(since_us, cut)  # what is older is never changed any more, even where it is still there
     identity = insert(conn, CHANGE, series, since_us, until_us, since_us, change, note, now_us)
     _record_event(conn, find(conn, identity), EventKind.MENDED, now_us)
-    return identity, work.order(conn, MEND, {"mend": identity}, now_us, series=series, total=total)
+    return identity, work.order(conn, MEND, MendRequest(identity).to_json(), now_us, series=series, total=total)
 
 
 def insert(
@@ -214,7 +229,7 @@ def order_resume(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[
     if waits is not None:
         return identity, waits.id
     mend = check_resume(conn, identity)
-    return identity, work.order(conn, MEND, {"mend": identity}, now_us, series=mend.series)
+    return identity, work.order(conn, MEND, MendRequest(identity).to_json(), now_us, series=mend.series)
 
 
 def check_resume(conn: sqlite3.Connection, identity: int) -> Mend:
@@ -244,7 +259,7 @@ def order_undo(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[in
     )
     _record_event(conn, mend, EventKind.MEND_UNDONE, now_us)
     total = originals.kept(conn, identity)
-    return identity, work.order(conn, UNDO, {"mend": identity}, now_us, series=mend.series, total=total)
+    return identity, work.order(conn, UNDO, MendRequest(identity).to_json(), now_us, series=mend.series, total=total)
 
 
 def check_undo(conn: sqlite3.Connection, identity: int) -> Mend:
@@ -305,10 +320,9 @@ def _record_event(conn: sqlite3.Connection, mend: Mend, kind: EventKind, now_us:
 
 def what_waits(conn: sqlite3.Connection, series: int) -> str:
     """What is still to be done to the readings of a series, for people; empty: nothing."""
-    query = "SELECT kind, request FROM work WHERE series_id = ? AND state = ? ORDER BY id LIMIT 1"
-    row = conn.execute(query, (series, State.WAITING)).fetchone()
-    if row is None:
+    first = work.first_waiting(conn, series)
+    if first is None:
         return ""
     return {MEND: "a mend of it is under way", UNDO: "a mend of it is being taken back"}.get(
-        row[0], "its unit is being converted"
+        first.kind, "its unit is being converted"
     )

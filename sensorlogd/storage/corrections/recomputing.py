@@ -8,17 +8,40 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US
-from sensorlogd.storage import work
+from sensorlogd.storage import cuts, work
 from sensorlogd.storage.corrections import mend as mending
-from sensorlogd.storage.ingest import events, upsert
-from sensorlogd.storage.ingest.upsert import Replace, UpsertCounts
+from sensorlogd.storage.corrections import upsert
+from sensorlogd.storage.corrections.upsert import Replace, UpsertCounts
+from sensorlogd.storage.ingest import events
 from sensorlogd.storage.watermarks import Frontier
 
 RECOMPUTE = "recompute"  # kind of work
+
+
+@dataclass(frozen=True, slots=True)
+class RecomputeRequest:
+    """What the work is asked to do: compute readings of ``sensor`` in [since, until) anew, by ``formulas`` (channel -> formula).
+    ``after``: the id of the work that comes first; None: it need not wait."""
+
+    sensor: str
+    since_us: int
+    until_us: int
+    formulas: Mapping[str, str]
+    after: int | None = None
+
+    @classmethod
+    def from_json(cls, request: Mapping[str, Any]) -> RecomputeRequest:
+        return cls(
+            str(request["sensor"]), int(request["since_us"]), int(request["until_us"]), request["formulas"], request.get("after")
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def order(
@@ -38,12 +61,10 @@ def order(
     """
     if conn.execute("SELECT 1 FROM sensor WHERE name = ?", (sensor,)).fetchone() is None:
         raise ValueError(f"nothing is known of {sensor} yet; let the daemon take the configuration first (sensorlogd reload)")
-    request = {"sensor": sensor, "since_us": since_us, "until_us": now_us, "formulas": dict(formulas)}
-    if after is not None:
-        request["after"] = after
     texts = "; ".join(f"{channel} = {text}" for channel, text in formulas.items())
     events.record(conn, now_us, EventKind.RECOMPUTE, sensor, f"is computed anew{why}: {texts}")
-    return work.order(conn, RECOMPUTE, request, now_us, progress={"at_us": since_us})
+    request = RecomputeRequest(sensor, since_us, now_us, dict(formulas), after)
+    return work.order(conn, RECOMPUTE, request.to_json(), now_us, progress={"at_us": since_us})
 
 
 def order_after_salvage(
@@ -55,7 +76,7 @@ def order_after_salvage(
     salvage = next((piece.id for piece in waiting if piece.kind == work.SALVAGE), None)
     if salvage is None:
         return []
-    had = {piece.request.get("sensor") for piece in waiting if piece.kind == RECOMPUTE}
+    had = {RecomputeRequest.from_json(piece.request).sensor for piece in waiting if piece.kind == RECOMPUTE}
     wanted = [sensor for sensor in formulas if sensor not in had]
     for sensor in wanted:
         why = " as soon as the readings of the damaged database are back, for its sum began at 0"
@@ -64,12 +85,10 @@ def order_after_salvage(
 
 
 def expired_until_us(conn: sqlite3.Connection, series: Iterable[int]) -> int:
-    """The time before which readings of at least one of these series have expired; far in the past if none have."""
-    marks = [
-        conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (identity,)).fetchone()
-        for identity in series
-    ]
-    return max((mark[0] for mark in marks if mark is not None), default=BEGINNING_US)
+    """The time before which readings of at least one of these series have expired; far in the past if none have. Their cuts, not
+    ``cuts.kept_from``: readings computed for an earlier time would be refused where the computed series has the same cut."""
+    found = (cuts.of_series(conn, identity) for identity in series)
+    return max((cut for cut in found if cut is not None), default=BEGINNING_US)
 
 
 @dataclass(frozen=True, slots=True)

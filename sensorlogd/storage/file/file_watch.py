@@ -15,8 +15,8 @@ import sqlite3
 import time
 from pathlib import Path
 
-from sensorlogd.storage import database
 from sensorlogd.storage.file.content import MAGIC
+from sensorlogd.storage.file.identity import file_identity
 from sensorlogd.storage.file.wal_watch import WalWatch
 
 EPOCH = slice(60, 64)
@@ -64,12 +64,12 @@ class FileWatch:
         self._epoch = epoch.to_bytes(4, "big")
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         found = os.fstat(self._descriptor)
-        self._identity, self._bytes = database.file_identity(found), found.st_size
+        self._identity, self._bytes = file_identity(found), found.st_size
         self._sides: dict[Path, tuple[int, int]] = {}
         for suffix in ("-wal", "-shm"):
             side = Path(os.path.realpath(path) + suffix)
             with contextlib.suppress(FileNotFoundError):
-                self._sides[side] = database.file_identity(side)
+                self._sides[side] = file_identity(side)
         self._moved: tuple[tuple[int, int], float] | None = None  # (mtime, size) of a file that changes, and since when
         self._copied_at = time.monotonic()
         wal.know_index()
@@ -85,7 +85,7 @@ class FileWatch:
         found = []
         for side, identity in self._sides.items():
             with contextlib.suppress(OSError):
-                if database.file_identity(side) == identity:
+                if file_identity(side) == identity:
                     found.append(side)
         return found
 
@@ -95,7 +95,7 @@ class FileWatch:
             found = os.stat(self.path)
         except FileNotFoundError:
             raise FileGone(self.path, removed=True) from None
-        if database.file_identity(found) != self._identity:
+        if file_identity(found) != self._identity:
             raise FileGone(self.path, removed=False)
         self._check_content(found, conn)
         if self._was_log_cut():

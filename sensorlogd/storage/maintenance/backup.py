@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensorlogd.storage.database import Failure, classify
+from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.maintenance import inspection
 
 _WRITING = frozenset(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from sensorlogd.storage import cuts
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.rollups import resolutions
 
@@ -19,9 +20,9 @@ def take_back(conn: sqlite3.Connection, now_us: int, zone: str) -> int:
 
     Afterwards ``Retention.recover`` has to read the cuts again, and the frontier to take them over.
     """
-    (series,) = conn.execute("SELECT count(DISTINCT series_id) FROM retention_cut WHERE cut_us > ?", (now_us,)).fetchone()
+    series = cuts.count_series_later(conn, now_us)
     if series:
         with transaction(conn):
             begin, _ = resolutions.bucket(now_us, resolutions.DAY, zone)
-            conn.execute("UPDATE retention_cut SET cut_us = ? WHERE cut_us > ?", (begin, now_us))
-    return int(series)
+            cuts.lower_later(conn, now_us, begin)
+    return series

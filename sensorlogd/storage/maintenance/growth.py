@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from sensorlogd.notation.microseconds import DAY_US, HOUR_US
-from sensorlogd.storage import watermarks
+from sensorlogd.storage import cuts, watermarks
 from sensorlogd.storage.rollups import resolutions
 
 # By hours: cheap, whatever came in them. A minute has a roll-up if anything came in it: an hour has no more than sixty.
@@ -35,5 +35,4 @@ def growth(conn: sqlite3.Connection) -> Growth | None:
     if first is None:
         return None
     share = DAY_US / (edge - first)
-    expires = conn.execute("SELECT 1 FROM retention_cut LIMIT 1").fetchone() is not None
-    return Growth(readings * share, minutes * share, expires)
+    return Growth(readings * share, minutes * share, expires=cuts.any_there(conn))

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.storage.database import file_identity
+from sensorlogd.storage.file.identity import file_identity
 
 logger = logging.getLogger(__name__)
 

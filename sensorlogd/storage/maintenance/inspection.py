@@ -13,8 +13,8 @@ from typing import Any
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import watermarks, work
 from sensorlogd.storage.rollups import outdated, resolutions, rollup
-from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.rollup import RollUp
+from sensorlogd.storage.rollups.snapshot import Snapshot
 from sensorlogd.storage.stages import KEYS, survey
 
 EXACT = (
@@ -81,11 +81,6 @@ def hours_to_roll_up(conn: sqlite3.Connection) -> int:
     """About how many hours of series wait to be computed anew; cheap. Raises sqlite3.Error."""
     in_bulk_us = survey.outdated_us(conn, watermarks.marks(conn).edge_us)
     return int(in_bulk_us / HOUR_US + outdated.count_minutes(conn) / 60)
-
-
-def cuts(conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
-    """(resolution, oldest cut, newest cut) of every resolution that something has expired of; resolution 0: readings."""
-    return conn.execute("SELECT tier, min(cut_us), max(cut_us) FROM retention_cut GROUP BY tier ORDER BY tier").fetchall()
 
 
 def _single_value(conn: sqlite3.Connection) -> Callable[[str], Any]:

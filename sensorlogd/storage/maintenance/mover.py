@@ -26,7 +26,7 @@ from enum import Enum
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage import watermarks
 from sensorlogd.storage.file.transaction import transaction
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.stages import moving
 from sensorlogd.storage.watermarks import Frontier
 

@@ -19,19 +19,15 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sensorlogd.notation.microseconds import HOUR_US
-from sensorlogd.storage import watermarks
+from sensorlogd.storage import cuts, watermarks
 from sensorlogd.storage.corrections import conversion
+from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.file.transaction import transaction
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.stages import moving, survey
 from sensorlogd.storage.watermarks import Frontier
 
-_CUT = (
-    "INSERT INTO retention_cut(series_id, tier, cut_us) VALUES (?,?,?)"
-    " ON CONFLICT(series_id, tier) DO UPDATE SET cut_us = excluded.cut_us WHERE cut_us < excluded.cut_us"
-)
 _ENOUGH_FREE_PAGES = 500  # one megabyte that new readings can use before the file grows
 _DROP_FOR_S = 0.25  # how long a call of drop_oldest may take
 _LEAST_ROWS = 100.0
@@ -75,8 +71,8 @@ class Retention:
         self.deleted = 0
         self.longest_slice_s = 0.0
         self._plan = RetentionPlan()
-        self._work: list[tuple[int, int, int]] | None = None  # (series, resolution, cut) still to delete; None: no round
-        self._dropping: list[tuple[int, int, int]] = []
+        self._work: list[Cut] | None = None  # (series, resolution, cut) still to delete; None: no round
+        self._dropping: list[Cut] = []
         self._done: dict[tuple[int, int], int] = {}  # (series, resolution) -> nothing older is left
         self._delete_pace = Pace(slice_s, 2_000, _LEAST_ROWS, 50_000)
         self._page_pace = Pace(slice_s, 200, least=10, most=5_000)
@@ -116,12 +112,14 @@ class Retention:
 
     # ---- a round ---------------------------------------------------------------------------------------------------
 
-    def _begin_round(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> list[tuple[int, int, int]]:
+    def _begin_round(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> list[Cut]:
         """Store this round's cuts, one transaction, and list what is to be deleted."""
         plan = self._plan
-        stored = conn.execute("SELECT series_id, tier, cut_us FROM retention_cut").fetchall()
-        _raise_cuts(frontier, stored)  # a COMMIT that reported an error may have stored some
-        cuts = {(series, resolution): cut for series, resolution, cut in stored}
+        stored = cuts.of_all(conn)
+        _raise_cuts(
+            frontier, [(*key, cut) for key, cut in stored.items()]
+        )  # a COMMIT that reported an error may have stored some
+        due = dict(stored)
         if not plan.is_forever():
             settled, dirty = _settled_until(conn), outdated.first_of_each(conn)
             days: dict[int, int] = {}
@@ -136,22 +134,22 @@ class Retention:
                     cut = days.get(limit)
                     if cut is None:
                         cut = days[limit] = resolutions.bucket(limit, resolutions.DAY, self.zone)[0]
-                    if cut > cuts.get((series, resolution), 0):
-                        cuts[series, resolution] = cut
-            changed = sorted({(*key, cut) for key, cut in cuts.items()} - set(stored))
+                    if cut > due.get((series, resolution), 0):
+                        due[series, resolution] = cut
+            changed = sorted((*key, cut) for key, cut in due.items() if stored.get(key) != cut)
             if changed:
                 with transaction(conn):
-                    conn.executemany(_CUT, changed)
+                    cuts.raise_to(conn, changed)
                 _raise_cuts(frontier, changed)
         # Cuts of earlier rounds too: a crash may have come between a cut and its deletions.
-        return [(*key, cut) for key, cut in cuts.items() if self._done.get(key, 0) < cut]
+        return [(*key, cut) for key, cut in due.items() if self._done.get(key, 0) < cut]
 
     @staticmethod
     def read_cuts(conn: sqlite3.Connection, frontier: Frontier) -> None:
         """Read the cuts again after other code has stored some (a conversion of units copies them to the new series)."""
-        frontier.cuts_us = dict(conn.execute("SELECT series_id, cut_us FROM retention_cut WHERE tier = 0").fetchall())
+        frontier.cuts_us = cuts.of_readings(conn)
 
-    def _delete_next(self, conn: sqlite3.Connection, work: list[tuple[int, int, int]]) -> None:
+    def _delete_next(self, conn: sqlite3.Connection, work: list[Cut]) -> None:
         """One slice of the last entry of ``work``; small entries are taken together."""
         deadline = time.perf_counter() + self.slice_s / 2
         while work:
@@ -165,7 +163,7 @@ class Retention:
 
     def _delete_slice(self, conn: sqlite3.Connection, series: int, resolution: int, cut: int) -> bool:
         """Delete some rows of one series and resolution older than ``cut``; True if more may be left."""
-        cut = _begin_of_hour(cut)
+        cut = cuts.kept_from(cut)
         if _oldest_time(conn, series, resolution, cut) is None:
             return False
         end = _oldest_time(conn, series, resolution, cut, int(self._delete_pace))
@@ -214,7 +212,7 @@ class Retention:
     def _has_free_pages(conn: sqlite3.Connection) -> bool:
         return bool(conn.execute("PRAGMA freelist_count").fetchone()[0] >= _ENOUGH_FREE_PAGES)
 
-    def _choose_day(self, conn: sqlite3.Connection, frontier: Frontier) -> list[tuple[int, int, int]]:
+    def _choose_day(self, conn: sqlite3.Connection, frontier: Frontier) -> list[Cut]:
         """Cut every series after the oldest day there is; stored, and returned as work."""
         settled, dirty, held = _settled_until(conn), outdated.first_of_each(conn), conversion.held(conn)
         firsts = {series: first for series, first in survey.firsts_kept(conn, settled).items() if series not in held}
@@ -234,24 +232,20 @@ class Retention:
                 continue
             work = [(series, 0, cut) for series in chosen]
             with transaction(conn):
-                conn.executemany(_CUT, work)
+                cuts.raise_to(conn, work)
                 # Marks below the cut could only be healed from the readings that expire now, so they go; the roll-ups stay as
                 # they are.
-                outdated.expire(conn, chosen, _begin_of_hour(cut))
+                outdated.expire(conn, chosen, cuts.kept_from(cut))
             _raise_cuts(frontier, work)
             return work
         return []
 
 
-def _raise_cuts(frontier: Frontier, stored: Iterable[tuple[int, int, int]]) -> None:
-    """Put stored cuts of readings, (series, resolution, cut), into the frontier; never lower one there."""
+def _raise_cuts(frontier: Frontier, stored: Iterable[Cut]) -> None:
+    """Put stored cuts of readings into the frontier; never lower one there."""
     for series, resolution, cut in stored:
-        if resolution == 0:
+        if resolution == cuts.READINGS:
             frontier.cuts_us[series] = max(cut, frontier.cuts_us.get(series, cut))
-
-
-def _begin_of_hour(cut_us: int) -> int:
-    return cut_us - cut_us % HOUR_US
 
 
 def _oldest_time(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from sensorlogd.storage.database import Failure, classify, explain
+from sensorlogd.storage.file.errors import Failure, classify, explain
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, create_engine, event
 from sqlalchemy.pool import NullPool
 
-from sensorlogd.storage.database import APPLICATION_ID, PAGE_SIZE
+from sensorlogd.storage.file.identity import APPLICATION_ID, PAGE_SIZE
 from sensorlogd.storage.schema import VIEWS
 
 

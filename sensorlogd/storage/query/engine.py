@@ -27,7 +27,7 @@ from sensorlogd.storage.query.reduce import Reduction
 from sensorlogd.storage.query.segments import COARSE_TO_FINE, Segment, Segments
 from sensorlogd.storage.query.units import Conversion
 from sensorlogd.storage.rollups import resolutions
-from sensorlogd.storage.rollups.compute import ReadingsAtHand, Snapshot
+from sensorlogd.storage.rollups.snapshot import ReadingsAtHand, Snapshot
 
 Fill = Literal["none", "null", "previous", "linear"]
 FILLS: tuple[Fill, ...] = ("none", "null", "previous", "linear")

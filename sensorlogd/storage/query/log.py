@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sensorlogd.notation import numbers
 from sensorlogd.notation.symbols import micro
 from sensorlogd.storage import meta, watermarks
-from sensorlogd.storage.file.opening import LogError, open_reader
-from sensorlogd.storage.file.opening import LogUnavailable as LogUnavailable  # part of what a reader must know
+from sensorlogd.storage.file.reader import LogError, open_reader
+from sensorlogd.storage.file.reader import LogUnavailable as LogUnavailable  # part of what a reader must know
 from sensorlogd.storage.ingest import decimals, latest
 from sensorlogd.storage.stages.readings import Readings
 
@@ -191,7 +191,7 @@ class Log:
         ``after``: (time, series id) of the last row of the page before.
         """
         from sensorlogd.storage.query.stream import points
-        from sensorlogd.storage.rollups.compute import Snapshot
+        from sensorlogd.storage.rollups.snapshot import Snapshot
 
         by_id = {each.id: each for each in series}
         new = tuple.__new__  # a day at 1 Hz is 86,400 of these
@@ -256,7 +256,7 @@ class Log:
         Raises ValueError for what cannot be answered (see ``engine``), before the first answer where that is possible.
         """
         from sensorlogd.storage.query import engine
-        from sensorlogd.storage.rollups.compute import Snapshot
+        from sensorlogd.storage.rollups.snapshot import Snapshot
 
         changes = [None if unit is None else conversion(each, unit, ask.aggregates) for each in series]
         with self._snapshot() as conn:
@@ -385,6 +385,6 @@ def _segments(conn: sqlite3.Connection, series: Series) -> Segments:
     """The stored readings of a series, as they lie."""
     from sensorlogd.storage.query.aggregates import BASE
     from sensorlogd.storage.query.segments import Segments
-    from sensorlogd.storage.rollups.compute import Snapshot
+    from sensorlogd.storage.rollups.snapshot import Snapshot
 
     return Segments(Snapshot.of(conn, "UTC"), series.id, BASE)

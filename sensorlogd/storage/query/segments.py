@@ -19,9 +19,9 @@ from sensorlogd.storage import watermarks
 from sensorlogd.storage.query.aggregates import BASE, LIMIT_PERCENTILE, QUALITIES
 from sensorlogd.storage.query.sorted_runs import SortedRuns
 from sensorlogd.storage.rollups import outdated, resolutions, rollup
-from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.resolutions import DAY, HOUR, MINUTE, QUARTER
 from sensorlogd.storage.rollups.rollup import RollUp
+from sensorlogd.storage.rollups.snapshot import Snapshot
 
 CHUNK_ROWS = 20_000
 COARSE_TO_FINE = (DAY, HOUR, QUARTER, MINUTE)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.segments import Segments
-from sensorlogd.storage.rollups.compute import Snapshot
+from sensorlogd.storage.rollups.snapshot import Snapshot
 
 FRESH_AT_ONCE = 5_000
 

@@ -18,7 +18,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sensorlogd.notation.microseconds import BEGINNING_US, END_US, HOUR_US
+from sensorlogd.notation.microseconds import BEGINNING_US, END_US
+from sensorlogd.storage import cuts
 from sensorlogd.storage.rollups.resolutions import DAY, FIXED, MINUTE
 from sensorlogd.storage.watermarks import Frontier
 
@@ -111,20 +112,19 @@ def mark(conn: sqlite3.Connection, series: Iterable[int], now_us: int, since_us:
 
 def mark_each(conn: sqlite3.Connection, since_us: Mapping[int, int], now_us: int) -> None:
     """As ``mark``, each series from an instant of its own."""
-    cuts = dict(conn.execute(f"SELECT series_id, cut_us - cut_us % {HOUR_US} FROM retention_cut WHERE tier = 0").fetchall())
+    kept_from = {series: cuts.kept_from(cut) for series, cut in cuts.of_readings(conn).items()}
     conn.executemany(
-        _MARK, [(series_id, MINUTE, max(since, cuts.get(series_id, since)), now_us) for series_id, since in since_us.items()]
+        _MARK, [(series_id, MINUTE, max(since, kept_from.get(series_id, since)), now_us) for series_id, since in since_us.items()]
     )
 
 
 def mark_days(conn: sqlite3.Connection, now_us: int) -> None:
-    """Mark as outdated the days of all series, as far back as anything is kept from which they can be computed."""
+    """Mark as outdated the days of all series, as far back as anything is kept from which they can be computed. From the cut on, not
+    from ``cuts.kept_from``: the day before the cut has expired, whatever is left of its last hour."""
     oldest: dict[int, int] = {}
-    cuts = {
-        (series, resolution): cut for series, resolution, cut in conn.execute("SELECT series_id, tier, cut_us FROM retention_cut")
-    }
+    cut_of = cuts.of_all(conn)
     for (series,) in conn.execute("SELECT id FROM series").fetchall():
-        oldest[series] = min(cuts.get((series, resolution), BEGINNING_US) for resolution in (0, *FIXED))  # 0: readings
+        oldest[series] = min(cut_of.get((series, resolution), BEGINNING_US) for resolution in (cuts.READINGS, *FIXED))
     conn.executemany(_MARK, [(series, DAY, since_us, now_us) for series, since_us in oldest.items()])
 
 

@@ -10,20 +10,11 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from sensorlogd.notation.microseconds import BEGINNING_US, DAY_US, END_US, MINUTE_US, SECOND_US
+from sensorlogd.notation.microseconds import BEGINNING_US, DAY_US, END_US, MINUTE_US
 from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.rollups.compute import (
-    STORED,
-    Key,
-    Minutes,
-    Row,
-    SeriesRollups,
-    Snapshot,
-    append_minutes,
-    fresh_minutes,
-    settled_minutes,
-)
 from sensorlogd.storage.rollups.resolutions import DAY, FIXED, MINUTE
+from sensorlogd.storage.rollups.series_rollups import STORED, SeriesRollups
+from sensorlogd.storage.rollups.snapshot import Key, Minutes, Row, Snapshot, append_minutes, fresh_minutes, settled_minutes
 
 DAYS_AT_ONCE = 64
 
@@ -38,7 +29,9 @@ def compute_outdated(
     """
     snapshot = Snapshot.of(conn, zone)
     fresh: defaultdict[int, Minutes] | None = None
-    for series, resolution, from_us, generation in outdated.in_bulk(conn):
+    in_bulk = outdated.in_bulk(conn)
+    wanted = {series for series, resolution, *_ in in_bulk if resolution != DAY}
+    for series, resolution, from_us, generation in in_bulk:
         if enough():
             return
         if resolution == DAY:
@@ -47,7 +40,7 @@ def compute_outdated(
             work = _rebuild_days(snapshot, series, from_us, edge_us)
         else:
             if fresh is None:
-                fresh = fresh_minutes(snapshot, BEGINNING_US, edge_us)
+                fresh = fresh_minutes(snapshot, BEGINNING_US, edge_us, wanted)
             work = _rebuild_all(snapshot, series, from_us, edge_us, fresh[series])
         for rows, deletes, until_us in work:
             yield rows, deletes, [(series, resolution, generation, until_us)]
@@ -72,38 +65,13 @@ def _rebuild_all(snapshot: Snapshot, series: int, from_us: int, edge_us: int, fr
         minutes = settled_minutes(snapshot, series, begin, end)
         append_minutes(minutes, ((start, fresh[start]) for start in sorted(fresh) if begin <= start < end), rollups.rules)
         # Nothing of the stored minutes counts: those without readings are gone.
-        rollups.computed[MINUTE] |= dict.fromkeys(range(begin, end, MINUTE_US)) | minutes
+        rollups.replace_minutes(dict.fromkeys(range(begin, end, MINUTE_US)) | minutes)
         rollups.close(minutes, at_us, end)
-        rows, deletes = _changes(rollups, at_us, end)
+        rows, deletes = rollups.changes(at_us, end)
         yield rows, [key for key in deletes if key[2] >= from_us or key[1] != DAY], end
         at_us = end
         rollups.forget(at_us - 2 * DAY_US)
     yield [], _days_ahead(snapshot, series, from_us, edge_us), None
-
-
-def _changes(rollups: SeriesRollups, after_us: int, end_us: int) -> tuple[list[Row], list[Key]]:
-    """What differs between the stored buckets that end in (after, end] and the computed ones."""
-    rows: list[Row] = []
-    deletes: list[Key] = []
-    series, snapshot = rollups.series, rollups.snapshot
-    for resolution in (*FIXED, DAY):
-        since = after_us - resolution * SECOND_US + 1
-        if resolution == DAY:
-            since, following = resolutions.bucket(after_us, resolution, snapshot.zone)
-            if not snapshot.is_kept(series, 0, since):
-                since = following  # a day whose first readings have expired stays as it is
-        until = end_us if resolution == DAY else end_us - resolution * SECOND_US + 1
-        stored = {row[0]: row[1:] for row in snapshot.conn.execute(STORED, (series, resolution, since, until))}
-        for start, whole in rollups.computed[resolution].items():
-            if since <= start < until:
-                before = stored.pop(start, None)
-                if whole is None:
-                    if before is not None:
-                        deletes.append((series, resolution, start))
-                elif before != whole and snapshot.is_kept(series, resolution, start):
-                    rows.append((series, resolution, start, *whole))
-        deletes += ((series, resolution, start) for start in stored)
-    return rows, deletes
 
 
 def _days_ahead(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> list[Key]:
@@ -126,18 +94,15 @@ def _rebuild_days(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -
         rows: list[Row] = []
         deletes: list[Key] = []
         for _ in range(DAYS_AT_ONCE):
-            if rollups.compute(DAY, begin, end, partly=True):
-                stored = {row[0]: row[1:] for row in snapshot.conn.execute(STORED, (series, DAY, begin, end))}
-                whole = rollups.computed[DAY][begin]
-                if whole is not None and stored.pop(begin, None) != whole and snapshot.is_kept(series, DAY, begin):
-                    rows.append((series, DAY, begin, *whole))
-                deletes += ((series, DAY, start) for start in stored if start >= from_us)
+            changed, gone = rollups.changes_of_day(begin, end, from_us)
+            rows += changed
+            deletes += gone
             at_us = end
             begin, end = resolutions.bucket(end, DAY, snapshot.zone)
             if end > edge_us:
                 break
         yield rows, deletes, at_us
-        rollups.computed[DAY].clear()
+        rollups.forget_days()
 
 
 def _first_times(snapshot: Snapshot, series: int, from_us: int, fresh: Minutes | None) -> Iterator[int]:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.rollups.compute import Key, Row
 from sensorlogd.storage.rollups.rollup import RollUp
+from sensorlogd.storage.rollups.snapshot import Key, Row
 from sensorlogd.storage.stages import survey
 
 _COLUMNS = ("series_id", "resolution", "start", *RollUp._fields)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sensorlogd.counters import DIP
-from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
-from sensorlogd.storage import meta, watermarks
+from sensorlogd.notation.microseconds import MINUTE_US
+from sensorlogd.storage import cuts, meta, watermarks
 from sensorlogd.storage.salvage.reading import DamagedLog, Row
 from sensorlogd.storage.stages import damaged as statements
 
@@ -69,10 +69,10 @@ class Former:
     dirty: dict[int, list[int]] = field(default_factory=dict)
     newest_event: int = 0
 
-    def kept_from(self, series: int, resolution: int = 0) -> int | None:
-        """Older ones had expired; on the hour, see ``Snapshot.kept_from``."""
+    def kept_from(self, series: int, resolution: int = cuts.READINGS) -> int | None:
+        """Older ones had expired; see ``cuts.kept_from``."""
         cut = self.cuts_us.get((series, resolution))
-        return None if cut is None else cut - cut % HOUR_US
+        return None if cut is None else cuts.kept_from(cut)
 
     def valid_until(self, series: int) -> int | None:
         """Roll-ups that end later did not count; None: all did."""
@@ -98,8 +98,8 @@ def read(damaged: DamagedLog) -> Former:
     for series, start in rows:
         if _all_int(series, start):
             former.dirty.setdefault(series, []).append(start)
-    cut = {series for series, _ in former.cuts_us if 0 < series <= MOST_SERIES}
-    former.ids = sorted(_series_in_history(damaged) | set(former.series) | cut)
+    with_cut = {series for series, _ in former.cuts_us if 0 < series <= MOST_SERIES}
+    former.ids = sorted(_series_in_history(damaged) | set(former.series) | with_cut)
     rows, _ = damaged.all("SELECT id FROM mend WHERE id >= ? AND id <= ? ORDER BY id")
     former.mends = [row[0] for row in rows]
     former.newest_event = _newest_event_id(damaged)

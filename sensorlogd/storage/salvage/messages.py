@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from sensorlogd.notation import times
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.salvage.pieces import Stage
+from sensorlogd.storage.salvage.progress import Progress
 from sensorlogd.storage.salvage.reading import NOWHERE
 
 _WORDS = {resolutions.DAY: "daily", resolutions.HOUR: "hourly", resolutions.QUARTER: "15-minute", resolutions.MINUTE: "1-minute"}
 _AT_ONCE = 10
 
 
-def outcome(name: str, progress: Mapping[str, Any]) -> str:
+def outcome(name: str, progress: Progress) -> str:
     """One sentence: what is back, from where, and what is not."""
-    counts: Mapping[str, int] = progress.get("counts", {})
+    counts = progress.counts
     back = [f"{(readings := counts.get('readings', 0))} {plural(readings, 'reading')}"]
     back += [
         f"{n} {word} {plural(n, 'roll-up')}" for resolution, word in _WORDS.items() if (n := counts.get(f"rollups_{resolution}"))
@@ -33,12 +31,12 @@ def outcome(name: str, progress: Mapping[str, Any]) -> str:
         text += f"; {n} {plural(n, 'row that makes', 'rows that make')} no sense {plural(n, 'was', 'were')} left out"
     if n := counts.get("without_mend"):
         text += f"; {n} {plural(n, 'row', 'rows')} of what readings were before a mend that is lost {plural(n, 'was', 'were')} left out"
-    skipped, stretches = progress.get("skipped", 0), progress.get("stretches", [])
+    skipped, stretches = progress.skipped, progress.stretches
     if skipped:
         text += f"; {skipped} damaged {plural(skipped, 'stretch', 'stretches')}: {'; '.join(stretches[:_AT_ONCE])}"
         if skipped > _AT_ONCE:
             text += f"; and {skipped - min(len(stretches), _AT_ONCE)} more"
-    for sentence in (*progress.get("apart", []), *progress.get("cut_short", [])):
+    for sentence in (*progress.apart, *progress.cut_short):
         text += f"; {sentence}"
     return text
 

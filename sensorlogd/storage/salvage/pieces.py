@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.storage.rollups import resolutions
@@ -196,9 +196,3 @@ def _source_of_readings(series: int, moved_until_us: int | None) -> PieceSource:
     return PieceSource(
         Stage.HISTORY, series, 0, damaged.settled(series), NOWHERE, FAR if moved_until_us is None else moved_until_us - 1
     )
-
-
-def pointer_of(progress: Mapping[str, Any]) -> Pointer:
-    """The pointer that stands in ``progress``; the beginning if there is none."""
-    stored = progress.get("pointer")
-    return Pointer(*stored) if isinstance(stored, list) and len(stored) == 4 else Pointer()

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sensorlogd import curves
-from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US, SECOND_US
+from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
 from sensorlogd.quality import FLAG_MASK, Flag
+from sensorlogd.storage import cuts
+from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
@@ -24,10 +26,6 @@ from sensorlogd.storage.stages import storing
 from sensorlogd.storage.stages.storing import SeriesFirst
 from sensorlogd.storage.watermarks import Frontier
 
-_CUT = (
-    "INSERT INTO retention_cut(series_id, tier, cut_us) VALUES (?,?,?) ON CONFLICT(series_id, tier) DO UPDATE SET"
-    " cut_us = excluded.cut_us WHERE excluded.cut_us > retention_cut.cut_us"
-)
 _FIELDS = ", ".join(RollUp._fields)
 _COUNTS = ("n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing")
 # Of two roll-ups of one bucket the one of more readings is the better.
@@ -47,18 +45,18 @@ _FLAGS = frozenset(int(flag) for flag in Flag)
 # ---- cuts --------------------------------------------------------------------------------------------------------------
 
 
-def cuts(conn: sqlite3.Connection, frontier: Frontier, rows: Iterable[tuple[int, int, int]]) -> None:
-    """(live series, resolution, cut): never lowered. The frontier knows them at once."""
-    for series, resolution, cut in rows:
-        conn.execute(_CUT, (series, resolution, cut))
-        if resolution == 0:
+def raise_cuts(conn: sqlite3.Connection, frontier: Frontier, of_live: Sequence[Cut]) -> None:
+    """Store cuts of live series; none is lowered. The frontier knows them at once."""
+    cuts.raise_to(conn, of_live)
+    for series, resolution, cut in of_live:
+        if resolution == cuts.READINGS:
             frontier.cuts_us[series] = max(cut, frontier.cuts_us.get(series, cut))
 
 
-def kept_from(conn: sqlite3.Connection, series: int, resolution: int = 0) -> int | None:
-    """Older ones have expired in the live log; on the hour, see ``Snapshot.kept_from``."""
-    row = conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = ?", (series, resolution)).fetchone()
-    return None if row is None else row[0] - row[0] % HOUR_US
+def kept_from(conn: sqlite3.Connection, series: int, resolution: int = cuts.READINGS) -> int | None:
+    """Older ones have expired in the live log; see ``cuts.kept_from``."""
+    cut = cuts.of_series(conn, series, resolution)
+    return None if cut is None else cuts.kept_from(cut)
 
 
 # ---- readings ----------------------------------------------------------------------------------------------------------

@@ -2,58 +2,39 @@
 
 ``fetch`` reads a piece of the damaged file, ``store`` puts it into the live log together with the pointer behind it. Both
 go on from the pointer alone; what is read or stored twice is there once.
-
-``progress``   pointer: see ``pieces``; counts: what is back, and what was read and left out; holes: former series (0: all) -> until when readings are missing;
-               torn: series whose roll-ups have gaps, too; skipped, stretches: how much is damaged, and the first of it;
-               apart, cut_short: sentences for people; other_days: its days are those of another zone
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sensorlogd.event_kinds import EventKind
-from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
-from sensorlogd.storage import database, meta, watermarks, work
+from sensorlogd.storage.file.errors import DatabaseError
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.incidents import Incident
-from sensorlogd.storage.maintenance.pace import Pace
-from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.salvage import former, messages, names, rebuilding, restoring
+from sensorlogd.storage.pace import Pace
+from sensorlogd.storage.rollups import outdated
+from sensorlogd.storage.salvage import former, messages, names, ordering, rebuilding
 from sensorlogd.storage.salvage.opening import IncidentOpening
-from sensorlogd.storage.salvage.pieces import FetchedPiece, Pieces, PieceSource, Pointer, Stage, pointer_of
-from sensorlogd.storage.salvage.reading import FAR, DamagedLog, NotNow, Row, Unreadable
+from sensorlogd.storage.salvage.ordering import SalvageRequest
+from sensorlogd.storage.salvage.pieces import FetchedPiece, Pieces, Pointer, Stage
+from sensorlogd.storage.salvage.progress import Progress
+from sensorlogd.storage.salvage.reading import DamagedLog, NotNow, Unreadable
+from sensorlogd.storage.salvage.storing_piece import FoundPiece, StoringPiece
+from sensorlogd.storage.schema_check import ensure_schema
 from sensorlogd.storage.watermarks import Frontier
-from sensorlogd.storage.work import NOT_YET, NotYet, Slice, Work
+from sensorlogd.storage.work import NOT_YET, SALVAGE, NotYet, Slice, Work
 
-KIND = work.SALVAGE
 SLICE_S = 0.025
 PAUSE_S = 2.0
 PATIENCE_S = 600.0
-MOST_EXAMPLES = 20
 _NAMES_AT_ONCE = 100
 _MOST_ROWS = 5_000.0
-
-
-def order(conn: sqlite3.Connection, path: Path, now_us: int, *, ending: int | None = None) -> int | None:
-    """Order the salvage of the newest incident that has not had its turn in this database; one at a time, so that what is
-    newer stays. The caller owns the transaction. The id of the work; None: there is nothing to do, or one is under way.
-
-    ``ending``: the work that is over with this transaction.
-    """
-    known = [piece for piece in work.everything(conn) if piece.kind == KIND]
-    if any(piece.state is work.State.WAITING and piece.id != ending for piece in known):
-        return None
-    had = {piece.request.get("incident") for piece in known}
-    for incident in reversed(incidents.unfinished_salvage(path)):
-        if incident.name not in had:
-            return work.order(conn, KIND, {"incident": incident.name, "database": str(path)}, now_us)
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +51,6 @@ class Over:
     incident: Incident
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPiece:
-    """A piece, and what the file is about."""
-
-    incident: Incident
-    former: former.Former
-    piece: FetchedPiece
-
-
 class Salvage:
     """The worker that brings back what a damaged file holds. ``make_template``: makes an empty database of the current schema at
     a path. ``pause_s``: until the next try, where the file cannot be read at the moment; ``patience_s``: after so long it has
@@ -87,13 +59,13 @@ class Salvage:
     ``fetch`` never raises: the errors of a damaged file are not those of the log.
     """
 
-    kind = KIND
+    kind = SALVAGE
     grows = True
 
     def __init__(
         self,
         path: Path,
-        make_template: Callable[[Path], None] = database.ensure_schema,
+        make_template: Callable[[Path], None] = ensure_schema,
         slice_s: float = SLICE_S,
         pause_s: float = PAUSE_S,
         patience_s: float = PATIENCE_S,
@@ -134,7 +106,7 @@ class Salvage:
             found = self._fetch_next(work)
         except Unreadable as error:
             return SalvageFailure(str(error))
-        except (NotNow, OSError, rebuilding.RebuildingStopped, database.DatabaseError) as error:
+        except (NotNow, OSError, rebuilding.RebuildingStopped, DatabaseError) as error:
             now = self._monotonic()
             self._failing_since = now if self._failing_since is None else self._failing_since
             self._again_at = now + self._pause_s
@@ -146,10 +118,11 @@ class Salvage:
     def _fetch_next(self, work: Work) -> FoundPiece | SalvageFailure | Over | None:
         """The next piece, or the end. None: the file is still being rebuilt. Raises Unreadable, NotNow,
         RebuildingStopped, DatabaseError, OSError."""
-        incident = incidents.find(self.path, str(work.request.get("incident")))
+        incident = incidents.find(self.path, SalvageRequest.from_json(work.request).incident)
         if incident is None:
             return SalvageFailure("its folder is not there any more")
-        pointer = pointer_of(work.progress)
+        progress = Progress.from_json(work.progress)
+        pointer = progress.pointer
         if pointer.stage == Stage.OVER:
             self.close()
             incidents.mark_salvaged(incident)
@@ -160,7 +133,7 @@ class Salvage:
             return None
         if pointer.stage == Stage.NAMES:
             return FoundPiece(incident, pieces.former, _next_names(pieces.former, pointer))
-        piece = pieces.fetch(pointer, holes_of(work.progress), int(self._pace), self.slice_s)
+        piece = pieces.fetch(pointer, progress.holes, int(self._pace), self.slice_s)
         return FoundPiece(incident, pieces.former, piece)
 
     def _open_pieces(self, incident: Incident) -> Pieces | None:
@@ -188,11 +161,12 @@ class Salvage:
                 self._pace.measured(took)
             return done
         names.SalvageMemory(conn, work.id).forget()
-        if work.progress.get("other_days"):
+        progress = Progress.from_json(work.progress)
+        if progress.other_days:
             outdated.mark_days(conn, now_us)
-        order(conn, self.path, now_us, ending=work.id)
-        name = f"{incidents.FOLDER}/{work.request.get('incident')}"
-        outcome = messages.outcome(name, work.progress)
+        ordering.order(conn, self.path, now_us, ending=work.id)
+        name = f"{incidents.FOLDER}/{SalvageRequest.from_json(work.request).incident}"
+        outcome = messages.outcome(name, progress)
         if isinstance(fetched, SalvageFailure):
             outcome = f"{outcome}, then: {fetched.reason}"
             return Slice(
@@ -201,20 +175,9 @@ class Salvage:
         return Slice(work.progress, 0, False, outcome, events=[(EventKind.SALVAGED, None, outcome)], rolls_up=True)
 
     def _store_piece(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: FoundPiece, now_us: int) -> Slice:
-        storing = _Storing(conn, frontier, work, found, now_us)
-        for source, since, until in found.piece.stretches:
-            storing.note_damage(source, since, until, _earliest_start(found.piece, source))
-        if pointer_of(work.progress).stage == Stage.NAMES:
-            storing.names_and_cuts()
-        for source, rows in found.piece.found:
-            storing.store(source, rows)
-        done = sum(len(rows) for _, rows in found.piece.found)
-        return Slice(storing.progress(found.piece.after), done, True, touched=sorted(storing.touched))
-
-
-def holes_of(progress: Mapping[str, Any]) -> dict[int, int]:
-    """Former series -> until when readings of it are missing; 0: of all."""
-    return {int(series): until for series, until in progress.get("holes", {}).items()}
+        storing = StoringPiece(conn, frontier, work, found, now_us)
+        progress, done = storing.store_all()
+        return Slice(progress, done, True, touched=sorted(storing.touched))
 
 
 def _next_names(known: former.Former, pointer: Pointer) -> FetchedPiece:
@@ -223,165 +186,3 @@ def _next_names(known: former.Former, pointer: Pointer) -> FetchedPiece:
     if len(waiting) <= _NAMES_AT_ONCE:
         return FetchedPiece(Pointer(Stage.HISTORY))
     return FetchedPiece(Pointer(Stage.NAMES, key=waiting[_NAMES_AT_ONCE - 1]))
-
-
-def _earliest_start(piece: FetchedPiece, source: PieceSource) -> int:
-    """When the earliest roll-up of that series in this piece begins."""
-    found = (rows[0][0] for other, rows in piece.found if rows and (other.stage, other.of) == (source.stage, source.of))
-    return min((start for start in found if type(start) is int), default=FAR)
-
-
-class _Storing:
-    """What one slice of a salvage stores, and what the work has to remember of it."""
-
-    def __init__(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: FoundPiece, now_us: int) -> None:
-        self.conn = conn
-        self.frontier = frontier
-        self.work = work
-        self.found = found
-        self.former = found.former
-        self.now_us = now_us
-        self.kept = names.SalvageMemory(conn, work.id)
-        self.names = names.LiveIds(conn, found.former, self.kept, found.incident.name, now_us)
-        stored = work.progress
-        self.counts: dict[str, int] = dict(stored.get("counts", {}))
-        self.holes = holes_of(stored)
-        self.torn: list[int] = list(stored.get("torn", []))
-        self.skipped: int = stored.get("skipped", 0)
-        self.stretches: list[str] = list(stored.get("stretches", []))
-        self.apart: list[str] = list(stored.get("apart", []))
-        self.cut_short: list[str] = list(stored.get("cut_short", []))
-        self.other_days: bool = stored.get("other_days", False)
-        self.touched: set[int] = set()
-
-    def progress(self, after: Pointer) -> dict[str, Any]:
-        """What is to be kept of it all."""
-        self.kept.save()
-        self.apart += [text for text in self.names.apart if text not in self.apart]
-        progress: dict[str, Any] = {"pointer": list(after), "counts": self.counts}
-        named: dict[str, Any] = {
-            "holes": {str(series): until for series, until in self.holes.items()},
-            "torn": self.torn,
-            "skipped": self.skipped,
-            "stretches": self.stretches,
-            "apart": self.apart[:MOST_EXAMPLES],
-            "cut_short": self.cut_short[:MOST_EXAMPLES],
-            "other_days": self.other_days,
-        }
-        return progress | {name: value for name, value in named.items() if value}
-
-    def note_damage(self, source: PieceSource, since: int, until: int | None, first: int) -> None:
-        """A stretch that could not be read, and what follows from it for roll-ups. ``first``: the earliest of the rows that were
-        read with it and are not stored yet."""
-        self.skipped += 1
-        if len(self.stretches) < MOST_EXAMPLES:
-            series = self.names.former_name(source.of) if source.stage in (Stage.HISTORY, Stage.ROLLUP) else None
-            self.stretches.append(messages.stretch(source.stage, source.resolution, series, since, until))
-        if source.stage in (Stage.HISTORY, Stage.RECENT):
-            edge = self.former.edge_us
-            end = min(value for value in (until, edge, 1 << 61) if value is not None)
-            end += -end % MINUTE_US
-            self.holes[source.of] = max(end, self.holes.get(source.of, end))
-        elif source.stage == Stage.ROLLUP and source.of not in self.torn:
-            # What cannot be read may be one that readings give: from here on all of them are made anew.
-            self.torn.append(source.of)
-            outdated.mark(self.conn, [self.names.of(source.of)], self.now_us, min(since, first))
-
-    def names_and_cuts(self) -> None:
-        """Some series and their cuts: before any reading, so that none below a cut comes back."""
-        first, after = pointer_of(self.work.progress).key, self.found.piece.after
-        last = after.key if after.stage == Stage.NAMES else max(self.former.series, default=0)
-        cuts = [
-            (self.names.of(series), resolution, cut)
-            for (series, resolution), cut in self.former.cuts_us.items()
-            if first < series <= last and series in self.former.series
-        ]
-        for series in sorted(self.former.series):
-            if first < series <= last:
-                self.names.of(series)
-        restoring.cuts(self.conn, self.frontier, cuts)
-
-    def store(self, source: PieceSource, rows: list[Row]) -> None:
-        """Rows of one source."""
-        if not rows:
-            return
-        stage = source.stage
-        if stage in (Stage.HISTORY, Stage.RECENT):
-            self._store_readings(source, rows)
-        elif stage == Stage.CALIBRATION:
-            stored, nonsense = restoring.calibrations(self.conn, self.names, rows, self.work.made_us)
-            self._add_count("calibrations", stored)
-            self._add_count("nonsense", nonsense)
-        elif stage == Stage.MEND:
-            stored, nonsense, shortened = restoring.mends(self.conn, self.names, self.kept, rows)
-            self._add_count("mends", stored)
-            self._add_count("nonsense", nonsense)
-            self.cut_short += shortened
-        elif stage == Stage.MENDED:
-            nonsense, without_mend = restoring.mended(self.conn, self.kept, source.of, rows)
-            self._add_count("nonsense", nonsense)
-            self._add_count("without_mend", without_mend)
-        elif stage == Stage.EVENT:
-            stored, nonsense = restoring.events(self.conn, self.kept, self.former, rows)
-            self._add_count("events", stored)
-            self._add_count("nonsense", nonsense)
-        elif stage == Stage.ROLLUP:
-            self._store_roll_ups(source, rows)
-
-    def _store_readings(self, source: PieceSource, rows: list[Row]) -> None:
-        """Store readings under their live series, and count those that are there already, have expired, or make no sense."""
-        if source.stage == Stage.HISTORY:
-            found = [(source.of, *row) for row in rows]
-        else:
-            found = [(series, ts, value, quality) for ts, series, value, quality in rows]
-        good = [row for row in found if restoring.is_reading(*row)]
-        live = [(self.names.of(series), ts, value, quality) for series, ts, value, quality in good]
-        self._cut_nameless({row[0] for row in good})
-        stored, expired = restoring.readings(self.conn, self.frontier, live, self.work.made_us, self.now_us)
-        self._add_count("readings", stored)
-        self._add_count("expired", expired)
-        self._add_count("there", len(live) - stored - expired)
-        self._add_count("nonsense", len(rows) - len(good))
-        if stored:
-            self.touched |= {row[0] for row in live}
-
-    def _cut_nameless(self, series: set[int]) -> None:
-        """Those whose names are lost were not among those whose cuts came first."""
-        nameless = series - set(self.former.series)
-        if nameless:
-            cuts = [
-                (self.names.of(former_id), resolution, cut)
-                for (former_id, resolution), cut in self.former.cuts_us.items()
-                if former_id in nameless
-            ]
-            restoring.cuts(self.conn, self.frontier, cuts)
-
-    def _store_roll_ups(self, source: PieceSource, rows: list[Row]) -> None:
-        """Store those roll-ups of one series and resolution that its readings cannot give again."""
-        self._cut_nameless({source.of})
-        series, live = source.of, self.names.of(source.of)
-        if source.resolution == resolutions.DAY:
-            zone = meta.get(self.conn, watermarks.DAY_ZONE)
-            self.other_days |= zone is not None and zone != self.former.zone
-        hole = max((until for until in (self.holes.get(series), self.holes.get(0)) if until is not None), default=None)
-        if series in self.torn:
-            hole = None
-        if hole is not None:
-            restoring.begin_rollups(self.conn, self.frontier, self.former, series, live, hole)
-        lost_cuts = hole is None and not self.former.has_cuts
-        if lost_cuts:
-            # The table of cuts is damaged: what has roll-ups and no readings before the first reading had expired.
-            end = rows[-1][0] + source.resolution * SECOND_US
-            restoring.cuts(self.conn, self.frontier, [(live, 0, end if source.high >= FAR - 1 else source.high + 1)])
-        stored, nonsense, expired = restoring.rollups(
-            self.conn, self.former, series, live, source.resolution, rows, FAR if lost_cuts else hole
-        )
-        self._add_count(f"rollups_{source.resolution}", stored)
-        self._add_count("nonsense", nonsense)
-        self._add_count("expired_rollups", expired)
-        if stored:
-            self.touched.add(live)
-
-    def _add_count(self, name: str, n: int) -> None:
-        if n:
-            self.counts[name] = self.counts.get(name, 0) + n

@@ -59,8 +59,8 @@ def first_between(conn: sqlite3.Connection, since_us: int, until_us: int) -> int
 
 
 def firsts_kept(conn: sqlite3.Connection, before_us: int) -> dict[int, int]:
-    """Series -> when its first settled reading is that is older than ``before_us`` and not behind its cut; only those with
-    one."""
+    """Series -> when its first settled reading is that is older than ``before_us`` and not older than its cut; only those with
+    one. The cut, not ``cuts.kept_from``: what is left of an hour that the cut goes through belongs to a day that has expired."""
     rows = conn.execute(
         "SELECT id, (SELECT min(ts) FROM history WHERE series_id = series.id AND ts < ? AND ts >="
         " coalesce((SELECT cut_us FROM retention_cut WHERE series_id = series.id AND tier = 0), ts)) FROM series",

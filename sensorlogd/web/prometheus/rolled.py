@@ -18,9 +18,9 @@ from sensorlogd.counters import rise
 from sensorlogd.notation.microseconds import BEGINNING_US, HOUR_US
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.segments import COARSE_TO_FINE, Segment, Segments
-from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.resolutions import HOUR
 from sensorlogd.storage.rollups.rollup import glitches
+from sensorlogd.storage.rollups.snapshot import Snapshot
 from sensorlogd.web.prometheus.promql.functions import windows
 from sensorlogd.web.prometheus.promql.statistics import total
 from sensorlogd.web.prometheus.promql.values import Values

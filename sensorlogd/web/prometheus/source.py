@@ -21,8 +21,8 @@ from sensorlogd.storage.query.grid import FIRST_US, LAST_US
 from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.query.log import Series as LogSeries
 from sensorlogd.storage.query.segments import Segments
-from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.resolutions import DAY, HOUR, NAMES
+from sensorlogd.storage.rollups.snapshot import Snapshot
 from sensorlogd.web.prometheus import rolled
 from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.queryable import Samples, Stored

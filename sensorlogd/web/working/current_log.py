@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sensorlogd.storage.database import file_identity
+from sensorlogd.storage.file.identity import file_identity
 from sensorlogd.storage.query.log import Log, LogUnavailable
 from sensorlogd.web.working.refusal import ApiError
 

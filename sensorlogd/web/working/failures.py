@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from sensorlogd.storage.file import opening
+from sensorlogd.storage.file import reader
 from sensorlogd.web.working.refusal import ApiError
 
 
@@ -27,7 +27,7 @@ def is_interrupt(error: BaseException) -> bool:
 
 def is_damage(error: Exception, database: Path) -> bool:
     """Whether the error may come from a damaged database, whose content can raise any error where it is read."""
-    return isinstance(error, sqlite3.DatabaseError) or opening.found_damage(database) is not None
+    return isinstance(error, sqlite3.DatabaseError) or reader.found_damage(database) is not None
 
 
 def unreadable(error: Exception) -> ApiError:

@@ -19,7 +19,7 @@ from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.query.rows import number
 from sensorlogd.storage.query.segments import Segments
-from sensorlogd.storage.rollups.compute import Snapshot
+from sensorlogd.storage.rollups.snapshot import Snapshot
 from sensorlogd.web.answering.answers import ReadingsAsk, changes_of
 from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.working.damage import Around, Lost

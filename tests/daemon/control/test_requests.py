@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sensorlogd.daemon.control import answers, requests
 from sensorlogd.daemon.control.alarm_requests import LONGEST_MUTE_US, AlarmAck, AlarmMute, AlarmTest
 from sensorlogd.daemon.control.request import Request
-from sensorlogd.storage.ingest.upsert import COUNTS, Replace
+from sensorlogd.storage.corrections.upsert import COUNTS, Replace
 from sensorlogd.storage.unconfigured_series import WantedSeries
 
 INTS = st.integers(-(2**63), 2**63 - 1)

@@ -35,9 +35,9 @@ from sensorlogd.daemon.rollups.rollup_run import GRACE_US
 from sensorlogd.daemon.writing.between_commits.jobs import Superseded
 from sensorlogd.daemon.writing.totals import WriterStats
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage import database
 from sensorlogd.storage.rollups import store
 from sensorlogd.storage.watermarks import Frontier
+from tests.connections import connect_writer
 from tests.rig import until
 
 T0 = 1_735_689_600_000_000  # 2025-01-01T00:00Z
@@ -126,7 +126,7 @@ class ScriptedWriter:
     """Jobs wait until the test says what becomes of each; those that are done are done in the real database."""
 
     def __init__(self, path: Path) -> None:
-        self.conn = database.connect_writer(path)
+        self.conn = connect_writer(path)
         self.db = Db(self.conn, Frontier(), 1)
         self.jobs: list[Job] = []
         self.events: list[tuple[str, str]] = []

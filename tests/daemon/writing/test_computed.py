@@ -29,9 +29,9 @@ from sensorlogd.quality import GOOD, MISSING, Flag, Test, describe
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections import recomputing
 from sensorlogd.storage.corrections.mend_work import MendWorker, UndoWorker
-from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
+from sensorlogd.storage.opened import OpenDatabase
 from sensorlogd.storage.salvage.worker import Salvage
 from tests.daemon.fakes import FakeClock
 from tests.daemon.writing.rig import T0, Rig, Script, events, sqlite_error

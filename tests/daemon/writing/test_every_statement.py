@@ -20,9 +20,9 @@ import pytest
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import meta, work
-from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.mover import MoverState
+from sensorlogd.storage.opened import OpenDatabase
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
 from tests.daemon.writing.rig import (

@@ -18,7 +18,7 @@ from sensorlogd.storage.catalog import SensorSpec, SeriesSpec, sync
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.corrections.conversion import SAME, conversion, waiting
 from sensorlogd.storage.corrections.mend import Change, MendError
-from sensorlogd.storage.ingest.upsert import Replace, UpsertError, upsert
+from sensorlogd.storage.corrections.upsert import Replace, UpsertError, upsert
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from tests.storage import working
 from tests.storage.rollups.test_compute import HEARTBEAT, T0, Machine, _edge, _readings

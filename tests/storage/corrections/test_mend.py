@@ -15,7 +15,7 @@ from sensorlogd.quality import describe
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections import mend, recomputing
 from sensorlogd.storage.corrections.mend import Change, MendError
-from sensorlogd.storage.ingest.upsert import Busy, Replace, UpsertCounts, upsert
+from sensorlogd.storage.corrections.upsert import Busy, Replace, UpsertCounts, upsert
 from sensorlogd.storage.stages.storing import ReadingsMissing
 from sensorlogd.storage.work import State
 from tests.storage import working

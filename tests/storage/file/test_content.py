@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.storage.database import PAGE_SIZE
 from sensorlogd.storage.file.content import holds_text, never_a_database
+from sensorlogd.storage.file.identity import PAGE_SIZE
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40 + b"IEND\xaeB`\x82"
 

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.storage import database
 from sensorlogd.storage.file import epoch, wal_file
 from sensorlogd.storage.file.epoch import FoundFile, examine
-from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.file.wal_watch import holders
 from sensorlogd.storage.maintenance import backup
-from tests.storage.file.test_opened import SUFFIXES, add, checkpoint, count, frames_of, killed, open_it, side
+from sensorlogd.storage.opened import OpenDatabase
+from tests.connections import connect_writer
+from tests.storage.test_opened import SUFFIXES, add, checkpoint, count, frames_of, killed, open_it, side
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_copy_of_the_whole_set_is_no_other_file(db: OpenDatabase, path: Path, 
 
 def test_a_file_of_an_older_release_is_trusted(path: Path, tmp_path: Path) -> None:
     """It names no epoch, so nothing can be said against its WAL; the first start gives it one."""
-    with contextlib.closing(database.connect_writer(path)) as conn:
+    with contextlib.closing(connect_writer(path)) as conn:
         conn.execute("PRAGMA user_version = 0")
         conn.execute("INSERT INTO event(ts, kind, detail) VALUES (1, 'noted', '')")
         left = killed(path, tmp_path / "left")

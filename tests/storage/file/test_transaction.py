@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.storage import database
 from sensorlogd.storage.file.transaction import rollback, transaction
+from tests.connections import connect_writer
 
 
 def kept(conn: sqlite3.Connection) -> list[str]:
@@ -60,7 +60,7 @@ def test_what_sqlite_has_rolled_back_itself_is_left_alone(conn: sqlite3.Connecti
 
 def test_where_another_program_writes_nothing_is_begun(conn: sqlite3.Connection, path: Path) -> None:
     """BUSY is raised before anything inside is run, and the other's transaction is not touched."""
-    other = database.connect_writer(path)
+    other = connect_writer(path)
     try:
         conn.execute("PRAGMA busy_timeout = 0")
         with transaction(other):
@@ -74,7 +74,7 @@ def test_where_another_program_writes_nothing_is_begun(conn: sqlite3.Connection,
 
 def test_a_closed_connection_has_nothing_to_roll_back(path: Path) -> None:
     """The error inside is the one that is raised."""
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     with pytest.raises(ValueError, match="mine"), transaction(conn):
         put(conn, "test")
         conn.close()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage import database
+from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.ingest.append import Appended, append
 from sensorlogd.storage.watermarks import Frontier
 
@@ -168,7 +168,7 @@ def test_a_full_disk_is_the_callers_to_handle(conn: sqlite3.Connection) -> None:
     conn.execute("BEGIN IMMEDIATE")
     with pytest.raises(sqlite3.OperationalError) as caught:
         append(conn, [block(list(range(T0, T0 + 5000)), [0.5] * 5000)], IDS, Frontier())
-    assert database.classify(caught.value) is database.Failure.FULL
+    assert classify(caught.value) is Failure.FULL
     if conn.in_transaction:
         conn.execute("ROLLBACK")
     assert table(conn, "recent") == []

@@ -21,7 +21,7 @@ from sensorlogd.notation import numbers
 from sensorlogd.storage.ingest import decimals
 from sensorlogd.storage.query.log import Log
 from tests.rig import Daemon, Port, rows, until
-from tests.storage.ingest.test_upsert import put
+from tests.storage.corrections.test_upsert import put
 from tests.storage.rollups.test_compute import T0, Machine
 
 FAIL, GOOD = 4, 1

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.storage import database
 from sensorlogd.storage.maintenance import backup
 from sensorlogd.storage.maintenance.backup import BackupError
+from sensorlogd.storage.schema_check import ensure_schema
 from tests import needs
 
 
@@ -22,7 +22,7 @@ from tests import needs
 def source(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """A reader's connection to a log of some hundred kilobytes."""
     path = tmp_path / "log.db"
-    database.ensure_schema(path)
+    ensure_schema(path)
     with contextlib.closing(sqlite3.connect(path)) as conn:
         conn.execute("PRAGMA user_version = 4711")
         conn.execute(

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.storage import database
 from sensorlogd.storage.maintenance import incidents
+from tests.connections import connect_writer
 
 T0 = 1_750_000_000_000_000
 SUFFIXES = ("", "-wal", "-shm")
@@ -76,7 +76,7 @@ def test_it_completes_where_no_link_can_be_made(
 
 def test_sqlite_opens_it_through_the_link(path: Path) -> None:
     """People and scripts use the names of before; the WAL is found, because SQLite follows the link."""
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     try:
         conn.execute("INSERT INTO meta VALUES ('a', 'b')")
         crashed = path.with_name("crashed.db")
@@ -91,7 +91,7 @@ def test_sqlite_opens_it_through_the_link(path: Path) -> None:
 
 def test_an_open_connection_keeps_writing_to_what_was_set_aside(path: Path) -> None:
     """The move needs no descriptor on the database: the locks of this process stay, and nothing committed is lost."""
-    with contextlib.closing(database.connect_writer(path)) as conn:
+    with contextlib.closing(connect_writer(path)) as conn:
         conn.execute("INSERT INTO meta VALUES ('a', 'b')")
         made = incidents.set_aside(path, T0, "test")
         conn.execute("INSERT INTO meta VALUES ('c', 'd')")

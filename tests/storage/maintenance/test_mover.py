@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover, MoverState
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.rollups import store
 from sensorlogd.storage.watermarks import Frontier
+from tests.connections import connect_writer
 
 T0 = 1_750_000_000_000_000
 SECOND = 1_000_000
@@ -162,7 +163,7 @@ def test_slices_are_short(conn: sqlite3.Connection) -> None:
 @pytest.mark.parametrize("stop_after", range(0, 40, 3))
 def test_a_crash_between_slices_loses_and_doubles_nothing(path: Path, tmp_path: Path, stop_after: int) -> None:
     """The files as they are after any slice, opened elsewhere, give the same readings and the move comes to its end."""
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     model = fill(conn, 6000, 6)
     mover = Mover(block_rows=2500, slice_s=1e-6)
     frontier = Frontier()
@@ -174,7 +175,7 @@ def test_a_crash_between_slices_loses_and_doubles_nothing(path: Path, tmp_path: 
     for file in path.parent.glob("log.db*"):
         shutil.copy(file, elsewhere)
     conn.close()
-    conn = database.connect_writer(elsewhere / "log.db")
+    conn = connect_writer(elsewhere / "log.db")
     assert as_a_reader_sees_it(conn) == model
     again = Mover(block_rows=2500)
     frontier = Frontier()
@@ -187,7 +188,7 @@ def test_a_crash_between_slices_loses_and_doubles_nothing(path: Path, tmp_path: 
 
 def test_a_slice_that_fails_is_tried_again(path: Path) -> None:
     """Somebody holds the write lock: nothing is half done, the next call goes on."""
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     model = fill(conn, 600, 3)
     mover = Mover(block_rows=200, slice_s=1e-6)
     frontier = Frontier()
@@ -324,7 +325,7 @@ class MoverStory(RuleBasedStateMachine):
 
     def open(self, path: Path) -> None:
         self.path = path
-        self.conn = database.connect_writer(path)
+        self.conn = connect_writer(path)
         self.ids = catalog.sync(self.conn, [SPEC], self.now).ids
         self.mover = Mover(block_rows=40, block_us=60 * SECOND, lag_us=2 * SECOND, slice_s=1e-7)
         self.mover._copy_pace.rows = 10.0

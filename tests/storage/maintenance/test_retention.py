@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.watermarks import Frontier
+from tests.connections import connect_writer
 
 DAY = 86_400_000_000
 HOUR = 3_600_000_000
@@ -133,7 +134,7 @@ def test_the_cut_is_stored_before_anything_is_deleted(
     crashed = tmp_path / "crashed.db"
     for suffix in ("", "-wal"):
         shutil.copy(f"{path}{suffix}", f"{crashed}{suffix}")
-    again = database.connect_writer(crashed)
+    again = connect_writer(crashed)
     try:
         assert oldest(again) < TODAY - 3 * DAY
         later, known = retention(again, RetentionPlan())
@@ -224,7 +225,7 @@ def test_nothing_goes_that_is_still_needed(
     fresh: Path, tmp_path_factory: pytest.TempPathFactory, kept: int, edge: int, moved: int, dirty: int | None, zone: str
 ) -> None:
     """Whatever the plan: all that is younger, not rolled up, not moved or dirty is there; all the rest of whole days is not."""
-    conn = database.connect_writer(Path(shutil.copy(fresh, tmp_path_factory.mktemp("r") / "log.db")))
+    conn = connect_writer(Path(shutil.copy(fresh, tmp_path_factory.mktemp("r") / "log.db")))
     try:
         catalog.sync(conn, [catalog.SensorSpec("s", "simulated", series=[catalog.SeriesSpec("a")])], NOW)
         settle(conn, 0)

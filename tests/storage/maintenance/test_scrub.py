@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.event_kinds import OtherKind
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
+from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.maintenance.scrub import Scrub
+from tests.connections import connect_writer
 from tests.storage.salvage_rig import transaction
 
 T0 = 1_800_000_000_000_000
@@ -22,7 +24,7 @@ T0 = 1_800_000_000_000_000
 def filled(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log with several pages of each large table."""
     path = Path(shutil.copy(fresh, tmp_path_factory.mktemp("filled") / "log.db"))
-    with contextlib.closing(database.connect_writer(path)) as conn:
+    with contextlib.closing(connect_writer(path)) as conn:
         with transaction(conn):
             specs = [catalog.SensorSpec(f"s{n}", "simulated", series=[catalog.SeriesSpec("x")]) for n in range(120)]
             catalog.sync(conn, specs, T0)
@@ -33,7 +35,7 @@ def filled(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
                 )
             for n in range(300):
                 events.record(conn, T0 + n, OtherKind("noted"), None, "x" * 60)
-        database.close_cleanly(conn)
+        close_cleanly(conn)
     return path
 
 

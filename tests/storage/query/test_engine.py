@@ -21,7 +21,7 @@ from sensorlogd.storage.query import engine, stream
 from sensorlogd.storage.query.aggregates import AGGREGATES, aggregate
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import LADDER, Step, for_points
-from sensorlogd.storage.rollups.compute import Snapshot
+from sensorlogd.storage.rollups.snapshot import Snapshot
 from tests.storage import truth
 from tests.storage.rollups.test_compute import HEARTBEAT, T0, Machine, _edge, _readings, _step
 

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.rollups import compute, outdated, rebuild, resolutions, rollup, store
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from sensorlogd.storage.watermarks import Frontier
+from tests.connections import connect_writer
 
 # The day on which Berlin loses an hour, and the one before.
 T0 = 1_774_656_000_000_000  # 2026-03-28T00:00Z
@@ -45,7 +46,7 @@ class Machine:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         shutil.copy(fresh, path)
         self.path, self.zone = path, zone
-        self.conn = database.connect_writer(path)
+        self.conn = connect_writer(path)
         self.conn.execute("BEGIN IMMEDIATE")
         self.ids = catalog.sync(self.conn, specs(kind), T0).ids
         store.set_edge(self.conn, T0)

@@ -21,18 +21,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.rollups import process
 from sensorlogd.notation.microseconds import DAY_US, HOUR_US, MINUTE_US
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
-from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
+from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.query import engine
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.rollups import compute, outdated, resolutions, rollup, store
+from sensorlogd.storage.rollups import outdated, resolutions, rollup, store
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
+from sensorlogd.storage.rollups.snapshot import Snapshot
 from sensorlogd.storage.watermarks import Frontier
+from tests.connections import connect_writer
 from tests.storage import truth, working
 from tests.storage.query.test_engine import OF_KIND, close, local_edges
 
@@ -94,7 +96,7 @@ class Machine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="laws-", dir=self.fresh.parent))
         self.path = self.folder / "log.db"
         shutil.copy(self.fresh, self.path)
-        self.conn = database.connect_writer(self.path)
+        self.conn = connect_writer(self.path)
         self.shadow: dict[int, dict[int, tuple[float | None, int]]] = {}
         self.frozen: dict[tuple[int, int, int], RollUp] = {}  # what the roll-ups of expired readings must stay like
         self.sorted: dict[int, list[int]] = {}
@@ -370,7 +372,7 @@ class Machine(RuleBasedStateMachine):
         names = OF_KIND[rules.kind]
         wanted = Ask(since, until, Step.parse(step), None, tuple(names), zone)
         self.conn.execute("BEGIN")
-        rows = {row.start_us: row for row in engine.buckets(compute.Snapshot.of(self.conn, zone), series, wanted).rows}
+        rows = {row.start_us: row for row in engine.buckets(Snapshot.of(self.conn, zone), series, wanted).rows}
         self.conn.execute("ROLLBACK")
         raw = [(ts, *rest) for ts, rest in sorted(self.shadow.get(series, {}).items())]
         for start, end in local_edges(step, since, until, zone):
@@ -414,7 +416,7 @@ class Machine(RuleBasedStateMachine):
             return
         edge = store.edge(self.conn)
         dirty = {(series, start) for series, start, _ in self.conn.execute("SELECT * FROM dirty")}
-        snapshot = compute.Snapshot.of(self.conn, self.zone)
+        snapshot = Snapshot.of(self.conn, self.zone)
         for (_, channel), series in self.ids.items():
             stored = {
                 (row[0], row[1]): RollUp(*row[2:])

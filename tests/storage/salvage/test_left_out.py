@@ -12,6 +12,7 @@ import pytest
 from sensorlogd.storage import work
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage import messages, names, restoring
+from sensorlogd.storage.salvage.progress import Progress
 from tests.storage import salvage_rig as rig
 from tests.storage.salvage.test_salvage import T, change, readings_of, small, spec
 
@@ -99,7 +100,7 @@ def test_what_belongs_to_a_mend_that_is_lost_is_counted(conn: sqlite3.Connection
     row = (T, 1, zlib.compress(b""))
     assert restoring.mended(conn, kept, 1, [row]) == (0, 0)
     assert restoring.mended(conn, kept, 7, [row]) == (0, 1)
-    said = messages.outcome("damaged/x", {"counts": {"without_mend": 1}})
+    said = messages.outcome("damaged/x", Progress.from_json({"counts": {"without_mend": 1}}))
     assert "; 1 row of what readings were before a mend that is lost was left out" in said
 
 

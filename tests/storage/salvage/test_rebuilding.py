@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.storage import catalog, database, work
+from sensorlogd.storage import catalog, work
 from sensorlogd.storage.file import wal_file
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.salvage import rebuilding
+from tests.connections import connect_writer
 from tests.storage import salvage_rig as rig
 from tests.storage.file.test_wal_file import sealed
 
@@ -25,7 +26,7 @@ READINGS = 5_000
 def crashed(request: pytest.FixtureRequest, fresh: Path, tmp_path: Path) -> Path:
     """A log as a power cut leaves it: the newest commits, or all of them, are in the WAL only."""
     live, path = Path(shutil.copy(fresh, tmp_path / "live.db")), tmp_path / "log.db"
-    with contextlib.closing(database.connect_writer(live, checkpoint_pages=0)) as conn:
+    with contextlib.closing(connect_writer(live, checkpoint_pages=0)) as conn:
         with rig.transaction(conn):
             catalog.sync(conn, rig.SPECS, rig.NOW - rig.DAY)
         for n in range(READINGS // 100):

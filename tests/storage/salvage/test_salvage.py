@@ -13,12 +13,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.storage import catalog, database, work
+from sensorlogd.storage import catalog, work
 from sensorlogd.storage.corrections import mend
+from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.pieces import FetchedPiece, PieceSource, Pointer, Stage
-from sensorlogd.storage.salvage.worker import FoundPiece, Salvage, SalvageFailure
+from sensorlogd.storage.salvage.storing_piece import FoundPiece
+from sensorlogd.storage.salvage.worker import Salvage, SalvageFailure
+from tests.connections import connect_writer
 from tests.storage import salvage_rig as rig
 from tests.storage import working
 
@@ -89,12 +92,12 @@ def test_a_salvaged_mend_can_be_taken_back(damaged: Path, full: Path, fresh: Pat
     """With ids of their own, because the live log has mended something meanwhile: both can be undone, the newest first."""
     original = shutil.copy(full, damaged.with_name("original.db"))
     rig.set_aside(damaged, fresh, rig.SPECS)
-    with contextlib.closing(database.connect_writer(damaged)) as conn, rig.transaction(conn):
+    with contextlib.closing(connect_writer(damaged)) as conn, rig.transaction(conn):
         mend.order(conn, 1, rig.NOW + 1, rig.NOW + 2, mend.Change(quality=3), "live", rig.NOW)
     assert rig.run(damaged, fresh)
     found = []
     for path in (Path(original), damaged):
-        with contextlib.closing(database.connect_writer(path)) as conn:
+        with contextlib.closing(connect_writer(path)) as conn:
             mends = [mended for mended in mend.all_mends(conn) if mended.note != "live"]
             for mended in mends:
                 with rig.transaction(conn):
@@ -182,8 +185,8 @@ def test_roll_ups_that_were_known_to_be_wrong_are_made_anew(
     else:
         change(damaged, f"UPDATE rollup SET mean = 999 WHERE series_id = 1 AND start >= {since}")
         change(damaged, f"INSERT INTO stale VALUES (1, 60, {since}, 1)")
-    with contextlib.closing(database.connect_writer(damaged)) as conn:
-        database.close_cleanly(conn)
+    with contextlib.closing(connect_writer(damaged)) as conn:
+        close_cleanly(conn)
         # The last leaf of the first series: its newest readings in history.
     late = [page for page in pages["history"] if page_starts_late(full, page)]
     rig.spoil(damaged, {late[0]: garbage("noise", 1)})
@@ -249,13 +252,13 @@ def test_each_of_the_first_pages_may_be_garbage(full: Path, fresh: Path, tmp_pat
 def small(fresh: Path, path: Path, rows: dict[str, list[tuple[int, int, float]]], unit: str = "V", **meta: int) -> Path:
     """A log of one series, ``s.x`` with id 1: table -> (ts, series, value)."""
     shutil.copy(fresh, path)
-    with contextlib.closing(database.connect_writer(path)) as conn, rig.transaction(conn):
+    with contextlib.closing(connect_writer(path)) as conn, rig.transaction(conn):
         catalog.sync(conn, [spec(unit)], rig.NOW - rig.DAY)
         for table, found in rows.items():
             conn.executemany(f"INSERT INTO {table}(ts, series_id, value, quality) VALUES (?,?,?,1)", found)
         conn.executemany("INSERT INTO meta VALUES (?,?)", [(key, str(value)) for key, value in meta.items()])
-    with contextlib.closing(database.connect_writer(path)) as conn:
-        database.close_cleanly(conn)
+    with contextlib.closing(connect_writer(path)) as conn:
+        close_cleanly(conn)
     return path
 
 
@@ -271,7 +274,7 @@ def readings_of(path: Path) -> dict[str, dict[int, float]]:
 
 
 def change(path: Path, *statements: str) -> None:
-    with contextlib.closing(database.connect_writer(path)) as conn, rig.transaction(conn):
+    with contextlib.closing(connect_writer(path)) as conn, rig.transaction(conn):
         for statement in statements:
             conn.execute(statement)
 
@@ -381,7 +384,7 @@ def test_damaged_again_during_salvage_both_come_back_the_newer_first(fresh: Path
 def test_a_file_that_is_locked_is_waited_for(fresh: Path, tmp_path: Path) -> None:
     """Somebody else has it: nothing is skipped, nothing is an error of the log."""
     path = small(fresh, tmp_path / "log.db", {"recent": [(T, 1, 1.0)]})
-    with contextlib.closing(database.connect_writer(path)) as other:
+    with contextlib.closing(connect_writer(path)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("INSERT INTO meta VALUES ('a', 'b')")
         rig.set_aside(path, fresh, [spec()])
@@ -398,7 +401,7 @@ def test_roll_ups_read_together_with_a_gap_behind_them_are_made_anew(fresh: Path
     path = small(fresh, tmp_path / "log.db", rows, moved_until_us=first + rig.DAY, edge_us=first + rig.DAY)
     rig.set_aside(path, fresh, [spec()])
     made = Salvage(path, lambda target: _copy(fresh, target))
-    with contextlib.closing(database.connect_writer(path)) as conn, contextlib.closing(made):
+    with contextlib.closing(connect_writer(path)) as conn, contextlib.closing(made):
         waiting = work.waiting(conn)[0]
         found = rig.until_found(made, waiting)
         source = PieceSource(Stage.ROLLUP, 1, 60, "", first, first + rig.DAY)
@@ -416,7 +419,7 @@ def test_patience_ends(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """A file that nobody gives back: asked now and then, not all the time, and given up after ten minutes."""
     path = small(fresh, tmp_path / "log.db", {"recent": [(T, 1, 1.0)]})
     now = 0.0
-    with contextlib.closing(database.connect_writer(path)) as other:
+    with contextlib.closing(connect_writer(path)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("INSERT INTO meta VALUES ('a', 'b')")
         rig.set_aside(path, fresh, [spec()])

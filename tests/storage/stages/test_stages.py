@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.storage import database
+from sensorlogd.storage.migrations.tables import metadata
 from sensorlogd.storage.stages import KEYS, moving, storing, survey, together
 from sensorlogd.storage.stages.readings import Readings
-from sensorlogd.storage.tables import metadata
 from sensorlogd.storage.watermarks import Frontier
+from tests.connections import connect_writer
 
 Stored = dict[tuple[int, int], tuple[float | None, int]]  # (series, ts) -> (value, quality)
 SERIES = (1, 2)
@@ -34,7 +34,7 @@ _ALL_US = (-(1 << 62), 1 << 62)
 def opened(fresh: Path, folder: Path) -> Iterator[sqlite3.Connection]:
     """The writer's connection to an empty log with two series."""
     path = Path(shutil.copy(fresh, folder / "log.db"))
-    with closing(database.connect_writer(path)) as conn:
+    with closing(connect_writer(path)) as conn:
         conn.execute("INSERT INTO sensor(id, name, driver, created_us) VALUES (1, 's', 'simulate', 0)")
         for series in SERIES:
             conn.execute(

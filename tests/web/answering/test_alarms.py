@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sensorlogd.storage import alarms, database
+from sensorlogd.storage import alarms
 from sensorlogd.storage.alarms import AlarmRow, ChangeRow, NoticeRow, NotificationOutcome
 from sensorlogd.web.serving.settings import Settings
+from tests.connections import connect_writer
 from tests.web.conftest import T0, S, make_database, serving
 
 DEFINITION = '{"clear": ["value", "<", 28.0, 0, 0], "for": 0, "when": ["value", ">", 30.0, 0, 0]}'
@@ -18,7 +19,7 @@ NORMAL = AlarmRow(
 
 def with_alarms(fresh: Path, path: Path) -> Path:
     make_database(fresh, path)
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     conn.execute("BEGIN IMMEDIATE")
     raised = replace(
         NORMAL, subject="lab.t", definition=DEFINITION, state="unacknowledged", value=31.5, raised_us=T0 + 60 * S, raises=2

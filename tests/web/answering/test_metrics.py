@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 from sensorlogd.daemon.main.process.lock import DatabaseLock
-from sensorlogd.storage import database
 from sensorlogd.storage.ingest import status
 from sensorlogd.web.serving.settings import Settings
 from tests import needs
+from tests.connections import connect_writer
 from tests.rig import until
 from tests.web.conftest import S, Served, make_database, serving
 
@@ -25,7 +25,7 @@ def running_log(fresh: Path, path: Path) -> Path:
     """A log whose daemon gave a sign of life just now; ``lab``'s last reading is ten seconds old."""
     now = time.time_ns() // 1000
     make_database(fresh, path, now - 7200 * S)
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     conn.execute("BEGIN IMMEDIATE")
     status.save_daemon(conn, FACTS | {"heartbeat_us": now})
     conn.execute('UPDATE sensor_status SET counters = \'{"readings": 780, "dropped": 3, "reconnects": 2}\' WHERE sensor_id = 1')

@@ -16,7 +16,8 @@ import pytest
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.event_kinds import OtherKind
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
+from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import events, latest
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query import log as query_log
@@ -25,6 +26,7 @@ from sensorlogd.web.answering.live import stream
 from sensorlogd.web.answering.live.watch import Watch
 from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.serving.settings import Settings
+from tests.connections import connect_writer
 from tests.rig import DEADLINE_S, until
 from tests.web.conftest import S, Served, make_database, serving
 
@@ -36,7 +38,7 @@ class Log:
         self.path = path
         self.begin_us = time.time_ns() // 1000 - 7300 * S
         make_database(fresh, path, self.begin_us)
-        self.conn = database.connect_writer(path)
+        self.conn = connect_writer(path)
         rows = self.conn.execute("SELECT sensor.name, channel, series.id FROM series JOIN sensor ON sensor.id = sensor_id")
         self.ids = {(sensor, channel): identity for sensor, channel, identity in rows}
         self.value = 100.0
@@ -243,7 +245,7 @@ def test_too_much_that_comes_late_is_counted(live: Served, log: Log, monkeypatch
 def statements_of_a_look(fresh: Path, path: Path, series: int) -> int:
     """What a look at a log asks in which each of so many series has had its reading of every second."""
     make_database(fresh, path, time.time_ns() // 1000 - 7300 * S)
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     specs = [catalog.SeriesSpec(f"c{number}", heartbeat_us=3 * S) for number in range(series)]
     with contextlib.closing(conn), query_log.Log.open(path) as log:
         conn.execute("BEGIN IMMEDIATE")
@@ -296,11 +298,11 @@ def test_a_replaced_database_is_followed(live: Served, log: Log, fresh: Path, tm
         other = Log(fresh, tmp_path / "other.db")
         other.value = 500.0
         log.conn.close()
-        database.close_cleanly(other.conn)
+        close_cleanly(other.conn)
         (tmp_path / "other.db").replace(log.path)
         for suffix in ("-wal", "-shm"):
             log.path.with_name(log.path.name + suffix).unlink(missing_ok=True)
-        other.conn = database.connect_writer(log.path)
+        other.conn = connect_writer(log.path)
 
         def seen() -> bool:
             other.commit()
@@ -347,6 +349,6 @@ def test_nothing_is_left_open_for_a_writer_to_wait_for(log: Log) -> None:
     """After the server's end the file is a single one again when its writer closes it."""
     with serving(Settings(log.path)) as live, watching(live) as viewer:
         viewer.wait_for(log.commit())
-    database.close_cleanly(log.conn)
+    close_cleanly(log.conn)
     assert [path.name for path in log.path.parent.iterdir() if path.name.startswith("log.db")] == ["log.db"]
     log.conn = sqlite3.connect(log.path)

@@ -15,12 +15,14 @@ import httpx
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
+from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.prometheus.promql.values import number
 from sensorlogd.web.serving.settings import Settings
 from tests import needs
+from tests.connections import connect_writer
 from tests.ports import free_port
 from tests.web.conftest import T0, S, Served, serving
 
@@ -158,7 +160,7 @@ def test_the_same_as_prometheus(fresh: Path, tmp_path: Path) -> None:
     begin = (time.time_ns() // 1_000_000_000 - 3 * 3600) // 3600 * 3600
     path = tmp_path / "log.db"
     shutil.copy(fresh, path)
-    conn = database.connect_writer(path)
+    conn = connect_writer(path)
     sensors = {"a": "1", "b": "1", "c": "2"}
     conn.execute("BEGIN IMMEDIATE")
     specs = [
@@ -189,7 +191,7 @@ def test_the_same_as_prometheus(fresh: Path, tmp_path: Path) -> None:
                 for ts, value in zip(times, values, strict=True)
             ]
     conn.execute("COMMIT")
-    database.close_cleanly(conn)
+    close_cleanly(conn)
     text = "".join(f"# TYPE {channel} gauge\n" + "\n".join(found) + "\n" for channel, found in lines.items()) + "# EOF\n"
     (tmp_path / "in.txt").write_text(text)
     subprocess.run(

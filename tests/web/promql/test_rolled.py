@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.counters import Counter
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.rollups import compute, store
@@ -30,6 +30,7 @@ from sensorlogd.web.prometheus.promql.values import PromError, Vector
 from sensorlogd.web.prometheus.source import LogSource
 from sensorlogd.web.prometheus.tiles import Tiles, tiles_of
 from sensorlogd.web.serving.settings import Settings
+from tests.connections import connect_writer
 from tests.web.conftest import T0, S, serving
 
 MINUTE = 60 * S
@@ -82,7 +83,7 @@ def made(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     readings = {channel: _readings(rng, channel) for channel in ("g", "c", "up", "o", "m")}
     late = {channel: set(rng.sample(range(1, len(found) - 1), 12)) for channel, found in readings.items()}
     edge = T0 + EDGE_S * S
-    with closing(database.connect_writer(path)) as conn:
+    with closing(connect_writer(path)) as conn:
         conn.execute("BEGIN IMMEDIATE")
         specs = [
             catalog.SeriesSpec(channel, kind="gauge" if channel == "g" else "counter", offset=OFFSET if channel == "o" else 0.0)

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Self
 
 from sensorlogd.storage import meta
-from sensorlogd.storage.database import file_identity
 from sensorlogd.storage.file.holder import CONTENT_MAX, Holder, LockHeld, holder, lock_path, parse, render
+from sensorlogd.storage.file.identity import file_identity
 
 __all__ = ["NAME", "DataDirLock", "DatabaseLock", "Holder", "LockHeld", "holder", "lock_path"]
 

@@ -14,7 +14,7 @@ from sensorlogd.daemon.writing.recovery.failures import Verdict
 from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.totals import Totals
-from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.opened import OpenDatabase
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from typing import Any
 from sensorlogd.daemon.writing.disk.space import Space
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import work
-from sensorlogd.storage.database import Failure, classify
-from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.ingest import latest
+from sensorlogd.storage.opened import OpenDatabase
 from sensorlogd.storage.work import Slice, Work, Worker
 
 logger = logging.getLogger(__name__)

@@ -14,10 +14,10 @@ from sensorlogd.daemon.writing.totals import Totals
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import meta
-from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.ingest import decimals, latest, status
 from sensorlogd.storage.ingest import events as stored_events
 from sensorlogd.storage.ingest.append import Appended, append
+from sensorlogd.storage.opened import OpenDatabase
 
 
 class Report(NamedTuple):

@@ -21,8 +21,8 @@ from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
-from sensorlogd.storage.file.opened import OpenDatabase, use_specs
 from sensorlogd.storage.ingest.append import Appended
+from sensorlogd.storage.opened import OpenDatabase, use_specs
 
 logger = logging.getLogger(__name__)
 

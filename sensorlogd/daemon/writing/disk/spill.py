@@ -24,9 +24,9 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.event_kinds import kind_of
 from sensorlogd.storage import meta
-from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.ingest import events as stored_events
 from sensorlogd.storage.ingest.append import Appended, append
+from sensorlogd.storage.opened import OpenDatabase
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,7 @@ from enum import Enum
 from pathlib import Path
 
 from sensorlogd.event_kinds import EventKind
-from sensorlogd.storage import database
-from sensorlogd.storage.database import Failure
+from sensorlogd.storage.file.errors import DatabaseCorrupt, DatabaseUnavailable, Failure, ForeignDatabase, NewerSchema, classify
 from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileMoves, FileOverwritten, SidesGone
 from sensorlogd.storage.file.holder import LockHeld
 
@@ -94,12 +93,12 @@ def decide(error: Exception, now: Failing) -> Verdict:
         return Verdict(Remedy.TRY_AGAIN if now.for_s < BUSY_IS_NORMAL_S else Remedy.HOLD, 0.25, text)
     if isinstance(error, SidesGone):  # do not close the file before all of the log is in it
         return Verdict(Remedy.REOPEN if error.is_saved else Remedy.HOLD, min(delay, 0.1), text, EventKind.WAL_REMOVED)
-    if isinstance(error, database.ForeignDatabase | database.NewerSchema):
+    if isinstance(error, ForeignDatabase | NewerSchema):
         # While running the owner may put ours back: hold on. At a start nothing may be touched.
         return Verdict(Remedy.REOPEN if now.was_open else Remedy.REFUSE, delay, text, EventKind.DATABASE_UNAVAILABLE)
-    if isinstance(error, DamageFound | FileCut | FileOverwritten | database.DatabaseCorrupt):
+    if isinstance(error, DamageFound | FileCut | FileOverwritten | DatabaseCorrupt):
         return _decide_damage(text, delay, now)
-    if isinstance(error, database.DatabaseUnavailable | LockHeld | OSError):
+    if isinstance(error, DatabaseUnavailable | LockHeld | OSError):
         return Verdict(Remedy.REOPEN, delay, text, EventKind.DATABASE_UNAVAILABLE)
     if isinstance(error, sqlite3.Error):
         return _decide_sqlite(error, delay, now)
@@ -107,7 +106,7 @@ def decide(error: Exception, now: Failing) -> Verdict:
 
 
 def _decide_sqlite(error: sqlite3.Error, delay: float, now: Failing) -> Verdict:
-    failure = database.classify(error)
+    failure = classify(error)
     reason = f"{failure.value}: {error}"
     if failure in (Failure.CORRUPT, Failure.NOTADB):
         return _decide_damage(str(error), delay, now)

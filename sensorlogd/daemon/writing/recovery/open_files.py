@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
-from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.opened import OpenDatabase
 
 
 class OpenFiles:

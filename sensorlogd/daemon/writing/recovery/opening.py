@@ -28,18 +28,18 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage import catalog, meta, unconfigured_series
-from sensorlogd.storage.database import ForeignDatabase
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.content import never_a_database
 from sensorlogd.storage.file.epoch import FoundFile
+from sensorlogd.storage.file.errors import ForeignDatabase
 from sensorlogd.storage.file.holder import LockHeld
-from sensorlogd.storage.file.opened import OpenDatabase, open_file, use_specs
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
-from sensorlogd.storage.maintenance import rescue as rescuing
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.storage.salvage import worker as salvaging
+from sensorlogd.storage.opened import OpenDatabase, open_file, use_specs
+from sensorlogd.storage.salvage import ordering as salvaging
+from sensorlogd.storage.salvage import rescue as rescuing
 
 logger = logging.getLogger(__name__)
 

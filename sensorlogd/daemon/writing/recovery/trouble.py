@@ -22,7 +22,7 @@ from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileOverwritten
-from sensorlogd.storage.maintenance.rescue import NoRescue
+from sensorlogd.storage.salvage.rescue import NoRescue
 
 logger = logging.getLogger(__name__)
 

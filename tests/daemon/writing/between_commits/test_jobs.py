@@ -13,7 +13,7 @@ import pytest
 
 from sensorlogd.daemon.writing.between_commits.jobs import Job, Jobs, Superseded, WriterStopped
 from sensorlogd.storage import meta
-from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.opened import OpenDatabase
 from tests.daemon.writing.rig import Rig, Script, sqlite_error
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.daemon.writing.disk import wal_growth
-from sensorlogd.storage.file import opened
+from sensorlogd.storage import opened
 from tests.daemon.writing.rig import Rig
 
 

@@ -18,7 +18,7 @@ from sensorlogd.daemon.writing.recovery.failures import (
     Remedy,
     decide,
 )
-from sensorlogd.storage import database
+from sensorlogd.storage.file.errors import DatabaseCorrupt, DatabaseUnavailable, ForeignDatabase, NewerSchema
 from sensorlogd.storage.file.file_watch import FileCut, FileGone, SidesGone
 from sensorlogd.storage.file.holder import LockHeld
 from tests.daemon.writing.rig import sqlite_error
@@ -46,17 +46,17 @@ TABLE = [
     (FileGone(HERE, removed=False), FIRST, RESCUE, "database_replaced"),
     (SidesGone(HERE, is_saved=True), FIRST, REOPEN, "wal_removed"),
     (SidesGone(HERE, is_saved=False), FIRST, HOLD, "wal_removed"),
-    (database.ForeignDatabase("x"), AT_START, REFUSE, None),
-    (database.ForeignDatabase("x"), FIRST, REOPEN, GONE_AWAY),
-    (database.NewerSchema("x"), AT_START, REFUSE, None),
-    (database.NewerSchema("x"), FIRST, REOPEN, GONE_AWAY),
-    (database.DatabaseCorrupt("x"), FIRST, ASIDE, "corrupt"),
-    (database.DatabaseCorrupt("x"), AT_START, ASIDE, "corrupt"),
-    (database.DatabaseCorrupt("x"), LOOKS_ON, REOPEN, GONE_AWAY),
+    (ForeignDatabase("x"), AT_START, REFUSE, None),
+    (ForeignDatabase("x"), FIRST, REOPEN, GONE_AWAY),
+    (NewerSchema("x"), AT_START, REFUSE, None),
+    (NewerSchema("x"), FIRST, REOPEN, GONE_AWAY),
+    (DatabaseCorrupt("x"), FIRST, ASIDE, "corrupt"),
+    (DatabaseCorrupt("x"), AT_START, ASIDE, "corrupt"),
+    (DatabaseCorrupt("x"), LOOKS_ON, REOPEN, GONE_AWAY),
     (DamageFound("x"), AT_START, ASIDE, "corrupt"),
     (DamageFound("x", only_side_files=True), LOOKS_ON, REOPEN, GONE_AWAY),
     (FileCut("x"), FIRST, ASIDE, "corrupt"),
-    (database.DatabaseUnavailable("x"), AT_START, REOPEN, GONE_AWAY),
+    (DatabaseUnavailable("x"), AT_START, REOPEN, GONE_AWAY),
     (PermissionError("x"), FIRST, REOPEN, GONE_AWAY),
     (LockHeld(HERE, 5, "x"), FIRST, REOPEN, GONE_AWAY),
     (OSError(24, "too many open files"), AT_START, REOPEN, GONE_AWAY),

@@ -13,8 +13,8 @@ import os
 import sqlite3
 from pathlib import Path
 
-from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.maintenance import incidents
+from sensorlogd.storage.opened import OpenDatabase
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,5 @@
-"""The schema, described with SQLAlchemy Core. Created by the migrations; a test proves both the same.
+"""The schema, described with SQLAlchemy Core. Created by the migrations; a test proves both the same. Only tests
+import it: the product writes SQL, and gets its schema from ``fresh.sql`` or the migrations.
 
 Times are integer microseconds since 1970-01-01T00:00Z. ``docs/data-model.md`` explains every table for people who open
 the file themselves.

@@ -15,19 +15,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sensorlogd.event_kinds import Kind
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import catalog, meta, watermarks
 from sensorlogd.storage.file import epoch
-from sensorlogd.storage.file.connecting import connect_to_read
+from sensorlogd.storage.file.connecting import (
+    CHECKPOINT_PAGES,
+    close_cleanly,
+    connect_as_writer,
+    connect_to_read,
+    connect_to_write,
+    use_wal,
+)
 from sensorlogd.storage.file.file_watch import FileWatch
 from sensorlogd.storage.file.transaction import rollback, transaction
 from sensorlogd.storage.file.wal_watch import WalWatch
 from sensorlogd.storage.maintenance.scrub import Scrub
 from sensorlogd.storage.maintenance.upkeep import Upkeep
+from sensorlogd.storage.schema_check import ensure_schema
 from sensorlogd.storage.watermarks import Frontier
 
 _tokens = itertools.count(1)
 
-CHECKPOINT_FRAMES = database.CHECKPOINT_PAGES
+CHECKPOINT_FRAMES = CHECKPOINT_PAGES
 
 
 @dataclass(slots=True)
@@ -122,7 +130,7 @@ class OpenDatabase:
         self._closed = True
         self._drop_guard()
         try:
-            database.close_cleanly(self.conn)
+            close_cleanly(self.conn)
         finally:
             self._drop_file()
 
@@ -158,12 +166,12 @@ def open_file(path: Path, make_upkeep: Callable[[], Upkeep], safe_us: Callable[[
     ``ensure_schema`` does, sqlite3.Error, OSError.
     """
     is_new = not path.exists() or path.stat().st_size == 0
-    database.ensure_schema(path)
-    conn = database.connect_for_writing(path)
+    ensure_schema(path)
+    conn = connect_as_writer(path)
     opened = None
     try:
         opened = OpenDatabase(path, conn, make_upkeep(), epoch.renew(conn), is_new)
-        database.use_wal(conn)
+        use_wal(conn)
         opened.put_page_one()
         opened.guard()
         opened.know_file()
@@ -175,6 +183,17 @@ def open_file(path: Path, make_upkeep: Callable[[], Upkeep], safe_us: Callable[[
             opened.let_go()
         raise
     return opened
+
+
+def zone_if_alone(path: Path) -> str | None:
+    """The zone of the stored days, read under an exclusive lock: somebody who does not know of the lock file may have the
+    database open, an older release perhaps. None: it has no zone yet. Raises sqlite3.Error, BUSY if somebody has it open."""
+    with contextlib.closing(connect_to_write(path, timeout_s=0.5)) as conn:
+        conn.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
+        conn.execute("BEGIN EXCLUSIVE")
+        zone = meta.get(conn, watermarks.DAY_ZONE)
+        conn.execute("ROLLBACK")
+    return zone
 
 
 def use_specs(opened: OpenDatabase, specs: Sequence[catalog.SensorSpec], now_us: int) -> list[tuple[Kind, str | None, str]]:

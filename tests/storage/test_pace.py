@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.pace import Pace
 
 
 @pytest.mark.parametrize("row_s", [1e-7, 1e-5, 1e-4])

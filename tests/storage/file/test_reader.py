@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.daemon.main.process.lock import DatabaseLock
-from sensorlogd.storage import database
-from sensorlogd.storage.file import opening
-from sensorlogd.storage.file.opening import LogUnavailable, open_reader
+from sensorlogd.storage.file import reader
+from sensorlogd.storage.file.reader import LogUnavailable, open_reader
+from sensorlogd.storage.schema_check import ensure_schema
 from tests import needs
+from tests.connections import connect_writer
 
 CUT_OFF = """
 import os, sqlite3, sys
@@ -37,8 +38,8 @@ os.kill(os.getpid(), 9)
 def log(tmp_path: Path) -> Path:
     """An empty log that was closed cleanly: one file."""
     path = tmp_path / "log.db"
-    database.ensure_schema(path)
-    with closing(database.connect_writer(path)) as conn:
+    ensure_schema(path)
+    with closing(connect_writer(path)) as conn:
         conn.execute("INSERT INTO meta(key, value) VALUES ('x', 'whole')")
         conn.execute("PRAGMA journal_mode = DELETE").fetchone()
     return path
@@ -46,7 +47,7 @@ def log(tmp_path: Path) -> Path:
 
 def in_wal(log: Path) -> tuple[bytes, bytes]:
     """(database, WAL) of a log whose last change is only in the WAL."""
-    with closing(database.connect_writer(log)) as conn:
+    with closing(connect_writer(log)) as conn:
         conn.execute("INSERT INTO meta(key, value) VALUES ('y', 'in the WAL')")
         return log.read_bytes(), Path(f"{log}-wal").read_bytes()
 
@@ -60,12 +61,12 @@ def refusal(path: Path) -> str:
 def test_a_change_that_was_cut_off_is_not_taken_for_the_content(log: Path) -> None:
     """Half of it stands in the file: a reader says what to do, whoever may write undoes it, and all is there again."""
     subprocess.run([sys.executable, "-c", CUT_OFF, str(log)], check=False)
-    assert opening.interrupted(log)
+    assert reader.interrupted(log)
     half = log.read_bytes()
     assert "interrupted in the middle of a change; start the daemon, or run any verb that changes something" in refusal(log)
     assert log.read_bytes() == half  # a reader has changed nothing
-    opening.undo_interrupted(log)
-    assert not opening.interrupted(log)
+    reader.undo_interrupted(log)
+    assert not reader.interrupted(log)
     with closing(open_reader(log)) as conn:
         assert conn.execute("SELECT value FROM meta WHERE key = 'x'").fetchone() == ("whole",)
         assert conn.execute("SELECT count(*) FROM event").fetchone() == (0,)
@@ -76,7 +77,7 @@ def test_a_journal_that_is_done_with_is_nothing(log: Path, content: bytes | None
     """Removed, emptied, or its header overwritten with zeros: three ways in which SQLite leaves one."""
     if content is not None:
         Path(f"{log}-journal").write_bytes(content)
-    assert not opening.interrupted(log)
+    assert not reader.interrupted(log)
     open_reader(log).close()
 
 
@@ -91,9 +92,9 @@ def test_an_empty_database_beside_a_wal_is_never_opened(log: Path) -> None:
     log.unlink()
     assert "no such database" in refusal(log)
     with pytest.raises(LogUnavailable, match="is damaged"):
-        opening.refuse_foreign_sides(log)
+        reader.refuse_foreign_sides(log)
     side.unlink()
-    opening.refuse_foreign_sides(log)
+    reader.refuse_foreign_sides(log)
     log.touch()
     assert "is empty: not a sensorlogd database" in refusal(log)
 
@@ -110,7 +111,7 @@ def test_the_sides_are_those_of_the_file_that_links_lead_to(log: Path, tmp_path:
 READ = """
 import os, sys
 from pathlib import Path
-from sensorlogd.storage.file.opening import LogUnavailable, open_reader
+from sensorlogd.storage.file.reader import LogUnavailable, open_reader
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:
     print(open_reader(Path(sys.argv[1])).execute("SELECT count(*) FROM meta WHERE key = 'y'").fetchone()[0])
@@ -158,20 +159,20 @@ def test_a_folder_is_no_log(tmp_path: Path) -> None:
 
 
 def test_a_locked_database_is_told_as_such(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "BUSY_WITHIN_S", 0.01)
+    monkeypatch.setattr(reader, "BUSY_WITHIN_S", 0.01)
     with closing(sqlite3.connect(log, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert "another program has locked the database; try again" in refusal(log)
 
 
 def test_damage_is_found_and_none_is_invented(log: Path) -> None:
-    assert opening.found_damage(log) is None
+    assert reader.found_damage(log) is None
     with closing(sqlite3.connect(log)) as conn:
         (page,) = conn.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'event'").fetchone()
     data = bytearray(log.read_bytes())
     data[(page - 1) * 2048 : page * 2048] = b"\xa5" * 2048
     log.write_bytes(data)
-    assert opening.found_damage(log) is not None
+    assert reader.found_damage(log) is not None
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_what_is_no_text_is_a_damaged_database(tmp_path: Path, content: bytes) -
     """It may have been a log: the daemon looks what can be salvaged."""
     path = tmp_path / "log.db"
     path.write_bytes(content)
-    with pytest.raises(opening.LogDamaged, match="is a damaged database"):
+    with pytest.raises(reader.LogDamaged, match="is a damaged database"):
         open_reader(path)
 
 

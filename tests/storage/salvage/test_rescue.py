@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.storage.file.opened import OpenDatabase
-from sensorlogd.storage.maintenance import backup, incidents, rescue
+from sensorlogd.storage.maintenance import backup, incidents
 from sensorlogd.storage.maintenance.incidents import Incident
-from tests.storage.file.test_opened import NOW, SUFFIXES, add, count, open_it, side
+from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.salvage import rescue
+from tests.storage.test_opened import NOW, SUFFIXES, add, count, open_it, side
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.storage import meta
-from sensorlogd.storage.file import file_watch, opened
+from sensorlogd.storage import meta, opened
+from sensorlogd.storage.file import file_watch
 from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileMoves, SidesGone
-from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.file.wal_watch import WalWatch
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
+from sensorlogd.storage.opened import OpenDatabase
 
 NOW = 1_800_000_000_000_000
 SUFFIXES = ("", "-wal", "-shm")

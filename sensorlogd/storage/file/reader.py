@@ -13,12 +13,13 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from sensorlogd.storage.database import APPLICATION_ID, REVISION, Failure, classify
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.connecting import connect_to_read, connect_to_write
 from sensorlogd.storage.file.content import holds_text
 from sensorlogd.storage.file.epoch import FoundFile
+from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.file.holder import holder
+from sensorlogd.storage.file.identity import APPLICATION_ID, REVISION, side
 
 BUSY_WITHIN_S = 2.0
 
@@ -70,12 +71,6 @@ def interrupted(path: Path) -> bool:
         return False
     except OSError:
         return True
-
-
-def side(path: Path, suffix: str) -> Path:
-    """The file beside it: SQLite names them after what the links lead to."""
-    resolved = Path(os.path.realpath(path))
-    return resolved.with_name(resolved.name + suffix)
 
 
 def size_of(path: Path) -> int:

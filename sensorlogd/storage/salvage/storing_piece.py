@@ -1,0 +1,176 @@
+"""Storing one piece of a damaged file, and what follows from it: cuts before readings, roll-ups that readings cannot give."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
+from sensorlogd.storage import meta, watermarks
+from sensorlogd.storage.maintenance.incidents import Incident
+from sensorlogd.storage.rollups import outdated, resolutions
+from sensorlogd.storage.salvage import messages, names, restoring
+from sensorlogd.storage.salvage.former import Former
+from sensorlogd.storage.salvage.pieces import FetchedPiece, PieceSource, Stage
+from sensorlogd.storage.salvage.progress import Progress
+from sensorlogd.storage.salvage.reading import FAR, Row
+from sensorlogd.storage.watermarks import Frontier
+from sensorlogd.storage.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPiece:
+    """A piece, and what the file is about."""
+
+    incident: Incident
+    former: Former
+    piece: FetchedPiece
+
+
+def _earliest_start(piece: FetchedPiece, source: PieceSource) -> int:
+    """When the earliest roll-up of that series in this piece begins."""
+    found = (rows[0][0] for other, rows in piece.found if rows and (other.stage, other.of) == (source.stage, source.of))
+    return min((start for start in found if type(start) is int), default=FAR)
+
+
+class StoringPiece:
+    """What one slice of a salvage stores, and what the work has to remember of it."""
+
+    def __init__(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: FoundPiece, now_us: int) -> None:
+        self.conn = conn
+        self.frontier = frontier
+        self.made_us = work.made_us
+        self.found = found
+        self.former = found.former
+        self.now_us = now_us
+        self.kept = names.SalvageMemory(conn, work.id)
+        self.names = names.LiveIds(conn, found.former, self.kept, found.incident.name, now_us)
+        self.progress = Progress.from_json(work.progress)
+        self.touched: set[int] = set()
+
+    def store_all(self) -> tuple[dict[str, Any], int]:
+        """Store the piece. Returns (what the work has to remember, how many rows were dealt with)."""
+        piece = self.found.piece
+        for source, since, until in piece.stretches:
+            self._note_damage(source, since, until, _earliest_start(piece, source))
+        if self.progress.pointer.stage == Stage.NAMES:
+            self._names_and_cuts()
+        for source, rows in piece.found:
+            self._store(source, rows)
+        self.kept.save()
+        self.progress.apart += [text for text in self.names.apart if text not in self.progress.apart]
+        self.progress.pointer = piece.after
+        return self.progress.to_json(), sum(len(rows) for _, rows in piece.found)
+
+    def _note_damage(self, source: PieceSource, since: int, until: int | None, first: int) -> None:
+        """A stretch that could not be read, and what follows from it for roll-ups. ``first``: the earliest of the rows that were
+        read with it and are not stored yet."""
+        series = self.names.former_name(source.of) if source.stage in (Stage.HISTORY, Stage.ROLLUP) else None
+        self.progress.add_stretch(messages.stretch(source.stage, source.resolution, series, since, until))
+        if source.stage in (Stage.HISTORY, Stage.RECENT):
+            edge = self.former.edge_us
+            end = min(value for value in (until, edge, 1 << 61) if value is not None)
+            end += -end % MINUTE_US
+            self.progress.holes[source.of] = max(end, self.progress.holes.get(source.of, end))
+        elif source.stage == Stage.ROLLUP and source.of not in self.progress.torn:
+            # What cannot be read may be one that readings give: from here on all of them are made anew.
+            self.progress.torn.append(source.of)
+            outdated.mark(self.conn, [self.names.of(source.of)], self.now_us, min(since, first))
+
+    def _names_and_cuts(self) -> None:
+        """Some series and their cuts: before any reading, so that none below a cut comes back."""
+        first, after = self.progress.pointer.key, self.found.piece.after
+        last = after.key if after.stage == Stage.NAMES else max(self.former.series, default=0)
+        cuts = [
+            (self.names.of(series), resolution, cut)
+            for (series, resolution), cut in self.former.cuts_us.items()
+            if first < series <= last and series in self.former.series
+        ]
+        for series in sorted(self.former.series):
+            if first < series <= last:
+                self.names.of(series)
+        restoring.raise_cuts(self.conn, self.frontier, cuts)
+
+    def _store(self, source: PieceSource, rows: list[Row]) -> None:
+        """Rows of one source."""
+        if not rows:
+            return
+        stage = source.stage
+        if stage in (Stage.HISTORY, Stage.RECENT):
+            self._store_readings(source, rows)
+        elif stage == Stage.CALIBRATION:
+            stored, nonsense = restoring.calibrations(self.conn, self.names, rows, self.made_us)
+            self.progress.add_count("calibrations", stored)
+            self.progress.add_count("nonsense", nonsense)
+        elif stage == Stage.MEND:
+            stored, nonsense, shortened = restoring.mends(self.conn, self.names, self.kept, rows)
+            self.progress.add_count("mends", stored)
+            self.progress.add_count("nonsense", nonsense)
+            self.progress.cut_short += shortened
+        elif stage == Stage.MENDED:
+            nonsense, without_mend = restoring.mended(self.conn, self.kept, source.of, rows)
+            self.progress.add_count("nonsense", nonsense)
+            self.progress.add_count("without_mend", without_mend)
+        elif stage == Stage.EVENT:
+            stored, nonsense = restoring.events(self.conn, self.kept, self.former, rows)
+            self.progress.add_count("events", stored)
+            self.progress.add_count("nonsense", nonsense)
+        elif stage == Stage.ROLLUP:
+            self._store_roll_ups(source, rows)
+
+    def _store_readings(self, source: PieceSource, rows: list[Row]) -> None:
+        """Store readings under their live series, and count those that are there already, have expired, or make no sense."""
+        if source.stage == Stage.HISTORY:
+            found = [(source.of, *row) for row in rows]
+        else:
+            found = [(series, ts, value, quality) for ts, series, value, quality in rows]
+        good = [row for row in found if restoring.is_reading(*row)]
+        live = [(self.names.of(series), ts, value, quality) for series, ts, value, quality in good]
+        self._cut_nameless({row[0] for row in good})
+        stored, expired = restoring.readings(self.conn, self.frontier, live, self.made_us, self.now_us)
+        self.progress.add_count("readings", stored)
+        self.progress.add_count("expired", expired)
+        self.progress.add_count("there", len(live) - stored - expired)
+        self.progress.add_count("nonsense", len(rows) - len(good))
+        if stored:
+            self.touched |= {row[0] for row in live}
+
+    def _cut_nameless(self, series: set[int]) -> None:
+        """Those whose names are lost were not among those whose cuts came first."""
+        nameless = series - set(self.former.series)
+        if nameless:
+            cuts = [
+                (self.names.of(former_id), resolution, cut)
+                for (former_id, resolution), cut in self.former.cuts_us.items()
+                if former_id in nameless
+            ]
+            restoring.raise_cuts(self.conn, self.frontier, cuts)
+
+    def _store_roll_ups(self, source: PieceSource, rows: list[Row]) -> None:
+        """Store those roll-ups of one series and resolution that its readings cannot give again."""
+        self._cut_nameless({source.of})
+        series, live = source.of, self.names.of(source.of)
+        if source.resolution == resolutions.DAY:
+            zone = meta.get(self.conn, watermarks.DAY_ZONE)
+            self.progress.other_days |= zone is not None and zone != self.former.zone
+        hole = max(
+            (until for until in (self.progress.holes.get(series), self.progress.holes.get(0)) if until is not None), default=None
+        )
+        if series in self.progress.torn:
+            hole = None
+        if hole is not None:
+            restoring.begin_rollups(self.conn, self.frontier, self.former, series, live, hole)
+        lost_cuts = hole is None and not self.former.has_cuts
+        if lost_cuts:
+            # The table of cuts is damaged: what has roll-ups and no readings before the first reading had expired.
+            end = rows[-1][0] + source.resolution * SECOND_US
+            restoring.raise_cuts(self.conn, self.frontier, [(live, 0, end if source.high >= FAR - 1 else source.high + 1)])
+        stored, nonsense, expired = restoring.rollups(
+            self.conn, self.former, series, live, source.resolution, rows, FAR if lost_cuts else hole
+        )
+        self.progress.add_count(f"rollups_{source.resolution}", stored)
+        self.progress.add_count("nonsense", nonsense)
+        self.progress.add_count("expired_rollups", expired)
+        if stored:
+            self.touched.add(live)

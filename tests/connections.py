@@ -1,0 +1,20 @@
+"""A connection that writes to a log, for whoever makes one without a daemon."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sensorlogd.storage.file.connecting import CHECKPOINT_PAGES, connect_as_writer, use_wal
+
+
+def connect_writer(path: Path, checkpoint_pages: int = CHECKPOINT_PAGES) -> sqlite3.Connection:
+    """The connection of the daemon's writer, in WAL mode; it makes checkpoints by itself. Raises sqlite3.Error."""
+    conn = connect_as_writer(path)
+    try:
+        use_wal(conn)
+        conn.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
+    except BaseException:
+        conn.close()
+        raise
+    return conn
