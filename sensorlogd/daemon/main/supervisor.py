@@ -94,7 +94,7 @@ class Supervisor:
         self.clock = clock or JudgedClock()
         self.path = config.database_path()
         self.notifier = Notifier.from_environment()
-        self.inbox = Inbox(config.storage.inbox_limit)
+        self.inbox = Inbox(config.storage.inbox_limit, self.clock.corrected)
         self.lookout = Lookout(lambda: self.in_use.config)
         self.last_good = LastGood(config.data_dir())
         self._requested = requested
