@@ -303,3 +303,15 @@ def test_a_replaced_file_has_another_identity(path: Path, fresh: Path) -> None:
     shutil.copy(fresh, other)
     other.replace(path)
     assert database.file_identity(path) != before
+
+
+def test_an_upgrade_that_takes_long_shows_that_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watchdog would else end the daemon, and every start would begin the upgrade anew."""
+    old = tmp_path / "old.db"
+    upgrade(old, "0004")
+    beats: list[int] = []
+    monkeypatch.setattr(database, "BEAT_EVERY_S", 0.001)
+    ensure_schema(old, lambda: beats.append(1))
+    assert beats
+    with closing(sqlite3.connect(old)) as conn:
+        assert conn.execute("SELECT version_num FROM alembic_version").fetchone() == (database.REVISION,)

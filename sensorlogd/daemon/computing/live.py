@@ -55,9 +55,15 @@ class Computing:
         return self._warm_up(self.engine.nodes)
 
     def use(self, formulas: Formulas) -> list[Block]:
-        """Use these formulas from the next block on; channels that are unchanged keep their state. Raises nothing."""
-        self.formulas = formulas
-        self.engine = self._make_engine(self.engine)
+        """Use these formulas from the next block on; channels that are unchanged keep their state. A fault leaves the former ones in
+        use. Raises nothing."""
+        former, self.formulas = self.formulas, formulas
+        try:
+            self.engine = self._make_engine(self.engine)
+        except Exception as error:
+            self.formulas = former
+            self._report_fault("by the new formulas, the former ones stay", error)
+            return []
         return self._warm_up(self.engine.fresh) if self._is_warm else []
 
     def follow(self, block: Block) -> list[Block]:
@@ -94,6 +100,7 @@ class Computing:
             warmed = warm.warm(
                 db.conn, db.catalog.ids, db.frontier.moved_until_us, self.engine, nodes, self._seed, self._unscaled
             )
+            made = _blocks_by_sensor(warmed.made)
         except (sqlite3.Error, OSError) as error:  # channels start without a past
             logger.warning("computed sensors: what is stored could not be read: %s", error)
             return []
@@ -101,9 +108,16 @@ class Computing:
             self._report_fault("at the start", error)
             return []
         self._report_behind(db, warmed.behind)
-        return _blocks_by_sensor(warmed.made)
+        return made
 
     def _report_behind(self, db: OpenDatabase, behind: Sequence[Key]) -> None:
+        """Record as events which sensors are too far behind to be computed now. Raises nothing."""
+        try:
+            self._emit_behind(db, behind)
+        except Exception as error:
+            logger.warning("computed sensors: how far they are behind could not be read: %s", error)
+
+    def _emit_behind(self, db: OpenDatabase, behind: Sequence[Key]) -> None:
         for sensor in dict.fromkeys(key[0] for key in behind):
             newest = latest.saved(db.conn, {db.catalog.ids[key] for key in behind if key[0] == sensor})
             since = format_time(min(ts for ts, *_ in newest.values())) if newest else "..."

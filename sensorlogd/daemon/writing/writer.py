@@ -312,7 +312,7 @@ class Writer:
 
     def _open(self) -> None:
         """Open the database, and pass on what was found at the opening. Raises what ``Opening.open`` raises."""
-        db, notes = self.opening.open(first=not self.ready.is_set())
+        db, notes = self.opening.open(first=not self.ready.is_set(), beat=lambda: self._totals.beat(time.monotonic()))
         self._files.db = db
         self._watcher.opened(db)
         self._pending.add(self._computing.opened(db))
