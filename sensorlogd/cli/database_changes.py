@@ -53,6 +53,11 @@ class Actor:
         answer: A = self._act(request)
         return answer
 
+    def expected(self, epoch: int) -> int | None:
+        """The epoch that a request names whose numbers were read from the database with this ``epoch``. None without a daemon: this
+        process has given the file a new one, and holds its lock."""
+        return epoch if self.offline is None else None
+
     def go_on(self, request: Request[Freed], show: Callable[[Freed], None]) -> None:
         """Repeat a step until it says that nothing is left; ``show`` gets each answer."""
         more = True

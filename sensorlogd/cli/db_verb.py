@@ -34,7 +34,7 @@ from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import cuts
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.maintenance import inspection
-from sensorlogd.storage.query.log import Log, Series
+from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.rollups import resolutions
 
 if TYPE_CHECKING:
@@ -226,22 +226,18 @@ def rebuild_rollups(names: tuple[str, ...], since: str | None, config_file: Path
         since_us = None if since is None else times.parse_time(since, now_us(), zone)
     except ValueError as error:
         fail(str(error), exits.USAGE)
-    wanted = _find_series(config_file, db, names or ("*.*",))
+    path = database(config_file, db)
+    with troubles_fail(path), readable(path) as log:
+        epoch, wanted = log.epoch(), series_of(log, names or ("*.*",))
     from sensorlogd.daemon.control.requests import Rebuild
 
     with acting(config_file, db) as actor:
-        actor.act(Rebuild(tuple(series.id for series in wanted), since_us))
+        actor.act(Rebuild(tuple(series.id for series in wanted), since_us, actor.expected(epoch)))
         if actor.offline is not None:
             actor.roll_up()
             click.echo(f"roll-ups of {len(wanted)} series are made anew")
         else:
             click.echo(f"the daemon makes the roll-ups of {len(wanted)} series anew; 'sensorlogd db info' shows how far it is")
-
-
-def _find_series(config_file: Path | None, db: str | None, names: tuple[str, ...]) -> list[Series]:
-    path = database(config_file, db)
-    with troubles_fail(path), readable(path) as log:
-        return series_of(log, names)
 
 
 @click.command(

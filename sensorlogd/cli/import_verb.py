@@ -19,7 +19,7 @@ from sensorlogd.cli.import_reading import Read, read
 from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.work_waiting import refuse_if_hindered
 from sensorlogd.daemon.control import requests
-from sensorlogd.daemon.control.answers import Upserted
+from sensorlogd.daemon.control.answers import SeriesKnown, Upserted
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.exchange import aside, rows, stage
 from sensorlogd.exchange.lines import FileError
@@ -122,7 +122,7 @@ def import_(files: tuple[str, ...], config_file: Path | None, db: str | None, **
             # All files first: a series that is different in the log is a mistake, too, and then nothing is imported.
             identities = [_identify(actor, file.found, heartbeat) for file in staged]
             for file, known, bad in zip(staged, identities, kept, strict=True):
-                _import_file(actor, file, list(zip(file.found, known, strict=True)), replace=given["replace"], bad=bad)
+                _import_file(actor, file, known, replace=given["replace"], bad=bad)
             actor.roll_up()
 
 
@@ -184,7 +184,7 @@ def _options(given: dict[str, Any]) -> rows.Options:
     )  # fmt: skip
 
 
-def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None) -> list[int]:
+def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None) -> SeriesKnown:
     """The ids of the series; those that do not exist are made."""
     specs = [
         WantedSeries(
@@ -196,37 +196,41 @@ def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None)
         )
         for series in found
     ]
-    return list(actor.act(requests.KnowSeries(tuple(specs))).ids)
+    return actor.act(requests.KnowSeries(tuple(specs)))
 
 
-def _import_file(
-    actor: Actor, read: Read, found: list[tuple[stage.Staged, int]], *, replace: bool, bad: str | None
-) -> None:  # fmt: skip
-    """Store the readings of one file, and note it as an event. ``bad``: a sentence about lines that were left out."""
+def _import_file(actor: Actor, read: Read, known: SeriesKnown, *, replace: bool, bad: str | None) -> None:
+    """Store the readings of one file, and note it as an event. ``known``: its series in the log. ``bad``: a sentence about lines
+    that were left out."""
     name, staged = read.name, read.stage
     counts: Counter[str] = Counter()
     kept: list[int] = []  # the mends that keep what was replaced, one for each series
     with Progress("importing", staged.readings, "readings") as bar:
-        for series, identity in found:
+        for series, identity in zip(read.found, known.ids, strict=True):
             run = Replace(None, "standard input" if name == "-" else name) if replace else None
             for piece in staged.pieces(series, same_is_one=read.same_is_one):
-                for answer in _upsert(actor, identity, piece, run, bar.say):
+                for answer in _upsert(actor, (identity, known.epoch), piece, run, bar.say):
                     counts.update({count: getattr(answer, count) for count in COUNTS})
                     bar.update(answer.done)
                     if answer.mend is not None and answer.mend not in kept:
                         kept.append(answer.mend)
                     run = _goes_on(run, answer)
     summary = _summary(counts, staged, kept) + (f", {bad}" if bad else "")
-    for sensor in sorted({series.target.sensor for series, _ in found}):
+    for sensor in sorted({series.target.sensor for series in read.found}):
         actor.act(requests.Note(EventKind.IMPORTED, sensor, f"{name}: {summary}"))
     click.echo(f"{name}: {summary}")
 
 
-def _upsert(actor: Actor, series: int, piece: stage.Piece, run: Replace | None, say: Callable[[str], None]) -> Iterator[Upserted]:
-    """Store a piece, in as many requests as needed. ``run``: the replacement that this import has begun for the series, if any."""
+def _upsert(
+    actor: Actor, series: tuple[int, int | None], piece: stage.Piece, run: Replace | None, say: Callable[[str], None]
+) -> Iterator[Upserted]:
+    """Store a piece, in as many requests as needed. ``series``: its number, and the epoch of the database that knows it by that.
+    ``run``: the replacement that this import has begun for the series, if any."""
     start, waits = 0, ""
+    identity, epoch = series
     while start < len(piece.times):
-        answer = actor.act(requests.Upsert(series, piece.times[start:], piece.values[start:], piece.qualities[start:], run))
+        columns = piece.times[start:], piece.values[start:], piece.qualities[start:]
+        answer = actor.act(requests.Upsert(identity, *columns, run, epoch))
         run = _goes_on(run, answer)
         start += answer.done
         yield answer

@@ -166,6 +166,7 @@ def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
     zone = zone_of(options["tz"])
     since, until = _range_us(options, zone)
     with _open_log(options) as log:
+        epoch = log.epoch()
         wanted = series_of(log, (pattern,))
         try:
             previews = [_preview(log, series, change, since, until) for series in wanted]
@@ -188,7 +189,7 @@ def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
             actor.act(
                 requests.Mend(
                     preview.series.id, since, until, change.quality, change.scale, change.offset,
-                    None if change.curve is None else change.curve.text(), options["note"], preview.readings,
+                    None if change.curve is None else change.curve.text(), options["note"], preview.readings, actor.expected(epoch),
                 )
             )
             for preview in some
@@ -289,6 +290,7 @@ def _handles_other_request(options: dict[str, Any]) -> bool:
         return True
     identity = options[requests_given[0]]
     with _open_log(options) as log:
+        epoch = log.epoch()
         try:
             request = _checked(log, requests_given[0], identity)
         except mend.MendError as error:
@@ -300,7 +302,8 @@ def _handles_other_request(options: dict[str, Any]) -> bool:
         )
         return True
     with acting(options["config_file"], options["db"]) as actor:
-        order = requests.Undo(identity) if requests_given == ["undo"] else requests.Resume(identity)
+        kind = requests.Undo if requests_given == ["undo"] else requests.Resume
+        order = kind(identity, actor.expected(epoch))
         changed = _wait_for_mend(actor, f"mend {identity}", actor.act(order).work)
         if requests_given == ["undo"]:
             click.echo(

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 LOOK_S = 1.0
 AGAIN_US = 600_000_000  # after a backup that failed
 PING_WITHIN_S = 10.0
+KILLED_WITHIN_S = 0.2  # a process that was killed has this long to end, even if no time is left
 _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)\.db")
 
 
@@ -66,11 +67,12 @@ class BackupsAndPings:
 
     def stop(self, within_s: float) -> None:
         """End the thread; a backup that is being made is cut off. Idempotent."""
+        until = time.monotonic() + within_s
         self._stopping = True
         self._changed.set()
         if self._thread is not None:
             self._thread.join(within_s)
-        self._kill_child()
+        self._kill_child(max(until - time.monotonic(), KILLED_WITHIN_S))
 
     def _run(self) -> None:
         while not self._stopping:
@@ -143,13 +145,16 @@ class BackupsAndPings:
         logger.error("backup: %s; it is tried again", why)
         self.emit(EventKind.BACKUP_FAILED, None, f"{why}; it is tried again")
 
-    def _kill_child(self) -> None:
+    def _kill_child(self, within_s: float) -> None:
         child, self._child = self._child, None
         if child is None:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
+        try:
+            child.communicate(timeout=within_s)
+        except subprocess.TimeoutExpired:  # it hangs in the kernel, on the disk that the backup goes to
+            logger.warning("backup: process %d does not end; left behind", child.pid)
 
     # ---- a sign of life --------------------------------------------------------------------------------------------
 

@@ -29,6 +29,8 @@ CHECK_EVERY_S = 1.0
 SILENT_FOR_S = 25.0  # it says every three seconds that its loop runs
 STOP_WITHIN_S = 4.0
 ENDED_WITHIN_S = 0.2  # between closing its output and having an exit code
+READS_AT_ONCE, READ_BYTES = 16, 4096  # one that says more than the loop can read must not hold it up
+LONGEST_LINE = 65_536
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -78,18 +80,20 @@ class WebProcess:
         if process is None or process.stdout is None:
             return
         try:
-            while part := os.read(process.stdout.fileno(), 4096):
+            for _ in range(READS_AT_ONCE):
+                part = os.read(process.stdout.fileno(), READ_BYTES)
+                if not part:
+                    self._replace_process(self._why_it_ended())
+                    return
                 self._said += part
                 self._heard_at = time.monotonic()
         except BlockingIOError:
             pass
-        else:
-            self._replace_process(self._why_it_ended())
-            return
         while b"\n" in self._said:
             line, _, rest = bytes(self._said).partition(b"\n")
             self._said[:] = rest
             self._take_line(line)
+        del self._said[:-LONGEST_LINE]  # one that has no end is none of ours
 
     def tick(self) -> None:
         """Called at least every second."""

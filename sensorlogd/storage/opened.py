@@ -159,14 +159,19 @@ class OpenDatabase:
             self._guard = None
 
 
-def open_file(path: Path, make_upkeep: Callable[[], Upkeep], safe_us: Callable[[sqlite3.Connection], int]) -> OpenDatabase:
+def open_file(
+    path: Path,
+    make_upkeep: Callable[[], Upkeep],
+    safe_us: Callable[[sqlite3.Connection], int],
+    beat: Callable[[], None] = lambda: None,
+) -> OpenDatabase:
     """Open (and if need be create or upgrade) the log at ``path``; what ``epoch.examine`` finds wrong has been dealt with.
 
-    ``safe_us``: what time it is; called with the connection, because the file says what time was believed last. Raises what
-    ``ensure_schema`` does, sqlite3.Error, OSError.
+    ``safe_us``: what time it is; called with the connection, because the file says what time was believed last. ``beat``: as
+    ``ensure_schema``. Raises what ``ensure_schema`` does, sqlite3.Error, OSError.
     """
     is_new = not path.exists() or path.stat().st_size == 0
-    ensure_schema(path)
+    ensure_schema(path, beat)
     conn = connect_as_writer(path)
     opened = None
     try:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import sqlite3
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,11 +32,14 @@ from sensorlogd.storage.file.identity import APPLICATION_ID, PAGE_SIZE, REVISION
 if TYPE_CHECKING:
     import subprocess
 
+BEAT_EVERY_S = 1.0  # while an upgrade is waited for
+
 _children: set[subprocess.Popen[str]] = set()  # upgrades under way
 
 
-def ensure_schema(path: Path) -> None:
-    """Make ``path`` a database of the current schema: created when missing or empty, upgraded when older.
+def ensure_schema(path: Path, beat: Callable[[], None] = lambda: None) -> None:
+    """Make ``path`` a database of the current schema: created when missing or empty, upgraded when older. ``beat``: called about every
+    second while an upgrade is under way.
 
     Raises ForeignDatabase, NewerSchema, DatabaseCorrupt or DatabaseUnavailable.
     """
@@ -55,7 +59,7 @@ def ensure_schema(path: Path) -> None:
             f"{path} has schema {revision}, this sensorlogd knows only up to {REVISION}; install sensorlogd"
             f" {written_by or 'of a newer release'}, which wrote it, or a newer one"
         )
-    _migrate_in_child(path)
+    _migrate_in_child(path, beat)
 
 
 def _has_content(path: Path) -> bool:
@@ -98,7 +102,7 @@ def _revision_of(path: Path, conn: sqlite3.Connection) -> tuple[str | None, str 
     return str(row[0]), written_by
 
 
-def _migrate_in_child(path: Path) -> None:
+def _migrate_in_child(path: Path, beat: Callable[[], None]) -> None:
     """Create or upgrade the database in a process of its own, and wait for its end. Raises DatabaseCorrupt,
     DatabaseUnavailable."""
     import subprocess
@@ -118,7 +122,7 @@ def _migrate_in_child(path: Path) -> None:
     _children.add(child)
     with child:
         try:
-            _, said = child.communicate()
+            said = _said_at_the_end(child, beat)
         except BaseException:
             child.kill()  # SQLite undoes what it has begun
             raise
@@ -132,6 +136,16 @@ def _migrate_in_child(path: Path) -> None:
     if child.returncode == 4:
         raise DatabaseUnavailable(lines[-1])
     raise DatabaseUnavailable(f"{path}: could not be created or upgraded: {lines[-1]}")
+
+
+def _said_at_the_end(child: subprocess.Popen[str], beat: Callable[[], None]) -> str:
+    import subprocess
+
+    while True:
+        try:
+            return child.communicate(timeout=BEAT_EVERY_S)[1]
+        except subprocess.TimeoutExpired:  # what it has said so far is kept
+            beat()
 
 
 def end_children() -> None:

@@ -13,8 +13,8 @@ from sensorlogd.cli.import_verb import _upsert
 from sensorlogd.cli.work_waiting import wait_for
 from sensorlogd.daemon.control.answers import Upserted, WorkStands
 from sensorlogd.daemon.control.offline import Offline
-from sensorlogd.daemon.control.operations import OperationError
 from sensorlogd.daemon.control.requests import AskWork
+from sensorlogd.daemon.control.waiting import OperationError
 from sensorlogd.exchange.stage import Piece
 from sensorlogd.storage.work import State
 
@@ -51,7 +51,7 @@ def test_with_a_daemon_it_says_once_why_it_waits(capsys: pytest.CaptureFixture[s
 def test_without_a_daemon_an_import_behind_such_work_ends_too() -> None:
     busy = Upserted(0, 0, 0, 0, 0, None, 0, "mend 7 of these readings is not finished", FULL)
     with pytest.raises(Refused, match=f"mend 7 of these readings is not finished; .*{FULL}"):
-        list(_upsert(Actor(answering(busy), UNDER_THE_LOCK), 1, Piece([1], [2.0], [1]), None, print))
+        list(_upsert(Actor(answering(busy), UNDER_THE_LOCK), (1, None), Piece([1], [2.0], [1]), None, print))
 
 
 def test_work_that_is_not_there_is_told_from_what_is(tmp_path: Path) -> None:

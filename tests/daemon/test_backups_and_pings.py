@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -155,3 +157,21 @@ def test_one_address_and_no_secret_in_mistakes() -> None:
     with pytest.raises(ValueError, match="is not an address") as caught:
         HeartbeatOptions.model_validate({"url": "htp:s3cret"})
     assert "write e.g." in str(caught.value)
+
+
+def test_a_backup_that_cannot_be_killed_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hangs in the kernel, on a share whose server is gone."""
+
+    class Hanging:
+        pid = 7
+
+        def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+            assert timeout is not None
+            assert timeout < 1.0
+            raise subprocess.TimeoutExpired("backup", timeout)
+
+    monkeypatch.setattr(os, "killpg", lambda pid, number: None)
+    tasks = BackupsAndPings(tmp_path / "log.db", lambda: NOW_US, lambda: 1, lambda *_: None)
+    tasks._child = cast(Any, Hanging())
+    tasks.stop(0.5)
+    assert tasks._child is None

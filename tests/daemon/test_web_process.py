@@ -173,3 +173,14 @@ def test_one_that_says_that_it_runs_is_left_alone(make: Make) -> None:
     process.tick()
     assert process.pid == pid
     assert process.events == []
+
+
+def test_one_that_says_more_than_can_be_read_holds_up_nobody(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that prints without end, and without an end of line."""
+    process = make(SERVES + ASKED)
+    _serving(process)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", lambda descriptor, most: b"x" * most)
+        for _ in range(3):
+            process.on_readable()
+    assert len(process._said) == web_process.LONGEST_LINE

@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
 from sensorlogd.notation.microseconds import BEGINNING_US
-from sensorlogd.storage import creation, migrations, tables
+from sensorlogd.storage import creation, migrations, schema_check, tables
 from sensorlogd.storage.file.connecting import CHECKPOINT_PAGES, close_cleanly
 from sensorlogd.storage.file.errors import DatabaseCorrupt, DatabaseUnavailable, Failure, ForeignDatabase, NewerSchema, classify
 from sensorlogd.storage.file.identity import APPLICATION_ID, PAGE_SIZE, REVISION, file_identity
@@ -307,3 +307,15 @@ def test_a_replaced_file_has_another_identity(path: Path, fresh: Path) -> None:
     shutil.copy(fresh, other)
     other.replace(path)
     assert file_identity(path) != before
+
+
+def test_an_upgrade_that_takes_long_shows_that_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watchdog would else end the daemon, and every start would begin the upgrade anew."""
+    old = tmp_path / "old.db"
+    upgrade(old, "0004")
+    beats: list[int] = []
+    monkeypatch.setattr(schema_check, "BEAT_EVERY_S", 0.001)
+    ensure_schema(old, lambda: beats.append(1))
+    assert beats
+    with closing(sqlite3.connect(old)) as conn:
+        assert conn.execute("SELECT version_num FROM alembic_version").fetchone() == (REVISION,)

@@ -55,15 +55,21 @@ class Computing:
         if self._is_warm:
             return []
         self._is_warm = True
-        warmed = self._warm_up(self.engine.nodes)
-        self._mend_after_salvage(db, warmed.from_zero, now_us)
-        return _blocks_by_sensor(warmed.made)
+        made, from_zero = self._warm_up(self.engine.nodes)
+        self._mend_after_salvage(db, from_zero, now_us)
+        return made
 
     def use(self, formulas: Formulas) -> list[Block]:
-        """Use these formulas from the next block on; channels that are unchanged keep their state. Raises nothing."""
-        self.formulas = formulas
-        self.engine = self._make_engine(self.engine)
-        return _blocks_by_sensor(self._warm_up(self.engine.fresh).made) if self._is_warm else []
+        """Use these formulas from the next block on; channels that are unchanged keep their state. A fault leaves the former ones in
+        use. Raises nothing."""
+        former, self.formulas = self.formulas, formulas
+        try:
+            self.engine = self._make_engine(self.engine)
+        except Exception as error:
+            self.formulas = former
+            self._report_fault("by the new formulas, the former ones stay", error)
+            return []
+        return self._warm_up(self.engine.fresh)[0] if self._is_warm else []
 
     def follow(self, block: Block) -> list[Block]:
         """The blocks of readings that follow from ``block``. Raises nothing."""
@@ -90,23 +96,25 @@ class Computing:
     def _unscaled(self, key: Key, stored: float) -> float:
         return unscaled(self.formulas.sensors[key[0]].options, key[1], stored)
 
-    def _warm_up(self, nodes: Sequence[Node]) -> warm.Warmed:
-        """Give ``nodes`` the past that is stored. Nothing comes of it if that cannot be read."""
+    def _warm_up(self, nodes: Sequence[Node]) -> tuple[list[Block], Sequence[Key]]:
+        """Give ``nodes`` the past that is stored. Returns (what is still to be computed from it, the integrals that began at 0);
+        nothing of either if it cannot be read."""
         db = self._db
         if not nodes or db is None:
-            return warm.Warmed()
+            return [], ()
         try:
             warmed = warm.warm(
                 db.conn, db.catalog.ids, db.frontier.moved_until_us, self.engine, nodes, self._seed, self._unscaled
             )
+            made = _blocks_by_sensor(warmed.made)
         except (sqlite3.Error, OSError) as error:  # channels start without a past
             logger.warning("computed sensors: what is stored could not be read: %s", error)
-            return warm.Warmed()
+            return [], ()
         except Exception as error:
             self._report_fault("at the start", error)
-            return warm.Warmed()
+            return [], ()
         self._report_behind(db, warmed.behind)
-        return warmed
+        return made, warmed.from_zero
 
     def _mend_after_salvage(self, db: OpenDatabase, from_zero: Sequence[Key], now_us: int) -> None:
         """Integrals begin at 0 in a database that was begun beside a damaged one: once their last sums are back, what this process
@@ -127,6 +135,13 @@ class Computing:
             logger.warning("computed sensors: sums began at 0, and it could not be ordered to put them right: %s", error)
 
     def _report_behind(self, db: OpenDatabase, behind: Sequence[Key]) -> None:
+        """Record as events which sensors are too far behind to be computed now. Raises nothing."""
+        try:
+            self._emit_behind(db, behind)
+        except Exception as error:
+            logger.warning("computed sensors: how far they are behind could not be read: %s", error)
+
+    def _emit_behind(self, db: OpenDatabase, behind: Sequence[Key]) -> None:
         for sensor in dict.fromkeys(key[0] for key in behind):
             newest = latest.saved(db.conn, {db.catalog.ids[key] for key in behind if key[0] == sensor})
             since = format_time(min(ts for ts, *_ in newest.values())) if newest else "..."

@@ -16,6 +16,7 @@ from sensorlogd.config.validation.names import closest
 from sensorlogd.daemon.control.alarm_requests import AlarmAck, AlarmMute, AlarmTest
 from sensorlogd.daemon.control.answers import Acknowledged, Muted, Tested
 from sensorlogd.daemon.control.request import Request
+from sensorlogd.daemon.control.waiting import answer_of
 from sensorlogd.daemon.writing.writer import Writer
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class OfflineAlarms:
             alarms.save()
             return done
 
-        return self._writer.submit("alarms", run).result(ANSWER_S)
+        return answer_of(self._writer, self._writer.submit("alarms", run))
 
 
 def acknowledge(judge: Judge, request: AlarmAck, now_us: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from sensorlogd import __version__
 from sensorlogd.daemon.control import clock_request, requests
 from sensorlogd.daemon.control.answers import Json
 from sensorlogd.daemon.control.request import ANSWER_S, Request
+from sensorlogd.daemon.control.waiting import OperationError, answer_of
 from sensorlogd.daemon.main.process.signals import Requested
 from sensorlogd.daemon.main.reloading.change import ConfigChange
 from sensorlogd.daemon.sensing.build import Sensor
@@ -59,7 +60,7 @@ class DaemonRequests:
 
     def _commit(self, _: requests.Commit) -> Json:
         """Answers once everything received so far is committed."""
-        self._writer.flush().result(ANSWER_S)
+        answer_of(self._writer, self._writer.flush())
         return {"committed": self._writer.stats().committed}
 
     def _answer_status(self, _: requests.Status) -> Json:
@@ -85,7 +86,12 @@ class DaemonRequests:
         """Answers with the outcome."""
         pending = self._requested.ask_reload()
         self._wake()
-        outcome = pending.result(ANSWER_S)
+        try:
+            outcome = pending.result(ANSWER_S)
+        except TimeoutError:
+            raise OperationError(
+                f"not done within {ANSWER_S:.0f} s: the main thread is busy; it may still be done, the events tell"
+            ) from None
         if isinstance(outcome, ConfigChange):
             return {
                 "ok": True, "errors": [], "outcome": outcome.message(), "restart_needed": list(outcome.restart_needed),

@@ -114,16 +114,18 @@ class WorkStands:
 
 @dataclass(frozen=True, slots=True)
 class SeriesKnown:
-    """``ids``: in the order in which they were asked for."""
+    """``ids``: in the order in which they were asked for. ``epoch``: of the database that they are of; None: an older release does
+    not say."""
 
     ids: tuple[int, ...]
+    epoch: int | None = None
 
     def encoded(self) -> Json:
-        return {"ids": list(self.ids)}
+        return {"ids": list(self.ids), "epoch": self.epoch}
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> SeriesKnown:
-        return cls(tuple(int(identity) for identity in needed(said, "ids")))
+        return cls(tuple(int(identity) for identity in needed(said, "ids")), int_or_none(said.get("epoch")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from sensorlogd import curves
 from sensorlogd.daemon.control import requests
 from sensorlogd.daemon.control.answers import Done, Freed, Json, MendOrdered, SeriesKnown, Upserted, WorkOrdered, WorkStands
-from sensorlogd.daemon.control.request import ANSWER_S, Request
+from sensorlogd.daemon.control.request import Request
+from sensorlogd.daemon.control.waiting import OperationError, answer_of
 from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import kind_of
@@ -25,18 +26,15 @@ from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import recomputing, upsert
 from sensorlogd.storage.ingest import events, latest
 from sensorlogd.storage.maintenance.compact import give_back
+from sensorlogd.storage.opened import OpenDatabase
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated
 
-T = TypeVar("T")
 A = TypeVar("A")
+T = TypeVar("T")
 LATEST_US = 253_402_300_800_000_000  # the year 10000
 SLICE_S = 0.03  # how long an operation occupies the writer
 REQUEST_S = 0.3  # how long a request that has more to do goes on
-
-
-class OperationError(ValueError):
-    """The operation was not done, as far as is known; the text says why."""
 
 
 class Operations:
@@ -77,16 +75,19 @@ class Operations:
         encoded: Json = self.do(requests.decode(said)).encoded()
         return encoded
 
-    def _run_on_writer(self, name: str, run: Callable[[Any], T], *, transaction: bool = True) -> T:
-        """Have the writer call ``run``. Raises OperationError if the writer does not come to it in time, and whatever ``run``
-        raises."""
-        future = self.writer.submit(name, run, transaction=transaction)
-        try:
-            return future.result(ANSWER_S)
-        except TimeoutError:
-            reason = self.writer.stats().state_reason or "the writer is busy"
-            what = "nothing was changed" if future.cancel() else "it may still be done, so look before you repeat it"
-            raise OperationError(f"not done within {ANSWER_S:.0f} s: {reason}; {what}") from None
+    def _run_on_writer(self, name: str, run: Callable[[Any], T], *, transaction: bool = True, epoch: int | None = None) -> T:
+        """Have the writer call ``run``. ``epoch``: of the database whose numbers ``run`` uses; None: it uses none. Raises
+        OperationError if another one is open, or if the writer does not come to it in time, and whatever ``run`` raises."""
+
+        def checked(db: OpenDatabase) -> T:
+            if epoch is not None and db.epoch != epoch:
+                raise OperationError(
+                    f"{db.path}: the database was replaced meanwhile, so the numbers of its series and mends are others; nothing more"
+                    " was changed, call again"
+                )
+            return run(db)
+
+        return answer_of(self.writer, self.writer.submit(name, checked, transaction=transaction))
 
     # ---- roll-ups, space -------------------------------------------------------------------------------------------
 
@@ -97,7 +98,7 @@ class Operations:
     def _rebuild(self, request: requests.Rebuild) -> Done:
         since = BEGINNING_US if request.since_us is None else request.since_us
         now = self.writer.now_us()
-        self._run_on_writer("rebuild", lambda db: outdated.mark(db.conn, list(request.series), now, since))
+        self._run_on_writer("rebuild", lambda db: outdated.mark(db.conn, list(request.series), now, since), epoch=request.epoch)
         self.coordinator.request()
         return Done()
 
@@ -119,16 +120,17 @@ class Operations:
         return self._order_mend(
             lambda db: mending.order(
                 db.conn, request.series, request.since_us, request.until_us, change, request.note, now, total=request.total
-            )
+            ),
+            request.epoch,
         )
 
     def _undo(self, request: requests.Undo) -> MendOrdered:
         now = self.writer.now_us()
-        return self._order_mend(lambda db: mending.order_undo(db.conn, request.id, now))
+        return self._order_mend(lambda db: mending.order_undo(db.conn, request.id, now), request.epoch)
 
     def _resume(self, request: requests.Resume) -> MendOrdered:
         now = self.writer.now_us()
-        return self._order_mend(lambda db: mending.order_resume(db.conn, request.id, now))
+        return self._order_mend(lambda db: mending.order_resume(db.conn, request.id, now), request.epoch)
 
     def _recompute(self, request: requests.Recompute) -> WorkOrdered:
         now = self.writer.now_us()
@@ -138,8 +140,8 @@ class Operations:
             )
         )
 
-    def _order_mend(self, run: Callable[[Any], tuple[int, int]]) -> MendOrdered:
-        identity, ordered = self._run_on_writer("mend", run)
+    def _order_mend(self, run: Callable[[Any], tuple[int, int]], epoch: int | None) -> MendOrdered:
+        identity, ordered = self._run_on_writer("mend", run, epoch=epoch)
         return MendOrdered(identity, ordered)
 
     def _work_progress(self, request: requests.AskWork) -> WorkStands:
@@ -156,10 +158,11 @@ class Operations:
     def _know_series(self, request: requests.KnowSeries) -> SeriesKnown:
         now = self.writer.now_us()
         self._run_on_writer("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
-        ids = self._run_on_writer(
-            "series", lambda db: [unconfigured_series.ensure(db.conn, wanted, now) for wanted in request.specs]
-        )
-        return SeriesKnown(tuple(ids))
+
+        def run(db: OpenDatabase) -> SeriesKnown:
+            return SeriesKnown(tuple(unconfigured_series.ensure(db.conn, wanted, now) for wanted in request.specs), db.epoch)
+
+        return self._run_on_writer("series", run)
 
     def _upsert(self, request: requests.Upsert) -> Upserted:
         """Store readings in slices, until all are stored or earlier work on the same readings comes first."""
@@ -169,7 +172,7 @@ class Operations:
             end = start + int(self._upsert_pace)
             columns = request.times[start:end], request.values[start:end], request.qualities[start:end]
             try:
-                took, some = self._upsert_slice(request.series, columns, replace)
+                took, some = self._upsert_slice(request.series, columns, replace, request.epoch)
             except upsert.Busy as reason:
                 busy = str(reason)
                 break
@@ -184,7 +187,7 @@ class Operations:
         return Upserted(**counts, mend=None if replace is None else replace.mend, done=start, busy=busy, hindrance=hindrance)
 
     def _upsert_slice(
-        self, series: int, columns: tuple[Any, Any, Any], replace: upsert.Replace | None
+        self, series: int, columns: tuple[Any, Any, Any], replace: upsert.Replace | None, epoch: int | None
     ) -> tuple[float, upsert.UpsertCounts]:
         def run(db: Any) -> tuple[float, upsert.UpsertCounts]:
             began = time.perf_counter()
@@ -193,7 +196,7 @@ class Operations:
                 latest.renew(db.conn, db.newest, [series])
             return time.perf_counter() - began, upserted
 
-        return self._run_on_writer("import", run)
+        return self._run_on_writer("import", run, epoch=epoch)
 
     def _note(self, request: requests.Note) -> Done:
         kind, at_us = kind_of(request.kind), request.at_us

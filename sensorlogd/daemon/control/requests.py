@@ -1,6 +1,9 @@
 """What can be asked over the control socket: each request a small dataclass. ``encode(request)`` is the object that travels,
 ``decode`` reads it again.
 
+Requests that name series or mends by their numbers say by ``epoch`` of which database these are (``storage.file.epoch``): another
+one refuses them. None, as of an older release: not checked.
+
 A field has the same name in Python and on the wire. What an older release does not say has a default; what a newer one says
 besides is passed over. Names and fields that were released stay.
 """
@@ -103,10 +106,15 @@ class Rebuild(Request[Done]):
     name = "rebuild"
     series: tuple[int, ...]
     since_us: int | None = None
+    epoch: int | None = None
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Rebuild:
-        return cls(tuple(int(identity) for identity in needed(said, "series")), int_or_none(said.get("since_us")))
+        return cls(
+            tuple(int(identity) for identity in needed(said, "series")),
+            int_or_none(said.get("since_us")),
+            int_or_none(said.get("epoch")),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,7 @@ class Mend(Request[MendOrdered]):
     curve: str | None = None
     note: str = ""
     total: int | None = None
+    epoch: int | None = None
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Mend:
@@ -146,6 +155,7 @@ class Mend(Request[MendOrdered]):
             text_or_none(said.get("curve")),
             str(needed(said, "note")),
             int_or_none(said.get("total")),
+            int_or_none(said.get("epoch")),
         )
 
 
@@ -156,10 +166,11 @@ class Undo(Request[MendOrdered]):
     name = "undo"
     answer = MendOrdered
     id: int
+    epoch: int | None = None
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Undo:
-        return cls(int(needed(said, "id")))
+        return cls(int(needed(said, "id")), int_or_none(said.get("epoch")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +180,11 @@ class Resume(Request[MendOrdered]):
     name = "resume"
     answer = MendOrdered
     id: int
+    epoch: int | None = None
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Resume:
-        return cls(int(needed(said, "id")))
+        return cls(int(needed(said, "id")), int_or_none(said.get("epoch")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +244,7 @@ class Upsert(Request[Upserted]):
     values: Sequence[float | None]
     qualities: Sequence[int]
     replace: Replace | None = None
+    epoch: int | None = None
 
     def encoded(self) -> Json:
         return {
@@ -240,6 +253,7 @@ class Upsert(Request[Upserted]):
             "values": _base64(array("d", [math.nan if value is None else value for value in self.values])),
             "qualities": _base64(array("q", self.qualities)),
             "replace": None if self.replace is None else asdict(self.replace),
+            "epoch": self.epoch,
         }
 
     @classmethod
@@ -249,7 +263,8 @@ class Upsert(Request[Upserted]):
             column.frombytes(base64.b64decode(needed(said, name)))
         replace = None if said.get("replace") is None else Replace(**_known_fields(Replace, said["replace"]))
         numbers = [None if value != value else value for value in values]
-        return cls(int(needed(said, "series")), list(times), numbers, list(qualities), replace)
+        epoch = int_or_none(said.get("epoch"))
+        return cls(int(needed(said, "series")), list(times), numbers, list(qualities), replace, epoch)
 
 
 @dataclass(frozen=True, slots=True)

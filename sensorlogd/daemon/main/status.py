@@ -26,12 +26,24 @@ from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
 
 
+@dataclass(slots=True)
+class KnownIncidents:
+    """How many incidents lie beside the database at ``path``. ``count``: as it was when the writer last looked."""
+
+    path: Path
+    count: int = 0
+
+    def look(self) -> None:
+        """Reads the disk, so only the writer does it."""
+        self.count = len(incidents.all_incidents(self.path))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Asks the parts of the daemon how they are. Any thread. ``path``: of the database."""
+    """Asks the parts of the daemon how they are. Any thread, but for ``report``; nothing else here waits for the disk."""
 
     started_us: int
-    path: Path
+    incidents: KnownIncidents
     in_use: ConfigInUse
     clock: JudgedClock
     writer: Writer
@@ -43,7 +55,8 @@ class Status:
     alarms: AlarmParts
 
     def report(self) -> Report:
-        """What the status tables are to say."""
+        """What the status tables are to say. On the writer thread."""
+        self.incidents.look()
         return Report(self.sensor_rows(), self.daemon_facts())
 
     def answer(self) -> dict[str, Any]:
@@ -94,7 +107,7 @@ class Status:
             "clock_synchronised": not self.clock.flags_unsynced,
             "clock": self.clock.facts(),
             "work": self.writer.kept_work(),
-            "incidents": len(incidents.all_incidents(self.path)),
+            "incidents": self.incidents.count,
             "parts": dict(self.parts.missing),
             "alarms": self.alarms.facts(),
             **self.writer.wal(),

@@ -32,7 +32,7 @@ from sensorlogd.daemon.control.operations import Operations
 from sensorlogd.daemon.control.saved_view_requests import SavedViewOperations
 from sensorlogd.daemon.machine.lookout import Lookout
 from sensorlogd.daemon.main.components.alarms import AlarmParts
-from sensorlogd.daemon.main.components.pages import Pages
+from sensorlogd.daemon.main.components.pages import Pages, page_settings
 from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.main.components.regular_tasks import RegularTasks
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
@@ -42,7 +42,7 @@ from sensorlogd.daemon.main.process.signals import Requested
 from sensorlogd.daemon.main.reloading.in_use import ConfigInUse
 from sensorlogd.daemon.main.reloading.last_good import LastGood
 from sensorlogd.daemon.main.reloading.reload import Reload
-from sensorlogd.daemon.main.status import Status
+from sensorlogd.daemon.main.status import KnownIncidents, Status
 from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.sensing.build import Sensor, computed_sensors, formulas, make_sensor, retention_plan, sensor_specs
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
@@ -95,7 +95,7 @@ class Supervisor:
         self.clock = clock or JudgedClock()
         self.path = config.database_path()
         self.notifier = Notifier.from_environment()
-        self.inbox = Inbox(config.storage.inbox_limit)
+        self.inbox = Inbox(config.storage.inbox_limit, self.clock.corrected)
         self.lookout = Lookout(lambda: self.in_use.config)
         self.last_good = LastGood(config.data_dir())
         self._requested = requested
@@ -119,7 +119,7 @@ class Supervisor:
             wake=wake.wake,
         )
         self.pages = Pages(self.writer.emit, self.writer.status_changed, wanted=pages)
-        self.pages.use(config)
+        self.pages.use(page_settings(config))
         self.status = self._make_status()
         self.reload = self._make_reload(load)
         self.control = self._make_control_server(config)
@@ -159,7 +159,7 @@ class Supervisor:
     def _make_status(self) -> Status:
         return Status(
             started_us=self.clock.now_us(),
-            path=self.path,
+            incidents=KnownIncidents(self.path),
             in_use=self.in_use,
             clock=self.clock,
             writer=self.writer,

@@ -152,6 +152,7 @@ class SensorThread:
                     self._events.report(EventKind.FINISHED, "the source has ended")
                     self._stop.wait()
                 except _Silent:
+                    self._reset_pauses_if_steady()
                     self._stop.wait(self.backoff.next_s())
                 except BaseException as error:  # whatever a driver raises, SystemExit included, costs this sensor only
                     self._note_failure(error)
@@ -181,11 +182,16 @@ class SensorThread:
             self._heard_us = self.clock.monotonic_us()
             self._read_until_stopped(driver)
         finally:
-            self._put_held_back()
             try:
-                self._calls.run("close", driver.close)
-            except BaseException:  # a fault of the driver, after the fact
-                logger.exception("%s: the driver failed in close()", self.name)
+                self._put_held_back()
+            finally:
+                self._close(driver)
+
+    def _close(self, driver: Driver) -> None:
+        try:
+            self._calls.run("close", driver.close)
+        except BaseException:  # a fault of the driver, after the fact
+            logger.exception("%s: the driver failed in close()", self.name)
 
     def _read_until_stopped(self, driver: Driver) -> None:
         """Read, and hand over what was read. Raises what the driver raises; _Silent if the port is to be opened again."""
@@ -269,11 +275,16 @@ class SensorThread:
             self._outage.attempts += 1
             raise _Silent("silent")
 
-    def _note_failure(self, error: BaseException) -> None:
-        """Note why a session failed. A new cause is recorded as an event; after a good session the next attempts come quickly."""
-        now_us = self.clock.monotonic_us()
-        if self._session_samples >= STEADY_SAMPLES or (self._session_samples and now_us - self._session_us >= STEADY_US):
+    def _reset_pauses_if_steady(self) -> None:
+        """After a good session the next attempts come quickly, however it ended."""
+        lasted_us = self.clock.monotonic_us() - self._session_us
+        if self._session_samples >= STEADY_SAMPLES or (self._session_samples and lasted_us >= STEADY_US):
             self.backoff.reset()
+
+    def _note_failure(self, error: BaseException) -> None:
+        """Note why a session failed. A new cause is recorded as an event."""
+        now_us = self.clock.monotonic_us()
+        self._reset_pauses_if_steady()
         reason = fault_text(error)
         self._status.note_error(reason)
         new = self._outage.note_cause(reason, now_us)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sensorlogd.batch import Block
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.disk import spill
-from sensorlogd.daemon.writing.intake.events import Event, EventQueue
+from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import meta
@@ -21,31 +22,41 @@ from sensorlogd.storage.opened import OpenDatabase
 logger = logging.getLogger(__name__)
 
 
-def give_up(left: Sequence[Block], events: EventQueue, database: Path, now_us: int, note_lost: Callable[[int], None]) -> bool:
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left at the end. ``events``: those that no commit has stored. ``dropped``: readings that the full inbox has dropped
+    and the database does not count yet."""
+
+    blocks: Sequence[Block]
+    events: Sequence[Event]
+    dropped: int = 0
+
+
+def give_up(left: Left, database: Path, now_us: int, note_lost: Callable[[int], None]) -> bool:
     """Write what could not be committed beside the database. True if nothing was left. Raises nothing.
 
     Where even that fails the number of readings goes to ``note_lost``, which needs no room, and to stderr.
     """
-    readings = sum(block.rows for block in left)
-    waiting = events.waiting(now_us)
-    if not readings and not waiting:
+    readings = sum(block.rows for block in left.blocks)
+    if not readings and not left.events and not left.dropped:
         return True
     try:
         event = Event(
             now_us, EventKind.SPILLED, None, f"{readings} {plural(readings, 'reading')} could not be stored before the end"
         )
-        path = spill.write(database, left, [*waiting, event], now_us)
-    except OSError as error:
+        path = spill.write(database, left.blocks, [*left.events, event], now_us, given_up=left.dropped)
+    except Exception as error:  # no room on the disk, no memory, a fault of ours: what matters now is the number
+        note_lost(readings + left.dropped)
+        why = str(error) or type(error).__name__
         logger.critical(
-            "writer: %d readings are lost: the database takes none, and neither does %s: %s", readings, database.parent, error
+            "writer: %d readings are lost: the database takes none, and neither does %s: %s", readings, database.parent, why
         )
         print(
             f"sensorlogd: {readings}"
-            f" {plural(readings, 'reading is lost: it', 'readings are lost: they')} could be stored nowhere ({error})",
+            f" {plural(readings, 'reading is lost: it', 'readings are lost: they')} could be stored nowhere ({why})",
             file=sys.stderr,
             flush=True,
         )
-        note_lost(readings)
         return False
     if readings:
         logger.error("writer: %d readings could not be stored; they are in %s, the next start takes them up", readings, path)

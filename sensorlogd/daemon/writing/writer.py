@@ -37,7 +37,7 @@ from sensorlogd.daemon.writing.disk.space import Space
 from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.intake.notices import Notices
-from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending
+from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending, WriterStopped
 from sensorlogd.daemon.writing.recovery import failures
 from sensorlogd.daemon.writing.recovery.failures import Failing
 from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
@@ -45,6 +45,7 @@ from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.totals import Totals, WriterState, WriterStats
 from sensorlogd.event_kinds import Kind
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import catalog
 from sensorlogd.storage.file.file_watch import FileGone
 from sensorlogd.storage.maintenance.retention import RetentionPlan
@@ -104,7 +105,7 @@ class Writer:
         self._times = Timetable(settings.status_interval_s, settings.latest_interval_s)
         books = Bookkeeping(self._totals, self._notices, self._times)
         self._computing = computing or Computing(Formulas(), self._notices.emit)
-        self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, clock.corrected, self._compute_from)
+        self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, self._compute_from)
         self._stopping = threading.Event()
         self._stop_at = float("inf")  # monotonic: what is not stored by then is spilled
         self.lost_at_end = 0  # readings that could be stored nowhere
@@ -176,7 +177,7 @@ class Writer:
         """
         flush = Flush()
         if not self.inbox.put(flush, 0.0):
-            flush.done.set_exception(RuntimeError("the inbox is closed or full"))
+            flush.done.set_exception(WriterStopped("the inbox of the writer is closed, because the daemon ends"))
         return flush.done
 
     def use_specs(self, specs: Sequence[catalog.SensorSpec], plan: RetentionPlan, formulas: Formulas | None = None) -> None:
@@ -252,7 +253,9 @@ class Writer:
         trouble = self._trouble
         if self._files.db is None and trouble.may_try():
             trouble.attempt(Task("opening", self._open))
+        self._correct_early_stamps()
         self._pending.take(self._wait_s())
+        self._storing.count_dropped()
         self._show_watcher()
         if self._files.db is None or not trouble.may_try():
             return
@@ -263,6 +266,10 @@ class Writer:
             self._runner.run()
         if trouble.is_well() and now >= self._upkeep.paused_until and not self._stopping.is_set():
             trouble.attempt(self._upkeep)
+
+    def _correct_early_stamps(self) -> None:
+        if self.clock.anchored:
+            self.inbox.correct_early()
 
     def _compute_from(self, block: Block) -> Sequence[Block]:
         """What is computed from what the inbox gave."""
@@ -283,7 +290,7 @@ class Writer:
         if not (trouble.is_well() and trouble.may_try()):
             # The one batch is held; the inbox holds the rest and, when full, drops its oldest and counts.
             self.inbox.wait(0.05 if stopping else min(max(trouble.retry_at - now, 0.0), 1.0))
-            return 0.0 if stopping else -1.0
+            return 0.0 if stopping and self.clock.anchored else -1.0
         if stopping:
             return 0.0
         due = min(self._times.status_at, self._upkeep.due_at())
@@ -305,7 +312,7 @@ class Writer:
 
     def _open(self) -> None:
         """Open the database, and pass on what was found at the opening. Raises what ``Opening.open`` raises."""
-        db, notes = self.opening.open(first=not self.ready.is_set())
+        db, notes = self.opening.open(first=not self.ready.is_set(), beat=lambda: self._totals.beat(time.monotonic()))
         self._files.db = db
         self._watcher.opened(db)
         self._pending.add(self._computing.opened(db, self.now_us()))
@@ -324,8 +331,28 @@ class Writer:
 
     def _spill_the_rest(self) -> bool:
         """Spill what is left. True if nothing was."""
-        self._pending.blocks += self.inbox.get_all(1 << 62, 0.0)  # requests to flush are among them, and learn of the end here
-        return ending.give_up(self._pending.blocks, self._notices.events, self._settings.path, self.now_us(), self._count_lost)
+        self._take_the_rest()
+        waiting = self._notices.events.waiting(self.now_us(), self.clock.correction_us)
+        left = ending.Left(self._pending.blocks, waiting, sum(self._storing.dropped.values()))
+        return ending.give_up(left, self._settings.path, self.now_us(), self._count_lost)
+
+    def _take_the_rest(self) -> None:
+        """What the inbox still holds, requests to flush among it, and what it has dropped."""
+        self._correct_early_stamps()
+        self._pending.blocks += self.inbox.get_all(1 << 62, 0.0)
+        self._storing.count_dropped()
+        self._storing.report_dropped()
+
+    def _refuse_the_rest(self) -> None:
+        """The database is not ours to touch, so nothing is written beside it either."""
+        self._take_the_rest()
+        readings = sum(block.rows for block in self._pending.blocks) + sum(self._storing.dropped.values())
+        if readings:
+            self.lost_at_end += readings
+            logger.critical(
+                "writer: %d %s lost, because the database is refused: %s",
+                readings, plural(readings, "reading is", "readings are"), self._trouble.refusal,
+            )  # fmt: skip
 
     def _count_lost(self, readings: int) -> None:
         self.lost_at_end += readings
@@ -345,7 +372,11 @@ class Writer:
         the database's."""
         self._work.close()
         self._jobs.close("the writer stopped")
-        complete = self._trouble.refusal is not None or self._spill_the_rest()
+        complete = True
+        if self._trouble.refusal is None:
+            complete = self._spill_the_rest()
+        else:
+            self._refuse_the_rest()
         self._pending.give_up("the writer stopped")
         if self._files.db is not None:
             try:

@@ -123,6 +123,11 @@ class Log:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def epoch(self) -> int:
+        """Which database this is (``storage.file.epoch``): the numbers of its series and mends mean something only together with
+        it."""
+        return int(self.conn.execute("PRAGMA user_version").fetchone()[0])
+
     def has_series(self) -> bool:
         """Whether anything has ever been logged into it."""
         return self.conn.execute("SELECT 1 FROM series LIMIT 1").fetchone() is not None

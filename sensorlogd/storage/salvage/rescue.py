@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from sensorlogd.storage.maintenance import incidents
@@ -25,9 +26,10 @@ class NoRescue(Exception):
     """The open database cannot be copied now; the text says why. Its content is not lost as long as it stays open."""
 
 
-def rescue(db: OpenDatabase, now_us: int, *, removed: bool, min_free: int) -> str:
+def rescue(db: OpenDatabase, now_us: int, *, removed: bool, min_free: int, beat: Callable[[], None] = lambda: None) -> str:
     """Copy the open database into an incident. Returns a clause for people. The copy of a removed file is salvaged into its
-    successor; that of a replaced file is only kept, because whoever put another file there wanted that one.
+    successor; that of a replaced file is only kept, because whoever put another file there wanted that one. ``beat``: called after
+    every PAGES_AT_ONCE pages.
 
     Raises NoRescue; nothing is changed then. Raises OSError if a side file cannot be removed: the incident is complete by then, and
     another call makes another one."""
@@ -36,7 +38,7 @@ def rescue(db: OpenDatabase, now_us: int, *, removed: bool, min_free: int) -> st
         db.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     try:
         incident = incidents.keep(
-            db.path, now_us, reason, lambda target: _copy_database(db.conn, target, min_free), is_wanted=removed
+            db.path, now_us, reason, lambda target: _copy_database(db.conn, target, min_free, beat), is_wanted=removed
         )
     except (sqlite3.Error, OSError) as error:
         raise NoRescue(f"what was open cannot be copied: {error}") from error
@@ -59,12 +61,12 @@ def _reason(db: OpenDatabase, removed: bool) -> str:
     return f"{db.path} was {'removed' if removed else 'replaced by another file'} while running"
 
 
-def _copy_database(conn: sqlite3.Connection, target: Path, min_free: int) -> None:
+def _copy_database(conn: sqlite3.Connection, target: Path, min_free: int, beat: Callable[[], None]) -> None:
     """Raises sqlite3.Error, OSError."""
     needed = conn.execute("PRAGMA page_count").fetchone()[0] * conn.execute("PRAGMA page_size").fetchone()[0]
     found = os.statvfs(target.parent)
     if found.f_bavail * found.f_frsize < needed + min_free:
         raise OSError(f"{needed:,} bytes are needed, {found.f_bavail * found.f_frsize:,} are free")
     with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
-        conn.backup(copy, pages=PAGES_AT_ONCE)
+        conn.backup(copy, pages=PAGES_AT_ONCE, progress=lambda status, left, total: beat())
         copy.execute("PRAGMA journal_mode = DELETE").fetchone()

@@ -60,18 +60,26 @@ async def flag(request: Request) -> Response:
     note = _note_text(body)
     names = body.texts("series", MOST_SERIES)
 
-    def find(log: Log) -> list[Series]:
+    def find(log: Log) -> tuple[list[Series], int]:
         found = _series(log, names)
         wanted = [series for series in found if next(iter(log.readings([series], since, until)), None) is not None]
         if not wanted:
             raise ApiError(409, "no_readings", "there are no readings in this range")
-        return wanted
+        return wanted, log.epoch()
 
-    wanted = await _pool(request).run(find)
+    wanted, epoch = await _pool(request).run(find)
 
     def order(ask: Ask) -> list[dict[str, Any]]:
         made = [
-            ask(do="mend", series=series.id, since_us=since, until_us=until, quality=int(Flag[quality.upper()]), note=note)
+            ask(
+                do="mend",
+                series=series.id,
+                epoch=epoch,
+                since_us=since,
+                until_us=until,
+                quality=int(Flag[quality.upper()]),
+                note=note,
+            )
             for series in wanted
         ]
         ask(do="roll_up")

@@ -34,16 +34,18 @@ def upserts(draw: st.DrawFn) -> requests.Upsert:
         return draw(st.lists(cells, min_size=n, max_size=n))
 
     replace = draw(MAYBE | st.builds(Replace, MAYBE | INTS, TEXTS))
-    return requests.Upsert(draw(INTS), column(INTS), column(MAYBE | FLOATS), column(INTS), replace)
+    return requests.Upsert(draw(INTS), column(INTS), column(MAYBE | FLOATS), column(INTS), replace, draw(MAYBE | INTS))
 
 
 EACH: dict[type[Request[Any]], st.SearchStrategy[Any]] = {
     requests.Clock: st.builds(requests.Clock, st.booleans()),
     requests.Listen: st.builds(requests.Listen, TEXTS, MAYBE | INTS),
-    requests.Rebuild: st.builds(requests.Rebuild, st.lists(INTS).map(tuple), MAYBE | INTS),
-    requests.Mend: st.builds(requests.Mend, INTS, INTS, INTS, MAYBE | INTS, FLOATS, FLOATS, MAYBE | TEXTS, TEXTS, MAYBE | INTS),
-    requests.Undo: st.builds(requests.Undo, INTS),
-    requests.Resume: st.builds(requests.Resume, INTS),
+    requests.Rebuild: st.builds(requests.Rebuild, st.lists(INTS).map(tuple), MAYBE | INTS, MAYBE | INTS),
+    requests.Mend: st.builds(
+        requests.Mend, INTS, INTS, INTS, MAYBE | INTS, FLOATS, FLOATS, MAYBE | TEXTS, TEXTS, MAYBE | INTS, MAYBE | INTS
+    ),
+    requests.Undo: st.builds(requests.Undo, INTS, MAYBE | INTS),
+    requests.Resume: st.builds(requests.Resume, INTS, MAYBE | INTS),
     requests.Recompute: st.builds(requests.Recompute, TEXTS, INTS, st.dictionaries(TEXTS, TEXTS)),
     requests.AskWork: st.builds(requests.AskWork, INTS),
     requests.KnowSeries: st.builds(requests.KnowSeries, st.lists(WANTED).map(tuple)),
@@ -60,7 +62,7 @@ ANSWERS = st.one_of(
     st.builds(answers.MendOrdered, INTS, INTS),
     st.builds(answers.WorkOrdered, INTS),
     st.builds(answers.WorkStands, TEXTS, INTS, MAYBE | INTS, TEXTS),
-    st.builds(answers.SeriesKnown, st.lists(INTS).map(tuple)),
+    st.builds(answers.SeriesKnown, st.lists(INTS).map(tuple), MAYBE | INTS),
     st.builds(answers.Acknowledged, NAMES),
     st.builds(answers.Muted, NAMES, NAMES),
     st.builds(answers.Tested, TEXTS),
@@ -90,8 +92,8 @@ def test_an_answer_that_was_encoded_is_the_same_again(answer: Any) -> None:
         (requests.Ping(), {"do": "ping"}),
         (requests.Clock(True), {"do": "clock", "believe": True}),
         (requests.Listen("boiler"), {"do": "listen", "sensor": "boiler", "after": None}),
-        (requests.Rebuild((1, 2), 3), {"do": "rebuild", "series": [1, 2], "since_us": 3}),
-        (requests.Undo(7), {"do": "undo", "id": 7}),
+        (requests.Rebuild((1, 2), 3), {"do": "rebuild", "series": [1, 2], "since_us": 3, "epoch": None}),
+        (requests.Undo(7), {"do": "undo", "id": 7, "epoch": None}),
         (AlarmAck(("hot", "d*"), "seen"), {"do": "alarm_ack", "alarms": ["hot", "d*"], "note": "seen"}),
         (AlarmMute(("hot",), 5), {"do": "alarm_mute", "alarms": ["hot"], "for_us": 5, "note": ""}),
         (AlarmTest("me"), {"do": "alarm_test", "target": "me"}),
@@ -103,7 +105,7 @@ def test_an_answer_that_was_encoded_is_the_same_again(answer: Any) -> None:
             requests.Mend(1, 2, 3, None, 2.0, 0.5, None, "why", 9),
             {
                 "do": "mend", "series": 1, "since_us": 2, "until_us": 3, "quality": None, "scale": 2.0, "offset": 0.5,
-                "curve": None, "note": "why", "total": 9,
+                "curve": None, "note": "why", "total": 9, "epoch": None,
             },
         ),
         (
@@ -114,7 +116,7 @@ def test_an_answer_that_was_encoded_is_the_same_again(answer: Any) -> None:
             requests.Upsert(1, [2], [0.5], [1], Replace(4, "file")),
             {
                 "do": "place", "series": 1, "times": "AgAAAAAAAAA=", "values": "AAAAAAAA4D8=", "qualities": "AQAAAAAAAAA=",
-                "replace": {"mend": 4, "note": "file"},
+                "replace": {"mend": 4, "note": "file"}, "epoch": None,
             },
         ),
     ],

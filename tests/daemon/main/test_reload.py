@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import resource
 import threading
@@ -256,6 +257,41 @@ def test_a_refused_reload_changes_nothing(daemon: Callable[..., Supervisor], tmp
     assert supervisor.in_use.problems == ["line 3: what"]
     assert "config_rejected" in event_kinds(supervisor)
     assert not (tmp_path / "last-good.yaml").exists()
+
+
+@pytest.mark.parametrize("fails", ["formulas", "sensor_specs", "retention_plan", "plan_of", "page_settings"])
+def test_a_fault_while_anything_is_made_for_a_part_changes_nothing(
+    daemon: Callable[..., Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    """It had come after the sensors that leave were stopped."""
+
+    def fault(*_: object) -> None:
+        raise KeyError("a fault of ours")
+
+    supervisor = daemon(a="1s", b="1s")
+    before = (supervisor.in_use.config, dict(supervisor.sensors.running))
+    with monkeypatch.context() as patch:
+        patch.setattr(change_module, fails, fault)
+        reload(supervisor, config(tmp_path, a="2s"))
+    assert (supervisor.in_use.config, supervisor.sensors.running) == before
+    assert supervisor.in_use.problems == ["the configuration: cannot be started: 'a fault of ours'"]
+    assert sensor_threads() == ["sensor-a", "sensor-b"]
+
+
+def test_status_is_answered_without_the_disk(
+    daemon: Callable[..., Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread serves all who ask quick questions; a disk that hangs must not keep them waiting."""
+    supervisor = daemon()
+    folder = tmp_path / "damaged" / "20261125T101500Z"
+    folder.mkdir(parents=True)
+    note = {"database": supervisor.path.name, "when_us": 0, "reason": "", "state": "whole", "files": {}, "salvaged": True}
+    (folder / "incident.json").write_text(json.dumps(note))
+    supervisor.status.report()
+    monkeypatch.setattr(os, "scandir", lambda *_: pytest.fail("the disk was read"))
+    monkeypatch.setattr(Path, "iterdir", lambda *_: pytest.fail("the disk was read"))
+    monkeypatch.setattr(Path, "glob", lambda *_: pytest.fail("the disk was read"))
+    assert supervisor.status.answer()["daemon"]["incidents"] == 1
 
 
 def test_whoever_asked_is_answered_whatever_happens(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -88,3 +88,31 @@ def test_one_that_leaves_is_forgotten_even_if_it_hangs(tmp_path: Path) -> None:
     assert made["a"].did == ["start", "stop", "join"]
     assert made["b"].did == ["start"]
     assert list(sensors.running) == ["b"]
+
+
+def test_many_that_hang_are_waited_for_together(tmp_path: Path) -> None:
+    """Three hundred ports behind one USB hub that hangs: the deadline is that of all."""
+    asked: list[float] = []
+
+    class Hanging(Sensor):
+        def join(self, timeout_s: float = 0.0) -> bool:
+            asked.append(timeout_s)
+            return False
+
+    sensors, _ = threads()
+    sensors.running = {str(number): cast(Any, Hanging(str(number), [], hangs=True)) for number in range(300)}
+    sensors.stop(time.monotonic())
+    assert asked == [0.0] * 300
+
+
+def test_one_that_cannot_be_made_when_it_is_tried_again_costs_itself_only(tmp_path: Path) -> None:
+    def make(name: str, *_: object) -> Any:
+        if name == "a":
+            raise KeyError("a fault of its driver's author")
+        return Sensor(name, [], hangs=False)
+
+    parts = Parts(lambda kind, sensor, detail: None)
+    sensors = SensorThreads(make, parts)
+    sensors.start_all(config(tmp_path))
+    assert list(sensors.running) == ["b"]
+    assert parts.missing == {"sensor a": """KeyError: "a fault of its driver's author\""""}

@@ -278,6 +278,32 @@ def test_a_port_that_never_says_anything_is_stale_too() -> None:
         assert rig.until_event("stale") == "no reading for 10s"
 
 
+def test_good_sessions_that_end_in_silence_keep_the_pauses_short() -> None:
+    """A device that sleeps every night: after months its port is still opened again at once."""
+    script = Script()
+    with Rig(script, heartbeat_us=S) as rig:
+        for _ in range(4):
+            script.then(*[sample() for _ in range(STEADY_SAMPLES)])
+            until(script.done, "its readings")
+            rig.until_state(SensorState.READING)
+            opened = script.opened
+
+            def is_opened_again(before: int = opened) -> bool:
+                rig.clock.advance(2 * S)  # type: ignore[attr-defined]
+                return script.opened > before
+
+            until(is_opened_again, "another session")
+            assert rig.thread.backoff.attempts == 1
+
+
+def test_a_fault_of_ours_at_the_end_of_a_session_does_not_keep_the_port_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script()
+    with Rig(script) as rig:
+        monkeypatch.setattr(rig.thread.treatment, "flush", lambda: 1 / 0)
+        script.then(DriverError("lost"))
+        until(lambda: script.closed > 0, "the driver to be closed")
+
+
 def test_lines_that_hold_nothing_of_ours_are_silence_with_a_reason() -> None:
     """A misspelt field must not look like a sensor that works."""
     clock = FakeClock()

@@ -160,12 +160,14 @@ class Rig:
         watcher: Callable[[JudgedClock], Watcher] | None = None,
         when_full: Any = "stop",
         computing: Computing | None = None,
+        boot: str = "one",
+        is_synchronised: bool | None = True,
     ) -> None:
         self.path = path
         self.script = script or Script()
         self.time = fake or Time()
-        self.clock = JudgedClock(wall_ns=self.time.wall_ns, steady_ns=self.time.steady_ns, ask=lambda: True, boot="one")
-        self.inbox = Inbox(inbox_limit)
+        self.clock = JudgedClock(wall_ns=self.time.wall_ns, steady_ns=self.time.steady_ns, ask=lambda: is_synchronised, boot=boot)
+        self.inbox = Inbox(inbox_limit, self.clock.corrected)
         self.opening = Opening(
             path,
             specs,

@@ -18,6 +18,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.config.computed import ComputedOptions
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config
+from sensorlogd.daemon.computing import live
 from sensorlogd.daemon.computing.live import Computing
 from sensorlogd.daemon.computing.recompute import RecomputeWorker
 from sensorlogd.daemon.computing.sensor import ComputedSensor
@@ -318,6 +319,23 @@ def test_inputs_of_two_sensors_and_what_is_missing(make: Callable[..., Rig]) -> 
     computer.put(u=[4.0])
     computer.settle()
     assert computer.read("x.sum")[3] == (6.0, GOOD)  # the other input is known again
+
+
+def test_formulas_that_cannot_be_taken_over_leave_the_former_ones_and_lose_nothing(
+    computer: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The block in which they travel has left the inbox already, and so have the readings around it."""
+    computer.measure(5)
+    computer.settle()
+    with monkeypatch.context() as patch:
+        patch.setattr(live, "Engine", lambda *_: 1 / 0)
+        config = config_of(ENERGY + MIXED)
+        computer.rig.writer.use_specs(sensor_specs(config), RetentionPlan(), formulas(config, computer.made(config)))
+        computer.measure(5)
+        computer.settle()
+    assert len(computer.read("m.u")) == 10
+    assert len(computer.read("e.power")) == 10
+    assert "computed_failed" in [kind for kind, *_ in computer.events]
 
 
 def test_a_reload_goes_on_with_what_stays(computer: Computer) -> None:

@@ -17,7 +17,8 @@ from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.writing import ending
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.disk import spill
-from sensorlogd.daemon.writing.intake.events import Event, EventQueue
+from sensorlogd.daemon.writing.intake.events import Event
+from sensorlogd.daemon.writing.intake.pending import WriterStopped
 from sensorlogd.event_kinds import EventKind, OtherKind
 from sensorlogd.storage import meta
 from tests.daemon.writing.rig import Rig, Script, events, sqlite_error, values
@@ -107,13 +108,17 @@ def test_a_refused_database_gets_no_spill(make: Callable[..., Rig], path: Path) 
     rig.put(2)
     rig.turn(2)
     assert rig.writer.refusal() is not None
+    waiting = rig.writer.flush()
     rig.stop(1.0)
+    assert rig.writer.lost_at_end == 2
+    with pytest.raises(WriterStopped):
+        waiting.result(0)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*args: object) -> Path:
+    def full(*args: object, **more: object) -> Path:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(spill, "write", full)
@@ -180,15 +185,32 @@ def test_the_number_adds_up_over_runs(path: Path) -> None:
         assert lock.lost == 0
 
 
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("a fault of ours")])
+def test_an_end_that_cannot_write_a_spill_for_any_reason_counts_the_readings(
+    rig: Rig, script: Script, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    rig.turn(3)
+    script.fail_on("BEGIN", lambda: sqlite_error(sqlite3.SQLITE_FULL))
+    rig.put(5)
+    rig.turn(3)
+
+    def fails(*args: object, **more: object) -> str:
+        raise error
+
+    monkeypatch.setattr(json, "dumps", fails)
+    rig.stop(1.0)
+    assert rig.writer.lost_at_end == 5
+    assert not [file for file in rig.path.parent.iterdir() if "spill" in file.name], "nothing unfinished is left"
+
+
 def test_nothing_left_is_no_spill(tmp_path: Path) -> None:
-    assert ending.give_up([], EventQueue(), tmp_path / "log.db", 0, lambda n: None)
+    assert ending.give_up(ending.Left([], []), tmp_path / "log.db", 0, lambda n: None)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_events_alone_are_spilled_too(tmp_path: Path) -> None:
-    queue = EventQueue()
-    queue.put(Event(5, OtherKind("noted"), None, "last"))
-    assert not ending.give_up([], queue, tmp_path / "log.db", 7, lambda n: None)
+    noted = Event(5, OtherKind("noted"), None, "last")
+    assert not ending.give_up(ending.Left([], [noted]), tmp_path / "log.db", 7, lambda n: None)
     (left,) = spill.found(tmp_path / "log.db")
     assert [event.kind for event in spill.read(left).events] == ["noted", "spilled"]
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sensorlogd.batch import Block, Column
+from sensorlogd.daemon.writing.commits import storing
 from sensorlogd.daemon.writing.commits.commit import Commit, Report
 from sensorlogd.daemon.writing.commits.storing import Storing
 from sensorlogd.daemon.writing.commits.watched import Nobody
@@ -20,7 +21,8 @@ from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import EventKind, Kind, OtherKind
 from sensorlogd.storage import meta
 from sensorlogd.storage.ingest import events as stored_events
-from tests.daemon.writing.rig import T0, Rig, Script, events, sqlite_error, values, values_by_series
+from sensorlogd.storage.maintenance.retention import RetentionPlan
+from tests.daemon.writing.rig import SPECS, T0, Rig, Script, events, sqlite_error, values, values_by_series
 
 
 def ioerr() -> Exception:
@@ -401,3 +403,26 @@ def test_the_writer_of_a_real_thread_lives_through_all_of_it(path: Path, tmp_pat
         rig.writer.stop(10.0)
         assert rig.writer.join(30.0)
     assert values(path) == put
+
+
+def test_new_sensors_that_are_refused_leave_the_former_retention_in_force(
+    make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Theirs names sensors that the database does not know, and would delete by it."""
+
+    def refuse(*args: object) -> None:
+        raise ValueError("as scripted")
+
+    rig = make()
+    rig.turn(3)
+    monkeypatch.setattr(storing, "use_specs", refuse)
+    plan = RetentionPlan()
+    retention = rig.writer._files.opened().upkeep.retention
+    former = retention._plan
+    rig.writer.use_specs(SPECS, plan)
+    in_force = []
+    for _ in range(60):
+        rig.turn(1)
+        in_force.append(retention._plan is former)
+    assert rig.kinds().count("sensors_failed") == 1
+    assert all(in_force)

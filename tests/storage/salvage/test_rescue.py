@@ -44,7 +44,9 @@ def kept_count(path: Path) -> int:
 def test_a_removed_file_is_kept_and_wanted_back(db: OpenDatabase, path: Path) -> None:
     """All that was committed, in a file of its own; its WAL does not wait for whatever comes next."""
     path.unlink()
-    sentence = rescue.rescue(db, NOW, removed=True, min_free=0)
+    beats: list[int] = []
+    sentence = rescue.rescue(db, NOW, removed=True, min_free=0, beat=lambda: beats.append(1))
+    assert beats, "the watchdog learns that it goes on"
     db.let_go()
     assert kept_count(path) == 7
     assert only_incident(path).is_wanted
@@ -123,7 +125,7 @@ def test_without_room_the_wal_is_kept_and_moved_away(db: OpenDatabase, path: Pat
 
 
 def test_a_copy_that_fails_half_way_leaves_no_half(db: OpenDatabase, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def half(conn: sqlite3.Connection, target: Path, min_free: int) -> None:
+    def half(conn: sqlite3.Connection, target: Path, *more: object) -> None:
         target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 

@@ -25,11 +25,11 @@ class AlarmParts:
 
     def __init__(self, config: Config, clock: JudgedClock, emit: Emit, wake: Callable[[], None]) -> None:
         self._sender = Sender(SenderSettings(clock.now_us, emit, wake))
-        self.keeper = Keeper(_plan_of(config), self._sender, Clocks(clock.now_us, clock.monotonic_us), emit, wake)
+        self.keeper = Keeper(plan_of(config), self._sender, Clocks(clock.now_us, clock.monotonic_us), emit, wake)
 
-    def use(self, config: Config) -> None:
-        """The alarms and targets of this configuration; the writer's thread takes them at its next observation."""
-        self.keeper.use(_plan_of(config))
+    def use(self, plan: Plan) -> None:
+        """The alarms and targets of another configuration; the writer's thread takes them at its next observation."""
+        self.keeper.use(plan)
 
     def facts(self) -> dict[str, Any]:
         """What ``status`` shows of the alarms."""
@@ -45,5 +45,6 @@ class AlarmParts:
         self._sender.stop(STOP_WITHIN_S)
 
 
-def _plan_of(config: Config) -> Plan:
+def plan_of(config: Config) -> Plan:
+    """The alarms and targets of a configuration, for this machine."""
     return plan(config, socket.gethostname())

@@ -25,9 +25,9 @@ class Pages:
         self._wanted = wanted
         self._web: WebProcess | None = None
 
-    def use(self, config: Config) -> None:
-        """Replace the process by one with this configuration; ``tick`` starts it."""
-        settings = Settings.of(config) if self._wanted and config.web.enabled else None
+    def use(self, settings: Settings | None) -> None:
+        """Replace the process by one with these settings, or by none; ``tick`` starts it."""
+        settings = settings if self._wanted else None
         if self._web is not None and self._web.settings != settings:
             self._web.stop(STOP_WITHIN_S)
             self._web = None
@@ -62,3 +62,8 @@ class Pages:
             "web_error": "" if web is None else web.last_error,
             "web_restarts": 0 if web is None else max(web.restarts, 0),
         }
+
+
+def page_settings(config: Config) -> Settings | None:
+    """What the web process is started with; None where the configuration wants none."""
+    return Settings.of(config) if config.web.enabled else None

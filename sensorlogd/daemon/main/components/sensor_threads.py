@@ -39,7 +39,7 @@ class SensorThreads:
         first = [] if made is None else [made]
 
         def start() -> None:
-            thread = first.pop() if first else self.make(name, sensor, config)
+            thread = first.pop() if first else self._make_again(name, sensor, config)
             try:
                 thread.start()
             except RuntimeError:  # no thread to be had
@@ -48,6 +48,13 @@ class SensorThreads:
             self.running[name] = thread
 
         self._parts.start(f"sensor {name}", start)
+
+    def _make_again(self, name: str, sensor: SensorOptions, config: Config) -> Sensor:
+        """Raises RuntimeError, whatever ``make`` raises: it costs this sensor only."""
+        try:
+            return self.make(name, sensor, config)
+        except Exception as error:
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
 
     def watch(self) -> None:
         for thread in self.running.values():
@@ -66,8 +73,7 @@ class SensorThreads:
             self._parts.forget(f"sensor {name}")
 
     def stop(self, deadline: float) -> None:
-        """Stop all sensors. Waits until ``deadline`` (monotonic), STOP_WITHIN_S at most; then only 0.05 s for each that is
-        left."""
+        """Stop all sensors. Waits until ``deadline`` (monotonic), STOP_WITHIN_S at most, for all of them together."""
         self._left_behind += [thread for _, thread, returned in _stop_all(self.running, deadline) if not returned]
 
 
@@ -77,7 +83,7 @@ def _stop_all(sensor_threads: Mapping[str, Sensor], deadline: float) -> Iterator
         thread.stop()
     until = min(time.monotonic() + STOP_WITHIN_S, deadline)
     for name, thread in sensor_threads.items():
-        returned = thread.join(max(until - time.monotonic(), 0.05))
+        returned = thread.join(max(until - time.monotonic(), 0.0))
         if not returned:
             logger.warning("%s: the driver does not return; left behind", name)
         yield name, thread, returned

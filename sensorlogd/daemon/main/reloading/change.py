@@ -11,14 +11,21 @@ import errno
 import logging
 import os
 import resource
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sensorlogd.alarms.plan import Plan
 from sensorlogd.config.models import Config, SensorOptions
 from sensorlogd.config.validation import units
-from sensorlogd.daemon.sensing.build import Sensor, driver_of
+from sensorlogd.daemon.computing.live import Formulas
+from sensorlogd.daemon.main.components.alarms import plan_of
+from sensorlogd.daemon.main.components.pages import page_settings
+from sensorlogd.daemon.sensing.build import Sensor, driver_of, formulas, retention_plan, sensor_specs
 from sensorlogd.notation.plurals import plural
+from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.corrections.conversion import converts
+from sensorlogd.storage.maintenance.retention import RetentionPlan
+from sensorlogd.web.serving.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +41,29 @@ class ReloadRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class ForParts:
+    """What the parts of the daemon are handed, made from the configuration beforehand because making it may fail. ``pages``: None where
+    it wants none."""
+
+    specs: Sequence[SensorSpec]
+    retention: RetentionPlan
+    formulas: Formulas
+    alarms: Plan
+    pages: Settings | None
+
+    @classmethod
+    def of(cls, config: Config, sensors: Mapping[str, Sensor]) -> ForParts:
+        """``sensors``: those that will run, by name. May raise anything."""
+        return cls(
+            sensor_specs(config),
+            retention_plan(config),
+            formulas(config, sensors),
+            plan_of(config),
+            page_settings(config),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigChange:
     """What leads from one configuration to the next. ``fresh``: sensor threads that are made and not started; ``leaving``: to be
     stopped."""
@@ -43,6 +73,7 @@ class ConfigChange:
     leaving: Mapping[str, Sensor]
     kept: int
     restart_needed: tuple[str, ...]
+    parts: ForParts
     problems: tuple[str, ...] = ()  # what is done otherwise than was meant, a line each
 
     def message(self) -> str:
@@ -72,6 +103,8 @@ def prepare(
             if name not in kept and sensor.enabled:
                 doing = f"{sensor.written_below}.{name}"
                 fresh[name] = make(name, sensor, new)
+        doing = "the configuration"
+        parts = ForParts.of(new, {name: thread for name, thread in sensor_threads.items() if name in kept} | fresh)
         doing = f"{len(fresh)} {plural(len(fresh), 'sensor')}"
         _check_descriptors()
     except Exception as error:  # no descriptors, no memory, a driver that cannot be made
@@ -80,7 +113,7 @@ def prepare(
         raise ReloadRefused([f"{doing}: cannot be started: {error}"]) from error
     leaving = {name: thread for name, thread in sensor_threads.items() if name not in kept}
     restart = tuple(part for part in ("daemon", "storage") if getattr(old, part) != getattr(new, part))
-    return ConfigChange(new, fresh, leaving, len(kept), restart, tuple(units.problems(old, new, converts)))
+    return ConfigChange(new, fresh, leaving, len(kept), restart, parts, tuple(units.problems(old, new, converts)))
 
 
 def _check_descriptors() -> None:

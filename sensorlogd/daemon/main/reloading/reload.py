@@ -15,7 +15,6 @@ from sensorlogd.daemon.main.process.sdnotify import Notifier
 from sensorlogd.daemon.main.reloading.change import ConfigChange, ReloadRefused, prepare
 from sensorlogd.daemon.main.reloading.in_use import ConfigInUse
 from sensorlogd.daemon.main.reloading.last_good import LastGood
-from sensorlogd.daemon.sensing.build import formulas, retention_plan, sensor_specs
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import EventKind
 
@@ -86,10 +85,10 @@ class Reload:
         self._sensors.remove(change.leaving)
         self._sensors.forget_unstarted(self._in_use.config)
         self._in_use.use(change.config)
-        self._pages.use(change.config)
-        computed = formulas(change.config, {**self._sensors.running, **change.fresh})
-        self._writer.use_specs(sensor_specs(change.config), retention_plan(change.config), computed)
-        self._alarms.use(change.config)
+        made = change.parts
+        self._pages.use(made.pages)
+        self._writer.use_specs(made.specs, made.retention, made.formulas)
+        self._alarms.use(made.alarms)
         self._regular_tasks.use(change.config)
         for name, thread in change.fresh.items():
             self._sensors.start(name, change.config.sensors[name], change.config, thread)

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from sensorlogd.daemon.writing.intake.pending import WriterStopped
 from sensorlogd.daemon.writing.recovery.failures import Verdict
 from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
@@ -26,10 +27,6 @@ TRIES = 8  # a job that the database refuses so often has failed, and its future
 
 class Superseded(Exception):
     """The job was made for an earlier opening of the database; another file is open now, or the same file was opened again."""
-
-
-class WriterStopped(RuntimeError):
-    """The writer takes no jobs any more."""
 
 
 @dataclass(slots=True)

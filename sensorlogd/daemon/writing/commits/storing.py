@@ -59,7 +59,8 @@ class Storing:
         self._watcher = watcher
         self._ordered = ordered
         self._latest_back_us = latest_back_us
-        self._dropped: dict[str, int] = {}  # counted, but not stored in the database yet
+        self.dropped: dict[str, int] = {}  # by the inbox; counted, but not stored in the database yet
+        self._unreported: dict[str, int] = {}  # of these, those that no event tells of yet
         self._specs_faults = 0
 
     def is_due(self) -> bool:
@@ -87,14 +88,14 @@ class Storing:
         self._check_space(db)
         began = time.monotonic()
         with_status = self._notices.take_status() or began >= self._times.status_at
-        self._note_dropped()
+        self.report_dropped()
         report = self._make_report(with_status)
         commit = Commit(
             self._pending.first(),
             self._waiting_events(),
             self._pending.retrying,
             report,
-            self._dropped,
+            self.dropped,
             marks=self._clock.stored(),
             latest_is_due=self._times.latest_is_due(began),
             latest_back_us=self._latest_back_us,
@@ -118,6 +119,25 @@ class Storing:
         for event in self._waiting_events():
             if self._files.db is db:
                 self._store_alone(db, (), [event])
+
+    def count_dropped(self) -> None:
+        """Count what the full inbox has dropped, whatever state the database is in. The first drop of a sensor is an event at once;
+        the next commit, or the end, tells of the others."""
+        dropped = self._pending.inbox.drain_dropped()
+        is_news = any(sensor not in self.dropped for sensor in dropped)
+        for sensor, n in dropped.items():
+            self.dropped[sensor] = self.dropped.get(sensor, 0) + n
+            self._unreported[sensor] = self._unreported.get(sensor, 0) + n
+        self._totals.count("dropped", dropped)
+        if is_news:
+            self.report_dropped()
+
+    def report_dropped(self) -> None:
+        """Record as events what was dropped and no event tells of yet."""
+        unreported, self._unreported = self._unreported, {}
+        for sensor, n in unreported.items():
+            self._notices.emit(EventKind.DROPPED, sensor, f"{n} {plural(n, 'reading')}: the inbox was full")
+            logger.error("%s: %d readings dropped: the inbox was full", sensor, n)
 
     def pending_blocks(self) -> int:
         """How many blocks are not stored yet."""
@@ -163,7 +183,7 @@ class Storing:
         db.upkeep.stored(result.stored)
         if commit.dropped:
             self._totals.set_given_up(self._totals.copy(0).given_up + sum(commit.dropped.values()))
-            self._dropped = {}
+            self.dropped = {}
         self._times.committed(commit, began)
         self._totals.committed(result, time.monotonic() - began, self._clock.now_us())
         self._watcher.recorded(commit.blocks, kept=commit.watched)
@@ -177,10 +197,10 @@ class Storing:
 
     def use_new_sensors(self, db: OpenDatabase, new: NewSpecs) -> None:
         """The configured sensors are others from here on. Raises sqlite3.Error."""
-        db.upkeep.retention.use_plan(new.plan)
         for kind, sensor, detail in use_specs(db, new.specs, self._clock.now_us()):
             self._notices.emit(kind, sensor, detail)
             logger.info("%s: %s: %s", sensor, kind, detail)
+        db.upkeep.retention.use_plan(new.plan)  # a plan names sensors, and must not meet those of another configuration
         self._opening.use_specs(new.specs, new.plan)
         self._pending.committed(1)
         self._specs_faults = 0
@@ -204,13 +224,6 @@ class Storing:
             if not db.upkeep.make_room(db.conn, db.frontier):
                 raise
             self._space.made_room()
-
-    def _note_dropped(self) -> None:
-        for sensor, n in self._pending.inbox.drain_dropped().items():
-            self._dropped[sensor] = self._dropped.get(sensor, 0) + n
-            self._notices.emit(EventKind.DROPPED, sensor, f"{n} {plural(n, 'reading')}: the inbox was full")
-            logger.error("%s: %d readings dropped: the inbox was full", sensor, n)
-            self._totals.count("dropped", {sensor: n})
 
     def _store_alone(self, db: OpenDatabase, blocks: Sequence[Block], events: Sequence[Event]) -> None:
         """Commit a block, or an event, by itself. If the fault lies in it, it is left out and its readings are counted as

@@ -4,7 +4,8 @@ and stored exactly once by the next start.
 A spill is a text file, ``NAME.spill-<UTC>-<pid>``: a line that says what it is, a line of JSON for each hand-over of a sensor
 (the columns of ``batch.Block``) and for each event, and a last line with a CRC-32 of all before it. It is complete or not
 there: written under another name, synced, renamed. Taking it up is one transaction, in which the spill's identity is noted;
-a crash between that and the removal of the file does not store it twice.
+a crash between that and the removal of the file does not store it twice. The first line also says how many readings were
+given up and are counted nowhere yet.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import logging
 import os
 import time
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,44 +43,65 @@ class Spill:
     identity: str
     blocks: Sequence[Block]
     events: Sequence[Event]
+    given_up: int = 0
 
     @property
     def readings(self) -> int:
         return sum(block.rows for block in self.blocks)
 
 
-def write(database: Path, blocks: Iterable[Block], events: Iterable[Event], now_us: int) -> Path:
-    """Write a spill for ``database``. Returns the path of its file. Raises OSError; then nothing unfinished is left, but the file
-    is there if only the sync of its folder has failed."""
+def write(database: Path, blocks: Iterable[Block], events: Iterable[Event], now_us: int, *, given_up: int = 0) -> Path:
+    """Write a spill for ``database``. Returns the path of its file. ``given_up``: readings that are lost and counted nowhere yet.
+    Raises OSError, MemoryError; then nothing unfinished is left, but the file is there if only the sync of its folder has
+    failed."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(max(now_us, 0) / 1e6))
-    target = _free_path(database, f"{stamp}-{os.getpid()}")
-    lines = [json.dumps({"spill": target.name, "made_us": now_us})]
-    lines += [json.dumps(_encode_block(block), default=repr) for block in blocks if block.rows]
-    lines += [json.dumps({"event": list(event)}) for event in events]
-    content = "\n".join(lines).encode("utf-8", "backslashreplace") + b"\n"
-    content += f"crc32 {zlib.crc32(content):08x}\n".encode()
-    temporary = target.with_name(f".{target.name}.part")
+    target, temporary, descriptor = _claim(database, f"{stamp}-{os.getpid()}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            crc = 0
+            for line in _lines(target.name, blocks, events, now_us, given_up):  # one at a time: memory may be short
+                content = line.encode("utf-8", "backslashreplace") + b"\n"
+                crc = zlib.crc32(content, crc)
+                file.write(content)
+            file.write(f"crc32 {crc:08x}\n".encode())
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(target)
         _sync_folder(target.parent)
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     return target
 
 
-def _free_path(database: Path, stamp: str) -> Path:
+def _lines(name: str, blocks: Iterable[Block], events: Iterable[Event], now_us: int, given_up: int) -> Iterator[str]:
+    """The lines of a spill but for the last one, with the checksum."""
+    yield json.dumps({"spill": name, "made_us": now_us} | ({"given_up": given_up} if given_up else {}))
+    for block in blocks:
+        if block.rows:
+            yield json.dumps(_encode_block(block), default=repr)
+    for event in events:
+        yield json.dumps({"event": list(event)})
+
+
+def _claim(database: Path, stamp: str) -> tuple[Path, Path, int]:
+    """A name for a spill that no other has, its name until it is complete, and the descriptor of that file, which is open for
+    writing. Two threads may write a spill at once: the writer, and whoever has given up waiting for it. Raises OSError."""
     number = 0
     while True:
         target = database.with_name(f"{database.name}.spill-{stamp}" + (f"-{number}" if number else ""))
-        if not target.exists():
-            return target
+        temporary = target.with_name(f".{target.name}.part")
         number += 1
+        if target.exists():
+            continue
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        except FileExistsError:
+            continue
+        if not target.exists():  # the other thread has not completed its own meanwhile
+            return target, temporary, descriptor
+        os.close(descriptor)
+        temporary.unlink(missing_ok=True)
 
 
 def _encode_block(block: Block) -> dict[str, object]:
@@ -115,7 +137,7 @@ def read(path: Path) -> Spill:
         first, *rest = [json.loads(line) for line in body.splitlines()]
         blocks = [_decode_block(line) for line in rest if "sensor" in line]
         events = [_decode_event(*line["event"]) for line in rest if "event" in line]
-        return Spill(str(first["spill"]), blocks, events)
+        return Spill(str(first["spill"]), blocks, events, int(first.get("given_up", 0)))
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise SpillDamaged(f"{path}: {error}") from error
 
@@ -134,20 +156,31 @@ def _decode_block(line: Mapping[str, object]) -> Block:
 
 
 def take_up(db: OpenDatabase, path: Path, ids: Mapping[tuple[str, str], int]) -> tuple[Spill, Appended] | None:
-    """Store a spill, one transaction, and remove its file. None: it was stored before a crash. ``ids``: (sensor, channel) ->
-    series, under the names of the run that wrote it. Raises SpillDamaged, OSError, sqlite3.Error."""
+    """Store a spill, one transaction, and remove its file; one that cannot be removed is not stored again. None: it was stored
+    before. ``ids``: (sensor, channel) -> series, under the names of the run that wrote it. Raises SpillDamaged, sqlite3.Error,
+    and OSError if it cannot be read."""
     spill = read(path)
     if meta.get(db.conn, meta.SPILL + spill.identity) is not None:
-        path.unlink()
+        _remove(path)
         return None
     with db.transaction() as conn:
         result = append(conn, spill.blocks, ids, db.frontier, retrying=True)
         for event in spill.events:
             stored_events.record(conn, *event)
+        if spill.given_up:
+            meta.put(conn, meta.GIVEN_UP, str(meta.get_int(conn, meta.GIVEN_UP) + spill.given_up))
         meta.put(conn, meta.SPILL + spill.identity, str(result.stored))
-    path.unlink()
-    _sync_folder(path.parent)
+    _remove(path)
     return spill, result
+
+
+def _remove(path: Path) -> None:
+    """Remove a spill that is stored; a file that stays costs its room and nothing else."""
+    try:
+        path.unlink()
+        _sync_folder(path.parent)
+    except OSError as error:
+        logger.warning("writer: %s is stored, and its file cannot be removed (%s); you may remove it", path, error)
 
 
 def forget_stored(db: OpenDatabase) -> None:

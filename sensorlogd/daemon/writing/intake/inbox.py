@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from sensorlogd.batch import Block
 
@@ -21,13 +22,15 @@ RESERVE = 16  # of limit, for those
 
 class Inbox:
     """The readings that wait for the writer. ``limit``: readings held at most (one hand-over larger than that is still taken
-    whole).
+    whole). ``corrected``: a block with the stamps that it should have got, once it is known what time it was (``correct_early``).
 
-    ``put`` is for any thread; ``get_all``, ``wait`` and ``drain_dropped`` are the writer's.
+    ``put`` is for any thread; all else but ``wake`` and ``close`` is the writer's.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, corrected: Callable[[Block], Block] = lambda block: block) -> None:
         self.limit = limit
+        self._corrected = corrected
+        self._corrects = False
         self.closed = False
         self._blocks: deque[Block] = deque()
         self._rows = 0
@@ -61,6 +64,8 @@ class Inbox:
                 self._stalled = True
                 self._room.notify_all()
                 self._drop_locked(self._ceiling_locked(block) - block.rows)
+            if self._corrects:
+                self._correct(block)
             self._blocks.append(block)
             self._rows += block.rows
             self._rows_of[block.sensor] = self._rows_of.get(block.sensor, 0) + block.rows
@@ -124,6 +129,21 @@ class Inbox:
                 self._stalled = False
                 self._room.notify_all()
         return taken
+
+    def correct_early(self) -> None:
+        """It is known now what time it was when the blocks inside were stamped: correct them, and those that still come. Each is
+        corrected once, before anybody sees it, and stays the same object. Idempotent."""
+        if self._corrects:
+            return
+        with self._filled:
+            self._corrects = True
+            for block in self._blocks:
+                self._correct(block)
+
+    def _correct(self, block: Block) -> None:
+        better = self._corrected(block)
+        if better is not block:
+            block.columns = better.columns
 
     def waiting(self) -> list[Block]:
         """The blocks inside, in order; they stay there."""

@@ -19,6 +19,10 @@ from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 
 
+class WriterStopped(RuntimeError):
+    """The writer has ended, or ends: what it was asked for is not done."""
+
+
 def _not_to_be_cancelled() -> Future[None]:
     """It travels with readings: cancelled on its way it would trip up their commit."""
     future: Future[None] = Future()
@@ -55,15 +59,13 @@ class Pending:
     """The batch that the next commits store. Owned by the writer thread. ``limit``: a commit is due after so many readings, or
     after ``interval_s``.
 
-    ``corrected``: a block with the stamps that it should have got, now that more is known of the clock. ``follow``: what is
-    computed from a block, and is stored with it."""
+    ``follow``: what is computed from a block, and is stored with it."""
 
     def __init__(
         self,
         inbox: Inbox,
         limit: int,
         interval_s: float,
-        corrected: Callable[[Block], Block] = lambda block: block,
         follow: Callable[[Block], Sequence[Block]] = lambda block: (),
     ) -> None:
         self.inbox = inbox
@@ -73,7 +75,6 @@ class Pending:
         self.rows = 0
         self.retrying = False  # a COMMIT raised an error: it may have taken effect all the same
         self.due_at = 0.0  # monotonic; when the oldest must be committed
-        self._corrected = corrected
         self._follow = follow
         self._urgent = False
         self._begun = False  # the first readings of a run are committed at once: whoever has started it looks for them
@@ -86,7 +87,7 @@ class Pending:
             return
         blocks = self.inbox.get_all(room, timeout_s, min_rows=room if self.rows else 1)
         found: list[Block] = []
-        for block in map(self._corrected, blocks):
+        for block in blocks:
             found.append(block)
             found += self._follow(block)
         self.add(found)
@@ -131,4 +132,4 @@ class Pending:
         """Nothing will be committed any more: fail whatever waits for a commit."""
         for block in self.blocks:
             if isinstance(block, Flush) and not block.done.done():
-                block.done.set_exception(RuntimeError(reason))
+                block.done.set_exception(WriterStopped(reason))

@@ -129,13 +129,14 @@ class Opening:
             self._folder_trouble = str(error)
         return found
 
-    def open(self, *, first: bool) -> tuple[OpenDatabase, Notes]:
-        """``first``: of this process. Raises LockHeld, DamageFound, DatabaseError, sqlite3.Error, OSError; nothing is left open
+    def open(self, *, first: bool, beat: Callable[[], None] = lambda: None) -> tuple[OpenDatabase, Notes]:
+        """``first``: of this process. ``beat``: called again and again while it takes long, as an upgrade does. Raises LockHeld,
+        DamageFound, ForeignDatabase, NewerSchema, DatabaseError, sqlite3.Error, OSError; nothing is left open
         then."""
         self._remembered.hold()
         incidents.finish_unfinished(self.path)
         self._refuse_unsound()
-        db = open_file(self.path, self._make_upkeep, self._anchored_us)
+        db = open_file(self.path, self._make_upkeep, self._anchored_us, beat)
         try:
             self._bring_up_to_date(db, first, self._notes)
             self.note_time()
@@ -298,16 +299,16 @@ class Opening:
             db.let_go()
         return incident.folder
 
-    def rescue(self, db: OpenDatabase, *, removed: bool, last_try: bool) -> str:
+    def rescue(self, db: OpenDatabase, *, removed: bool, last_try: bool, beat: Callable[[], None] = lambda: None) -> str:
         """Another file stands at the path of the open one, or none: copy what is open into an incident, and take its WAL away
         from the newcomer. What came of it, in words. A folder that went with it is waited for, and made anew at the last try.
-        Raises NoRescue (but not at the last try), OSError."""
+        ``beat``: called again and again while it copies. Raises NoRescue (but not at the last try), OSError."""
         if last_try and removed:
             with contextlib.suppress(OSError):
                 db.path.parent.mkdir()
                 logger.error("database: %s was removed, too, and is made anew; restart the daemon when you can", db.path.parent)
         try:
-            return rescuing.rescue(db, self._now_us(), removed=removed, min_free=self._min_free)
+            return rescuing.rescue(db, self._now_us(), removed=removed, min_free=self._min_free, beat=beat)
         except rescuing.NoRescue as error:
             if not last_try:
                 raise

@@ -131,7 +131,9 @@ class Trouble:
         patient = self.failing.for_s < RESCUE_FOR_S and self._inbox.depth < self._inbox.limit // 2
         last_try = not patient or self._stopping.is_set()
         try:
-            outcome = self._opening.rescue(self._files.opened(), removed=removed, last_try=last_try)
+            outcome = self._opening.rescue(
+                self._files.opened(), removed=removed, last_try=last_try, beat=lambda: self._totals.beat(time.monotonic())
+            )
         except (NoRescue, OSError) as error:
             if not self._stopping.is_set():
                 self.retry_at = time.monotonic() + 1.0

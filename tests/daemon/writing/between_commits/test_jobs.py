@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.daemon.writing.between_commits.jobs import Job, Jobs, Superseded, WriterStopped
+from sensorlogd.daemon.writing.between_commits.jobs import Job, Jobs, Superseded
+from sensorlogd.daemon.writing.intake.pending import WriterStopped
 from sensorlogd.storage import meta
 from sensorlogd.storage.opened import OpenDatabase
 from tests.daemon.writing.rig import Rig, Script, sqlite_error

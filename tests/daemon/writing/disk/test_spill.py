@@ -116,6 +116,47 @@ def test_two_spills_of_a_second_are_two(tmp_path: Path) -> None:
     assert len({spill.read(path).identity for path in written}) == 3
 
 
+def test_two_threads_that_spill_at_once_write_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer comes back from the disk while the main thread, which has given up waiting, spills for it."""
+    database, sync, other = tmp_path / "log.db", os.fsync, []
+
+    def meanwhile(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", sync)
+        other.append(spill.write(database, [Block("b", [Column("x", [T0], [2.0], 0)])], [], T0))
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    mine = spill.write(database, [Block("a", [Column("x", [T0], [1.0], 0)])], [], T0)
+    assert sorted(tmp_path.iterdir()) == sorted([mine, *other])
+    assert [spill.read(path).blocks[0].sensor for path in (mine, *other)] == ["a", "b"]
+
+
+def test_a_spill_that_is_stored_and_cannot_be_removed_is_counted_and_not_stored_again(
+    make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make()
+    rig.put(3)
+    rig.turn_until(rig.is_idle, "rest")
+    rig.stop()
+    differing = Block("a", [Column("x", [T0 - 1_000_000], [77.0], 0)], device_time=True)
+    left = spill.write(path, [differing], [], T0)
+    unlink = Path.unlink
+
+    def refuse(file: Path, missing_ok: bool = False) -> None:
+        if file == left:
+            raise PermissionError(1, "not permitted")
+        unlink(file, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    for conflicts in (1, None):
+        again = make()
+        again.turn(5)
+        assert again.writer.stats().per_sensor.get("a", {}).get("conflicts") == conflicts
+        again.stop()
+    assert left.exists()
+    assert again.kinds().count("spill_taken_up") == 1
+    assert "spill_unreadable" not in again.kinds()
+
+
 def test_a_name_with_odd_letters_finds_its_own_spills(tmp_path: Path) -> None:
     """Brackets, stars and question marks are letters of a name, no patterns."""
     odd, other = tmp_path / "log[1]*.db", tmp_path / "log1x.db"

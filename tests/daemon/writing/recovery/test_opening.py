@@ -13,12 +13,12 @@ import pytest
 from sensorlogd.daemon.main.process.lock import NAME, DatabaseLock, DataDirLock
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.notation.microseconds import SECOND_US
-from sensorlogd.storage import work
+from sensorlogd.storage import opened, work
 from sensorlogd.storage.file.holder import LockHeld, lock_path
 from sensorlogd.storage.maintenance import backup, incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.rollups.resolutions import DAY
-from tests.daemon.writing.rig import SPECS, Remembered, Rig, Script, events, plan_forever, sqlite_error, values
+from tests.daemon.writing.rig import SPECS, Remembered, Rig, Script, Time, events, plan_forever, sqlite_error, values
 
 
 def test_locks_whose_files_are_removed_while_it_runs_are_taken_anew(make: Callable[..., Rig], path: Path) -> None:
@@ -322,3 +322,19 @@ def test_the_status_says_what_is_going_on(make: Callable[..., Rig], script: Scri
     rig.turn_until(rig.is_idle, "rest")
     rig.stop()
     assert rig.writer.stats().state is WriterState.STOPPED
+
+
+def test_a_long_opening_is_a_sign_of_life(make: Callable[..., Rig], fake: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upgrade of a large file takes longer than the watchdog waits; the writer says all the time that it goes on."""
+    beats: list[float] = []
+    rig = make()
+
+    def upgrade(path: Path, beat: Callable[[], None]) -> None:
+        for _ in range(300):
+            fake.now += 1.0
+            beat()
+            beats.append(rig.writer.stats().beat_monotonic_s)
+
+    monkeypatch.setattr(opened, "ensure_schema", upgrade)
+    rig.turn(1)
+    assert beats == [1000.0 + second for second in range(1, 301)]
