@@ -20,10 +20,11 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
 from sensorlogd.notation.microseconds import BEGINNING_US
-from sensorlogd.storage import creation, migrations, schema_check, tables
+from sensorlogd.storage import creation, migrations, schema_check
 from sensorlogd.storage.file.connecting import CHECKPOINT_PAGES, close_cleanly
 from sensorlogd.storage.file.errors import DatabaseCorrupt, DatabaseUnavailable, Failure, ForeignDatabase, NewerSchema, classify
 from sensorlogd.storage.file.identity import APPLICATION_ID, PAGE_SIZE, REVISION, file_identity
+from sensorlogd.storage.migrations import tables
 from sensorlogd.storage.migrations.upgrade import upgrade
 from sensorlogd.storage.schema import VIEWS
 from sensorlogd.storage.schema_check import ensure_schema

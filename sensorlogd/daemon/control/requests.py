@@ -252,7 +252,7 @@ class Upsert(Request[Upserted]):
             "times": _base64(array("q", self.times)),
             "values": _base64(array("d", [math.nan if value is None else value for value in self.values])),
             "qualities": _base64(array("q", self.qualities)),
-            "replace": None if self.replace is None else asdict(self.replace),
+            "replace": None if self.replace is None else {"mend": self.replace.mend, "note": self.replace.note},
             "epoch": self.epoch,
         }
 
