@@ -205,7 +205,7 @@ class _Run:
                 self._engine.memories[key].insert(*map(list, zip(*found, strict=True)))
             deadband = self._treatments[key[1]].deadband if key in self._mine.values() else None
             if deadband is not None:
-                deadband.stored, deadband.seen_us = found[-1], found[-1][0]
+                deadband.resume(*found[-1])
         for key, (ts, value) in resumed.items():
             node_of = self._engine.node(key)
             if node_of is not None and at_us - ts <= back:

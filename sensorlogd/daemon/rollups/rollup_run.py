@@ -110,6 +110,8 @@ class RollUpRun:
 
     def begin(self, edge: Edge) -> None:
         """Use ``edge`` from now on; its transaction has been committed."""
+        # The writer's frontier, set on the main thread: between two runs nobody else sets its edge (an opening makes another
+        # frontier), the writer reads one whole integer, and whichever it meets is right: the higher one marks minutes in vain.
         edge.frontier.edge_us = edge.new_us
         self.token, self.new_edge_us, self.behind = edge.token, edge.new_us, edge.behind
 

@@ -45,7 +45,7 @@ class KeptWork:
         self._look = True
         self._faults: dict[int, int] = {}
         self.hindrance = ""  # why nothing of it goes on, though something waits; any thread may look
-        self.rolls_up = False  # readings changed below the edge: roll-ups are due
+        self._rolls_up = False  # readings changed below the edge: roll-ups are due
         self.busy = False
         self.due = 0.0
 
@@ -53,6 +53,14 @@ class KeptWork:
         """Something may have been ordered: look into the table at the next turn."""
         self._look = True
         self.due = 0.0
+
+    def take_rolls_up(self) -> bool:
+        """Whether slices since the last call have changed readings so that roll-ups are due; False while another slice follows at
+        once."""
+        if self.busy:
+            return False
+        is_due, self._rolls_up = self._rolls_up, False
+        return is_due
 
     def snapshot(self) -> list[dict[str, Any]]:
         """What is not over, for ``status``."""
@@ -140,7 +148,7 @@ class KeptWork:
             return
         self._faults.pop(chosen.id, None)
         db.newest = newest
-        self.rolls_up = self.rolls_up or done.rolls_up
+        self._rolls_up = self._rolls_up or done.rolls_up
         if not done.more:
             logger.info("work %d (%s): %s", chosen.id, chosen.kind, done.outcome or "done")
         self._waiting = [found for piece in self._waiting if (found := self._as_it_stands(db, piece, chosen)) is not None]

@@ -64,8 +64,7 @@ class UpkeepTask(Task):
         db.upkeep.slice(db.conn, db.frontier, self._clock.safe_us())
         if not db.upkeep.busy or self._work.busy:
             self._work.slice(db, self._clock.now_us())
-            if self._work.rolls_up and not self._work.busy:
-                self._work.rolls_up = False
+            if self._work.take_rolls_up():
                 self._rolls_up()
         db.checkpoint_if_due()
         self._growth.check(db)
