@@ -1,13 +1,14 @@
 """The main thread: makes every part, starts it, watches it, stops it.
 
-Owns: the inbox, the writer, the sensors' threads, the coordinator, the control socket, the pages, the alarms, backups and pings.
+Owns: the inbox, the writer, the sensors' threads, the coordinator, the control socket, the pages, the alarms, the care
+(backups and signs of life).
 Nothing here waits for the database, nor for anything that does.
 
 Start: locks (``run_daemon``) -> writer -> sensor threads -> control socket -> READY=1. Sensors do not wait for a database that is
 slow to open; their readings wait in the inbox. A part that cannot start costs itself only, and is tried again (``parts``).
 
 Stop, in the order the data flows, under one deadline counted from the signal: sensor threads (no new readings) -> inbox closed (a
-late one is refused, never lost in silence) -> aggregator (its work is repeated next time) -> backups, pings and alarms -> web process
+late one is refused, never lost in silence) -> aggregator (its work is repeated next time) -> backups, signs of life and alarms -> web process
 (it would keep the database open) -> the writer is asked to end; while it drains, the control socket is closed -> the writer has
 committed and closed the database, or spilled beside it what it could not.
 """
@@ -32,9 +33,9 @@ from sensorlogd.daemon.control.operations import Operations
 from sensorlogd.daemon.control.saved_view_requests import SavedViewOperations
 from sensorlogd.daemon.machine.lookout import Lookout
 from sensorlogd.daemon.main.components.alarms import AlarmParts
+from sensorlogd.daemon.main.components.care import Care
 from sensorlogd.daemon.main.components.pages import Pages
 from sensorlogd.daemon.main.components.parts import Parts
-from sensorlogd.daemon.main.components.regular_tasks import RegularTasks
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
 from sensorlogd.daemon.main.process.lock import DatabaseLock, DataDirLock
 from sensorlogd.daemon.main.process.sdnotify import Notifier, Watchdog
@@ -108,7 +109,7 @@ class Supervisor:
         self.computing = Computing(formulas(config, self._computed), self._emit)
         self.writer = self._make_writer(config, lock, folder)
         self.parts = Parts(self.writer.emit)
-        self.regular_tasks = RegularTasks(self.path, self.clock, self.writer, self.parts)
+        self.care = Care(self.path, self.clock, self.writer, self.parts)
         self.sensors = SensorThreads(self._make_sensor, self.parts)
         self.coordinator = Coordinator(
             self.writer,
@@ -179,7 +180,7 @@ class Supervisor:
             pages=self.pages,
             writer=self.writer,
             alarms=self.alarms,
-            regular_tasks=self.regular_tasks,
+            care=self.care,
             last_good=self.last_good,
             notifier=self.notifier,
             summary=self.status.summary,
@@ -240,7 +241,7 @@ class Supervisor:
         config = self.in_use.config
         self.sensors.start_all(config, self._computed)
         self.parts.start("the control socket", self.control.start)
-        self.regular_tasks.use(config)
+        self.care.use(config)
         self.writer.ready.wait(OPENING_S)
         if not self.in_use.problems:
             self.last_good.keep(config)
@@ -309,7 +310,7 @@ class Supervisor:
         self.sensors.stop(deadline)
         self.inbox.close()
         self.coordinator.stop(1.0)
-        self.regular_tasks.stop()
+        self.care.stop()
         self.alarms.stop()
         self.writer.emit(EventKind.STOPPED, None, f"after {format_duration(self.clock.monotonic_us() - self._began_us)}")
         self.pages.stop()

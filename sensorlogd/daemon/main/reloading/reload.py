@@ -8,8 +8,8 @@ from concurrent.futures import Future
 
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.main.components.alarms import AlarmParts
+from sensorlogd.daemon.main.components.care import Care
 from sensorlogd.daemon.main.components.pages import Pages
-from sensorlogd.daemon.main.components.regular_tasks import RegularTasks
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
 from sensorlogd.daemon.main.process.sdnotify import Notifier
 from sensorlogd.daemon.main.reloading.change import ConfigChange, ReloadRefused, prepare
@@ -35,7 +35,7 @@ class Reload:
         pages: Pages,
         writer: Writer,
         alarms: AlarmParts,
-        regular_tasks: RegularTasks,
+        care: Care,
         last_good: LastGood,
         notifier: Notifier,
         summary: Callable[[], str],
@@ -46,7 +46,7 @@ class Reload:
         self._pages = pages
         self._writer = writer
         self._alarms = alarms
-        self._regular_tasks = regular_tasks
+        self._care = care
         self._last_good = last_good
         self._notifier = notifier
         self._summary = summary
@@ -90,7 +90,7 @@ class Reload:
         computed = formulas(change.config, {**self._sensors.running, **change.fresh})
         self._writer.use_specs(sensor_specs(change.config), retention_plan(change.config), computed)
         self._alarms.use(change.config)
-        self._regular_tasks.use(change.config)
+        self._care.use(change.config)
         for name, thread in change.fresh.items():
             self._sensors.start(name, change.config.sensors[name], change.config, thread)
         logger.info("reload: %s", change.message())
