@@ -18,8 +18,8 @@ from sensorlogd.cli.database_changes import Actor, acting
 from sensorlogd.cli.import_reading import Read, read
 from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.work_waiting import refuse_if_hindered
-from sensorlogd.daemon.control import requests
 from sensorlogd.daemon.control.answers import Upserted
+from sensorlogd.daemon.control.requests.database import KnowSeries, Note, Upsert
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.exchange import aside, rows, stage
 from sensorlogd.exchange.lines import FileError
@@ -196,7 +196,7 @@ def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None)
         )
         for series in found
     ]
-    return list(actor.act(requests.KnowSeries(tuple(specs))).ids)
+    return list(actor.act(KnowSeries(tuple(specs))).ids)
 
 
 def _import_file(
@@ -218,7 +218,7 @@ def _import_file(
                     run = _goes_on(run, answer)
     summary = _summary(counts, staged, kept) + (f", {bad}" if bad else "")
     for sensor in sorted({series.target.sensor for series, _ in found}):
-        actor.act(requests.Note(EventKind.IMPORTED, sensor, f"{name}: {summary}"))
+        actor.act(Note(EventKind.IMPORTED, sensor, f"{name}: {summary}"))
     click.echo(f"{name}: {summary}")
 
 
@@ -226,7 +226,7 @@ def _upsert(actor: Actor, series: int, piece: stage.Piece, run: Replace | None, 
     """Store a piece, in as many requests as needed. ``run``: the replacement that this import has begun for the series, if any."""
     start, waits = 0, ""
     while start < len(piece.times):
-        answer = actor.act(requests.Upsert(series, piece.times[start:], piece.values[start:], piece.qualities[start:], run))
+        answer = actor.act(Upsert(series, piece.times[start:], piece.values[start:], piece.qualities[start:], run))
         run = _goes_on(run, answer)
         start += answer.done
         yield answer

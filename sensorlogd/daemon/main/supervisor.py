@@ -26,11 +26,12 @@ from sensorlogd import __version__
 from sensorlogd.config.models import Config, SensorOptions
 from sensorlogd.daemon.computing.live import Computing
 from sensorlogd.daemon.computing.recompute import RecomputeWorker
-from sensorlogd.daemon.control.alarm_operations import LiveAlarms
-from sensorlogd.daemon.control.answering import DaemonRequests
 from sensorlogd.daemon.control.control_socket import ControlServer
-from sensorlogd.daemon.control.operations import Operations
-from sensorlogd.daemon.control.saved_view_requests import SavedViewOperations
+from sensorlogd.daemon.control.handlers.alarms import LiveAlarmHandlers
+from sensorlogd.daemon.control.handlers.daemon import DaemonHandlers
+from sensorlogd.daemon.control.handlers.database import DatabaseHandlers
+from sensorlogd.daemon.control.handlers.dispatch import Dispatch
+from sensorlogd.daemon.control.handlers.saved_views import SavedViewHandlers
 from sensorlogd.daemon.machine.lookout import Lookout
 from sensorlogd.daemon.main.components.alarms import AlarmParts
 from sensorlogd.daemon.main.components.care import Care
@@ -187,13 +188,16 @@ class Supervisor:
         )
 
     def _make_control_server(self, config: Config) -> ControlServer:
-        requests = DaemonRequests(
+        daemon = DaemonHandlers(
             self.writer, self.clock, self.sensors.running, self.status.answer, self._requested, self._wake.wake
         )
-        alarms = LiveAlarms(self.alarms.keeper, lambda: self.in_use.config)
-        operations = Operations(self.writer, self.coordinator, alarms.handlers())
-        views = SavedViewOperations(config.data_dir())
-        return ControlServer(config.data_dir(), {**requests.handlers(), **operations.handlers(), **views.handlers()})
+        dispatch = Dispatch(
+            daemon.handlers(),
+            DatabaseHandlers(self.writer, self.coordinator).handlers(),
+            LiveAlarmHandlers(self.alarms.keeper, lambda: self.in_use.config).handlers(),
+            SavedViewHandlers(config.data_dir()).handlers(),
+        )
+        return ControlServer(config.data_dir(), dispatch.by_name())
 
     def _emit(self, kind: Kind, sensor: str | None, detail: str) -> None:
         """Record an event, for parts that are made before the writer; called once all is built."""
