@@ -125,7 +125,7 @@ class _Attempt:
 
 def _try_sensor(name: str, config: Any, seconds: float, limit: int) -> bool:
     """Read a sensor as the daemon does, and print the first readings. Returns whether there were any; if not, says why."""
-    from sensorlogd.daemon.sensing.returned import batch_of
+    from sensorlogd.daemon.sensing.driver_result import batch_of
     from sensorlogd.daemon.sensing.time_judge import TimeJudge
     from sensorlogd.daemon.sensing.treatment import Treatment
     from sensorlogd.drivers.contract import DriverContext, DriverError, EndOfData

@@ -18,8 +18,8 @@ from sensorlogd.batch import Column
 from sensorlogd.computed.channel import Channel, Key, Made
 from sensorlogd.computed.engine import Engine
 from sensorlogd.config.computed import ComputedOptions
-from sensorlogd.daemon.computing.live import Computing
-from sensorlogd.daemon.computing.sensor import fresh_treatments, treated, unscaled
+from sensorlogd.daemon.computing.computed_sensor import fresh_treatments, treated, unscaled
+from sensorlogd.daemon.computing.computing import Computing
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import END_US
 from sensorlogd.notation.plurals import plural

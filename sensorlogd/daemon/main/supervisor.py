@@ -5,7 +5,7 @@ Owns: the inbox, the writer, the sensors' threads, the coordinator, the control 
 Nothing here waits for the database, nor for anything that does.
 
 Start: locks (``run_daemon``) -> writer -> sensor threads -> control socket -> READY=1. Sensors do not wait for a database that is
-slow to open; their readings wait in the inbox. A part that cannot start costs itself only, and is tried again (``parts``).
+slow to open; their readings wait in the inbox. A part that cannot start costs itself only, and is tried again (``startables``).
 
 Stop, in the order the data flows, under one deadline counted from the signal: sensor threads (no new readings) -> inbox closed (a
 late one is refused, never lost in silence) -> aggregator (its work is repeated next time) -> backups, signs of life and alarms -> web process
@@ -24,7 +24,7 @@ from multiprocessing.connection import wait
 
 from sensorlogd import __version__
 from sensorlogd.config.models import Config, SensorOptions
-from sensorlogd.daemon.computing.live import Computing
+from sensorlogd.daemon.computing.computing import Computing
 from sensorlogd.daemon.computing.recompute import RecomputeWorker
 from sensorlogd.daemon.control.control_socket import ControlServer
 from sensorlogd.daemon.control.handlers.alarms import LiveAlarmHandlers
@@ -32,12 +32,12 @@ from sensorlogd.daemon.control.handlers.daemon import DaemonHandlers
 from sensorlogd.daemon.control.handlers.database import DatabaseHandlers
 from sensorlogd.daemon.control.handlers.dispatch import Dispatch
 from sensorlogd.daemon.control.handlers.saved_views import SavedViewHandlers
-from sensorlogd.daemon.machine.lookout import Lookout
-from sensorlogd.daemon.main.components.alarms import AlarmParts
+from sensorlogd.daemon.machine.machine_check import MachineCheck
+from sensorlogd.daemon.main.components.alarms import Alarms
 from sensorlogd.daemon.main.components.care import Care
 from sensorlogd.daemon.main.components.pages import Pages
-from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
+from sensorlogd.daemon.main.components.startables import Startables
 from sensorlogd.daemon.main.process.lock import DatabaseLock, DataDirLock
 from sensorlogd.daemon.main.process.sdnotify import Notifier, Watchdog
 from sensorlogd.daemon.main.process.signals import Requested
@@ -98,20 +98,20 @@ class Supervisor:
         self.path = config.database_path()
         self.notifier = Notifier.from_environment()
         self.inbox = Inbox(config.storage.inbox_limit)
-        self.lookout = Lookout(lambda: self.in_use.config)
+        self.machine_check = MachineCheck(lambda: self.in_use.config)
         self.last_good = LastGood(config.data_dir())
         self._requested = requested
         self._wake = wake
         self._began_us = self.clock.monotonic_us()
         self._status_line = ""
-        self.alarms = AlarmParts(config, self.clock, self._emit, self.inbox.wake)
+        self.alarms = Alarms(config, self.clock, self._emit, self.inbox.wake)
         # Before the writer: what is stored already may have something computed from it as soon as the database is open.
         self._computed = computed_sensors(config, self.clock, self._emit)
         self.computing = Computing(formulas(config, self._computed), self._emit)
         self.writer = self._make_writer(config, lock, folder)
-        self.parts = Parts(self.writer.emit)
-        self.care = Care(self.path, self.clock, self.writer, self.parts)
-        self.sensors = SensorThreads(self._make_sensor, self.parts)
+        self.startables = Startables(self.writer.emit)
+        self.care = Care(self.path, self.clock, self.writer, self.startables)
+        self.sensors = SensorThreads(self._make_sensor, self.startables)
         self.coordinator = Coordinator(
             self.writer,
             self.path,
@@ -168,8 +168,8 @@ class Supervisor:
             coordinator=self.coordinator,
             sensors=self.sensors,
             pages=self.pages,
-            parts=self.parts,
-            lookout=self.lookout,
+            startables=self.startables,
+            machine_check=self.machine_check,
             alarms=self.alarms,
         )
 
@@ -244,14 +244,14 @@ class Supervisor:
     def _start_parts(self) -> None:
         config = self.in_use.config
         self.sensors.start_all(config, self._computed)
-        self.parts.start("the control socket", self.control.start)
+        self.startables.start("the control socket", self.control.start)
         self.care.use(config)
         self.writer.ready.wait(OPENING_S)
         if not self.in_use.problems:
             self.last_good.keep(config)
         self.notifier.ready(self.status.summary())
         logger.info("started: %s", self.status.summary())
-        self.parts.start("the check of this machine", self.lookout.start)
+        self.startables.start("the check of this machine", self.machine_check.start)
 
     # ---- the loop --------------------------------------------------------------------------------------------------
 
@@ -268,7 +268,7 @@ class Supervisor:
             self.coordinator.tick()
             self.pages.tick()
             self._poll_clock()
-            self.parts.tick()
+            self.startables.tick()
             if self._requested.reload:
                 self.reload.run(self._requested.take_reloads())
             now = time.monotonic()

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from sensorlogd.config import computed
 from sensorlogd.config.computed import ComputedOptions
 from sensorlogd.config.models import Config, SensorOptions
-from sensorlogd.daemon.computing.live import Formulas
-from sensorlogd.daemon.computing.sensor import ComputedSensor
+from sensorlogd.daemon.computing.computed_sensor import ComputedSensor
+from sensorlogd.daemon.computing.computing import Formulas
 from sensorlogd.daemon.sensing.sensor_status import SensorStatus
 from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.daemon.sensing.treatment import Treatment

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from sensorlogd.batch import Batch, Block
 from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.sensing.driver_calls import DriverCalls
+from sensorlogd.daemon.sensing.driver_result import batch_of
 from sensorlogd.daemon.sensing.outage import Outage
-from sensorlogd.daemon.sensing.returned import batch_of
 from sensorlogd.daemon.sensing.sensor_events import SensorEvents, fault_text
 from sensorlogd.daemon.sensing.sensor_status import SensorSnapshot, SensorState, SensorStatus
 from sensorlogd.daemon.sensing.time_judge import TimeJudge

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sensorlogd.batch import Block
-from sensorlogd.daemon.computing.live import Computing, Formulas
+from sensorlogd.daemon.computing.computing import Computing, Formulas
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing import ending
 from sensorlogd.daemon.writing.between_commits.jobs import Job, JobRunner, Jobs
@@ -32,7 +32,7 @@ from sensorlogd.daemon.writing.bookkeeping import Bookkeeping
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.commits.storing import Storing
 from sensorlogd.daemon.writing.commits.timetable import Timetable
-from sensorlogd.daemon.writing.commits.watched import Nobody, Watcher
+from sensorlogd.daemon.writing.commits.watcher import Nobody, Watcher
 from sensorlogd.daemon.writing.disk.space import Space
 from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
 from sensorlogd.daemon.writing.intake.inbox import Inbox
@@ -40,7 +40,7 @@ from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending
 from sensorlogd.daemon.writing.recovery import failures
 from sensorlogd.daemon.writing.recovery.failures import Failing
-from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
+from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.totals import Totals, WriterState, WriterStats
@@ -110,12 +110,12 @@ class Writer:
         self.lost_at_end = 0  # readings that could be stored nowhere
         space = Space(settings.path, settings.min_free_bytes)
         self._work = KeptWork(workers, space)
-        self._files = OpenFiles(self._work)
+        self._log = OpenLog(self._work)
         self._growth = WalGrowth(self._notices.emit)
-        self._trouble = Trouble(self._files, books, opening, inbox, clock.now_us, self._stopping, sets_aside=settings.sets_aside)
+        self._trouble = Trouble(self._log, books, opening, inbox, clock.now_us, self._stopping, sets_aside=settings.sets_aside)
         self.ready = self._trouble.ready  # the database is open (or refused)
         self._storing = Storing(
-            self._files,
+            self._log,
             books,
             self._trouble,
             self._pending,
@@ -128,9 +128,9 @@ class Writer:
             latest_back_us=int(max(2 * settings.commit_interval_s, 5.0) * 1e6),
         )
         self._jobs = Jobs()
-        self._runner = JobRunner(self._jobs, self._files, self._trouble, self._totals, self._work.ordered)
+        self._runner = JobRunner(self._jobs, self._log, self._trouble, self._totals, self._work.ordered)
         self._upkeep = UpkeepTask(
-            self._files,
+            self._log,
             self._work,
             self._growth,
             self._notices,
@@ -187,7 +187,7 @@ class Writer:
     @property
     def open_token(self) -> int | None:
         """Which opening of the database jobs meet now; None: nothing is open. Any thread."""
-        db = self._files.db
+        db = self._log.db
         return None if db is None else db.token
 
     def stats(self) -> WriterStats:
@@ -250,11 +250,11 @@ class Writer:
         """One round of the loop: open the database if need be, take what has come, commit what is due, run jobs, look after
         the database."""
         trouble = self._trouble
-        if self._files.db is None and trouble.may_try():
+        if self._log.db is None and trouble.may_try():
             trouble.attempt(Task("opening", self._open))
         self._pending.take(self._wait_s())
         self._show_watcher()
-        if self._files.db is None or not trouble.may_try():
+        if self._log.db is None or not trouble.may_try():
             return
         if trouble.failing.count or self._stopping.is_set() or self._storing.is_due():
             self._storing.store()
@@ -306,7 +306,7 @@ class Writer:
     def _open(self) -> None:
         """Open the database, and pass on what was found at the opening. Raises what ``Opening.open`` raises."""
         db, notes = self.opening.open(first=not self.ready.is_set())
-        self._files.db = db
+        self._log.db = db
         self._watcher.opened(db)
         self._pending.add(self._computing.opened(db, self.now_us()))
         for note in reversed(notes.before):
@@ -347,15 +347,15 @@ class Writer:
         self._jobs.close("the writer stopped")
         complete = self._trouble.refusal is not None or self._spill_the_rest()
         self._pending.give_up("the writer stopped")
-        if self._files.db is not None:
+        if self._log.db is not None:
             try:
-                self._files.db.check_file()
+                self._log.db.check_file()
                 ending.last_words(
-                    self._files.db, self._storing.report(), clean=complete, now_us=self.now_us(), marks=self.clock.stored()
+                    self._log.db, self._storing.report(), clean=complete, now_us=self.now_us(), marks=self.clock.stored()
                 )
             except FileGone as error:
                 self._trouble.rescue(failures.decide(error, Failing()))
             except Exception as error:  # whatever it is: what was committed is safe, and the process ends now
                 logger.warning("database: could not be closed cleanly: %s", error)
-                self._files.let_go()
-            self._files.db = None
+                self._log.let_go()
+            self._log.db = None

@@ -15,7 +15,7 @@ import pytest
 
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config, SensorOptions
-from sensorlogd.daemon.main.components.parts import Parts
+from sensorlogd.daemon.main.components.startables import Startables
 from sensorlogd.daemon.main.process.lock import DatabaseLock, DataDirLock
 from sensorlogd.daemon.main.process.signals import Requested
 from sensorlogd.daemon.main.reloading import change as change_module
@@ -211,10 +211,10 @@ def test_a_sensor_whose_thread_cannot_start_costs_itself_only(
         patch.setattr(threading.Thread, "start", start)
         reload(supervisor, config(tmp_path, a="2s", b="1s", c="1s"))
         assert sorted(supervisor.sensors.running) == ["a", "c"]
-        assert supervisor.parts.missing == {"sensor b": "can't start new thread"}
+        assert supervisor.startables.missing == {"sensor b": "can't start new thread"}
     assert "part_failed" in event_kinds(supervisor)
-    supervisor.parts._again = dict.fromkeys(supervisor.parts._again, 0.0)  # it is due
-    supervisor.parts.tick()
+    supervisor.startables._again = dict.fromkeys(supervisor.startables._again, 0.0)  # it is due
+    supervisor.startables.tick()
     assert sorted(supervisor.sensors.running) == ["a", "b", "c"]
     assert sensor_threads() == ["sensor-a", "sensor-b", "sensor-c"]
     assert event_kinds(supervisor).count("part_started") == 1
@@ -235,13 +235,13 @@ def test_a_sensor_that_could_not_start_before_a_reload_runs_once_after_it(
         sensors: Any = supervisor.in_use.config.sensors
         sensors["b"] = config(tmp_path, b="1s").sensors["b"]
         supervisor.sensors.start("b", supervisor.in_use.config.sensors["b"], supervisor.in_use.config)
-    assert list(supervisor.parts.missing) == ["sensor b"]
+    assert list(supervisor.startables.missing) == ["sensor b"]
     reload(supervisor, config(tmp_path, **after))
-    supervisor.parts._again = dict.fromkeys(supervisor.parts._again, 0.0)
-    supervisor.parts.tick()
+    supervisor.startables._again = dict.fromkeys(supervisor.startables._again, 0.0)
+    supervisor.startables.tick()
     assert sorted(supervisor.sensors.running) == sorted(after)
     assert sensor_threads() == sorted(f"sensor-{name}" for name in after)
-    assert supervisor.parts.missing == {}
+    assert supervisor.startables.missing == {}
 
 
 def test_a_refused_reload_changes_nothing(daemon: Callable[..., Supervisor], tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_whoever_asked_is_answered_whatever_happens(
     assert bad.result(0)
 
 
-# ---- parts -------------------------------------------------------------------------------------------------------------
+# ---- startables --------------------------------------------------------------------------------------------------------
 
 
 class Part:
@@ -290,13 +290,13 @@ class Part:
         self.started += 1
 
 
-def parts(now: list[float]) -> tuple[Parts, list[str]]:
+def startables(now: list[float]) -> tuple[Startables, list[str]]:
     heard: list[str] = []
-    return Parts(lambda kind, sensor, detail: heard.append(kind), lambda: now[0]), heard
+    return Startables(lambda kind, sensor, detail: heard.append(kind), lambda: now[0]), heard
 
 
 def test_a_part_that_starts_is_not_spoken_of() -> None:
-    every, heard = parts([0.0])
+    every, heard = startables([0.0])
     part = Part()
     every.start("it", part.start)
     every.tick()
@@ -306,7 +306,7 @@ def test_a_part_that_starts_is_not_spoken_of() -> None:
 def test_a_part_that_fails_is_told_once_and_tried_until_it_starts() -> None:
     """Within a minute at most, however long it lasted; another reason is told as well."""
     now = [0.0]
-    every, heard = parts(now)
+    every, heard = startables(now)
     part = Part(*[OSError("no descriptors") for _ in range(8)], RuntimeError("no thread"))
     every.start("it", part.start)
     assert every.missing == {"it": "no descriptors"}
@@ -328,7 +328,7 @@ def test_a_part_that_fails_is_told_once_and_tried_until_it_starts() -> None:
 
 def test_a_part_that_is_forgotten_is_not_tried_again() -> None:
     now = [0.0]
-    every, heard = parts(now)
+    every, heard = startables(now)
     part = Part(OSError("no"))
     every.start("it", part.start)
     every.forget("it")
@@ -339,7 +339,7 @@ def test_a_part_that_is_forgotten_is_not_tried_again() -> None:
 
 
 def test_one_part_does_not_keep_others_from_starting() -> None:
-    every, _ = parts([0.0])
+    every, _ = startables([0.0])
     bad, good = Part(OSError("no")), Part()
     every.start("bad", bad.start)
     every.start("good", good.start)
@@ -348,6 +348,6 @@ def test_one_part_does_not_keep_others_from_starting() -> None:
 
 def test_a_fault_of_ours_is_not_hidden() -> None:
     """Only what may pass by itself is tried again."""
-    every, _ = parts([0.0])
+    every, _ = startables([0.0])
     with pytest.raises(KeyError):
         every.start("it", Part(KeyError("ours")).start)

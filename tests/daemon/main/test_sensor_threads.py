@@ -11,8 +11,8 @@ import pytest
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.main.components import sensor_threads
-from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
+from sensorlogd.daemon.main.components.startables import Startables
 from sensorlogd.drivers.registry import options_for
 
 
@@ -59,7 +59,7 @@ def threads(hanging: str = "", order: list[str] | None = None) -> tuple[SensorTh
         made[name] = Sensor(name, done, hangs=name == hanging)
         return made[name]
 
-    return SensorThreads(make, Parts(lambda kind, sensor, detail: None)), made
+    return SensorThreads(make, Startables(lambda kind, sensor, detail: None)), made
 
 
 def test_what_is_enabled_is_started_and_watched(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.daemon.backoff import Backoff
-from sensorlogd.daemon.rollups import aggregator, child, messages, process
-from sensorlogd.daemon.rollups.child import Child
+from sensorlogd.daemon.rollups import aggregator, child_process, messages, process
+from sensorlogd.daemon.rollups.child_process import Child
 from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.rollups.messages import Done, Exit, Failed, Message, MessagePipe, Rows, Stored, Work
 from sensorlogd.daemon.rollups.rollup_run import GRACE_US
@@ -624,7 +624,7 @@ def _state(pid: int) -> str:
 
 
 def _real(rig: Rig, after: str) -> int:
-    rig.real = lambda _: child.start(half_a_message, after, name="half")
+    rig.real = lambda _: child_process.start(half_a_message, after, name="half")
     rig.tick()
     assert rig.coordinator.pid is not None
     return rig.coordinator.pid
@@ -670,13 +670,13 @@ def test_a_start_without_descriptors_leaves_nothing(tmp_path: Path) -> None:
     """Whichever of the descriptors of a process is the one that is missing."""
     from tests.daemon.control.test_control import descriptors_left
 
-    first = child.start(half_a_message, "wait", name="first")  # what is opened once for all is open now
+    first = child_process.start(half_a_message, "wait", name="first")  # what is opened once for all is open now
     first.kill()
     assert first.wait(30.0)
     for most in range(6):
         open_before = set(os.listdir("/proc/self/fd"))
         with descriptors_left(most), pytest.raises(OSError, match="Too many open files"):
-            child.start(half_a_message, "wait", name="none")
+            child_process.start(half_a_message, "wait", name="none")
         assert set(os.listdir("/proc/self/fd")) == open_before
 
 

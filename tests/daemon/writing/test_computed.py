@@ -18,9 +18,9 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.config.computed import ComputedOptions
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.computing.live import Computing
+from sensorlogd.daemon.computing.computed_sensor import ComputedSensor
+from sensorlogd.daemon.computing.computing import Computing
 from sensorlogd.daemon.computing.recompute import RecomputeWorker
-from sensorlogd.daemon.computing.sensor import ComputedSensor
 from sensorlogd.daemon.sensing.build import formulas, sensor_specs
 from sensorlogd.daemon.sensing.sensor_status import SensorState
 from sensorlogd.daemon.timekeeping.clock import Clock
@@ -382,7 +382,7 @@ def test_computed_anew_after_harm_is_what_it_should_be(computer: Computer) -> No
     right = computer.read("e.work") | {}
     spoil(computer)
     assert computer.read("e.work") != right
-    db = computer.rig.writer._files.db
+    db = computer.rig.writer._log.db
     assert db is not None
     db.frontier.edge_us = T0 + 200 * S
     done = finish(computer, order(computer, since=-5))

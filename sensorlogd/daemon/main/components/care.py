@@ -11,7 +11,7 @@ from sensorlogd.config.care import BackupOptions, HeartbeatOptions
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.care.backups import Backups
 from sensorlogd.daemon.care.sign_of_life import SignOfLife
-from sensorlogd.daemon.main.components.parts import Parts
+from sensorlogd.daemon.main.components.startables import Startables
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.daemon.writing.writer import Writer
@@ -23,12 +23,12 @@ LOOK_EVERY_S = 1.0
 
 
 class Care:
-    """Owns the thread ``care``, and on it ``Backups`` and ``SignOfLife``. For the main thread. ``path``: of the database. ``parts``:
+    """Owns the thread ``care``, and on it ``Backups`` and ``SignOfLife``. For the main thread. ``path``: of the database. ``startables``:
     tries again when there is no thread to be had."""
 
-    def __init__(self, path: Path, clock: JudgedClock, writer: Writer, parts: Parts) -> None:
+    def __init__(self, path: Path, clock: JudgedClock, writer: Writer, startables: Startables) -> None:
         self._writer = writer
-        self._parts = parts
+        self._startables = startables
         self._backups = Backups(path, clock.safe_us, self._commits, writer.emit)
         self._sign_of_life = SignOfLife(self._commits, writer.emit)
         # Options that the thread has not taken over yet: one pair, so that it never meets half of a reload.
@@ -44,7 +44,7 @@ class Care:
         self._wanted = backup, heartbeat
         self._changed.set()
         if backup.to or heartbeat.url or heartbeat.url_file:
-            self._parts.start("backups and the sign of life", self._start)
+            self._startables.start("backups and the sign of life", self._start)
 
     def stop(self) -> None:
         """End the thread; a backup that is being made is cut off. Idempotent."""

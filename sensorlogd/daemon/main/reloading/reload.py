@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.main.components.alarms import AlarmParts
+from sensorlogd.daemon.main.components.alarms import Alarms
 from sensorlogd.daemon.main.components.care import Care
 from sensorlogd.daemon.main.components.pages import Pages
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
@@ -34,7 +34,7 @@ class Reload:
         sensors: SensorThreads,
         pages: Pages,
         writer: Writer,
-        alarms: AlarmParts,
+        alarms: Alarms,
         care: Care,
         last_good: LastGood,
         notifier: Notifier,

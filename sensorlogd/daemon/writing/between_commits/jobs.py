@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sensorlogd.daemon.writing.recovery.failures import Verdict
-from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
+from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.totals import Totals
 from sensorlogd.storage.file.opened import OpenDatabase
@@ -108,10 +108,10 @@ class JobRunner:
     """Runs the queued jobs. Owned by the writer thread. ``ordered``: called after each job that has succeeded, since it may have
     ordered kept work."""
 
-    def __init__(self, jobs: Jobs, files: OpenFiles, trouble: Trouble, totals: Totals, ordered: Callable[[], None]) -> None:
+    def __init__(self, jobs: Jobs, log: OpenLog, trouble: Trouble, totals: Totals, ordered: Callable[[], None]) -> None:
         self.paused_until = 0.0  # monotonic: a job that was refused is not tried again before
         self._jobs = jobs
-        self._files = files
+        self._log = log
         self._trouble = trouble
         self._totals = totals
         self._ordered = ordered
@@ -127,7 +127,7 @@ class JobRunner:
 
     def do(self, job: Job[Any]) -> None:
         """Run a job, and give its value to its future. Raises what ``run_job`` raises."""
-        value = run_job(job, self._files.opened())
+        value = run_job(job, self._log.opened())
         self._ordered()
         self._jobs.done(job, value)
 

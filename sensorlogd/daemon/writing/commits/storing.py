@@ -10,13 +10,13 @@ from sensorlogd.batch import Block
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.bookkeeping import Bookkeeping
 from sensorlogd.daemon.writing.commits.commit import Commit, Report
-from sensorlogd.daemon.writing.commits.watched import Watcher
+from sensorlogd.daemon.writing.commits.watcher import Watcher
 from sensorlogd.daemon.writing.disk.space import Space
 from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.intake.pending import NewSpecs, Pending
 from sensorlogd.daemon.writing.recovery import failures
 from sensorlogd.daemon.writing.recovery.failures import Failing, LowSpace, Remedy
-from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
+from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.event_kinds import EventKind
@@ -35,7 +35,7 @@ class Storing:
 
     def __init__(
         self,
-        files: OpenFiles,
+        log: OpenLog,
         books: Bookkeeping,
         trouble: Trouble,
         pending: Pending,
@@ -49,7 +49,7 @@ class Storing:
         latest_back_us: int,
     ) -> None:
         self.report = report
-        self._files = files
+        self._log = log
         self._totals, self._notices, self._times = books.totals, books.notices, books.times
         self._trouble = trouble
         self._pending = pending
@@ -79,7 +79,7 @@ class Storing:
 
     def commit(self) -> None:
         """Raises what ``Commit.run`` raises, LowSpace, LockHeld, and what the check of the file raises."""
-        db = self._files.opened()
+        db = self._log.opened()
         db.check_file()  # before the locks: those of a folder that is gone say nothing of what becomes of the open file
         for detail in self._opening.hold_locks():
             self._notices.emit(EventKind.LOCK_REMOVED, None, detail)
@@ -111,12 +111,12 @@ class Storing:
     def isolate(self) -> None:
         """A batch raised a fault of ours: store its blocks one by one, then its events. The readings of a block that raises again
         are counted as poisoned; of an event that does, another event says so. The status, which may be at fault, too, waits for its next time."""
-        db = self._files.opened()
+        db = self._log.opened()
         self._times.postpone_status()
-        while (blocks := self._pending.first()) and self._files.db is db:
+        while (blocks := self._pending.first()) and self._log.db is db:
             self._store_alone(db, blocks[:1], ())
         for event in self._waiting_events():
-            if self._files.db is db:
+            if self._log.db is db:
                 self._store_alone(db, (), [event])
 
     def pending_blocks(self) -> int:

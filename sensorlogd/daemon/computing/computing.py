@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from sensorlogd.batch import Block, Column
 from sensorlogd.computed.channel import Channel, Key, Made, Node
 from sensorlogd.computed.engine import Engine
-from sensorlogd.daemon.computing import warm
-from sensorlogd.daemon.computing.sensor import ComputedSensor, unscaled
+from sensorlogd.daemon.computing import warm_up
+from sensorlogd.daemon.computing.computed_sensor import ComputedSensor, unscaled
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage.corrections import recomputing
@@ -90,21 +90,21 @@ class Computing:
     def _unscaled(self, key: Key, stored: float) -> float:
         return unscaled(self.formulas.sensors[key[0]].options, key[1], stored)
 
-    def _warm_up(self, nodes: Sequence[Node]) -> warm.Warmed:
+    def _warm_up(self, nodes: Sequence[Node]) -> warm_up.Warmed:
         """Give ``nodes`` the past that is stored. Nothing comes of it if that cannot be read."""
         db = self._db
         if not nodes or db is None:
-            return warm.Warmed()
+            return warm_up.Warmed()
         try:
-            warmed = warm.warm(
+            warmed = warm_up.warm(
                 db.conn, db.catalog.ids, db.frontier.moved_until_us, self.engine, nodes, self._seed, self._unscaled
             )
         except (sqlite3.Error, OSError) as error:  # channels start without a past
             logger.warning("computed sensors: what is stored could not be read: %s", error)
-            return warm.Warmed()
+            return warm_up.Warmed()
         except Exception as error:
             self._report_fault("at the start", error)
-            return warm.Warmed()
+            return warm_up.Warmed()
         self._report_behind(db, warmed.behind)
         return warmed
 
