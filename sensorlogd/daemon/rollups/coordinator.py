@@ -29,7 +29,7 @@ from typing import Any
 from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.rollups.aggregator import Aggregator, start_aggregator
 from sensorlogd.daemon.rollups.child_process import Child
-from sensorlogd.daemon.rollups.messages import Done, Failed, Message, Rows, Stored, Work
+from sensorlogd.daemon.rollups.messages import Failed, Message, Rows, RowsStored, RunDone, Work
 from sensorlogd.daemon.rollups.rollup_run import Edge, JobQueue, RollUpRun
 from sensorlogd.daemon.rollups.run_failures import RunFailures
 from sensorlogd.daemon.rollups.schedule import BLOCK_US, Schedule
@@ -196,7 +196,7 @@ class Coordinator:
         elif isinstance(message, Rows):
             self._run.rows_sent()  # step 3
             self._writer_steps.submit(self._run, "rows", functools.partial(self._run.store, message))
-        elif isinstance(message, Done):
+        elif isinstance(message, RunDone):
             self._run.computed(message)
             self._writer_steps.submit(self._run, "finish", self._run.finish)
         elif isinstance(message, Failed):
@@ -207,7 +207,7 @@ class Coordinator:
     def _acknowledge_rows(self, run: RollUpRun, took_s: float) -> None:
         self.longest_store_s = max(self.longest_store_s, took_s)
         run.rows_stored()
-        self._aggregator.send(Stored(took_s / self._slice_factor))
+        self._aggregator.send(RowsStored(took_s / self._slice_factor))
 
     def _end_run(self, run: RollUpRun) -> None:
         """Step 4 is committed: the run is over."""
