@@ -133,10 +133,9 @@ def _decode_block(line: Mapping[str, object]) -> Block:
     return Block(str(line["sensor"]), columns, bool(line["device_time"]))
 
 
-def take_up(db: OpenDatabase, path: Path, ids: Mapping[tuple[str, str], int]) -> tuple[Spill, Appended] | None:
-    """Store a spill, one transaction, and remove its file. None: it was stored before a crash. ``ids``: (sensor, channel) ->
-    series, under the names of the run that wrote it. Raises SpillDamaged, OSError, sqlite3.Error."""
-    spill = read(path)
+def take_up(db: OpenDatabase, path: Path, spill: Spill, ids: Mapping[tuple[str, str], int]) -> Appended | None:
+    """Store what was read from ``path``, one transaction, and remove that file. None: it was stored before a crash. ``ids``:
+    (sensor, channel) -> series, under the names of the run that wrote it. Raises OSError, sqlite3.Error."""
     if meta.get(db.conn, meta.SPILL + spill.identity) is not None:
         path.unlink()
         return None
@@ -147,7 +146,7 @@ def take_up(db: OpenDatabase, path: Path, ids: Mapping[tuple[str, str], int]) ->
         meta.put(conn, meta.SPILL + spill.identity, str(result.stored))
     path.unlink()
     _sync_folder(path.parent)
-    return spill, result
+    return result
 
 
 def forget_stored(db: OpenDatabase) -> None:
