@@ -124,11 +124,11 @@ class Writer:
             clock=clock,
             watcher=self._watcher,
             report=report,
-            ordered=self._work.ordered,
+            look_for_work=self._work.look_for_work,
             latest_back_us=int(max(2 * settings.commit_interval_s, 5.0) * 1e6),
         )
         self._jobs = Jobs()
-        self._runner = JobRunner(self._jobs, self._log, self._trouble, self._totals, self._work.ordered)
+        self._runner = JobRunner(self._jobs, self._log, self._trouble, self._totals, self._work.look_for_work)
         self._upkeep = UpkeepTask(
             self._log,
             self._work,
@@ -317,7 +317,7 @@ class Writer:
             self._totals.count(kind, {sensor: n})
         self._totals.set_given_up(notes.given_up)
         self._times.all_due()
-        self._work.ordered()
+        self._work.look_for_work()
         self.ready.set()
 
     # ---- the end ---------------------------------------------------------------------------------------------------

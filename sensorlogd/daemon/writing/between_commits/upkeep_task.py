@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 DAMAGE_CHECK_EVERY_S = 10.0
 DAMAGE_CHECK_S = 0.01  # at each check: a gigabyte is read once in some hours
-NOTE_TIME_EVERY_S = 3600.0  # seconds; rarely is enough, because within one boot a single note tells the time
-REPORTED_AFTER = 4  # failures in a row before the owner is told
+NOTE_TIME_EVERY_S = 3600.0  # seconds; rarely is enough, because within one boot a single note gives the time
+REPORTED_AFTER = 4  # failures in a row before an event reports them
 LONGEST_PAUSE_S = 60.0
 
 
@@ -39,7 +39,7 @@ class UpkeepTask(Task):
         rolls_up: Callable[[], None],
         note_time: Callable[[], None],
     ) -> None:
-        super().__init__("upkeep", self._do_slice, aside=True, own_faults=True)
+        super().__init__("upkeep", self._do_slice, is_secondary=True, own_faults=True)
         self.paused_until = 0.0  # monotonic
         self.hindrance = ""  # why the database refuses it, again and again; any thread may look
         self._log = log
@@ -54,8 +54,8 @@ class UpkeepTask(Task):
     def due_at(self) -> float:
         """When the next slice is due (monotonic seconds); in the past if at once."""
         upkeep = self._log.opened().upkeep
-        aside = 0.0 if upkeep.busy or self._work.busy else min(upkeep.due, self._work.due)
-        return max(aside, self.paused_until)
+        due = 0.0 if upkeep.busy or self._work.busy else min(upkeep.due, self._work.due)
+        return max(due, self.paused_until)
 
     def _do_slice(self) -> None:
         """One slice of upkeep, and one of kept work if that has its turn; then what is due of these: a checkpoint, a check of

@@ -30,8 +30,17 @@ SPECS_TRIES = 3
 
 
 class Storing:
-    """Commits what is pending. Owned by the writer thread. ``report``: what the status tables are to say. ``ordered``: called
-    when new sensors may have ordered work. ``latest_back_us``: how far back the newest values are written again."""
+    """Commits what is pending. Owned by the writer thread, which calls ``is_due`` and ``store``; what else is public is called by
+    the tasks below, in this order:
+
+        commit            all that is due, in one transaction. On success ``use_new_sensors`` if they come next
+                          (``new_sensors_failed`` if they cannot be taken over); a fault of ours leads to:
+        isolate_batch     begins to store what is pending piece by piece:
+        isolate           each block and each event in a transaction of its own. A fault in that leads to:
+        isolate_failed    leaves out the first block if nothing could be stored, so that the rest gets its turn.
+
+    ``report``: what the status tables are to say. ``look_for_work``: called when new sensors may have ordered kept work.
+    ``latest_back_us``: how far back the newest values are written again."""
 
     def __init__(
         self,
@@ -45,7 +54,7 @@ class Storing:
         clock: JudgedClock,
         watcher: Watcher,
         report: Callable[[], Report],
-        ordered: Callable[[], None],
+        look_for_work: Callable[[], None],
         latest_back_us: int,
     ) -> None:
         self.report = report
@@ -57,7 +66,7 @@ class Storing:
         self._opening = opening
         self._clock = clock
         self._watcher = watcher
-        self._ordered = ordered
+        self._look_for_work = look_for_work
         self._latest_back_us = latest_back_us
         self._dropped: dict[str, int] = {}  # counted, but not stored in the database yet
         self._specs_faults = 0
@@ -135,7 +144,7 @@ class Storing:
             self._totals.count("poisoned", {block.sensor: block.rows})
 
     def isolate_batch(self) -> None:
-        """See ``isolate``."""
+        """Store what is pending block by block, because storing all of it together has raised a fault of ours."""
         logger.exception("writer: a batch of %d readings could not be stored; trying block by block", self._pending.rows)
         self._trouble.attempt(_Isolate(self))
 
@@ -184,7 +193,7 @@ class Storing:
         self._opening.use_specs(new.specs, new.plan)
         self._pending.committed(1)
         self._specs_faults = 0
-        self._ordered()
+        self._look_for_work()
         self._trouble.recovered()
 
     def _make_report(self, due: bool) -> Report | None:
@@ -192,7 +201,7 @@ class Storing:
         try:
             return self.report() if due else None
         except Exception:
-            logger.exception("writer: the status could not be told")
+            logger.exception("writer: the status could not be put together")
             self._times.postpone_status()
             return None
 

@@ -34,18 +34,18 @@ RESCUE_FOR_S = 60.0  # so long what was open is held on to while there is no roo
 class Task:
     """Something that is tried on the database.
 
-    ``aside``: readings do not wait for it; if it is refused, commits go on and tell how the database is. ``own_faults``: an
+    ``is_secondary``: readings do not wait for it; if it is refused, commits go on and show how the database is. ``own_faults``: an
     error that SQLite has no clear code for is its own. ``tries``: how often in a row it was refused.
     """
 
     name: str
     run: Callable[[], None]
-    aside: bool = False
+    is_secondary: bool = False
     own_faults: bool = False
     tries: int = 0
 
     def refused(self, error: Exception, verdict: Verdict) -> None:
-        """Called for a task that is ``aside``: the database has refused it, whether or not the database itself is in trouble."""
+        """Called for a task that ``is_secondary``: the database has refused it, whether or not the database itself is in trouble."""
 
     def failed(self, error: Exception) -> bool:
         """The fault is not the database's. Returns whether to wait a second before anything is tried again."""
@@ -157,7 +157,7 @@ class Trouble:
             if task.failed(error):
                 self.retry_at = time.monotonic() + 1.0
             return
-        if task.aside and remedy in (Remedy.TRY_AGAIN, Remedy.HOLD, Remedy.REOPEN) and not verdict.is_damage:
+        if task.is_secondary and remedy in (Remedy.TRY_AGAIN, Remedy.HOLD, Remedy.REOPEN) and not verdict.is_damage:
             # The next commit, which is due now, tells whether the database is in trouble. If it is not, this is the task's own.
             task.refused(error, verdict)
             if remedy is Remedy.REOPEN:
