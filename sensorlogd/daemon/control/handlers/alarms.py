@@ -9,7 +9,7 @@ from typing import TypeVar
 from sensorlogd.alarms.judging.alarm import Alarm
 from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.keeping.keeper import Keeper
-from sensorlogd.alarms.notifying import notices, targets
+from sensorlogd.alarms.notifying import notifications, targets
 from sensorlogd.alarms.stored import StoredAlarms
 from sensorlogd.config.models import Config
 from sensorlogd.config.validation.names import closest
@@ -119,7 +119,7 @@ def send_test(config: Config, target: str, logger: str, now_us: int) -> str:
     if target not in config.notify:
         known = ", ".join(config.notify) or "none"
         raise ValueError(f"no target {target!r} under notify:{closest(target, config.notify)}; known: {known}")
-    message = notices.message([notices.test(target, now_us, config.daemon.timezone)], target, logger)
+    message = notifications.message([notifications.test(target, now_us, config.daemon.timezone)], target, logger)
     wanted = config.notify[target]
     try:
         targets.send(wanted.model_copy(update={"timeout": min(wanted.timeout, TEST_WITHIN_US)}), message)
