@@ -24,7 +24,6 @@ from typing import Any, TypeVar
 from sensorlogd.batch import Block
 from sensorlogd.daemon.computing.computing import Computing, Formulas
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing import ending
 from sensorlogd.daemon.writing.between_commits.jobs import Job, JobRunner, Jobs
 from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
 from sensorlogd.daemon.writing.between_commits.upkeep_task import UpkeepTask
@@ -35,18 +34,16 @@ from sensorlogd.daemon.writing.commits.timetable import Timetable
 from sensorlogd.daemon.writing.commits.watcher import Nobody, Watcher
 from sensorlogd.daemon.writing.disk.space import Space
 from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
+from sensorlogd.daemon.writing.ending import Ending
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending
-from sensorlogd.daemon.writing.recovery import failures
-from sensorlogd.daemon.writing.recovery.failures import Failing
 from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
-from sensorlogd.daemon.writing.totals import Totals, WriterState, WriterStats
+from sensorlogd.daemon.writing.totals import Totals, WriterStats
 from sensorlogd.event_kinds import Kind
 from sensorlogd.storage import catalog
-from sensorlogd.storage.file.file_watch import FileGone
 from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.work import Worker
@@ -97,7 +94,6 @@ class Writer:
         self.now_us = clock.now_us
         self.opening = opening
         self._settings = settings
-        self._note_lost = note_lost
         self._watcher: Watcher = watcher or Nobody()
         self._notices = Notices(clock.now_us, self._watcher.note)
         self._totals = Totals()
@@ -107,7 +103,6 @@ class Writer:
         self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, clock.corrected, self._compute_from)
         self._stopping = threading.Event()
         self._stop_at = float("inf")  # monotonic: what is not stored by then is spilled
-        self.lost_at_end = 0  # readings that could be stored nowhere
         space = Space(settings.path, settings.min_free_bytes)
         self._work = KeptWork(workers, space)
         self._log = OpenLog(self._work)
@@ -137,6 +132,17 @@ class Writer:
             clock=clock,
             rolls_up=rolls_up,
             note_time=opening.note_time,
+        )
+        self._ending = Ending(
+            self._log,
+            self._trouble,
+            self._pending,
+            self._notices.events,
+            self._jobs,
+            clock,
+            path=settings.path,
+            report=report,
+            note_lost=note_lost,
         )
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
@@ -227,11 +233,14 @@ class Writer:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    @property
+    def lost_at_end(self) -> int:
+        """Readings that could be stored nowhere."""
+        return self._ending.lost
+
     def abandon(self) -> None:
         """The thread does not come back from the disk: spill what it holds, from outside. The process must end after this."""
-        self._jobs.close("the writer hangs")
-        self._spill_the_rest()
-        self._pending.give_up("the writer hangs")
+        self._ending.abandon()
 
     # ---- the writer thread -----------------------------------------------------------------------------------------
 
@@ -320,42 +329,7 @@ class Writer:
         self._work.look_for_work()
         self.ready.set()
 
-    # ---- the end ---------------------------------------------------------------------------------------------------
-
-    def _spill_the_rest(self) -> bool:
-        """Spill what is left. True if nothing was."""
-        self._pending.blocks += self.inbox.get_all(1 << 62, 0.0)  # requests to flush are among them, and learn of the end here
-        return ending.give_up(self._pending.blocks, self._notices.events, self._settings.path, self.now_us(), self._count_lost)
-
-    def _count_lost(self, readings: int) -> None:
-        self.lost_at_end += readings
-        self._note_lost(readings)
-
     def _close(self) -> None:
-        """Last words: what could not be stored is spilled; the clean-shutdown mark; one file without a WAL if nobody reads."""
-        try:
-            self._say_last_words()
-        finally:
-            if self._trouble.refusal is None:
-                self._trouble.move(WriterState.STOPPED, "")
-            self.ready.set()
-
-    def _say_last_words(self) -> None:
-        """Spill what could not be stored, refuse all that waits, and close the database with a last status. Raises nothing of
-        the database's."""
+        """The end of the thread."""
         self._work.close()
-        self._jobs.close("the writer stopped")
-        complete = self._trouble.refusal is not None or self._spill_the_rest()
-        self._pending.give_up("the writer stopped")
-        if self._log.db is not None:
-            try:
-                self._log.db.check_file()
-                ending.last_words(
-                    self._log.db, self._storing.report(), clean=complete, now_us=self.now_us(), marks=self.clock.stored()
-                )
-            except FileGone as error:
-                self._trouble.rescue(failures.decide(error, Failing()))
-            except Exception as error:  # whatever it is: what was committed is safe, and the process ends now
-                logger.warning("database: could not be closed cleanly: %s", error)
-                self._log.let_go()
-            self._log.db = None
+        self._ending.close()

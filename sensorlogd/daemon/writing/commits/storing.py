@@ -57,7 +57,7 @@ class Storing:
         look_for_work: Callable[[], None],
         latest_back_us: int,
     ) -> None:
-        self.report = report
+        self._report = report
         self._log = log
         self._totals, self._notices, self._times = books.totals, books.notices, books.times
         self._trouble = trouble
@@ -199,7 +199,7 @@ class Storing:
     def _make_report(self, due: bool) -> Report | None:
         """What the status tables are to say. A fault in it costs the status, never the readings."""
         try:
-            return self.report() if due else None
+            return self._report() if due else None
         except Exception:
             logger.exception("writer: the status could not be put together")
             self._times.postpone_status()
