@@ -43,8 +43,9 @@ class Care:
         backup, heartbeat = config.backup or BackupOptions(), config.heartbeat or HeartbeatOptions()
         self._wanted = backup, heartbeat
         self._changed.set()
-        if backup.to or heartbeat.url or heartbeat.url_file:
-            self._startables.start("backups and the sign of life", self._start)
+        is_needed = bool(backup.to or heartbeat.url or heartbeat.url_file)
+        # Also when it is not: then a start that has failed so far is not tried any more.
+        self._startables.start("backups and the sign of life", lambda: self._start_thread() if is_needed else None)
 
     def stop(self) -> None:
         """End the thread; a backup that is being made is cut off. Idempotent."""
@@ -54,7 +55,7 @@ class Care:
             self._thread.join(STOP_WITHIN_S)
         self._backups.stop()
 
-    def _start(self) -> None:
+    def _start_thread(self) -> None:
         """Raises RuntimeError if there is no thread to be had."""
         if self._thread is None:
             thread = threading.Thread(target=self._run, name="care", daemon=True)
