@@ -16,8 +16,8 @@ from pathlib import Path
 from sensorlogd.batch import Block, Column
 from sensorlogd.config.computed import ComputedOptions
 from sensorlogd.config.loader import load_text
-from sensorlogd.daemon.computing.live import Computing
-from sensorlogd.daemon.computing.sensor import ComputedSensor
+from sensorlogd.daemon.computing.computed_sensor import ComputedSensor
+from sensorlogd.daemon.computing.computing import Computing
 from sensorlogd.daemon.sensing.build import formulas
 from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.drivers.registry import options_for

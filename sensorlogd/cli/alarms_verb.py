@@ -30,7 +30,7 @@ from sensorlogd.storage import alarms as stored
 from sensorlogd.storage.query.log import Log, LogUnavailable
 
 if TYPE_CHECKING:
-    from sensorlogd.daemon.control.request import Request
+    from sensorlogd.daemon.control.requests.request import Request
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -138,7 +138,7 @@ def ack(names: tuple[str, ...], everything: bool, note: str, config_file: Path |
     """Acknowledge NAMES (alarm, alarm/series, globs): you know, and nobody need be told again."""
     if not names and not everything:
         raise click.UsageError("name the alarms, or say --all")
-    from sensorlogd.daemon.control.alarm_requests import AlarmAck
+    from sensorlogd.daemon.control.requests.alarms import AlarmAck
 
     done = _act_on_alarms(config_file, db, AlarmAck(names, note)).acknowledged
     click.echo(f"acknowledged: {', '.join(done)}" if done else "none of them waits to be acknowledged", err=True)
@@ -163,7 +163,7 @@ def mute(names: tuple[str, ...], for_: str | None, end: bool, note: str, config_
         raise click.BadParameter(str(error), param_hint="--for") from None
     if for_ is not None and for_us <= 0:
         raise click.BadParameter(f"{for_} is not more than 0s; --end ends it", param_hint="--for")
-    from sensorlogd.daemon.control.alarm_requests import AlarmMute
+    from sensorlogd.daemon.control.requests.alarms import AlarmMute
 
     done = _act_on_alarms(config_file, db, AlarmMute(names, for_us, note))
     what = f"muted for {format_duration(for_us)}" if for_us else "no longer muted"
@@ -181,7 +181,7 @@ def test(target: str, config_file: Path | None) -> None:
     config = load_config(config_file)
     daemon = _find_daemon(config.database_path(), config.data_dir())
     if daemon is not None:
-        from sensorlogd.daemon.control.alarm_requests import AlarmTest
+        from sensorlogd.daemon.control.requests.alarms import AlarmTest
 
         click.echo("through the daemon", err=True)
         with _refusals_fail():
@@ -189,7 +189,7 @@ def test(target: str, config_file: Path | None) -> None:
     else:
         import socket
 
-        from sensorlogd.daemon.control.alarm_operations import send_test
+        from sensorlogd.daemon.control.handlers.alarms import send_test
 
         try:
             error = send_test(config, target, socket.gethostname(), now_us())

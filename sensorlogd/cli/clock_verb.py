@@ -52,10 +52,11 @@ def clock(config_file: Path | None, db: str | None, believe: bool, form: str | N
 def _of_the_daemon(folder: Path, believe: bool) -> dict[str, Any] | None:
     """The daemon's answer; None if none runs."""
     from sensorlogd.daemon.control import control_socket
-    from sensorlogd.daemon.control.requests import Clock, encode
+    from sensorlogd.daemon.control.requests.daemon import ClockRequest
+    from sensorlogd.daemon.control.requests.registry import encode
 
     try:
-        answer = control_socket.ask_patiently(folder, encode(Clock(believe)), ASK_S)
+        answer = control_socket.ask_patiently(folder, encode(ClockRequest(believe)), ASK_S)
     except (ConnectionError, FileNotFoundError):
         return None
     except OSError as error:

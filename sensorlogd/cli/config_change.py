@@ -152,10 +152,11 @@ def carry_out(change: FileChange, path: Path) -> tuple[Config, str | None, str]:
 def other_configuration(path: Path) -> str | None:
     """The configuration file of the daemon with this data folder, if it is another one than ``path``; else None."""
     from sensorlogd.daemon.control import control_socket
-    from sensorlogd.daemon.control.requests import Status, encode
+    from sensorlogd.daemon.control.requests.daemon import StatusRequest
+    from sensorlogd.daemon.control.requests.registry import encode
 
     try:
-        facts = control_socket.ask(light.data_dir(path), encode(Status()), 10.0)
+        facts = control_socket.ask(light.data_dir(path), encode(StatusRequest()), 10.0)
         named = Path(str(facts.get("daemon", facts).get("config_path") or ""))
         if not named.name:
             return None

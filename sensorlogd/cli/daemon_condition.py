@@ -51,12 +51,13 @@ def judge(
 def _ask(held: Holder, patience_s: float) -> tuple[dict[str, Any], bool | None]:
     """(answer, whether the daemon answered; None if it could not be asked)."""
     from sensorlogd.daemon.control import control_socket
-    from sensorlogd.daemon.control.requests import Status, encode
+    from sensorlogd.daemon.control.requests.daemon import StatusRequest
+    from sensorlogd.daemon.control.requests.registry import encode
 
     if held.control is None or held.control.name != control_socket.NAME:
         return {}, None
     try:
-        reply = control_socket.ask(held.control.parent, encode(Status()), patience_s)
+        reply = control_socket.ask(held.control.parent, encode(StatusRequest()), patience_s)
     except (PermissionError, FileNotFoundError):  # no permission to ask; or it is in another container, starting, or stopping
         return {}, None
     except (OSError, ValueError):

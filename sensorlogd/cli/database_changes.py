@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sensorlogd.config.models import Config
     from sensorlogd.daemon.control.answers import Freed
     from sensorlogd.daemon.control.offline import Offline
-    from sensorlogd.daemon.control.request import Request
+    from sensorlogd.daemon.control.requests.request import Request
 
 PING_WITHIN_S = 5.0
 CHECK_EVERY_S = 0.5  # how often the number of roll-ups left is read
@@ -49,7 +49,7 @@ class Actor:
         self.offline = offline
 
     def act(self, request: Request[A]) -> A:
-        """Carry out a small step, see ``daemon.control.operations``, and return its answer. Raises Refused."""
+        """Carry out a small step, see ``daemon.control.handlers.database``, and return its answer. Raises Refused."""
         answer: A = self._act(request)
         return answer
 
@@ -68,7 +68,7 @@ class Actor:
 
     def roll_up(self) -> None:
         """Bring roll-ups up to date: a daemon does it by itself; without one they are made now."""
-        from sensorlogd.daemon.control.requests import RollUp
+        from sensorlogd.daemon.control.requests.database import RollUp
 
         if self.offline is None:
             self.act(RollUp())
@@ -160,7 +160,8 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
     ``folder``: tried if the holder cannot be seen. That a daemon listens there is not enough: it may have another database.
     """
     from sensorlogd.daemon.control import control_socket
-    from sensorlogd.daemon.control.requests import Ping, encode
+    from sensorlogd.daemon.control.requests.daemon import Ping
+    from sensorlogd.daemon.control.requests.registry import encode
 
     seen, held = True, None
     try:
@@ -195,7 +196,7 @@ def through(folder: Path) -> Actor:
 def _act_through_daemon(folder: Path) -> Act:
     """A function that asks the daemon. It raises Refused, also if the daemon does not answer any more."""
     from sensorlogd.daemon.control import control_socket
-    from sensorlogd.daemon.control.requests import encode
+    from sensorlogd.daemon.control.requests.registry import encode
 
     def act(request: Request[Any]) -> Any:
         try:
@@ -233,7 +234,7 @@ def _acting_offline(folder: Path, path: Path, config: Config | None, *, make_fol
 
             def act(request: Request[Any]) -> Any:
                 try:
-                    return offline.operations.do(request)
+                    return offline.do(request)
                 except sqlite3.Error:
                     raise
                 except Exception as error:  # the same words as the daemon's answer

@@ -169,7 +169,7 @@ def compact(config_file: Path | None, db: str | None) -> None:
 def _compact_in_slices(config_file: Path | None, db: str | None) -> None:
     """Have the daemon give free pages back, slice by slice."""
     from sensorlogd.daemon.control.answers import Freed
-    from sensorlogd.daemon.control.requests import Compact
+    from sensorlogd.daemon.control.requests.database import Compact
 
     with acting(config_file, db) as actor:
         freed = 0
@@ -229,7 +229,7 @@ def rebuild_rollups(names: tuple[str, ...], since: str | None, config_file: Path
     path = database(config_file, db)
     with troubles_fail(path), readable(path) as log:
         epoch, wanted = log.epoch(), series_of(log, names or ("*.*",))
-    from sensorlogd.daemon.control.requests import Rebuild
+    from sensorlogd.daemon.control.requests.database import Rebuild
 
     with acting(config_file, db) as actor:
         actor.act(Rebuild(tuple(series.id for series in wanted), since_us, actor.expected(epoch)))

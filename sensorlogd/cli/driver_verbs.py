@@ -125,7 +125,7 @@ class _Attempt:
 
 def _try_sensor(name: str, config: Any, seconds: float, limit: int) -> bool:
     """Read a sensor as the daemon does, and print the first readings. Returns whether there were any; if not, says why."""
-    from sensorlogd.daemon.sensing.returned import batch_of
+    from sensorlogd.daemon.sensing.driver_result import batch_of
     from sensorlogd.daemon.sensing.time_judge import TimeJudge
     from sensorlogd.daemon.sensing.treatment import Treatment
     from sensorlogd.drivers.contract import DriverContext, DriverError, EndOfData
@@ -178,7 +178,8 @@ def _try_sensor(name: str, config: Any, seconds: float, limit: int) -> bool:
 def _daemon_runs(config: Any) -> bool:
     """Whether a daemon runs this configuration."""
     from sensorlogd.daemon.control import control_socket
-    from sensorlogd.daemon.control.requests import Ping, encode
+    from sensorlogd.daemon.control.requests.daemon import Ping
+    from sensorlogd.daemon.control.requests.registry import encode
 
     try:
         return bool(control_socket.ask(config.data_dir(), encode(Ping()), 5.0).get("ok"))

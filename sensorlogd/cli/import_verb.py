@@ -18,8 +18,8 @@ from sensorlogd.cli.database_changes import Actor, acting
 from sensorlogd.cli.import_reading import Read, read
 from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.work_waiting import refuse_if_hindered
-from sensorlogd.daemon.control import requests
 from sensorlogd.daemon.control.answers import SeriesKnown, Upserted
+from sensorlogd.daemon.control.requests.database import KnowSeries, Note, Upsert
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.exchange import aside, rows, stage
 from sensorlogd.exchange.lines import FileError
@@ -196,7 +196,7 @@ def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None)
         )
         for series in found
     ]
-    return actor.act(requests.KnowSeries(tuple(specs)))
+    return actor.act(KnowSeries(tuple(specs)))
 
 
 def _import_file(actor: Actor, read: Read, known: SeriesKnown, *, replace: bool, bad: str | None) -> None:
@@ -217,7 +217,7 @@ def _import_file(actor: Actor, read: Read, known: SeriesKnown, *, replace: bool,
                     run = _goes_on(run, answer)
     summary = _summary(counts, staged, kept) + (f", {bad}" if bad else "")
     for sensor in sorted({series.target.sensor for series in read.found}):
-        actor.act(requests.Note(EventKind.IMPORTED, sensor, f"{name}: {summary}"))
+        actor.act(Note(EventKind.IMPORTED, sensor, f"{name}: {summary}"))
     click.echo(f"{name}: {summary}")
 
 
@@ -230,7 +230,7 @@ def _upsert(
     identity, epoch = series
     while start < len(piece.times):
         columns = piece.times[start:], piece.values[start:], piece.qualities[start:]
-        answer = actor.act(requests.Upsert(identity, *columns, run, epoch))
+        answer = actor.act(Upsert(identity, *columns, run, epoch))
         run = _goes_on(run, answer)
         start += answer.done
         yield answer

@@ -151,7 +151,8 @@ def _passed(target: str, options: Any, data_dir: Path | None, stop: Stop, for_s:
     end = None if for_s is None else time.monotonic() + for_s
     if data_dir is not None:
         from sensorlogd.daemon.control import control_socket
-        from sensorlogd.daemon.control.requests import Ping, encode
+        from sensorlogd.daemon.control.requests.daemon import Ping
+        from sensorlogd.daemon.control.requests.registry import encode
 
         try:
             control_socket.ask(data_dir, encode(Ping()), 5.0)
@@ -167,7 +168,8 @@ def _passed(target: str, options: Any, data_dir: Path | None, stop: Stop, for_s:
 def _from_daemon(target: str, data_dir: Path, stop: Stop, end: float | None) -> Iterator[Passed]:
     """What passes over the port that the daemon has. ``end``: a moment of the monotonic clock. Raises DriverError."""
     from sensorlogd.daemon.control import control_socket
-    from sensorlogd.daemon.control.requests import Listen, encode
+    from sensorlogd.daemon.control.requests.daemon import Listen
+    from sensorlogd.daemon.control.requests.registry import encode
     from sensorlogd.drivers.contract import DriverError
 
     following: int | None = None

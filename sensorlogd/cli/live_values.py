@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from sensorlogd.config.models import SensorOptions
-from sensorlogd.daemon.sensing.returned import batch_of
+from sensorlogd.daemon.sensing.driver_result import batch_of
 from sensorlogd.daemon.sensing.time_judge import TimeJudge
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.drivers.contract import Driver, DriverContext

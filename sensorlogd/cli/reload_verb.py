@@ -60,7 +60,8 @@ class Unanswered(Exception):
 def ask(folder: Path) -> dict[str, Any] | None:
     """The daemon's answer; None if none listens there. Raises Unanswered."""
     from sensorlogd.daemon.control import control_socket
-    from sensorlogd.daemon.control.requests import Reload, encode
+    from sensorlogd.daemon.control.requests.daemon import Reload
+    from sensorlogd.daemon.control.requests.registry import encode
 
     try:
         return control_socket.ask_patiently(folder, encode(Reload()), WITHIN_S)

@@ -8,8 +8,8 @@ import click
 
 from sensorlogd.cli.database_changes import Actor, Refused
 from sensorlogd.cli.progress import Progress
-from sensorlogd.daemon.control import requests
 from sensorlogd.daemon.control.answers import WorkStands
+from sensorlogd.daemon.control.requests.database import AskWork
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.work import State
 
@@ -19,7 +19,7 @@ LONGEST_PAUSE_S = 0.25  # between two questions how far it is
 def wait_for(actor: Actor, label: str, identity: int, *, total_is_known: bool = True, see: str) -> WorkStands:
     """Wait for the work and return its final state. The work goes on without this verb. ``see``: the command that shows it. Raises
     Refused if it failed, or is hindered and no daemon runs that would go on with it later."""
-    answer = actor.act(requests.AskWork(identity))
+    answer = actor.act(AskWork(identity))
     try:
         with Progress(label, answer.total if total_is_known else None, "readings") as bar:
             answer = _wait_until_over(actor, label, identity, answer, bar)
@@ -55,6 +55,6 @@ def _wait_until_over(actor: Actor, label: str, identity: int, answer: WorkStands
             said = True
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
-        answer = actor.act(requests.AskWork(identity))
+        answer = actor.act(AskWork(identity))
     bar.reach(answer.done)
     return answer

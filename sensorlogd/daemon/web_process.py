@@ -1,7 +1,8 @@
 """The web process, seen from the daemon: started, watched, restarted with a growing pause, ended.
 
-Everything here runs on the main thread and returns at once; ``stop`` waits for the end of the process, within its
-deadline. Whatever happens to that process, and if it cannot even be started, logging goes on.
+Everything here runs on the main thread and returns at once, but for two waits: ``stop`` waits for the end of the process, within
+its deadline, and ``tick`` up to ENDED_WITHIN_S for the exit status of a process that has closed its output. Whatever
+happens to that process, and if it cannot even be started, logging goes on.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from sensorlogd.alarms import processes
 from sensorlogd.alarms.notifying import targets
 from sensorlogd.alarms.secrecy import LEAST, redacted
 from sensorlogd.config.alarms import TargetOptions
-from sensorlogd.daemon.control import alarm_operations
+from sensorlogd.daemon.control.handlers import alarms as alarm_handlers
 from tests.alarms.receiver import Receiver
 from tests.alarms.rig import config_of
 
@@ -137,10 +137,10 @@ def test_a_try_ends_in_its_time_and_says_why(act: Act, scheme: str, why: str) ->
 
 def test_a_test_is_over_before_its_asker_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the target may take: the daemon does what is asked of it one after the other."""
-    monkeypatch.setattr(alarm_operations, "TEST_WITHIN_US", 300_000)
+    monkeypatch.setattr(alarm_handlers, "TEST_WITHIN_US", 300_000)
     with server(hangs) as port:
         config = config_of({}, notify={"me": {"webhook": f"http://127.0.0.1:{port}/", "timeout": "10min"}})
-        assert alarm_operations.send_test(config, "me", "here", 0) == "does not answer within 0.3 s"
+        assert alarm_handlers.send_test(config, "me", "here", 0) == "does not answer within 0.3 s"
 
 
 def test_a_password_in_the_address_is_told_to_the_receiver_only(receiver: Receiver) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from sensorlogd.alarms.judging.alarm import Alarm, Announcement
 from sensorlogd.alarms.judging.states import AlarmState
-from sensorlogd.alarms.notifying import notices, targets
+from sensorlogd.alarms.notifying import notifications, targets
 from sensorlogd.alarms.notifying import sender as sending
 from sensorlogd.alarms.notifying.quiet import is_quiet
 from sensorlogd.alarms.notifying.sender import Sender, SenderSettings
@@ -279,7 +279,7 @@ def test_silence_is_waited_for_by_a_third_of_the_heartbeat(heartbeat_s: int, pat
     (definition,) = plan_of({"a": {"series": "s.x", "when": "missing", "notify": "me"}}).definitions
     alarm = Alarm(definition, "s.x", replace(definition.series[0], heartbeat_us=heartbeat_s * 1_000_000))
     announcement = Announcement(alarm, "raised", ("me",), NOON_US, NOON_US, AlarmState.UNACKNOWLEDGED, None, "")
-    (row,) = notices.of(announcement, {"me": options()}, "UTC")
+    (row,) = notifications.of(announcement, {"me": options()}, "UTC")
     assert row.body["patient"] == patience_s
 
 
@@ -330,7 +330,7 @@ def test_a_receiver_that_is_down_for_an_hour_hears_all_of_it_at_once(monkeypatch
 
 
 def message() -> dict[str, Any]:
-    return notices.message([notice("a")], "me", "here")
+    return notifications.message([notice("a")], "me", "here")
 
 
 def test_a_command_gets_json_on_its_standard_input(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sensorlogd.cli.clock_verb import clock
-from sensorlogd.daemon.control import clock_request
 from sensorlogd.daemon.control.answers import Json
 from sensorlogd.daemon.control.control_socket import ControlServer
-from sensorlogd.daemon.control.requests import Clock
+from sensorlogd.daemon.control.handlers.clock import answer_clock
+from sensorlogd.daemon.control.requests.daemon import ClockRequest
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import status
@@ -43,7 +43,7 @@ def ahead(path: Path) -> Iterator[JudgedClock]:
     judged.anchor(T0)
 
     def answer(said: Json) -> Json:
-        return clock_request.answer(judged, Clock.of(said), wall_us=lambda: wall)
+        return answer_clock(judged, ClockRequest.of(said), wall_us=lambda: wall)
 
     server = ControlServer(path.parent, {"clock": answer})
     server.start()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.daemon.rollups import child as rollups
+from sensorlogd.daemon.rollups import child_process as rollups
 from sensorlogd.processes import interrupts
 
 PROGRAM = [sys.executable, "-m", "sensorlogd"]

@@ -11,7 +11,7 @@ from typing import Any
 from sensorlogd.batch import Batch, Block, Sample
 from sensorlogd.config.models import ChannelOptions, SensorOptions
 from sensorlogd.daemon.backoff import Backoff
-from sensorlogd.daemon.sensing.sensor_status import SensorState
+from sensorlogd.daemon.sensing.sensor_status import SensorState, SensorStatus
 from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.daemon.timekeeping.clock import Clock
@@ -120,13 +120,8 @@ class Rig:
         self.inbox = Inbox(inbox_limit)
         self.events: list[tuple[str, str]] = []
         self.synced = True
-        counted: list[SensorThread] = []
-        treatment = Treatment(
-            "sensor",
-            {"x": options or ChannelOptions()},
-            heartbeat_us,
-            lambda name, n, example: counted[0].count(name, n, example),
-        )
+        status = SensorStatus("sensor", self.clock)
+        treatment = Treatment("sensor", {"x": options or ChannelOptions()}, heartbeat_us, status.count)
         self.thread = SensorThread(
             "sensor",
             make_driver or script.driver,
@@ -134,12 +129,12 @@ class Rig:
             self.inbox,
             self.clock,
             self._hear,
+            status,
             heartbeat_us=heartbeat_us,
             clock_synced=lambda: self.synced,
             backoff=backoff or Backoff(first_s=0, quick_s=0, cap_s=0),
             time_limits=time_limits,
         )
-        counted.append(self.thread)
 
     def _hear(self, kind: str, sensor: str | None, detail: str) -> None:
         assert sensor == "sensor"

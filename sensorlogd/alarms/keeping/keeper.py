@@ -23,7 +23,7 @@ from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.watch import WatchClock, mark
 from sensorlogd.alarms.keeping import memory
 from sensorlogd.alarms.keeping.unstored import Unstored
-from sensorlogd.alarms.notifying import notices
+from sensorlogd.alarms.notifying import notifications
 from sensorlogd.alarms.notifying.sender import Sender
 from sensorlogd.alarms.plan import Plan
 from sensorlogd.batch import Block
@@ -185,7 +185,7 @@ class Keeper:
             return
         plan = self.judge.plan
         for announcement in found.announced:
-            self._unstored.notices += notices.of(announcement, plan.targets, plan.zone)
+            self._unstored.notices += notifications.of(announcement, plan.targets, plan.zone)
         self._unstored.add(found)
         self._facts = memory.facts(self.judge)
 

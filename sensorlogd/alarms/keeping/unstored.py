@@ -9,7 +9,7 @@ from sensorlogd.alarms.judging.alarm import Alarm, StateChange
 from sensorlogd.alarms.judging.findings import Findings
 from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.keeping import memory
-from sensorlogd.alarms.notifying.notices import sentence
+from sensorlogd.alarms.notifying.notifications import sentence
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import alarms as stored_alarms
 from sensorlogd.storage.alarms import NoticeRow, NotificationOutcome

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sensorlogd.alarms.notifying import notices, quiet, targets
+from sensorlogd.alarms.notifying import notifications, quiet, targets
 from sensorlogd.config.alarms import TargetOptions
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.storage.alarms import GIVEN_UP, SENT, WAITING, NoticeRow, NotificationOutcome
@@ -256,12 +256,12 @@ class TargetSender:
             return self.options.group / 1e6
         patience = row.body.get("patient")
         if patience is True:  # stored by an older release, which knew one waiting time only
-            return notices.PATIENCE_S
+            return notifications.PATIENCE_S
         return max(float(patience or 0), GROUP_S)
 
     def _send_message(self, rows: list[NoticeRow], options: TargetOptions, settings: SenderSettings) -> None:
         """Send the notifications as one message, and note what became of it."""
-        message = notices.message(rows, self.name, settings.logger_name)
+        message = notifications.message(rows, self.name, settings.logger_name)
         try:
             settings.send(options, message)
             error = ""

@@ -1,6 +1,6 @@
 """Sends one message to one target. No error text of this module contains a secret of the target.
 
-A message is one JSON object (``notices.message``): the body of a POST, or the standard input of a command. Apprise gets its
+A message is one JSON object (``notifications.message``): the body of a POST, or the standard input of a command. Apprise gets its
 title and text.
 """
 

@@ -18,8 +18,8 @@ from sensorlogd.batch import Column
 from sensorlogd.computed.channel import Channel, Key, Made
 from sensorlogd.computed.engine import Engine
 from sensorlogd.config.computed import ComputedOptions
-from sensorlogd.daemon.computing.live import Computing
-from sensorlogd.daemon.computing.sensor import fresh_treatments, treated, unscaled
+from sensorlogd.daemon.computing.computed_sensor import fresh_treatments, treated, unscaled
+from sensorlogd.daemon.computing.computing import Computing
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import END_US
 from sensorlogd.notation.plurals import plural
@@ -154,7 +154,7 @@ def _outcome(progress: dict[str, Any]) -> str:
 
 
 @dataclass(slots=True)
-class _Done:
+class _Computed:
     """What one slice did."""
 
     at_us: int
@@ -205,7 +205,7 @@ class _Run:
                 self._engine.memories[key].insert(*map(list, zip(*found, strict=True)))
             deadband = self._treatments[key[1]].deadband if key in self._mine.values() else None
             if deadband is not None:
-                deadband.stored, deadband.seen_us = found[-1], found[-1][0]
+                deadband.resume(*found[-1])
         for key, (ts, value) in resumed.items():
             node_of = self._engine.node(key)
             if node_of is not None and at_us - ts <= back:
@@ -215,7 +215,7 @@ class _Run:
 
     def go(
         self, conn: sqlite3.Connection, frontier: Frontier, until_us: int, rows: int, mends: dict[str, int | None], now_us: int
-    ) -> _Done:
+    ) -> _Computed:
         """Compute some more, and place it. Raises ``upsert.UpsertError``; then this run is not to be used any more."""
         self.waits, moved = False, frontier.moved_until_us
         found, end = together.some(conn, self._outside.keys(), self.at_us, until_us, moved, rows)
@@ -231,7 +231,7 @@ class _Run:
                 self.sums[node.channel.key] = node.state.ts, node.state.total
             elif node.channel.is_integral and node.seed:  # nothing has come since: the next reading adds to this
                 self.sums[node.channel.key] = self.at_us - 1, node.seed
-        done = _Done(end, mends)
+        done = _Computed(end, mends)
         for key, column in made:
             if key in self.ids:
                 self._store_column(conn, frontier, key, column, done, now_us)
@@ -244,7 +244,7 @@ class _Run:
         return self.at_us
 
     def _store_column(
-        self, conn: sqlite3.Connection, frontier: Frontier, key: Key, column: Column, done: _Done, now_us: int
+        self, conn: sqlite3.Connection, frontier: Frontier, key: Key, column: Column, done: _Computed, now_us: int
     ) -> None:
         """Store what was computed of one series, and add to ``done`` what came of it. Raises UpsertError."""
         series = self.ids[key]

@@ -1,4 +1,4 @@
-"""What the daemon answers to ``requests``: each a small dataclass. ``encoded()`` is the object that travels, ``of()`` reads it
+"""What the daemon answers to requests (``requests``): each a small dataclass. ``encoded()`` is the object that travels, ``of()`` reads it
 again.
 
 A field has the same name in Python and on the wire. What an older release does not say has a default; what a newer one says
@@ -14,10 +14,10 @@ from typing import Any
 Json = dict[str, Any]
 
 
-def needed(said: Mapping[str, Any], name: str) -> Any:
+def needed(received: Mapping[str, Any], name: str) -> Any:
     """The field ``name`` of an answer. Raises ValueError if it is missing."""
     try:
-        return said[name]
+        return received[name]
     except KeyError:
         raise ValueError(f"{name!r} is missing") from None
 
@@ -38,7 +38,7 @@ class Done:
         return asdict(self)
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Done:
+    def of(cls, received: Mapping[str, Any]) -> Done:
         return cls()
 
 
@@ -54,8 +54,8 @@ class Freed:
         return asdict(self)
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Freed:
-        return cls(int(needed(said, "freed_pages")), int(said.get("left_pages", 0)), bool(needed(said, "more")))
+    def of(cls, received: Mapping[str, Any]) -> Freed:
+        return cls(int(needed(received, "freed_pages")), int(received.get("left_pages", 0)), bool(needed(received, "more")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ class MendOrdered:
         return asdict(self)
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> MendOrdered:
-        return cls(int(needed(said, "id")), int(needed(said, "work")))
+    def of(cls, received: Mapping[str, Any]) -> MendOrdered:
+        return cls(int(needed(received, "id")), int(needed(received, "work")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ class WorkOrdered:
         return asdict(self)
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> WorkOrdered:
-        return cls(int(needed(said, "work")))
+    def of(cls, received: Mapping[str, Any]) -> WorkOrdered:
+        return cls(int(needed(received, "work")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +102,13 @@ class WorkStands:
         return asdict(self)
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> WorkStands:
+    def of(cls, received: Mapping[str, Any]) -> WorkStands:
         return cls(
-            str(needed(said, "state")),
-            int(needed(said, "done")),
-            int_or_none(said.get("total")),
-            str(said.get("outcome", "")),
-            str(said.get("hindrance", "")),
+            str(needed(received, "state")),
+            int(needed(received, "done")),
+            int_or_none(received.get("total")),
+            str(received.get("outcome", "")),
+            str(received.get("hindrance", "")),
         )
 
 
@@ -124,8 +124,8 @@ class SeriesKnown:
         return {"ids": list(self.ids), "epoch": self.epoch}
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> SeriesKnown:
-        return cls(tuple(int(identity) for identity in needed(said, "ids")), int_or_none(said.get("epoch")))
+    def of(cls, received: Mapping[str, Any]) -> SeriesKnown:
+        return cls(tuple(int(identity) for identity in needed(received, "ids")), int_or_none(received.get("epoch")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +148,10 @@ class Upserted:
         return asdict(self)
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Upserted:
-        counts = {name: int(needed(said, name)) for name in ("new", "same", "differing", "replaced", "too_old")}
-        mend, done, busy = int_or_none(said.get("mend")), int(needed(said, "done")), str(said.get("busy", ""))
-        return cls(**counts, mend=mend, done=done, busy=busy, hindrance=str(said.get("hindrance", "")))
+    def of(cls, received: Mapping[str, Any]) -> Upserted:
+        counts = {name: int(needed(received, name)) for name in ("new", "same", "differing", "replaced", "too_old")}
+        mend, done, busy = int_or_none(received.get("mend")), int(needed(received, "done")), str(received.get("busy", ""))
+        return cls(**counts, mend=mend, done=done, busy=busy, hindrance=str(received.get("hindrance", "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +164,8 @@ class Acknowledged:
         return {"acknowledged": list(self.acknowledged)}
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Acknowledged:
-        return cls(tuple(map(str, needed(said, "acknowledged"))))
+    def of(cls, received: Mapping[str, Any]) -> Acknowledged:
+        return cls(tuple(map(str, needed(received, "acknowledged"))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +180,8 @@ class Muted:
         return {"muted": list(self.muted), "later": list(self.later)}
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Muted:
-        return cls(tuple(map(str, needed(said, "muted"))), tuple(map(str, said.get("later", ()))))
+    def of(cls, received: Mapping[str, Any]) -> Muted:
+        return cls(tuple(map(str, needed(received, "muted"))), tuple(map(str, received.get("later", ()))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,5 +194,5 @@ class Tested:
         return asdict(self)
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Tested:
-        return cls(str(needed(said, "error")))
+    def of(cls, received: Mapping[str, Any]) -> Tested:
+        return cls(str(needed(received, "error")))

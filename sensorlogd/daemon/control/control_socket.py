@@ -6,7 +6,7 @@ A Unix stream socket in the data directory (or $RUNTIME_DIRECTORY), mode 0660. O
 
 Requests: ``ping`` (pid, version), ``commit`` (answers once everything received so far is committed), ``reload``
 (answers with the outcome), ``status`` (a live snapshot), ``listen`` (what passed over a sensor's port since a
-place), and those of ``operations``.
+place), and what else ``requests`` defines.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sensorlogd.calling import NAME as NAME
 from sensorlogd.calling import ask as ask  # whoever knows the server knows how it is asked
 from sensorlogd.calling import ask_patiently as ask_patiently
 from sensorlogd.calling import socket_path as socket_path
-from sensorlogd.daemon.control.speaker import QUICK, Handler, Speaker
+from sensorlogd.daemon.control.client_thread import QUICK, ClientThread, Handler
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class ControlServer:
         self.path = socket_path(data_dir)
         self.handlers = dict(handlers)
         self.quick = frozenset(quick)
-        self._speaker: Speaker | None = None
+        self._client_thread: ClientThread | None = None
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -48,19 +48,19 @@ class ControlServer:
 
         Raises OSError; nothing is left open then, and it may be tried again.
         """
-        self._speaker = speaker = Speaker(self.path, self.handlers, self.quick)
+        self._client_thread = client_thread = ClientThread(self.path, self.handlers, self.quick)
         # Daemon threads: a handler that never returns must not keep the process from ending.
         self._threads = [
-            threading.Thread(target=speaker.run, name="control", daemon=True),
-            threading.Thread(target=speaker.operate, name="control-acts", daemon=True),
+            threading.Thread(target=client_thread.run, name="control", daemon=True),
+            threading.Thread(target=client_thread.operate, name="control-acts", daemon=True),
         ]
         try:
             for thread in self._threads:
                 thread.start()
         except RuntimeError as error:  # no thread to be had
-            speaker.stop(0.0)
+            client_thread.stop(0.0)
             if self._threads[0].ident is None:
-                speaker.close()
+                client_thread.close()
             self.stop()
             raise OSError(errno.EAGAIN, str(error)) from error
 
@@ -69,11 +69,11 @@ class ControlServer:
 
         Returns within the deadline: a handler that does not is left behind with its thread.
         """
-        speaker, self._speaker = self._speaker, None
-        if speaker is None:
+        client_thread, self._client_thread = self._client_thread, None
+        if client_thread is None:
             return
         until = time.monotonic() + deadline_s
-        speaker.stop(until - deadline_s / 5)
+        client_thread.stop(until - deadline_s / 5)
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(until - time.monotonic(), 0.0))

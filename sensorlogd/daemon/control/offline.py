@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
-from sensorlogd.daemon.control.alarm_operations import OfflineAlarms
-from sensorlogd.daemon.control.operations import Operations
+from sensorlogd.daemon.control.handlers.alarms import OfflineAlarmHandlers
+from sensorlogd.daemon.control.handlers.database import DatabaseHandlers
+from sensorlogd.daemon.control.handlers.dispatch import Dispatch
+from sensorlogd.daemon.control.requests.request import Request
 from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
@@ -29,6 +32,7 @@ from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.opened import zone_if_alone
 
+A = TypeVar("A")
 OPEN_WITHIN_S = 60.0  # a large file may have a long log to take in, or be upgraded
 BUSY_FOR_S = 8.0
 
@@ -57,7 +61,8 @@ class Offline:
         except BaseException:
             self._lock.release()
             raise
-        self.operations = Operations(self.writer, self.coordinator, OfflineAlarms(self.writer).handlers())
+        operations = DatabaseHandlers(self.writer, self.coordinator)
+        self._dispatch = Dispatch(operations.handlers(), OfflineAlarmHandlers(self.writer).handlers())
         return self
 
     def _start_parts(self) -> None:
@@ -115,6 +120,10 @@ class Offline:
                 ) from None
             if classify(error) is not Failure.OTHER:  # opening reports the rest
                 raise OfflineError(explain(self.path, error)) from None
+
+    def do(self, request: Request[A]) -> A:
+        """What the daemon would do. Raises OperationError, and whatever the work raises."""
+        return self._dispatch.do(request)
 
     def roll_up(self, progress: Callable[[], None] = lambda: None) -> None:
         """Run until no kept work waits and no roll-up is missing or out of date. ``progress`` is called now and then."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TypeVar
 
-from sensorlogd.daemon.control.request import ANSWER_S
+from sensorlogd.daemon.control.requests.request import ANSWER_S
 from sensorlogd.daemon.writing.writer import Writer
 
 T = TypeVar("T")

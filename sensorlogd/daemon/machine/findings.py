@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from sensorlogd.config import profiles
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.machine import addresses, places, ports, sources
+from sensorlogd.daemon.machine import addresses, folders, ports, sources
 from sensorlogd.daemon.machine.finding import Finding
 from sensorlogd.daemon.machine.user import User
 from sensorlogd.daemon.timekeeping import sync_sources
@@ -28,8 +28,8 @@ def check(config: Config, *, user: User | None = None, now_us: int | None = None
     running = _pid_of_daemon(config)
     user = user or _user_of_service(config)
     own_pids = {os.getpid(), running}
-    found = [] if running else list(places.folders(config, user))
-    found += places.space(config, now)
+    found = [] if running else list(folders.folders(config, user))
+    found += folders.space(config, now)
     found += addresses.check(config, user.uid, own_pids)
     found += _check_clock(now)
     found += ports.check(config, user, own_pids=own_pids)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.control.control_socket import socket_path
+from sensorlogd.daemon.main.build import DaemonParts
 from sensorlogd.daemon.main.process.lock import DatabaseLock, DataDirLock
 from sensorlogd.daemon.main.process.signals import Requested, take_signals
 from sensorlogd.daemon.main.supervisor import Supervisor
@@ -26,7 +27,7 @@ def run_daemon(
     pages: bool = True,
 ) -> int:
     """The whole life of the daemon, on the main thread; returns the exit status (0, 1, or 78 for a database that must not be
-    touched). The arguments are those of ``Supervisor``.
+    touched). The arguments are those of ``DaemonParts``.
 
     Raises LockHeld when another daemon owns the data directory or the database, OSError.
     """
@@ -40,8 +41,8 @@ def run_daemon(
         requested = Requested()
         restore = take_signals(requested, wake.wake)
         try:
-            supervisor = Supervisor(config, load, lock, folder, requested, wake, problems=problems, clock=clock, pages=pages)
-            return supervisor.run()
+            parts = DaemonParts(config, load, lock, folder, requested, wake, problems=problems, clock=clock, pages=pages)
+            return Supervisor(parts, requested, wake).run()
         finally:
             restore()
 

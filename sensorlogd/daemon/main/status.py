@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd import __version__
-from sensorlogd.daemon.machine.lookout import Lookout
-from sensorlogd.daemon.main.components.alarms import AlarmParts
+from sensorlogd.daemon.machine.machine_check import MachineCheck
+from sensorlogd.daemon.main.components.alarms import Alarms
 from sensorlogd.daemon.main.components.pages import Pages
-from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
+from sensorlogd.daemon.main.components.startables import Startables
 from sensorlogd.daemon.main.reloading import last_good
 from sensorlogd.daemon.main.reloading.in_use import ConfigInUse
 from sensorlogd.daemon.rollups.coordinator import Coordinator
@@ -50,9 +50,9 @@ class Status:
     coordinator: Coordinator
     sensors: SensorThreads
     pages: Pages
-    parts: Parts
-    lookout: Lookout
-    alarms: AlarmParts
+    startables: Startables
+    machine_check: MachineCheck
+    alarms: Alarms
 
     def report(self) -> Report:
         """What the status tables are to say. On the writer thread."""
@@ -108,7 +108,7 @@ class Status:
             "clock": self.clock.facts(),
             "work": self.writer.kept_work(),
             "incidents": self.incidents.count,
-            "parts": dict(self.parts.missing),
+            "parts": dict(self.startables.missing),
             "alarms": self.alarms.facts(),
             **self.writer.wal(),
             **self.pages.facts(),
@@ -120,7 +120,7 @@ class Status:
             "config_path": str(config.path),
             "config_errors": self.in_use.problems,
             "from_last_good": self.in_use.from_last_good,
-            "findings": self.lookout.findings,
+            "findings": self.machine_check.findings,
             "commit_interval_us": config.storage.commit_interval,
         }
 

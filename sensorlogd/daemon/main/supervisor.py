@@ -1,62 +1,32 @@
-"""The main thread: makes every part, starts it, watches it, stops it.
+"""The main thread: starts every part (``build`` makes them), watches it, stops it.
 
-Owns: the inbox, the writer, the sensors' threads, the coordinator, the control socket, the pages, the alarms, backups and pings.
+Owns: the inbox, the writer, the sensors' threads, the coordinator, the control socket, the pages, the alarms, the care
+(backups and signs of life).
 Nothing here waits for the database, nor for anything that does.
 
 Start: locks (``run_daemon``) -> writer -> sensor threads -> control socket -> READY=1. Sensors do not wait for a database that is
-slow to open; their readings wait in the inbox. A part that cannot start costs itself only, and is tried again (``parts``).
+slow to open; their readings wait in the inbox. A part that cannot start costs itself only, and is tried again (``startables``).
 
 Stop, in the order the data flows, under one deadline counted from the signal: sensor threads (no new readings) -> inbox closed (a
-late one is refused, never lost in silence) -> aggregator (its work is repeated next time) -> backups, pings and alarms -> web process
+late one is refused, never lost in silence) -> aggregator (its work is repeated next time) -> backups, signs of life and alarms -> web process
 (it would keep the database open) -> the writer is asked to end; while it drains, the control socket is closed -> the writer has
 committed and closed the database, or spilled beside it what it could not.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 
 from sensorlogd import __version__
-from sensorlogd.config.models import Config, SensorOptions
-from sensorlogd.daemon.computing.live import Computing
-from sensorlogd.daemon.computing.recompute import RecomputeWorker
-from sensorlogd.daemon.control.alarm_operations import LiveAlarms
-from sensorlogd.daemon.control.answering import DaemonRequests
-from sensorlogd.daemon.control.control_socket import ControlServer
-from sensorlogd.daemon.control.operations import Operations
-from sensorlogd.daemon.control.saved_view_requests import SavedViewOperations
-from sensorlogd.daemon.machine.lookout import Lookout
-from sensorlogd.daemon.main.components.alarms import AlarmParts
-from sensorlogd.daemon.main.components.pages import Pages, page_settings
-from sensorlogd.daemon.main.components.parts import Parts
-from sensorlogd.daemon.main.components.regular_tasks import RegularTasks
-from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
-from sensorlogd.daemon.main.process.lock import DatabaseLock, DataDirLock
-from sensorlogd.daemon.main.process.sdnotify import Notifier, Watchdog
+from sensorlogd.daemon.main.build import DaemonParts
+from sensorlogd.daemon.main.process.sdnotify import Watchdog
 from sensorlogd.daemon.main.process.signals import Requested
-from sensorlogd.daemon.main.reloading.in_use import ConfigInUse
-from sensorlogd.daemon.main.reloading.last_good import LastGood
-from sensorlogd.daemon.main.reloading.reload import Reload
-from sensorlogd.daemon.main.status import KnownIncidents, Status
-from sensorlogd.daemon.rollups.coordinator import Coordinator
-from sensorlogd.daemon.sensing.build import Sensor, computed_sensors, formulas, make_sensor, retention_plan, sensor_specs
-from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing.between_commits import work_kinds
-from sensorlogd.daemon.writing.commits.commit import Report
-from sensorlogd.daemon.writing.intake.inbox import Inbox
-from sensorlogd.daemon.writing.recovery.opening import Opening
-from sensorlogd.daemon.writing.writer import Writer, WriterSettings
-from sensorlogd.event_kinds import EventKind, Kind
+from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.durations import format_duration
 from sensorlogd.processes.wake_pipe import WakePipe
-from sensorlogd.storage.maintenance.mover import Mover
-from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
-from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.schema_check import end_children
 
 logger = logging.getLogger(__name__)
@@ -70,144 +40,31 @@ WATCH_EVERY_S = 0.9  # the sensors: there may be thousands
 
 
 class Supervisor:
-    """Runs one configuration until told to stop; on the main thread, which is its own. Every part is made here, and started by
-    ``run``.
+    """Runs the parts of a daemon until told to stop; on the main thread, which is its own. ``requested``, ``wake``: what signals ask
+    for, and what ends the wait of the loop."""
 
-    ``lock``, ``folder``: held by the caller; the writer sees to it that they stay so. ``load``: reads the configuration file again, for a reload; an error that it raises lists all mistakes in ``errors``.
-    ``requested``, ``wake``: what signals ask for, and what ends the wait of the loop. ``problems``: why the daemon is running
-    from last-good.yaml, if it is. ``pages``: whether the web process is started where the configuration says so.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        load: Callable[[], Config],
-        lock: DatabaseLock,
-        folder: DataDirLock,
-        requested: Requested,
-        wake: WakePipe,
-        *,
-        problems: Sequence[str] = (),
-        clock: JudgedClock | None = None,
-        pages: bool = True,
-    ) -> None:
-        self.in_use = ConfigInUse(config, list(problems))
-        self.clock = clock or JudgedClock()
-        self.path = config.database_path()
-        self.notifier = Notifier.from_environment()
-        self.inbox = Inbox(config.storage.inbox_limit, self.clock.corrected)
-        self.lookout = Lookout(lambda: self.in_use.config)
-        self.last_good = LastGood(config.data_dir())
+    def __init__(self, parts: DaemonParts, requested: Requested, wake: WakePipe) -> None:
+        self.in_use = parts.in_use
+        self.clock = parts.clock
+        self.notifier = parts.notifier
+        self.inbox = parts.inbox
+        self.machine_check = parts.machine_check
+        self.last_good = parts.last_good
+        self.alarms = parts.alarms
+        self.writer = parts.writer
+        self.startables = parts.startables
+        self.care = parts.care
+        self.sensors = parts.sensors
+        self.coordinator = parts.coordinator
+        self.pages = parts.pages
+        self.status = parts.status
+        self.reload = parts.reload
+        self.control = parts.control
+        self._computed_sensors = parts.computed_sensors
         self._requested = requested
         self._wake = wake
         self._began_us = self.clock.monotonic_us()
         self._status_line = ""
-        self.alarms = AlarmParts(config, self.clock, self._emit, self.inbox.wake)
-        # Before the writer: what is stored already may have something computed from it as soon as the database is open.
-        self._computed = computed_sensors(config, self.clock, self._emit)
-        self.computing = Computing(formulas(config, self._computed), self._emit)
-        self.writer = self._make_writer(config, lock, folder)
-        self.parts = Parts(self.writer.emit)
-        self.regular_tasks = RegularTasks(self.path, self.clock, self.writer, self.parts)
-        self.sensors = SensorThreads(self._make_sensor, self.parts)
-        self.coordinator = Coordinator(
-            self.writer,
-            self.path,
-            config.storage.rollup_interval / 1e6,
-            config.daemon.timezone,
-            self.clock.safe_us,
-            wake=wake.wake,
-        )
-        self.pages = Pages(self.writer.emit, self.writer.status_changed, wanted=pages)
-        self.pages.use(page_settings(config))
-        self.status = self._make_status()
-        self.reload = self._make_reload(load)
-        self.control = self._make_control_server(config)
-
-    # ---- building --------------------------------------------------------------------------------------------------
-
-    def _make_writer(self, config: Config, lock: DatabaseLock, folder: DataDirLock) -> Writer:
-        opening = Opening(
-            self.path,
-            sensor_specs(config),
-            functools.partial(_make_upkeep, self.in_use, retention_plan(config)),
-            self.clock,
-            remembered=lock,
-            folder=folder,
-            min_free=config.storage.min_free,
-        )
-        return Writer(
-            WriterSettings(
-                path=self.path,
-                commit_interval_s=config.storage.commit_interval / 1e6,
-                min_free_bytes=config.storage.min_free,
-            ),
-            self.inbox,
-            opening,
-            self.clock,
-            report=self._report,
-            workers=[
-                *work_kinds.workers(self.path),
-                RecomputeWorker(self.computing, self.clock.now_us, 2 * config.storage.commit_interval + 1_000_000),
-            ],
-            rolls_up=self._roll_up,
-            note_lost=lock.note_lost,
-            watcher=self.alarms.keeper,
-            computing=self.computing,
-        )
-
-    def _make_status(self) -> Status:
-        return Status(
-            started_us=self.clock.now_us(),
-            incidents=KnownIncidents(self.path),
-            in_use=self.in_use,
-            clock=self.clock,
-            writer=self.writer,
-            coordinator=self.coordinator,
-            sensors=self.sensors,
-            pages=self.pages,
-            parts=self.parts,
-            lookout=self.lookout,
-            alarms=self.alarms,
-        )
-
-    def _make_reload(self, load: Callable[[], Config]) -> Reload:
-        return Reload(
-            load,
-            self.in_use,
-            sensors=self.sensors,
-            pages=self.pages,
-            writer=self.writer,
-            alarms=self.alarms,
-            regular_tasks=self.regular_tasks,
-            last_good=self.last_good,
-            notifier=self.notifier,
-            summary=self.status.summary,
-        )
-
-    def _make_control_server(self, config: Config) -> ControlServer:
-        requests = DaemonRequests(
-            self.writer, self.clock, self.sensors.running, self.status.answer, self._requested, self._wake.wake
-        )
-        alarms = LiveAlarms(self.alarms.keeper, lambda: self.in_use.config)
-        operations = Operations(self.writer, self.coordinator, alarms.handlers())
-        views = SavedViewOperations(config.data_dir())
-        return ControlServer(config.data_dir(), {**requests.handlers(), **operations.handlers(), **views.handlers()})
-
-    def _emit(self, kind: Kind, sensor: str | None, detail: str) -> None:
-        """Record an event, for parts that are made before the writer; called once all is built."""
-        self.writer.emit(kind, sensor, detail)
-
-    def _report(self) -> Report:
-        """On the writer thread, once all is built."""
-        return self.status.report()
-
-    def _roll_up(self) -> None:
-        """On the writer thread, once all is built."""
-        self.coordinator.request()
-
-    def _make_sensor(self, name: str, sensor: SensorOptions, config: Config) -> Sensor:
-        return make_sensor(name, sensor, config, self.inbox, self.clock, self.writer.emit)
 
     # ---- starting --------------------------------------------------------------------------------------------------
 
@@ -238,15 +95,15 @@ class Supervisor:
 
     def _start_parts(self) -> None:
         config = self.in_use.config
-        self.sensors.start_all(config, self._computed)
-        self.parts.start("the control socket", self.control.start)
-        self.regular_tasks.use(config)
+        self.sensors.start_all(config, self._computed_sensors)
+        self.startables.start("the control socket", self.control.start)
+        self.care.use(config)
         self.writer.ready.wait(OPENING_S)
         if not self.in_use.problems:
             self.last_good.keep(config)
         self.notifier.ready(self.status.summary())
         logger.info("started: %s", self.status.summary())
-        self.parts.start("the check of this machine", self.lookout.start)
+        self.startables.start("the check of this machine", self.machine_check.start)
 
     # ---- the loop --------------------------------------------------------------------------------------------------
 
@@ -263,7 +120,7 @@ class Supervisor:
             self.coordinator.tick()
             self.pages.tick()
             self._poll_clock()
-            self.parts.tick()
+            self.startables.tick()
             if self._requested.reload:
                 self.reload.run(self._requested.take_reloads())
             now = time.monotonic()
@@ -309,7 +166,7 @@ class Supervisor:
         self.sensors.stop(deadline)
         self.inbox.close()
         self.coordinator.stop(1.0)
-        self.regular_tasks.stop()
+        self.care.stop()
         self.alarms.stop()
         self.writer.emit(EventKind.STOPPED, None, f"after {format_duration(self.clock.monotonic_us() - self._began_us)}")
         self.pages.stop()
@@ -327,11 +184,3 @@ class Supervisor:
         end_children()
         logging.shutdown()
         os._exit(1)
-
-
-def _make_upkeep(in_use: ConfigInUse, plan: RetentionPlan) -> Upkeep:
-    """Fresh for each opening of the database; on the writer thread. After a reload ``Opening`` gives it the newer plan,
-    together with the sensors that it is for."""
-    retention = Retention(zone=in_use.config.daemon.timezone)
-    retention.use_plan(plan)
-    return Upkeep(Mover(), retention, when_full=in_use.config.storage.when_full)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.daemon.rollups import child, process
-from sensorlogd.daemon.rollups.child import Child
+from sensorlogd.daemon.rollups import child_process, process
+from sensorlogd.daemon.rollups.child_process import Child
 from sensorlogd.daemon.rollups.messages import Exit, Message
 
 logger = logging.getLogger(__name__)
@@ -132,4 +132,4 @@ class Aggregator:
 
 def start_aggregator(path: Path) -> Child:
     """Start an aggregator process for the database at ``path``. From the main thread only. Raises OSError, MemoryError."""
-    return child.start(process.main, str(path), name="sensorlogd-aggregator")
+    return child_process.start(process.main, str(path), name="sensorlogd-aggregator")

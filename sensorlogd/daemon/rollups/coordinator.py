@@ -28,12 +28,12 @@ from typing import Any
 
 from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.rollups.aggregator import Aggregator, start_aggregator
-from sensorlogd.daemon.rollups.child import Child
-from sensorlogd.daemon.rollups.handover import Handover, Settled
-from sensorlogd.daemon.rollups.messages import Done, Failed, Message, Rows, Stored, Work
+from sensorlogd.daemon.rollups.child_process import Child
+from sensorlogd.daemon.rollups.messages import Failed, Message, Rows, RowsStored, RunDone, Work
 from sensorlogd.daemon.rollups.rollup_run import Edge, JobQueue, RollUpRun
+from sensorlogd.daemon.rollups.run_failures import RunFailures
 from sensorlogd.daemon.rollups.schedule import BLOCK_US, Schedule
-from sensorlogd.daemon.rollups.trouble import RunFailures
+from sensorlogd.daemon.rollups.writer_steps import Settled, WriterSteps
 from sensorlogd.daemon.writing.between_commits.jobs import Superseded
 
 STOP_WITHIN_S = 2.0
@@ -80,7 +80,7 @@ class Coordinator:
         self._monotonic = monotonic
         self._aggregator = Aggregator(lambda: start_child(path), monotonic)
         self._schedule = Schedule(interval_s, lambda: writer.stats().committed, monotonic())
-        self._handover = Handover(writer, wake)
+        self._writer_steps = WriterSteps(writer, wake)
         self._writer = writer
         self._trouble = RunFailures(writer.emit, backoff or Backoff(first_s=1.0, quick_s=5.0, quick_for=5, cap_s=60.0))
         self._run = RollUpRun(now_us, zone, BLOCK_US, over=True)
@@ -142,7 +142,7 @@ class Coordinator:
     def tick(self) -> None:
         """Advance whatever can be advanced; called at least every second and after every wake-up."""
         self.on_readable()
-        for settled in self._handover.settled():
+        for settled in self._writer_steps.settled():
             self._take_settled(settled)
         if not self._run.over and self._run.token not in (None, self._writer.open_token):
             self._end_superseded_run()
@@ -165,7 +165,7 @@ class Coordinator:
         """Step 1: tell the writer the edge."""
         self._schedule.begun(now)
         self._run = RollUpRun(self._now_us, self._zone, self._schedule.block_us)
-        self._handover.submit(self._run, "edge", self._run.take_edge)
+        self._writer_steps.submit(self._run, "edge", self._run.take_edge)
 
     def _take_settled(self, settled: Settled) -> None:
         """Go on with the run after a step that the writer has dealt with, or end it if that step failed."""
@@ -195,10 +195,10 @@ class Coordinator:
             self._lose_process(f"said {type(message).__name__} out of turn")
         elif isinstance(message, Rows):
             self._run.rows_sent()  # step 3
-            self._handover.submit(self._run, "rows", functools.partial(self._run.store, message))
-        elif isinstance(message, Done):
+            self._writer_steps.submit(self._run, "rows", functools.partial(self._run.store, message))
+        elif isinstance(message, RunDone):
             self._run.computed(message)
-            self._handover.submit(self._run, "finish", self._run.finish)
+            self._writer_steps.submit(self._run, "finish", self._run.finish)
         elif isinstance(message, Failed):
             self._process_failed(message)
         else:
@@ -207,7 +207,7 @@ class Coordinator:
     def _acknowledge_rows(self, run: RollUpRun, took_s: float) -> None:
         self.longest_store_s = max(self.longest_store_s, took_s)
         run.rows_stored()
-        self._aggregator.send(Stored(took_s / self._slice_factor))
+        self._aggregator.send(RowsStored(took_s / self._slice_factor))
 
     def _end_run(self, run: RollUpRun) -> None:
         """Step 4 is committed: the run is over."""
@@ -258,6 +258,6 @@ class Coordinator:
         if not message.damaged:
             return
         if self._trouble.is_damage(self._run.token):
-            self._handover.report_damage(f"found by the aggregator: {message.reason}", self._run.token)
+            self._writer_steps.report_damage(f"found by the aggregator: {message.reason}", self._run.token)
         else:
             self._schedule.put_off(self._monotonic() + 1.0)

@@ -1,6 +1,6 @@
 """What the main process and the aggregator say to each other, and how it travels.
 
-A run, in this order: ``Work``; then any number of ``Rows``, each answered by ``Stored`` before the next; then ``Done`` or
+A run, in this order: ``Work``; then any number of ``Rows``, each answered by ``RowsStored`` before the next; then ``RunDone`` or
 ``Failed``. ``Exit`` may be said at any time.
 
 On the wire a message is its length (4 bytes, big-endian) and then a pickle that may name no class but those of this module.
@@ -37,6 +37,10 @@ class ParentGone(Exception):
     """The main process ended or hung up: there is nobody to work for."""
 
 
+class ProtocolError(Exception):
+    """The main process said what it may not say now: a fault of this program."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """To the aggregator: close the buckets of [old_edge_us, new_edge_us), then heal what is dirty or stale before it."""
@@ -57,14 +61,14 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class RowsStored:
     """To the aggregator: the last ``Rows`` are committed. ``seconds``: how long that held the writer."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class RunDone:
     """From the aggregator: the run is over. ``more``: further work could be done at once; ``left``: some is left at all."""
 
     seconds: float
@@ -86,8 +90,8 @@ class Exit:
     """To the aggregator: end."""
 
 
-Message = Work | Rows | Stored | Done | Failed | Exit
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Work, Rows, Stored, Done, Failed, Exit)}
+Message = Work | Rows | RowsStored | RunDone | Failed | Exit
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Work, Rows, RowsStored, RunDone, Failed, Exit)}
 
 
 class _Unpickler(pickle.Unpickler):

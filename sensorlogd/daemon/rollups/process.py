@@ -18,7 +18,18 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from sensorlogd.daemon.rollups.messages import ChildEnd, Done, Exit, Failed, ParentGone, Rows, Stored, TooLarge, Work
+from sensorlogd.daemon.rollups.messages import (
+    ChildEnd,
+    Exit,
+    Failed,
+    ParentGone,
+    ProtocolError,
+    Rows,
+    RowsStored,
+    RunDone,
+    TooLarge,
+    Work,
+)
 from sensorlogd.storage.file.connecting import connect_as_aggregator
 from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.pace import Pace
@@ -35,7 +46,7 @@ RUN_S = 10.0  # healing and doing anew stop after that, so that minutes are clos
 
 
 def main(connection: Connection, path: str) -> None:
-    """Serve work until told to exit or the parent is gone."""
+    """Serve work until told to exit or the parent is gone. Raises ProtocolError; the process then ends with its traceback."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -50,13 +61,13 @@ def main(connection: Connection, path: str) -> None:
 
 
 def _serve_parent(line: ChildEnd, path: str) -> None:
-    """Do the runs that the parent asks for, until it says Exit. Raises ParentGone."""
+    """Do the runs that the parent asks for, until it says Exit. Raises ParentGone, ProtocolError."""
     while True:
         message = line.receive()
         if not isinstance(message, Work):
             if isinstance(message, Exit):
                 return
-            raise ParentGone(f"{type(message).__name__} was not asked for")
+            raise ProtocolError(f"{type(message).__name__} was not asked for")
         started = time.monotonic()
         sender = _Sender(line)
         try:
@@ -65,7 +76,7 @@ def _serve_parent(line: ChildEnd, path: str) -> None:
             sender.settle()
             line.send(Failed(f"{type(error).__name__}: {error}", _is_damage(error)))
         else:
-            line.send(Done(time.monotonic() - started, more, left))
+            line.send(RunDone(time.monotonic() - started, more, left))
         gc.collect()
 
 
@@ -154,7 +165,8 @@ class _Sender:
         self._pending, self._marks, self._advances = {}, [], []
 
     def _send_rows(self, rows: list[Row], deletes: list[Key], marks: list[Mark], advances: list[Advance]) -> None:
-        """Send one message, once the one before is acknowledged; one that is too large is halved. Raises ParentGone, TooLarge."""
+        """Send one message, once the one before is acknowledged; one that is too large is halved. Raises ParentGone,
+        ProtocolError, TooLarge."""
         self.settle()
         try:
             self.line.send(Rows(rows, deletes, marks, advances))
@@ -168,12 +180,12 @@ class _Sender:
         self._unanswered = max(len(rows) + len(deletes) + len(marks) // 4, 1)
 
     def settle(self) -> None:
-        """Wait until everything that was sent is acknowledged. Raises ParentGone."""
+        """Wait until everything that was sent is acknowledged. Raises ParentGone, ProtocolError."""
         if not self._unanswered:
             return
         answer = self.line.receive()
-        if not isinstance(answer, Stored):
-            raise ParentGone(f"{type(answer).__name__} in place of an acknowledgement")
+        if not isinstance(answer, RowsStored):
+            raise ProtocolError(f"{type(answer).__name__} in place of an acknowledgement")
         # So many rows that storing them takes STORE_S. Few rows say little: a commit has a price of its own.
         if answer.seconds > STORE_S or self._unanswered >= self.pace.rows / 2:
             self.pace.measured(answer.seconds)

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from sensorlogd.daemon.rollups.messages import Done, Rows
+from sensorlogd.daemon.rollups.messages import Rows, RunDone
 from sensorlogd.event_kinds import Kind
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.rollups import outdated, store
@@ -74,7 +74,7 @@ class RollUpRun:
     new_edge_us: int = 0
     behind: bool = False
     storing: bool = False  # rows are with the writer: the process waits for them
-    done: Done | None = None
+    done: RunDone | None = None
 
     # ---- on the writer thread --------------------------------------------------------------------------------------
 
@@ -110,6 +110,8 @@ class RollUpRun:
 
     def begin(self, edge: Edge) -> None:
         """Use ``edge`` from now on; its transaction has been committed."""
+        # The writer's frontier, set on the main thread: between two runs nobody else sets its edge (an opening makes another
+        # frontier), the writer reads one whole integer, and whichever it meets is right: the higher one marks minutes in vain.
         edge.frontier.edge_us = edge.new_us
         self.token, self.new_edge_us, self.behind = edge.token, edge.new_us, edge.behind
 
@@ -121,7 +123,7 @@ class RollUpRun:
         """The writer has stored them."""
         self.storing = False
 
-    def computed(self, done: Done) -> None:
+    def computed(self, done: RunDone) -> None:
         """Everything is computed, and its rows are stored."""
         self.done = done
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from sensorlogd.config import computed
 from sensorlogd.config.computed import ComputedOptions
 from sensorlogd.config.models import Config, SensorOptions
-from sensorlogd.daemon.computing.live import Formulas
-from sensorlogd.daemon.computing.sensor import ComputedSensor
+from sensorlogd.daemon.computing.computed_sensor import ComputedSensor
+from sensorlogd.daemon.computing.computing import Formulas
+from sensorlogd.daemon.sensing.sensor_status import SensorStatus
 from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
@@ -96,22 +97,17 @@ def make_sensor_thread(
 ) -> SensorThread:
     """A sensor thread for one sensor, not started. Its driver class is known good: the configuration was validated with it."""
     driver = driver_of(sensor, config)
-    late: list[Callable[[str, int, str], None]] = []  # the sensor thread counts for its treatment, but is made after it
-
-    def count(counter: str, n: int, example: str) -> None:
-        late[0](counter, n, example)
-
-    thread = SensorThread(
+    status = SensorStatus(name, clock)
+    return SensorThread(
         name,
         lambda context: driver(sensor, context),
-        Treatment(name, sensor.channel_options(), sensor.heartbeat_us(), count),
+        Treatment(name, sensor.channel_options(), sensor.heartbeat_us(), status.count),
         inbox,
         clock,
         emit,
+        status,
         heartbeat_us=sensor.heartbeat_us(),
         clock_synced=lambda: not clock.flags_unsynced,
         time_limits=sensor.time_limits(),
         driver=driver,
     )
-    late.append(thread.count)
-    return thread

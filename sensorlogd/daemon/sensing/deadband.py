@@ -16,18 +16,22 @@ class Deadband:
     def __init__(self, width: float, heartbeat_us: int) -> None:
         self.width = width
         self.heartbeat_us = heartbeat_us
-        self.stored: tuple[int, float | None, int] | None = None
-        self.seen_us: int | None = None
+        self._stored: tuple[int, float | None, int] | None = None
+        self._seen_us: int | None = None
+
+    def resume(self, ts: int, value: float | None, quality: int) -> None:
+        """Go on from the newest reading that is stored already. ``ts``: microseconds UTC."""
+        self._stored, self._seen_us = (ts, value, quality), ts
 
     def keep(self, times: list[int], values: list[float | None], quality: int | list[int]) -> list[int]:
         """Indices of the readings to store."""
         qualities = repeat(quality, len(times)) if isinstance(quality, int) else quality
         kept = []
         for index, (ts, value, flags) in enumerate(zip(times, values, qualities, strict=True)):
-            pace_us = 0 if self.seen_us is None else max(ts - self.seen_us, 0)
-            self.seen_us = ts
-            if self.stored is None or self._is_worth_storing(self.stored, ts, value, flags, pace_us):
-                self.stored = (ts, value, flags)
+            pace_us = 0 if self._seen_us is None else max(ts - self._seen_us, 0)
+            self._seen_us = ts
+            if self._stored is None or self._is_worth_storing(self._stored, ts, value, flags, pace_us):
+                self._stored = (ts, value, flags)
                 kept.append(index)
         return kept
 

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from sensorlogd.batch import Batch, Block
 from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.sensing.driver_calls import DriverCalls
+from sensorlogd.daemon.sensing.driver_result import batch_of
 from sensorlogd.daemon.sensing.outage import Outage
-from sensorlogd.daemon.sensing.returned import batch_of
 from sensorlogd.daemon.sensing.sensor_events import SensorEvents, fault_text
 from sensorlogd.daemon.sensing.sensor_status import SensorSnapshot, SensorState, SensorStatus
 from sensorlogd.daemon.sensing.time_judge import TimeJudge
@@ -50,7 +50,7 @@ class _Silent(DriverError):
 
 class SensorThread:
     """Reads one sensor, on a thread of its own. ``make_driver(context)`` gives a fresh driver for every attempt.
-    ``clock_synced``: may times be believed now? ``time_limits``: what of the device's own times is believed; None: all.
+    ``status``: of this sensor; ``treatment`` counts in it, too. ``clock_synced``: may times be believed now? ``time_limits``: what of the device's own times is believed; None: all.
 
     ``emit(kind, sensor, detail)`` must not block; it is called for connected, stale, lost, returned, finished, and for what the
     driver itself reports.
@@ -64,6 +64,7 @@ class SensorThread:
         inbox: Inbox,
         clock: Clock,
         emit: Emit,
+        status: SensorStatus,
         *,
         heartbeat_us: int,
         clock_synced: Callable[[], bool] = lambda: True,
@@ -81,7 +82,7 @@ class SensorThread:
         self.clock_synced = clock_synced
         self.backoff = backoff or Backoff()
         self.tap = Tap()  # what passes over the port, for whoever listens
-        self._status = SensorStatus(name, clock)
+        self._status = status
         self._events = SensorEvents(name, clock, emit)
         self._calls = DriverCalls(clock, heartbeat_us, self._events.report)
         self._judge = TimeJudge(time_limits, self._status.count, self._events.report)
@@ -133,10 +134,6 @@ class SensorThread:
         """For each counter the last example of what was counted."""
         return self._status.examples()
 
-    def count(self, counter: str, n: int, example: str) -> None:
-        """Add to a counter that ``status`` shows."""
-        self._status.count(counter, n, example)
-
     # ---- the sensor thread -----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -163,7 +160,7 @@ class SensorThread:
 
     def _run_session(self) -> None:
         """Read with one driver, from open to close. Returns when stopped, raises when the device is lost."""
-        self.count("attempts", 1, "")
+        self._status.count("attempts", 1, "")
         self._session_us = self.clock.monotonic_us()
         self._session_samples = 0
         context = DriverContext(
@@ -171,7 +168,7 @@ class SensorThread:
             self._wake.read_end,
             self._stop.wait,
             self.clock.now_us,
-            self.count,
+            self._status.count,
             lambda kind, detail: self._events.report(kind_of(kind), detail),
             self.tap.offer,
         )
@@ -229,7 +226,7 @@ class SensorThread:
 
     def _put_or_count(self, block: Block | None) -> None:
         if block is not None and not self._put(block):
-            self.count("refused_at_stop", block.rows, "")
+            self._status.count("refused_at_stop", block.rows, "")
             logger.warning(
                 "%s: %d readings came too late to be stored: the daemon, or this sensor, is stopping", self.name, block.rows
             )
@@ -254,7 +251,7 @@ class SensorThread:
         if not self._outage.since_us:
             self._events.report(EventKind.CONNECTED, "")
             return
-        self.count("reconnects", 1, "")
+        self._status.count("reconnects", 1, "")
         away_us = self.clock.monotonic_us() - self._outage.since_us
         attempts = self._outage.attempts
         self._outage = Outage()

@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sensorlogd.batch import Block
-from sensorlogd.daemon.computing.live import Computing, Formulas
+from sensorlogd.daemon.computing.computing import Computing, Formulas
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing import ending
 from sensorlogd.daemon.writing.between_commits.jobs import Job, JobRunner, Jobs
 from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
 from sensorlogd.daemon.writing.between_commits.upkeep_task import UpkeepTask
@@ -32,22 +31,19 @@ from sensorlogd.daemon.writing.bookkeeping import Bookkeeping
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.commits.storing import Storing
 from sensorlogd.daemon.writing.commits.timetable import Timetable
-from sensorlogd.daemon.writing.commits.watched import Nobody, Watcher
+from sensorlogd.daemon.writing.commits.watcher import Nobody, Watcher
 from sensorlogd.daemon.writing.disk.space import Space
 from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
+from sensorlogd.daemon.writing.ending import Ending
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending, WriterStopped
-from sensorlogd.daemon.writing.recovery import failures
-from sensorlogd.daemon.writing.recovery.failures import Failing
-from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
+from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
-from sensorlogd.daemon.writing.totals import Totals, WriterState, WriterStats
+from sensorlogd.daemon.writing.totals import Totals, WriterStats
 from sensorlogd.event_kinds import Kind
-from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import catalog
-from sensorlogd.storage.file.file_watch import FileGone
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.opened import OpenDatabase
 from sensorlogd.storage.work import Worker
@@ -98,7 +94,6 @@ class Writer:
         self.now_us = clock.now_us
         self.opening = opening
         self._settings = settings
-        self._note_lost = note_lost
         self._watcher: Watcher = watcher or Nobody()
         self._notices = Notices(clock.now_us, self._watcher.note)
         self._totals = Totals()
@@ -108,15 +103,14 @@ class Writer:
         self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, self._compute_from)
         self._stopping = threading.Event()
         self._stop_at = float("inf")  # monotonic: what is not stored by then is spilled
-        self.lost_at_end = 0  # readings that could be stored nowhere
         space = Space(settings.path, settings.min_free_bytes)
         self._work = KeptWork(workers, space)
-        self._files = OpenFiles(self._work)
+        self._log = OpenLog(self._work)
         self._growth = WalGrowth(self._notices.emit)
-        self._trouble = Trouble(self._files, books, opening, inbox, clock.now_us, self._stopping, sets_aside=settings.sets_aside)
+        self._trouble = Trouble(self._log, books, opening, inbox, clock.now_us, self._stopping, sets_aside=settings.sets_aside)
         self.ready = self._trouble.ready  # the database is open (or refused)
         self._storing = Storing(
-            self._files,
+            self._log,
             books,
             self._trouble,
             self._pending,
@@ -125,19 +119,31 @@ class Writer:
             clock=clock,
             watcher=self._watcher,
             report=report,
-            ordered=self._work.ordered,
+            look_for_work=self._work.look_for_work,
             latest_back_us=int(max(2 * settings.commit_interval_s, 5.0) * 1e6),
         )
         self._jobs = Jobs()
-        self._runner = JobRunner(self._jobs, self._files, self._trouble, self._totals, self._work.ordered)
+        self._runner = JobRunner(self._jobs, self._log, self._trouble, self._totals, self._work.look_for_work)
         self._upkeep = UpkeepTask(
-            self._files,
+            self._log,
             self._work,
             self._growth,
             self._notices,
             clock=clock,
             rolls_up=rolls_up,
             note_time=opening.note_time,
+        )
+        self._ending = Ending(
+            self._log,
+            self._trouble,
+            self._pending,
+            self._storing,
+            self._notices.events,
+            self._jobs,
+            clock,
+            path=settings.path,
+            report=report,
+            note_lost=note_lost,
         )
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
@@ -188,7 +194,7 @@ class Writer:
     @property
     def open_token(self) -> int | None:
         """Which opening of the database jobs meet now; None: nothing is open. Any thread."""
-        db = self._files.db
+        db = self._log.db
         return None if db is None else db.token
 
     def stats(self) -> WriterStats:
@@ -228,11 +234,14 @@ class Writer:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    @property
+    def lost_at_end(self) -> int:
+        """Readings that could be stored nowhere."""
+        return self._ending.lost
+
     def abandon(self) -> None:
         """The thread does not come back from the disk: spill what it holds, from outside. The process must end after this."""
-        self._jobs.close("the writer hangs")
-        self._spill_the_rest()
-        self._pending.give_up("the writer hangs")
+        self._ending.abandon()
 
     # ---- the writer thread -----------------------------------------------------------------------------------------
 
@@ -251,13 +260,13 @@ class Writer:
         """One round of the loop: open the database if need be, take what has come, commit what is due, run jobs, look after
         the database."""
         trouble = self._trouble
-        if self._files.db is None and trouble.may_try():
+        if self._log.db is None and trouble.may_try():
             trouble.attempt(Task("opening", self._open))
         self._correct_early_stamps()
         self._pending.take(self._wait_s())
         self._storing.count_dropped()
         self._show_watcher()
-        if self._files.db is None or not trouble.may_try():
+        if self._log.db is None or not trouble.may_try():
             return
         if trouble.failing.count or self._stopping.is_set() or self._storing.is_due():
             self._storing.store()
@@ -313,7 +322,7 @@ class Writer:
     def _open(self) -> None:
         """Open the database, and pass on what was found at the opening. Raises what ``Opening.open`` raises."""
         db, notes = self.opening.open(first=not self.ready.is_set(), beat=lambda: self._totals.beat(time.monotonic()))
-        self._files.db = db
+        self._log.db = db
         self._watcher.opened(db)
         self._pending.add(self._computing.opened(db, self.now_us()))
         for note in reversed(notes.before):
@@ -324,69 +333,10 @@ class Writer:
             self._totals.count(kind, {sensor: n})
         self._totals.set_given_up(notes.given_up)
         self._times.all_due()
-        self._work.ordered()
+        self._work.look_for_work()
         self.ready.set()
 
-    # ---- the end ---------------------------------------------------------------------------------------------------
-
-    def _spill_the_rest(self) -> bool:
-        """Spill what is left. True if nothing was."""
-        self._take_the_rest()
-        waiting = self._notices.events.waiting(self.now_us(), self.clock.correction_us)
-        left = ending.Left(self._pending.blocks, waiting, sum(self._storing.dropped.values()))
-        return ending.give_up(left, self._settings.path, self.now_us(), self._count_lost)
-
-    def _take_the_rest(self) -> None:
-        """What the inbox still holds, requests to flush among it, and what it has dropped."""
-        self._correct_early_stamps()
-        self._pending.blocks += self.inbox.get_all(1 << 62, 0.0)
-        self._storing.count_dropped()
-        self._storing.report_dropped()
-
-    def _refuse_the_rest(self) -> None:
-        """The database is not ours to touch, so nothing is written beside it either."""
-        self._take_the_rest()
-        readings = sum(block.rows for block in self._pending.blocks) + sum(self._storing.dropped.values())
-        if readings:
-            self.lost_at_end += readings
-            logger.critical(
-                "writer: %d %s lost, because the database is refused: %s",
-                readings, plural(readings, "reading is", "readings are"), self._trouble.refusal,
-            )  # fmt: skip
-
-    def _count_lost(self, readings: int) -> None:
-        self.lost_at_end += readings
-        self._note_lost(readings)
-
     def _close(self) -> None:
-        """Last words: what could not be stored is spilled; the clean-shutdown mark; one file without a WAL if nobody reads."""
-        try:
-            self._say_last_words()
-        finally:
-            if self._trouble.refusal is None:
-                self._trouble.move(WriterState.STOPPED, "")
-            self.ready.set()
-
-    def _say_last_words(self) -> None:
-        """Spill what could not be stored, refuse all that waits, and close the database with a last status. Raises nothing of
-        the database's."""
+        """The end of the thread."""
         self._work.close()
-        self._jobs.close("the writer stopped")
-        complete = True
-        if self._trouble.refusal is None:
-            complete = self._spill_the_rest()
-        else:
-            self._refuse_the_rest()
-        self._pending.give_up("the writer stopped")
-        if self._files.db is not None:
-            try:
-                self._files.db.check_file()
-                ending.last_words(
-                    self._files.db, self._storing.report(), clean=complete, now_us=self.now_us(), marks=self.clock.stored()
-                )
-            except FileGone as error:
-                self._trouble.rescue(failures.decide(error, Failing()))
-            except Exception as error:  # whatever it is: what was committed is safe, and the process ends now
-                logger.warning("database: could not be closed cleanly: %s", error)
-                self._files.let_go()
-            self._files.db = None
+        self._ending.close()

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from sensorlogd import calling
-from sensorlogd.daemon.control import control_socket, speaker
+from sensorlogd.daemon.control import client_thread, control_socket
 from tests.rig import until
 
 
@@ -133,7 +133,7 @@ def test_who_says_nothing_holds_up_nobody(acting: Acting, tmp_path: Path, monkey
     """And is let go after a while, so that it cannot hold a place for ever."""
     with acting.client(), acting.client(b'{"do": '):
         assert control_socket.ask(tmp_path, {"do": "ping"}, 5.0)["ok"]
-    monkeypatch.setattr(speaker, "SAY_WITHIN_S", 0.05)
+    monkeypatch.setattr(client_thread, "SAY_WITHIN_S", 0.05)
     with acting.client(b'{"do": ') as client:
         assert client.recv(100) == b""
 
@@ -159,14 +159,14 @@ def test_acts_are_one_after_the_other_and_quick_requests_beside_them(acting: Act
 
 def test_too_many_are_told_to_come_again(acting: Acting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Acts that wait have a bound, and so have clients that say nothing."""
-    monkeypatch.setattr(speaker, "WAITING", 1)
+    monkeypatch.setattr(client_thread, "WAITING", 1)
     with acting.client(ACT) as first:
         until(lambda: acting.begun, "the first act")
         with acting.client(ACT) as second:
             answer = until(lambda: control_socket.ask(tmp_path, {"do": "act"}, 5.0), "an answer")
             assert (answer["ok"], answer["busy"]) == (False, True)
             assert answer["error"].startswith("busy")
-            monkeypatch.setattr(speaker, "CLIENTS", 2)
+            monkeypatch.setattr(client_thread, "CLIENTS", 2)
             assert control_socket.ask(tmp_path, {"do": "ping"}, 5.0)["busy"]
             acting.release.set()
             assert _answer(first)["ok"]
@@ -178,8 +178,8 @@ def test_who_is_patient_is_served_once_others_are_given_up(
     acting: Acting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clients that say nothing take all places, and more stand before the door than fit there."""
-    monkeypatch.setattr(speaker, "SAY_WITHIN_S", 0.5)
-    monkeypatch.setattr(speaker, "CLIENTS", 1)
+    monkeypatch.setattr(client_thread, "SAY_WITHIN_S", 0.5)
+    monkeypatch.setattr(client_thread, "CLIENTS", 1)
     monkeypatch.setattr(calling, "PATIENCE_S", 60.0)
     with acting.client():
         answers = [control_socket.ask(tmp_path, {"do": "ping"}, 5.0), control_socket.ask_patiently(tmp_path, {"do": "ping"}, 5.0)]
@@ -240,7 +240,7 @@ def test_stop_has_a_deadline_that_no_handler_can_break(acting: Acting) -> None:
 
 def test_who_was_not_yet_seen_is_told_that_it_ends(tmp_path: Path) -> None:
     """All of those who knocked before the end, not only the first."""
-    server = speaker.Speaker(control_socket.socket_path(tmp_path), {}, frozenset())
+    server = client_thread.ClientThread(control_socket.socket_path(tmp_path), {}, frozenset())
     with contextlib.ExitStack() as clients:
         knocked = [clients.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(5)]
         for client in knocked:
@@ -309,7 +309,7 @@ def test_a_client_that_no_descriptor_is_left_for_is_served_later(
     acting: Acting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It waits in the queue of the socket; the thread does not spin meanwhile."""
-    monkeypatch.setattr(speaker, "ACCEPT_AGAIN_S", 0.2)
+    monkeypatch.setattr(client_thread, "ACCEPT_AGAIN_S", 0.2)
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(30)
         with descriptors_left(0):

@@ -12,9 +12,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.daemon.control import answers, requests
-from sensorlogd.daemon.control.alarm_requests import LONGEST_MUTE_US, AlarmAck, AlarmMute, AlarmTest
-from sensorlogd.daemon.control.request import Request
+from sensorlogd.daemon.control import answers
+from sensorlogd.daemon.control.requests.alarms import LONGEST_MUTE_US, AlarmAck, AlarmMute, AlarmTest
+from sensorlogd.daemon.control.requests.daemon import ClockRequest, CommitRequest, Listen, Ping, Reload, StatusRequest
+from sensorlogd.daemon.control.requests.database import (
+    AskWork,
+    Compact,
+    KnowSeries,
+    Mend,
+    Note,
+    Rebuild,
+    Recompute,
+    Resume,
+    RollUp,
+    Undo,
+    Upsert,
+)
+from sensorlogd.daemon.control.requests.registry import REQUESTS, decode, encode
+from sensorlogd.daemon.control.requests.request import Request
+from sensorlogd.daemon.control.requests.saved_views import DeleteView, SaveView
 from sensorlogd.storage.corrections.upsert import COUNTS, Replace
 from sensorlogd.storage.unconfigured_series import WantedSeries
 
@@ -27,35 +43,35 @@ WANTED = st.builds(WantedSeries, TEXTS, TEXTS, MAYBE | TEXTS, MAYBE | TEXTS, MAY
 
 
 @st.composite
-def upserts(draw: st.DrawFn) -> requests.Upsert:
+def upserts(draw: st.DrawFn) -> Upsert:
     n = draw(st.integers(0, 20))
 
     def column(cells: st.SearchStrategy[Any]) -> list[Any]:
         return draw(st.lists(cells, min_size=n, max_size=n))
 
     replace = draw(MAYBE | st.builds(Replace, MAYBE | INTS, TEXTS))
-    return requests.Upsert(draw(INTS), column(INTS), column(MAYBE | FLOATS), column(INTS), replace, draw(MAYBE | INTS))
+    return Upsert(draw(INTS), column(INTS), column(MAYBE | FLOATS), column(INTS), replace, draw(MAYBE | INTS))
 
 
 EACH: dict[type[Request[Any]], st.SearchStrategy[Any]] = {
-    requests.Clock: st.builds(requests.Clock, st.booleans()),
-    requests.Listen: st.builds(requests.Listen, TEXTS, MAYBE | INTS),
-    requests.Rebuild: st.builds(requests.Rebuild, st.lists(INTS).map(tuple), MAYBE | INTS, MAYBE | INTS),
-    requests.Mend: st.builds(
-        requests.Mend, INTS, INTS, INTS, MAYBE | INTS, FLOATS, FLOATS, MAYBE | TEXTS, TEXTS, MAYBE | INTS, MAYBE | INTS
-    ),
-    requests.Undo: st.builds(requests.Undo, INTS, MAYBE | INTS),
-    requests.Resume: st.builds(requests.Resume, INTS, MAYBE | INTS),
-    requests.Recompute: st.builds(requests.Recompute, TEXTS, INTS, st.dictionaries(TEXTS, TEXTS)),
-    requests.AskWork: st.builds(requests.AskWork, INTS),
-    requests.KnowSeries: st.builds(requests.KnowSeries, st.lists(WANTED).map(tuple)),
-    requests.Upsert: upserts(),
-    requests.Note: st.builds(requests.Note, TEXTS, MAYBE | TEXTS, TEXTS),
+    ClockRequest: st.builds(ClockRequest, st.booleans()),
+    Listen: st.builds(Listen, TEXTS, MAYBE | INTS),
+    Rebuild: st.builds(Rebuild, st.lists(INTS).map(tuple), MAYBE | INTS, MAYBE | INTS),
+    Mend: st.builds(Mend, INTS, INTS, INTS, MAYBE | INTS, FLOATS, FLOATS, MAYBE | TEXTS, TEXTS, MAYBE | INTS, MAYBE | INTS),
+    Undo: st.builds(Undo, INTS, MAYBE | INTS),
+    Resume: st.builds(Resume, INTS, MAYBE | INTS),
+    Recompute: st.builds(Recompute, TEXTS, INTS, st.dictionaries(TEXTS, TEXTS)),
+    AskWork: st.builds(AskWork, INTS),
+    KnowSeries: st.builds(KnowSeries, st.lists(WANTED).map(tuple)),
+    Upsert: upserts(),
+    Note: st.builds(Note, TEXTS, MAYBE | TEXTS, TEXTS),
     AlarmAck: st.builds(AlarmAck, NAMES, TEXTS),
     AlarmMute: st.builds(AlarmMute, NAMES, st.integers(0, LONGEST_MUTE_US), TEXTS),
     AlarmTest: st.builds(AlarmTest, TEXTS),
+    SaveView: st.builds(SaveView, TEXTS, TEXTS),
+    DeleteView: st.builds(DeleteView, TEXTS),
 }
-SAY_NOTHING = {requests.Ping, requests.Commit, requests.Status, requests.Reload, requests.RollUp, requests.Compact}
+SAY_NOTHING = {Ping, CommitRequest, StatusRequest, Reload, RollUp, Compact}
 ANSWERS = st.one_of(
     st.just(answers.Done()),
     st.builds(answers.Freed, INTS, INTS, st.booleans()),
@@ -70,14 +86,14 @@ ANSWERS = st.one_of(
 )
 
 
-@pytest.mark.parametrize("kind", requests.REQUESTS.values(), ids=requests.REQUESTS)
+@pytest.mark.parametrize("kind", REQUESTS.values(), ids=REQUESTS)
 @given(st.data())
 def test_a_request_that_was_encoded_is_the_same_again(kind: type[Request[Any]], data: st.DataObject) -> None:
     """Also for a release that is told more than it knows."""
     request_ = kind() if kind in SAY_NOTHING else data.draw(EACH[kind])
-    travels = json.loads(json.dumps(requests.encode(request_)))
-    assert requests.decode(travels) == request_
-    assert requests.decode(travels | {"of_a_newer_release": [1]}) == request_
+    travels = json.loads(json.dumps(encode(request_)))
+    assert decode(travels) == request_
+    assert decode(travels | {"of_a_newer_release": [1]}) == request_
 
 
 @given(ANSWERS)
@@ -89,31 +105,33 @@ def test_an_answer_that_was_encoded_is_the_same_again(answer: Any) -> None:
 @pytest.mark.parametrize(
     ("request_", "travels"),
     [
-        (requests.Ping(), {"do": "ping"}),
-        (requests.Clock(True), {"do": "clock", "believe": True}),
-        (requests.Listen("boiler"), {"do": "listen", "sensor": "boiler", "after": None}),
-        (requests.Rebuild((1, 2), 3), {"do": "rebuild", "series": [1, 2], "since_us": 3, "epoch": None}),
-        (requests.Undo(7), {"do": "undo", "id": 7, "epoch": None}),
+        (Ping(), {"do": "ping"}),
+        (ClockRequest(True), {"do": "clock", "believe": True}),
+        (Listen("boiler"), {"do": "listen", "sensor": "boiler", "after": None}),
+        (Rebuild((1, 2), 3), {"do": "rebuild", "series": [1, 2], "since_us": 3, "epoch": None}),
+        (Undo(7), {"do": "undo", "id": 7, "epoch": None}),
         (AlarmAck(("hot", "d*"), "seen"), {"do": "alarm_ack", "alarms": ["hot", "d*"], "note": "seen"}),
         (AlarmMute(("hot",), 5), {"do": "alarm_mute", "alarms": ["hot"], "for_us": 5, "note": ""}),
         (AlarmTest("me"), {"do": "alarm_test", "target": "me"}),
+        (SaveView("week", "#/chart"), {"do": "panel_save", "name": "week", "view": "#/chart"}),
+        (DeleteView("week"), {"do": "panel_delete", "name": "week"}),
         (
-            requests.Note("imported", "a", "1 new"),
+            Note("imported", "a", "1 new"),
             {"do": "note", "kind": "imported", "sensor": "a", "detail": "1 new", "at_us": None},
         ),
         (
-            requests.Mend(1, 2, 3, None, 2.0, 0.5, None, "why", 9),
+            Mend(1, 2, 3, None, 2.0, 0.5, None, "why", 9),
             {
                 "do": "mend", "series": 1, "since_us": 2, "until_us": 3, "quality": None, "scale": 2.0, "offset": 0.5,
                 "curve": None, "note": "why", "total": 9, "epoch": None,
             },
         ),
         (
-            requests.KnowSeries((WantedSeries("a", "t", "°C", "gauge", 5),)),
+            KnowSeries((WantedSeries("a", "t", "°C", "gauge", 5),)),
             {"do": "series", "specs": [{"sensor": "a", "channel": "t", "unit": "°C", "kind": "gauge", "heartbeat_us": 5}]},
         ),
         (
-            requests.Upsert(1, [2], [0.5], [1], Replace(4, "file")),
+            Upsert(1, [2], [0.5], [1], Replace(4, "file")),
             {
                 "do": "place", "series": 1, "times": "AgAAAAAAAAA=", "values": "AAAAAAAA4D8=", "qualities": "AQAAAAAAAAA=",
                 "replace": {"mend": 4, "note": "file"}, "epoch": None,
@@ -124,12 +142,12 @@ def test_an_answer_that_was_encoded_is_the_same_again(answer: Any) -> None:
 )  # fmt: skip
 def test_what_travels(request_: Request[Any], travels: dict[str, Any]) -> None:
     """As releases before this one say and understand it."""
-    assert json.loads(json.dumps(requests.encode(request_))) == travels
-    assert requests.decode(travels) == request_
+    assert json.loads(json.dumps(encode(request_))) == travels
+    assert decode(travels) == request_
 
 
 def test_a_value_that_is_missing_travels_as_nan() -> None:
-    said = requests.encode(requests.Upsert(1, [2], [None], [9]))
+    said = encode(Upsert(1, [2], [None], [9]))
     assert math.isnan(*struct.unpack("d", base64.b64decode(said["values"])))
 
 
@@ -150,7 +168,7 @@ def test_a_value_that_is_missing_travels_as_nan() -> None:
 )
 def test_what_is_no_request_says_why(said: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        requests.decode(said)
+        decode(said)
 
 
 def test_an_answer_of_an_earlier_release_is_understood() -> None:

@@ -19,7 +19,7 @@ import pytest
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config
 from sensorlogd.daemon import machine
-from sensorlogd.daemon.machine import Finding, addresses, places, ports, sources
+from sensorlogd.daemon.machine import Finding, addresses, folders, ports, sources
 from sensorlogd.daemon.machine.user import ENTER, READ, WRITE, User
 from sensorlogd.daemon.timekeeping import sync_sources
 from sensorlogd.drivers import ports as drivers_ports
@@ -152,7 +152,7 @@ def test_speeds_that_are_used(tmp_path: Path, tty: str, speed: int) -> None:
 
 
 def found_of_places(of: Config, user: User = ME) -> list[str]:
-    return [str(finding) for finding in places.folders(of, user)]
+    return [str(finding) for finding in folders.folders(of, user)]
 
 
 def test_folders_that_are_there_or_can_be_made(tmp_path: Path) -> None:
@@ -261,13 +261,13 @@ BUSY = "sensors: {a: {driver: simulated, interval: 10ms, channels: {x: {signal: 
 def test_space_that_ends_soon(tmp_path: Path, disk: Callable[..., None]) -> None:
     """The day is told, and what to do; a retention that keeps less is an answer already."""
     disk(1_500_000_000)
-    (found,) = [str(finding) for finding in places.space(config(tmp_path, BUSY), NOW_US)]
+    (found,) = [str(finding) for finding in folders.space(config(tmp_path, BUSY), NOW_US)]
     assert "1.5 GB are free" in found
     assert "which is used up about 2027-0" in found
     assert "retention: readings: 30d" in found
-    assert list(places.space(config(tmp_path, BUSY, retention="{readings: 30d}"), NOW_US)) == []
+    assert list(folders.space(config(tmp_path, BUSY, retention="{readings: 30d}"), NOW_US)) == []
     disk(10**15)
-    assert list(places.space(config(tmp_path, BUSY), NOW_US)) == []
+    assert list(folders.space(config(tmp_path, BUSY), NOW_US)) == []
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_space_that_ends_soon(tmp_path: Path, disk: Callable[..., None]) -> None
 def test_space_below_the_least(tmp_path: Path, disk: Callable[..., None], when_full: str, happens: str) -> None:
     """What will happen depends on the configuration."""
     disk(100_000_000)
-    (found,) = places.space(config(tmp_path, BUSY, storage=f"{{min_free: 500MB, when_full: {when_full}}}"), NOW_US)
+    (found,) = folders.space(config(tmp_path, BUSY, storage=f"{{min_free: 500MB, when_full: {when_full}}}"), NOW_US)
     assert "below min_free: 500 MB" in found.problem
     assert happens in found.problem
 
@@ -284,9 +284,9 @@ def test_space_below_the_least(tmp_path: Path, disk: Callable[..., None], when_f
 def test_a_disk_without_inodes(tmp_path: Path, disk: Callable[..., None]) -> None:
     """Room is not all that a file needs; file systems that count none say 0."""
     disk(10**15, files=1000, free_files=0)
-    assert "no inodes" in next(str(finding) for finding in places.space(config(tmp_path), NOW_US))
+    assert "no inodes" in next(str(finding) for finding in folders.space(config(tmp_path), NOW_US))
     disk(10**15, files=0, free_files=0)
-    assert list(places.space(config(tmp_path), NOW_US)) == []
+    assert list(folders.space(config(tmp_path), NOW_US)) == []
 
 
 # ---- addresses ---------------------------------------------------------------------------------------------------------
@@ -502,5 +502,5 @@ def test_a_folder_that_cannot_be_looked_at(tmp_path: Path) -> None:
         def may(self, path: Path, wanted: int) -> bool:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-    (found,) = places.folders(config(tmp_path), Blind("blind", 1, frozenset(), me=False))
+    (found,) = folders.folders(config(tmp_path), Blind("blind", 1, frozenset(), me=False))
     assert "cannot be looked at: Permission denied" in found.problem

@@ -11,8 +11,8 @@ import pytest
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.main.components import sensor_threads
-from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
+from sensorlogd.daemon.main.components.startables import Startables
 from sensorlogd.drivers.registry import options_for
 
 
@@ -59,7 +59,7 @@ def threads(hanging: str = "", order: list[str] | None = None) -> tuple[SensorTh
         made[name] = Sensor(name, done, hangs=name == hanging)
         return made[name]
 
-    return SensorThreads(make, Parts(lambda kind, sensor, detail: None)), made
+    return SensorThreads(make, Startables(lambda kind, sensor, detail: None)), made
 
 
 def test_what_is_enabled_is_started_and_watched(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_one_that_cannot_be_made_when_it_is_tried_again_costs_itself_only(tmp_pa
             raise KeyError("a fault of its driver's author")
         return Sensor(name, [], hangs=False)
 
-    parts = Parts(lambda kind, sensor, detail: None)
+    parts = Startables(lambda kind, sensor, detail: None)
     sensors = SensorThreads(make, parts)
     sensors.start_all(config(tmp_path))
     assert list(sensors.running) == ["b"]

@@ -27,10 +27,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.daemon.backoff import Backoff
-from sensorlogd.daemon.rollups import aggregator, child, messages, process
-from sensorlogd.daemon.rollups.child import Child
+from sensorlogd.daemon.rollups import aggregator, child_process, messages, process
+from sensorlogd.daemon.rollups.child_process import Child
 from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
-from sensorlogd.daemon.rollups.messages import Done, Exit, Failed, Message, MessagePipe, Rows, Stored, Work
+from sensorlogd.daemon.rollups.messages import Exit, Failed, Message, MessagePipe, Rows, RowsStored, RunDone, Work
 from sensorlogd.daemon.rollups.rollup_run import GRACE_US
 from sensorlogd.daemon.writing.between_commits.jobs import Superseded
 from sensorlogd.daemon.writing.totals import WriterStats
@@ -43,7 +43,7 @@ from tests.rig import until
 T0 = 1_735_689_600_000_000  # 2025-01-01T00:00Z
 NOW = T0 + 10 * MINUTE_US + GRACE_US
 EDGE = T0 + 10 * MINUTE_US
-DONE = Done(0.01, more=False, left=False)
+DONE = RunDone(0.01, more=False, left=False)
 
 
 class Process:
@@ -295,7 +295,7 @@ def test_a_run_is_edge_snapshot_rows_edge(rig: Rig) -> None:
         assert rig.writer.do() == "roll-up rows"
         rig.tick()
         (answer,) = rig.puppet.hears()
-        assert isinstance(answer, Stored)
+        assert isinstance(answer, RowsStored)
         assert 0 < answer.seconds < 60
     rig.puppet.say(DONE)
     assert rig.tick() is CoordinatorState.FINISHING
@@ -417,7 +417,13 @@ def test_nothing_is_open_any_more(rig: Rig, waits: bool) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"\xff\xff\xff\xff", b"\0\0\0\3abc", messages.encode(Exit()), messages.encode(Stored(1.0)), messages.encode(rows(0)) * 2],
+    [
+        b"\xff\xff\xff\xff",
+        b"\0\0\0\3abc",
+        messages.encode(Exit()),
+        messages.encode(RowsStored(1.0)),
+        messages.encode(rows(0)) * 2,
+    ],
     ids=["size", "garbage", "exit", "stored", "two at once"],
 )
 def test_a_process_that_talks_nonsense_is_replaced(rig: Rig, data: bytes) -> None:
@@ -440,7 +446,7 @@ def test_a_process_that_speaks_unasked_is_replaced(rig: Rig) -> None:
     assert rig.coordinator.state is CoordinatorState.IDLE
     rig.puppet.say(DONE)
     assert rig.tick() is CoordinatorState.DOWN
-    assert rig.coordinator.last_error == "the aggregator said Done out of turn"
+    assert rig.coordinator.last_error == "the aggregator said RunDone out of turn"
 
 
 def test_a_process_that_gives_no_answer_is_hung_but_not_while_the_writer_has_its_rows(rig: Rig) -> None:
@@ -624,7 +630,7 @@ def _state(pid: int) -> str:
 
 
 def _real(rig: Rig, after: str) -> int:
-    rig.real = lambda _: child.start(half_a_message, after, name="half")
+    rig.real = lambda _: child_process.start(half_a_message, after, name="half")
     rig.tick()
     assert rig.coordinator.pid is not None
     return rig.coordinator.pid
@@ -670,13 +676,13 @@ def test_a_start_without_descriptors_leaves_nothing(tmp_path: Path) -> None:
     """Whichever of the descriptors of a process is the one that is missing."""
     from tests.daemon.control.test_control import descriptors_left
 
-    first = child.start(half_a_message, "wait", name="first")  # what is opened once for all is open now
+    first = child_process.start(half_a_message, "wait", name="first")  # what is opened once for all is open now
     first.kill()
     assert first.wait(30.0)
     for most in range(6):
         open_before = set(os.listdir("/proc/self/fd"))
         with descriptors_left(most), pytest.raises(OSError, match="Too many open files"):
-            child.start(half_a_message, "wait", name="none")
+            child_process.start(half_a_message, "wait", name="none")
         assert set(os.listdir("/proc/self/fd")) == open_before
 
 
@@ -718,7 +724,7 @@ class Line:
         self.sent.append(message)
 
     def receive(self) -> Message:
-        return Stored(0.01)
+        return RowsStored(0.01)
 
 
 def test_rows_that_are_too_long_for_one_message_go_in_several(monkeypatch: pytest.MonkeyPatch) -> None:

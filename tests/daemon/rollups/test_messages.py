@@ -15,17 +15,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.daemon.rollups import messages
+from sensorlogd.daemon.rollups import messages, process
 from sensorlogd.daemon.rollups.messages import (
     ChildEnd,
-    Done,
     Exit,
     Failed,
     Message,
     MessagePipe,
     ParentGone,
+    ProtocolError,
     Rows,
-    Stored,
+    RowsStored,
+    RunDone,
     TooLarge,
     Work,
 )
@@ -37,8 +38,8 @@ rows = st.lists(st.tuples(integers, integers, integers, values, values), max_siz
 some_message = st.one_of(
     st.builds(Work, integers, integers, texts),
     st.builds(Rows, rows, st.lists(st.tuples(integers, integers, integers), max_size=3)),
-    st.builds(Stored, st.floats(0, 10)),
-    st.builds(Done, st.floats(0, 10), st.booleans(), st.booleans()),
+    st.builds(RowsStored, st.floats(0, 10)),
+    st.builds(RunDone, st.floats(0, 10), st.booleans(), st.booleans()),
     st.builds(Failed, texts),
     st.just(Exit()),
 )
@@ -171,9 +172,9 @@ def test_who_never_stops_talking_gets_a_turn_not_the_day(ends: Ends, monkeypatch
     """One receive takes a bounded amount."""
     monkeypatch.setattr(messages, "_MOST_AT_ONCE", 1000)
     monkeypatch.setattr(messages, "_READ", 100)
-    encoded = messages.encode(Stored(1.0))
+    encoded = messages.encode(RowsStored(1.0))
     ends.put(encoded * 100)
-    assert ends.channel.receive() == [Stored(1.0)] * (1000 // len(encoded))
+    assert ends.channel.receive() == [RowsStored(1.0)] * (1000 // len(encoded))
 
 
 class Parent:
@@ -208,11 +209,11 @@ def _later(action: Any) -> threading.Timer:
 def test_the_child_waits_for_what_is_said_in_pieces() -> None:
     """And hands out one message after the other."""
     with Parent() as parent:
-        data = messages.encode(Work(1, 2, "UTC")) + messages.encode(Stored(0.5))
+        data = messages.encode(Work(1, 2, "UTC")) + messages.encode(RowsStored(0.5))
         os.write(parent.ours.fileno(), data[:7])
         timer = _later(lambda: os.write(parent.ours.fileno(), data[7:]))
         assert parent.end.receive() == Work(1, 2, "UTC")
-        assert parent.end.receive() == Stored(0.5)
+        assert parent.end.receive() == RowsStored(0.5)
         timer.join()
 
 
@@ -247,3 +248,11 @@ def test_the_child_ends_with_its_parent(doing: str, dying: str) -> None:
             else:
                 parent.end.send(Failed("x" * 10_000_000))
         timer.join()
+
+
+def test_a_parent_that_speaks_out_of_turn_is_a_fault() -> None:
+    """It is told apart from one that is gone, so that it is not passed over in silence."""
+    with Parent() as parent:
+        os.write(parent.ours.fileno(), messages.encode(RowsStored(0.5)))
+        with pytest.raises(ProtocolError, match="RowsStored was not asked for"):
+            process._serve_parent(parent.end, "no.db")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorlogd.daemon.backoff import Backoff
+from sensorlogd.daemon.rollups.run_failures import RunFailures
 from sensorlogd.daemon.rollups.schedule import (
     BLOCK_US,
     FIRST_WITHIN_S,
@@ -18,7 +19,6 @@ from sensorlogd.daemon.rollups.schedule import (
     RUN_S,
     Schedule,
 )
-from sensorlogd.daemon.rollups.trouble import RunFailures
 
 INTERVAL_S = 60.0
 

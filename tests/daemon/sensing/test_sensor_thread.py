@@ -20,8 +20,8 @@ from sensorlogd.config.models import ChannelOptions
 from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.sensing import sensor_thread
 from sensorlogd.daemon.sensing.driver_calls import HUNG_US
+from sensorlogd.daemon.sensing.driver_result import WANTED
 from sensorlogd.daemon.sensing.outage import CAUSES, Allowance, Outage
-from sensorlogd.daemon.sensing.returned import WANTED
 from sensorlogd.daemon.sensing.sensor_status import MOVES, SensorState
 from sensorlogd.daemon.sensing.sensor_thread import STEADY_SAMPLES
 from sensorlogd.daemon.timekeeping.clock import Clock

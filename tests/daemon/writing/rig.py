@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon.computing.live import Computing
+from sensorlogd.daemon.computing.computing import Computing
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.commits.commit import Report
-from sensorlogd.daemon.writing.commits.watched import Watcher
+from sensorlogd.daemon.writing.commits.watcher import Watcher
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery import opening
 from sensorlogd.daemon.writing.recovery.opening import Opening
@@ -239,12 +239,12 @@ class Rig:
 
     def kill(self) -> None:
         """Nothing more is written; descriptors go, as they do with a process."""
-        db = self.writer._files.db
+        db = self.writer._log.db
         self.writer._work.close()
         if db is not None:
             self.script.heal()
             db.let_go()
-            self.writer._files.db = None
+            self.writer._log.db = None
 
     # ---- what is there ---------------------------------------------------------------------------------------------
 

@@ -18,10 +18,9 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.config.computed import ComputedOptions
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.computing import live
-from sensorlogd.daemon.computing.live import Computing
+from sensorlogd.daemon.computing.computed_sensor import ComputedSensor
+from sensorlogd.daemon.computing.computing import Computing
 from sensorlogd.daemon.computing.recompute import RecomputeWorker
-from sensorlogd.daemon.computing.sensor import ComputedSensor
 from sensorlogd.daemon.sensing.build import formulas, sensor_specs
 from sensorlogd.daemon.sensing.sensor_status import SensorState
 from sensorlogd.daemon.timekeeping.clock import Clock
@@ -328,7 +327,7 @@ def test_formulas_that_cannot_be_taken_over_leave_the_former_ones_and_lose_nothi
     computer.measure(5)
     computer.settle()
     with monkeypatch.context() as patch:
-        patch.setattr(live, "Engine", lambda *_: 1 / 0)
+        patch.setattr("sensorlogd.daemon.computing.computing.Engine", lambda *_: 1 / 0)
         config = config_of(ENERGY + MIXED)
         computer.rig.writer.use_specs(sensor_specs(config), RetentionPlan(), formulas(config, computer.made(config)))
         computer.measure(5)
@@ -400,7 +399,7 @@ def test_computed_anew_after_harm_is_what_it_should_be(computer: Computer) -> No
     right = computer.read("e.work") | {}
     spoil(computer)
     assert computer.read("e.work") != right
-    db = computer.rig.writer._files.db
+    db = computer.rig.writer._log.db
     assert db is not None
     db.frontier.edge_us = T0 + 200 * S
     done = finish(computer, order(computer, since=-5))

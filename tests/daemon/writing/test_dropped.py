@@ -42,8 +42,8 @@ def busy(rig: Rig, script: Script) -> None:
 
 
 def not_open(rig: Rig, script: Script) -> None:
-    db = rig.writer._files.opened()
-    rig.writer._files.let_go()
+    db = rig.writer._log.opened()
+    rig.writer._log.let_go()
     assert db.path.exists()
     script.before = lambda sql: sqlite_error(sqlite3.SQLITE_CANTOPEN)
 

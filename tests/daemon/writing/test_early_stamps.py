@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon.writing.commits.watched import Nobody
+from sensorlogd.daemon.writing.commits.watcher import Nobody
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.quality import Test
 from tests.daemon.writing.rig import T0, Rig, S, Script, Time, sqlite_error

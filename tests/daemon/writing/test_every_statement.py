@@ -183,7 +183,7 @@ def one_run(path: Path, fresh: Path, number: int, name: str, *, done: bool) -> N
 
 def assert_remembered(rig: Rig) -> None:
     """What the writer keeps in memory of where readings belong is what stands in the file."""
-    db = rig.writer._files.db
+    db = rig.writer._log.db
     assert db is not None
     assert rig.writer.stats().state is WriterState.WRITING
     frontier = db.frontier

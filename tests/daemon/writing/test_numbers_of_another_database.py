@@ -11,9 +11,10 @@ from typing import Any, cast
 
 import pytest
 
-from sensorlogd.daemon.control import requests
-from sensorlogd.daemon.control.operations import Operations
-from sensorlogd.daemon.control.request import Request
+from sensorlogd.daemon.control.handlers.database import DatabaseHandlers
+from sensorlogd.daemon.control.handlers.dispatch import Dispatch
+from sensorlogd.daemon.control.requests import database as requests
+from sensorlogd.daemon.control.requests.request import Request
 from sensorlogd.daemon.control.waiting import OperationError
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.query.log import Log
@@ -51,8 +52,8 @@ def rig(make: Callable[..., Rig]) -> Rig:
 
 
 @pytest.fixture
-def operations(rig: Rig) -> Operations:
-    return Operations(cast(Any, TurnedByHand(rig)), cast(Any, NoCoordinator()), {})
+def operations(rig: Rig) -> Dispatch:
+    return Dispatch(DatabaseHandlers(cast(Any, TurnedByHand(rig)), cast(Any, NoCoordinator())).handlers())
 
 
 def set_aside(rig: Rig, script: Script) -> None:
@@ -69,7 +70,7 @@ def epoch_of(path: Path) -> int:
         return log.epoch()
 
 
-def test_an_import_goes_on_in_its_own_database_only(rig: Rig, operations: Operations, script: Script, path: Path) -> None:
+def test_an_import_goes_on_in_its_own_database_only(rig: Rig, operations: Dispatch, script: Script, path: Path) -> None:
     known = operations.do(requests.KnowSeries((WantedSeries("old", "t"),)))
     (identity,) = known.ids
     assert operations.do(requests.Upsert(identity, [T0], [5.0], [1], None, known.epoch)).new == 1
@@ -93,7 +94,7 @@ def test_an_import_goes_on_in_its_own_database_only(rig: Rig, operations: Operat
     ids=["rebuild", "mend", "undo", "resume"],
 )
 def test_nor_does_what_changes_what_is_stored(
-    rig: Rig, operations: Operations, script: Script, path: Path, made: Callable[[int], Request[Any]]
+    rig: Rig, operations: Dispatch, script: Script, path: Path, made: Callable[[int], Request[Any]]
 ) -> None:
     epoch = epoch_of(path)
     set_aside(rig, script)
@@ -101,6 +102,6 @@ def test_nor_does_what_changes_what_is_stored(
         operations.do(made(epoch))
 
 
-def test_an_older_client_that_does_not_say_is_served(rig: Rig, operations: Operations) -> None:
+def test_an_older_client_that_does_not_say_is_served(rig: Rig, operations: Dispatch) -> None:
     known = operations.do(requests.KnowSeries((WantedSeries("old", "t"),)))
     assert operations.do(requests.Upsert(known.ids[0], [T0], [5.0], [1])).new == 1

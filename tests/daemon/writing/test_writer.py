@@ -15,7 +15,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.writing.commits import storing
 from sensorlogd.daemon.writing.commits.commit import Commit, Report
 from sensorlogd.daemon.writing.commits.storing import Storing
-from sensorlogd.daemon.writing.commits.watched import Nobody
+from sensorlogd.daemon.writing.commits.watcher import Nobody
 from sensorlogd.daemon.writing.intake.events import Event, EventQueue
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import EventKind, Kind, OtherKind
@@ -342,7 +342,7 @@ def test_any_thread_may_tell_while_the_writer_stores() -> None:
 def test_a_commit_knows_whether_it_may_have_happened(rig: Rig, script: Script) -> None:
     """Before COMMIT was asked for nothing can be in the file; from then on it may."""
     rig.turn(3)
-    db = rig.writer._files.db
+    db = rig.writer._log.db
     assert db is not None
     for failing, may_have_happened in (("BEGIN", False), ("INSERT INTO recent", False), ("COMMIT", True)):
         block = Block("a", [Column("x", [T0], [1.0], 0)])
@@ -363,7 +363,7 @@ def test_a_rescue_that_cannot_be_made_is_made_later(rig: Rig, path: Path, monkey
     rig.turn(3)
     put = rig.put(4)
     rig.turn_until(rig.is_idle, "rest")
-    db = rig.writer._files.db
+    db = rig.writer._log.db
     rescue: Callable[..., Any] = rig.opening.rescue
 
     def full(*args: Any, **more: Any) -> str:
@@ -373,7 +373,7 @@ def test_a_rescue_that_cannot_be_made_is_made_later(rig: Rig, path: Path, monkey
     path.unlink()
     held = rig.put(3)
     rig.turn(50)
-    assert rig.writer._files.db is db
+    assert rig.writer._log.db is db
     assert not path.exists()
     assert rig.writer.stats().state is WriterState.BLOCKED
     monkeypatch.setattr(rig.opening, "rescue", rescue)
@@ -417,7 +417,7 @@ def test_new_sensors_that_are_refused_leave_the_former_retention_in_force(
     rig.turn(3)
     monkeypatch.setattr(storing, "use_specs", refuse)
     plan = RetentionPlan()
-    retention = rig.writer._files.opened().upkeep.retention
+    retention = rig.writer._log.opened().upkeep.retention
     former = retention._plan
     rig.writer.use_specs(SPECS, plan)
     in_force = []

@@ -17,7 +17,7 @@ from sensorlogd.event_kinds import Emit
 STOP_WITHIN_S = 0.5
 
 
-class AlarmParts:
+class Alarms:
     """Owns the ``keeper``, which watches what the writer stores, and its sender.
 
     ``emit``: writes an event. ``wake``: ends the writer's wait for readings.

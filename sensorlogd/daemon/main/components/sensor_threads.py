@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from sensorlogd.config.models import Config, SensorOptions
-from sensorlogd.daemon.main.components.parts import Parts
+from sensorlogd.daemon.main.components.startables import Startables
 from sensorlogd.daemon.sensing.build import Sensor
 
 logger = logging.getLogger(__name__)
@@ -20,12 +20,12 @@ class SensorThreads:
     stopped; and the computed sensors, which have none (``ComputedSensor``).
 
     ``running``: by the sensor's name; changed on the main thread, read by any. ``make``: a sensor thread that is not started; it
-    may raise anything. ``parts``: tries again what cannot start."""
+    may raise anything. ``startables``: tries again what cannot start."""
 
-    def __init__(self, make: Callable[[str, SensorOptions, Config], Sensor], parts: Parts) -> None:
+    def __init__(self, make: Callable[[str, SensorOptions, Config], Sensor], startables: Startables) -> None:
         self.running: dict[str, Sensor] = {}
         self.make = make
-        self._parts = parts
+        self._startables = startables
         self._left_behind: list[Sensor] = []
 
     def start_all(self, config: Config, made: Mapping[str, Sensor] | None = None) -> None:
@@ -47,7 +47,7 @@ class SensorThreads:
                 raise
             self.running[name] = thread
 
-        self._parts.start(f"sensor {name}", start)
+        self._startables.start(f"sensor {name}", start)
 
     def _make_again(self, name: str, sensor: SensorOptions, config: Config) -> Sensor:
         """Raises RuntimeError, whatever ``make`` raises: it costs this sensor only."""
@@ -70,7 +70,7 @@ class SensorThreads:
     def forget_unstarted(self, config: Config) -> None:
         """Do not try again to start the sensors of ``config`` that could not be started so far."""
         for name in config.sensors:
-            self._parts.forget(f"sensor {name}")
+            self._startables.forget(f"sensor {name}")
 
     def stop(self, deadline: float) -> None:
         """Stop all sensors. Waits until ``deadline`` (monotonic), STOP_WITHIN_S at most, for all of them together."""

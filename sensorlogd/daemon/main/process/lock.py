@@ -21,9 +21,23 @@ __all__ = ["NAME", "DataDirLock", "DatabaseLock", "Holder", "LockHeld", "holder"
 NAME = "sensorlogd.lock"
 PATIENCE_S = 1.0  # retries, because each program that looks holds a shared lock for some microseconds
 RETRY_S = 0.005
-_OPENED = b" opened\n"
-_TIME_BYTES = 120  # b"time BELIEVED_US BOOT STEADY_US\n", filled with line ends
+
+# What the lock file of a database remembers, overwritten in place (``DatabaseLock``):
+#
+#     byte 0        LOST_AT                     OPENED_AT      TIME_AT
+#     who holds it  "lost " and 20 digits       " opened\n"    "time BELIEVED_US BOOT", filled with line ends
+#     (holder.py)   LOST_BYTES                  OPENED_BYTES   TIME_BYTES
+#
+# A file of an older release ends sooner: what it lacks is not known.
 LOST_AT = 4_000  # behind the longest path of a control socket, and in the first page of the file
+_LOST = b"lost "
+_LOST_DIGITS = 20
+LOST_BYTES = len(_LOST) + _LOST_DIGITS
+_OPENED = b" opened\n"
+OPENED_AT = LOST_AT + LOST_BYTES
+OPENED_BYTES = len(_OPENED)
+TIME_AT = OPENED_AT + OPENED_BYTES
+TIME_BYTES = 120
 
 
 class _Lock:
@@ -120,7 +134,7 @@ class DatabaseLock(_Lock):
     ``control``: where whoever wants something of the holder finds it; None: it does not listen.
 
     The file also keeps the one number that must outlive a disk without any room: how many readings could be stored nowhere.
-    It stands at ``LOST_AT``, in room that is taken when the lock is, and is overwritten in place. Behind it stands whether a
+    It stands at ``LOST_AT`` (see the drawing above), in room that is taken when the lock is, and is overwritten in place. Behind it stands whether a
     database was ever open here: then one that is empty or not there has gone, it was not begun yet. And the time that was
     believed last (see ``daemon.timekeeping.believed_time``): a database that is begun anew behind a damaged one does not know it, and
     a start with a wrong clock would expire what comes back.
@@ -137,7 +151,7 @@ class DatabaseLock(_Lock):
         to."""
         self.lost += readings
         with contextlib.suppress(OSError):
-            os.pwrite(self._descriptor, b"lost %020d" % self.lost, LOST_AT)
+            os.pwrite(self._descriptor, self._lost_text(), LOST_AT)
 
     def forget_lost(self) -> None:
         """Set the number to 0, after it was stored in the database."""
@@ -150,19 +164,22 @@ class DatabaseLock(_Lock):
         if not self.was_opened:
             self.was_opened = True
             with contextlib.suppress(OSError):
-                os.pwrite(self._descriptor, _OPENED, LOST_AT + 25)
+                os.pwrite(self._descriptor, _OPENED, OPENED_AT)
 
     def note_time(self, believed: dict[str, str]) -> None:
         """What ``believed_time.to_store`` gives; empty: nothing is believed now, what was noted stays. Raises nothing."""
         if believed:
             self.believed = dict(believed)
             with contextlib.suppress(OSError):
-                os.pwrite(self._descriptor, self._time_line(), LOST_AT + 25 + len(_OPENED))
+                os.pwrite(self._descriptor, self._time_line(), TIME_AT)
+
+    def _lost_text(self) -> bytes:
+        return _LOST + str(self.lost).zfill(_LOST_DIGITS).encode()
 
     def _time_line(self) -> bytes:
         if not self.believed:
             return b""
-        return f"time {self.believed[meta.BELIEVED_US]} {self.believed[meta.BELIEVED_BOOT]}".encode().ljust(_TIME_BYTES, b"\n")
+        return f"time {self.believed[meta.BELIEVED_US]} {self.believed[meta.BELIEVED_BOOT]}".encode().ljust(TIME_BYTES, b"\n")
 
     def _path(self) -> Path:
         return lock_path(self._guarded)
@@ -178,16 +195,16 @@ class DatabaseLock(_Lock):
         return True
 
     def _write_holder(self, descriptor: int) -> None:
-        found = os.pread(descriptor, 25 + len(_OPENED) + _TIME_BYTES, LOST_AT)
-        if found.startswith(b"lost ") and found[5:25].isdigit():
-            self.lost = int(found[5:25])
-        self.was_opened = found[25:].startswith(_OPENED)
-        self.believed = _parse_time(found[25 + len(_OPENED) :])
+        lost = os.pread(descriptor, LOST_BYTES, LOST_AT)
+        if lost.startswith(_LOST) and lost.removeprefix(_LOST).isdigit():
+            self.lost = int(lost.removeprefix(_LOST))
+        self.was_opened = os.pread(descriptor, OPENED_BYTES, OPENED_AT) == _OPENED
+        self.believed = _parse_time(os.pread(descriptor, TIME_BYTES, TIME_AT))
         self._note_all(descriptor)
 
     def _note_all(self, descriptor: int) -> None:
         content = render(Holder(os.getpid(), self._control))
-        tail = b"lost %020d" % self.lost + (_OPENED + self._time_line() if self.was_opened else b"")
+        tail = self._lost_text() + (_OPENED + self._time_line() if self.was_opened else b"")
         os.pwrite(descriptor, content.ljust(LOST_AT, b"\n") + tail, 0)
 
     def _wipe_holder(self, descriptor: int) -> None:

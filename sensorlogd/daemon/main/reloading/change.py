@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from sensorlogd.alarms.plan import Plan
 from sensorlogd.config.models import Config, SensorOptions
 from sensorlogd.config.validation import units
-from sensorlogd.daemon.computing.live import Formulas
+from sensorlogd.daemon.computing.computing import Formulas
 from sensorlogd.daemon.main.components.alarms import plan_of
 from sensorlogd.daemon.main.components.pages import page_settings
 from sensorlogd.daemon.sensing.build import Sensor, driver_of, formulas, retention_plan, sensor_specs

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.main.components.alarms import AlarmParts
+from sensorlogd.daemon.main.components.alarms import Alarms
+from sensorlogd.daemon.main.components.care import Care
 from sensorlogd.daemon.main.components.pages import Pages
-from sensorlogd.daemon.main.components.regular_tasks import RegularTasks
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
 from sensorlogd.daemon.main.process.sdnotify import Notifier
 from sensorlogd.daemon.main.reloading.change import ConfigChange, ReloadRefused, prepare
@@ -33,8 +33,8 @@ class Reload:
         sensors: SensorThreads,
         pages: Pages,
         writer: Writer,
-        alarms: AlarmParts,
-        regular_tasks: RegularTasks,
+        alarms: Alarms,
+        care: Care,
         last_good: LastGood,
         notifier: Notifier,
         summary: Callable[[], str],
@@ -45,7 +45,7 @@ class Reload:
         self._pages = pages
         self._writer = writer
         self._alarms = alarms
-        self._regular_tasks = regular_tasks
+        self._care = care
         self._last_good = last_good
         self._notifier = notifier
         self._summary = summary
@@ -89,7 +89,7 @@ class Reload:
         self._pages.use(made.pages)
         self._writer.use_specs(made.specs, made.retention, made.formulas)
         self._alarms.use(made.alarms)
-        self._regular_tasks.use(change.config)
+        self._care.use(change.config)
         for name, thread in change.fresh.items():
             self._sensors.start(name, change.config.sensors[name], change.config, thread)
         logger.info("reload: %s", change.message())

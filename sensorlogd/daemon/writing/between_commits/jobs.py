@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from sensorlogd.daemon.writing.intake.pending import WriterStopped
 from sensorlogd.daemon.writing.recovery.failures import Verdict
-from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
+from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.totals import Totals
 from sensorlogd.storage.opened import OpenDatabase
@@ -102,16 +102,16 @@ def run_job(job: Job[T], db: OpenDatabase) -> T:
 
 
 class JobRunner:
-    """Runs the queued jobs. Owned by the writer thread. ``ordered``: called after each job that has succeeded, since it may have
-    ordered kept work."""
+    """Runs the queued jobs. Owned by the writer thread. ``look_for_work``: called after each job that has succeeded, since it may
+    have ordered kept work."""
 
-    def __init__(self, jobs: Jobs, files: OpenFiles, trouble: Trouble, totals: Totals, ordered: Callable[[], None]) -> None:
+    def __init__(self, jobs: Jobs, log: OpenLog, trouble: Trouble, totals: Totals, look_for_work: Callable[[], None]) -> None:
         self.paused_until = 0.0  # monotonic: a job that was refused is not tried again before
         self._jobs = jobs
-        self._files = files
+        self._log = log
         self._trouble = trouble
         self._totals = totals
-        self._ordered = ordered
+        self._look_for_work = look_for_work
 
     def run(self) -> None:
         """Run queued jobs, each in a transaction of its own if it wants one; stop when one was refused or FOR_S is over."""
@@ -124,8 +124,8 @@ class JobRunner:
 
     def do(self, job: Job[Any]) -> None:
         """Run a job, and give its value to its future. Raises what ``run_job`` raises."""
-        value = run_job(job, self._files.opened())
-        self._ordered()
+        value = run_job(job, self._log.opened())
+        self._look_for_work()
         self._jobs.done(job, value)
 
     def refused(self, job: Job[Any], error: Exception, verdict: Verdict) -> None:
@@ -143,7 +143,7 @@ class JobRunner:
 
 class _RunJob(Task):
     def __init__(self, runner: JobRunner, job: Job[Any]) -> None:
-        super().__init__(job.name, lambda: runner.do(job), aside=True, own_faults=True, tries=job.tries)
+        super().__init__(job.name, lambda: runner.do(job), is_secondary=True, own_faults=True, tries=job.tries)
         self._runner = runner
         self._job = job
 

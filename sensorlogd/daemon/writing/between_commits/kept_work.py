@@ -1,6 +1,6 @@
 """Kept work, a slice at a time between commits: salvage, mends, undos, conversions, recomputing (see ``storage.work``).
 
-Owned by the writer thread. Nothing is kept here that the table does not hold: what is lost with the process is time.
+Owned by the writer thread, but for ``snapshot`` and ``hindrance``, which any thread may read. Nothing is kept here that the table does not hold: what is lost with the process is time.
 """
 
 from __future__ import annotations
@@ -45,17 +45,25 @@ class KeptWork:
         self._look = True
         self._faults: dict[int, int] = {}
         self.hindrance = ""  # why nothing of it goes on, though something waits; any thread may look
-        self.rolls_up = False  # readings changed below the edge: roll-ups are due
+        self._rolls_up = False  # readings changed below the edge: roll-ups are due
         self.busy = False
         self.due = 0.0
 
-    def ordered(self) -> None:
-        """Something may have been ordered: look into the table at the next turn."""
+    def look_for_work(self) -> None:
+        """Look into the table at the next turn, because something may have been ordered."""
         self._look = True
         self.due = 0.0
 
+    def take_rolls_up(self) -> bool:
+        """Whether slices since the last call have changed readings so that roll-ups are due; False while another slice follows at
+        once."""
+        if self.busy:
+            return False
+        is_due, self._rolls_up = self._rolls_up, False
+        return is_due
+
     def snapshot(self) -> list[dict[str, Any]]:
-        """What is not over, for ``status``."""
+        """What is not over, for ``status``. Any thread: the list is replaced whole, never changed."""
         return [
             {"id": piece.id, "kind": piece.kind, "done": piece.done, "total": piece.total, "outcome": piece.outcome}
             for piece in self._waiting
@@ -97,7 +105,7 @@ class KeptWork:
 
     def _choose(self, runnable: Sequence[Work]) -> Work | None:
         """The work to do next. The pieces take turns; work that makes the file larger waits while the disk has little room."""
-        grows = None
+        has_room = None
         hindrance = ""
         for offset in range(len(runnable)):
             piece = runnable[(self._next + offset) % len(runnable)]
@@ -105,8 +113,8 @@ class KeptWork:
             if worker is None:
                 continue  # of a newer release
             if worker.grows:
-                grows = self._space.allows_growth() if grows is None else grows
-                if not grows:
+                has_room = self._space.allows_growth() if has_room is None else has_room
+                if not has_room:
                     hindrance = self._space.too_little()
                     continue
             self._next = (self._next + offset + 1) % max(len(runnable), 1)
@@ -140,7 +148,7 @@ class KeptWork:
             return
         self._faults.pop(chosen.id, None)
         db.newest = newest
-        self.rolls_up = self.rolls_up or done.rolls_up
+        self._rolls_up = self._rolls_up or done.rolls_up
         if not done.more:
             logger.info("work %d (%s): %s", chosen.id, chosen.kind, done.outcome or "done")
         self._waiting = [found for piece in self._waiting if (found := self._as_it_stands(db, piece, chosen)) is not None]

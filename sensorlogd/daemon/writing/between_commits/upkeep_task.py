@@ -11,7 +11,7 @@ from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
 from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
 from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.recovery.failures import Verdict
-from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
+from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.trouble import Task
 from sensorlogd.event_kinds import EventKind
 
@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 DAMAGE_CHECK_EVERY_S = 10.0
 DAMAGE_CHECK_S = 0.01  # at each check: a gigabyte is read once in some hours
-NOTE_TIME_EVERY_S = 3600.0  # seconds; rarely is enough, because within one boot a single note tells the time
-REPORTED_AFTER = 4  # failures in a row before the owner is told
+NOTE_TIME_EVERY_S = 3600.0  # seconds; rarely is enough, because within one boot a single note gives the time
+REPORTED_AFTER = 4  # failures in a row before an event reports them
 LONGEST_PAUSE_S = 60.0
 
 
@@ -30,7 +30,7 @@ class UpkeepTask(Task):
 
     def __init__(
         self,
-        files: OpenFiles,
+        log: OpenLog,
         work: KeptWork,
         growth: WalGrowth,
         notices: Notices,
@@ -39,10 +39,10 @@ class UpkeepTask(Task):
         rolls_up: Callable[[], None],
         note_time: Callable[[], None],
     ) -> None:
-        super().__init__("upkeep", self._do_slice, aside=True, own_faults=True)
+        super().__init__("upkeep", self._do_slice, is_secondary=True, own_faults=True)
         self.paused_until = 0.0  # monotonic
         self.hindrance = ""  # why the database refuses it, again and again; any thread may look
-        self._files = files
+        self._log = log
         self._work = work
         self._growth = growth
         self._clock = clock
@@ -53,19 +53,18 @@ class UpkeepTask(Task):
 
     def due_at(self) -> float:
         """When the next slice is due (monotonic seconds); in the past if at once."""
-        upkeep = self._files.opened().upkeep
-        aside = 0.0 if upkeep.busy or self._work.busy else min(upkeep.due, self._work.due)
-        return max(aside, self.paused_until)
+        upkeep = self._log.opened().upkeep
+        due = 0.0 if upkeep.busy or self._work.busy else min(upkeep.due, self._work.due)
+        return max(due, self.paused_until)
 
     def _do_slice(self) -> None:
         """One slice of upkeep, and one of kept work if that has its turn; then what is due of these: a checkpoint, a check of
         the log, the note of the time, a check for damage. Raises sqlite3.Error."""
-        db = self._files.opened()
+        db = self._log.opened()
         db.upkeep.slice(db.conn, db.frontier, self._clock.safe_us())
         if not db.upkeep.busy or self._work.busy:
             self._work.slice(db, self._clock.now_us())
-            if self._work.rolls_up and not self._work.busy:
-                self._work.rolls_up = False
+            if self._work.take_rolls_up():
                 self._rolls_up()
         db.checkpoint_if_due()
         self._growth.check(db)

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from sensorlogd.batch import Block
-from sensorlogd.daemon.writing.commits.watched import Watcher
+from sensorlogd.daemon.writing.commits.watcher import Watcher
 from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.totals import Totals
 from sensorlogd.event_kinds import EventKind

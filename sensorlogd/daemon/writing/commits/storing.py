@@ -10,13 +10,13 @@ from sensorlogd.batch import Block
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.bookkeeping import Bookkeeping
 from sensorlogd.daemon.writing.commits.commit import Commit, Report
-from sensorlogd.daemon.writing.commits.watched import Watcher
+from sensorlogd.daemon.writing.commits.watcher import Watcher
 from sensorlogd.daemon.writing.disk.space import Space
 from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.intake.pending import NewSpecs, Pending
 from sensorlogd.daemon.writing.recovery import failures
 from sensorlogd.daemon.writing.recovery.failures import Failing, LowSpace, Remedy
-from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
+from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.event_kinds import EventKind
@@ -30,12 +30,21 @@ SPECS_TRIES = 3
 
 
 class Storing:
-    """Commits what is pending. Owned by the writer thread. ``report``: what the status tables are to say. ``ordered``: called
-    when new sensors may have ordered work. ``latest_back_us``: how far back the newest values are written again."""
+    """Commits what is pending. Owned by the writer thread, which calls ``is_due`` and ``store``; what else is public is called by
+    the tasks below, in this order:
+
+        commit            all that is due, in one transaction. On success ``use_new_sensors`` if they come next
+                          (``new_sensors_failed`` if they cannot be taken over); a fault of ours leads to:
+        isolate_batch     begins to store what is pending piece by piece:
+        isolate           each block and each event in a transaction of its own. A fault in that leads to:
+        isolate_failed    leaves out the first block if nothing could be stored, so that the rest gets its turn.
+
+    ``report``: what the status tables are to say. ``look_for_work``: called when new sensors may have ordered kept work.
+    ``latest_back_us``: how far back the newest values are written again."""
 
     def __init__(
         self,
-        files: OpenFiles,
+        log: OpenLog,
         books: Bookkeeping,
         trouble: Trouble,
         pending: Pending,
@@ -45,11 +54,11 @@ class Storing:
         clock: JudgedClock,
         watcher: Watcher,
         report: Callable[[], Report],
-        ordered: Callable[[], None],
+        look_for_work: Callable[[], None],
         latest_back_us: int,
     ) -> None:
-        self.report = report
-        self._files = files
+        self._report = report
+        self._log = log
         self._totals, self._notices, self._times = books.totals, books.notices, books.times
         self._trouble = trouble
         self._pending = pending
@@ -57,7 +66,7 @@ class Storing:
         self._opening = opening
         self._clock = clock
         self._watcher = watcher
-        self._ordered = ordered
+        self._look_for_work = look_for_work
         self._latest_back_us = latest_back_us
         self.dropped: dict[str, int] = {}  # by the inbox; counted, but not stored in the database yet
         self._unreported: dict[str, int] = {}  # of these, those that no event tells of yet
@@ -80,7 +89,7 @@ class Storing:
 
     def commit(self) -> None:
         """Raises what ``Commit.run`` raises, LowSpace, LockHeld, and what the check of the file raises."""
-        db = self._files.opened()
+        db = self._log.opened()
         db.check_file()  # before the locks: those of a folder that is gone say nothing of what becomes of the open file
         for detail in self._opening.hold_locks():
             self._notices.emit(EventKind.LOCK_REMOVED, None, detail)
@@ -112,12 +121,12 @@ class Storing:
     def isolate(self) -> None:
         """A batch raised a fault of ours: store its blocks one by one, then its events. The readings of a block that raises again
         are counted as poisoned; of an event that does, another event says so. The status, which may be at fault, too, waits for its next time."""
-        db = self._files.opened()
+        db = self._log.opened()
         self._times.postpone_status()
-        while (blocks := self._pending.first()) and self._files.db is db:
+        while (blocks := self._pending.first()) and self._log.db is db:
             self._store_alone(db, blocks[:1], ())
         for event in self._waiting_events():
-            if self._files.db is db:
+            if self._log.db is db:
                 self._store_alone(db, (), [event])
 
     def count_dropped(self) -> None:
@@ -155,7 +164,7 @@ class Storing:
             self._totals.count("poisoned", {block.sensor: block.rows})
 
     def isolate_batch(self) -> None:
-        """See ``isolate``."""
+        """Store what is pending block by block, because storing all of it together has raised a fault of ours."""
         logger.exception("writer: a batch of %d readings could not be stored; trying block by block", self._pending.rows)
         self._trouble.attempt(_Isolate(self))
 
@@ -204,15 +213,15 @@ class Storing:
         self._opening.use_specs(new.specs, new.plan)
         self._pending.committed(1)
         self._specs_faults = 0
-        self._ordered()
+        self._look_for_work()
         self._trouble.recovered()
 
     def _make_report(self, due: bool) -> Report | None:
         """What the status tables are to say. A fault in it costs the status, never the readings."""
         try:
-            return self.report() if due else None
+            return self._report() if due else None
         except Exception:
-            logger.exception("writer: the status could not be told")
+            logger.exception("writer: the status could not be put together")
             self._times.postpone_status()
             return None
 

@@ -30,7 +30,7 @@ class Timetable:
             self.status_at = began + self.status_every_s
 
     def postpone_status(self) -> None:
-        """The status could not be told: try it at its next regular time."""
+        """The status could not be put together or stored: try it at its next regular time."""
         self.status_at = time.monotonic() + self.status_every_s
 
     def all_due(self) -> None:

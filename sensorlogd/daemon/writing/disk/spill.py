@@ -155,11 +155,9 @@ def _decode_block(line: Mapping[str, object]) -> Block:
     return Block(str(line["sensor"]), columns, bool(line["device_time"]))
 
 
-def take_up(db: OpenDatabase, path: Path, ids: Mapping[tuple[str, str], int]) -> tuple[Spill, Appended] | None:
-    """Store a spill, one transaction, and remove its file; one that cannot be removed is not stored again. None: it was stored
-    before. ``ids``: (sensor, channel) -> series, under the names of the run that wrote it. Raises SpillDamaged, sqlite3.Error,
-    and OSError if it cannot be read."""
-    spill = read(path)
+def take_up(db: OpenDatabase, path: Path, spill: Spill, ids: Mapping[tuple[str, str], int]) -> Appended | None:
+    """Store what was read from ``path``, one transaction, and remove that file; one that cannot be removed is not stored again. None:
+    it was stored before. ``ids``: (sensor, channel) -> series, under the names of the run that wrote it. Raises sqlite3.Error."""
     if meta.get(db.conn, meta.SPILL + spill.identity) is not None:
         _remove(path)
         return None
@@ -171,7 +169,7 @@ def take_up(db: OpenDatabase, path: Path, ids: Mapping[tuple[str, str], int]) ->
             meta.put(conn, meta.GIVEN_UP, str(meta.get_int(conn, meta.GIVEN_UP) + spill.given_up))
         meta.put(conn, meta.SPILL + spill.identity, str(result.stored))
     _remove(path)
-    return spill, result
+    return result
 
 
 def _remove(path: Path) -> None:

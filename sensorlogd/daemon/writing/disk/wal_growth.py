@@ -1,4 +1,5 @@
-"""A write-ahead log that grows: somebody reads for so long that it cannot be copied into the file. Seen, told, named."""
+"""A write-ahead log that grows: somebody reads for so long that it cannot be copied into the file. An event says
+so, and names who reads."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon.computing.live import Formulas
+from sensorlogd.daemon.computing.computing import Formulas
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.maintenance.retention import RetentionPlan

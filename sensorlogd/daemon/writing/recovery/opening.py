@@ -16,7 +16,6 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -24,10 +23,12 @@ from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.recovery.failures import DamageFound
+from sensorlogd.daemon.writing.recovery.notes import Notes
+from sensorlogd.daemon.writing.recovery.spills import SpillsOfFormerRuns
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.times import format_time
-from sensorlogd.storage import catalog, meta, unconfigured_series
+from sensorlogd.storage import catalog, meta
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.content import never_a_database
 from sensorlogd.storage.file.epoch import FoundFile
@@ -42,17 +43,6 @@ from sensorlogd.storage.salvage import ordering as salvaging
 from sensorlogd.storage.salvage import rescue as rescuing
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Notes:
-    """What an opening reports. ``before``: events that happened before all that wait in the queue. ``counted``: (sensor, counter,
-    readings). ``given_up``: readings lost for good so far."""
-
-    before: list[Event] = field(default_factory=list)
-    after: list[Event] = field(default_factory=list)
-    counted: list[tuple[str, str, int]] = field(default_factory=list)
-    given_up: int = 0
 
 
 class Held(Protocol):
@@ -130,9 +120,9 @@ class Opening:
         return found
 
     def open(self, *, first: bool, beat: Callable[[], None] = lambda: None) -> tuple[OpenDatabase, Notes]:
-        """``first``: of this process. ``beat``: called again and again while it takes long, as an upgrade does. Raises LockHeld,
-        DamageFound, ForeignDatabase, NewerSchema, DatabaseError, sqlite3.Error, OSError; nothing is left open
-        then."""
+        """``first``: of this process. ``beat``: called again and again while it takes long, as an upgrade does. Raises LockHeld;
+        DamageFound, ForeignDatabase, NewerSchema (what lies there is not to be used); DatabaseUnavailable, sqlite3.Error, OSError.
+        Nothing is left open then."""
         self._remembered.hold()
         incidents.finish_unfinished(self.path)
         self._refuse_unsound()
@@ -188,14 +178,13 @@ class Opening:
             gone = "; the one that was here is gone" if first and self._remembered.was_opened else ""
             notes.after.append(self._event_now(EventKind.DATABASE_CREATED, f"{self.path} was begun{gone}"))
         self._remembered.note_opened()
-        former = {} if not spill.found(self.path) else _stored_ids(db)
-        self._take_up_spills(db, former, notes, all_known=True)
+        spills = SpillsOfFormerRuns(db, self._now_us, notes)
+        spills.take_up_known()
         if self.specs is not None:
             for kind, sensor, detail in use_specs(db, self.specs, self._now_us()):
                 notes.after.append(Event(self._now_us(), kind, sensor, detail))
                 logger.info("%s: %s: %s", sensor, kind, detail)
-        self._take_up_spills(db, former, notes, all_known=False)
-        spill.forget_stored(db)
+        spills.take_up_rest()
         self._order_salvage(db)
         self._take_over_lost(db, notes)
 
@@ -212,57 +201,6 @@ class Opening:
         detail = f"the run before (pid {pid}) ended without a clean stop after {format_time(heartbeat_us)}"
         notes.before.append(self._event_now(EventKind.UNCLEAN_END, detail + "; what it committed is here"))
         logger.warning("database: %s", detail)
-
-    def _take_up_spills(self, db: OpenDatabase, former: dict[tuple[str, str], int], notes: Notes, *, all_known: bool) -> None:
-        """Store what waits in spills. ``all_known``: only those whose names the database knows already; for the others it must
-        learn the new ones first."""
-        spill.clear_unfinished(self.path)
-        for path in spill.found(self.path):
-            try:
-                spilled = spill.read(path)
-                if all_known and not _channels_of(spilled) <= set(former):
-                    continue
-                ids = self._ids_for(db, spilled, former)
-                taken = spill.take_up(db, path, ids)
-            except spill.SpillDamaged as error:
-                notes.after.append(
-                    self._event_now(EventKind.SPILL_DAMAGED, f"{error}; what is in it is kept as {spill.put_aside(path).name}")
-                )
-                logger.error("writer: %s; it is kept", error)
-                continue
-            except OSError as error:  # the file belongs to another user or cannot be removed: no reason not to log
-                if all_known:
-                    continue
-                notes.after.append(
-                    self._event_now(EventKind.SPILL_UNREADABLE, f"{path.name} waits: {error}; the next start tries it again")
-                )
-                logger.error("writer: %s waits for the next start: %s", path, error)
-                continue
-            if taken is None:
-                continue
-            _, result = taken
-            notes.after.append(
-                self._event_now(
-                    EventKind.SPILL_TAKEN_UP,
-                    f"{result.stored} of {spilled.readings} {plural(spilled.readings, 'reading')} of {path.name}"
-                    f" {plural(result.stored, 'is', 'are')} stored now",
-                )
-            )
-            logger.warning("writer: %d of %d readings of %s are stored now", result.stored, spilled.readings, path)
-            for name, counts in (("too_old", result.too_old), ("poisoned", result.poisoned), ("conflicts", result.conflicts)):
-                notes.counted += [(sensor, name, n) for sensor, n in counts.items()]
-
-    def _ids_for(self, db: OpenDatabase, spilled: spill.Spill, former: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-        """Series for all that is in a spill: those of its time first, then those of now, then new ones that are retired."""
-        ids = dict(db.catalog.ids) | former
-        missing = _channels_of(spilled) - set(ids)
-        if missing:
-            with db.transaction() as conn:
-                for sensor, channel in sorted(missing):
-                    ids[sensor, channel] = unconfigured_series.ensure(
-                        conn, unconfigured_series.WantedSeries(sensor, channel), self._now_us()
-                    )
-        return ids
 
     def _order_salvage(self, db: OpenDatabase) -> None:
         """Order the salvage of what was set aside and is not back, whatever became of the database that had it ordered before."""
@@ -313,15 +251,3 @@ class Opening:
             if not last_try:
                 raise
             return rescuing.give_up(db, self._now_us(), error, removed=removed)
-
-
-def _channels_of(spilled: spill.Spill) -> set[tuple[str, str]]:
-    return {(block.sensor, column.channel) for block in spilled.blocks for column in block.columns}
-
-
-def _stored_ids(db: OpenDatabase) -> dict[tuple[str, str], int]:
-    """(sensor, channel) -> series id, of all series; none if they cannot be read."""
-    try:
-        return unconfigured_series.all_ids(db.conn)
-    except sqlite3.Error:
-        return {}

@@ -17,7 +17,7 @@ from sensorlogd.daemon.writing.bookkeeping import Bookkeeping
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery import failures
 from sensorlogd.daemon.writing.recovery.failures import Failing, Remedy, Verdict
-from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
+from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import EventKind
@@ -34,18 +34,18 @@ RESCUE_FOR_S = 60.0  # so long what was open is held on to while there is no roo
 class Task:
     """Something that is tried on the database.
 
-    ``aside``: readings do not wait for it; if it is refused, commits go on and tell how the database is. ``own_faults``: an
+    ``is_secondary``: readings do not wait for it; if it is refused, commits go on and show how the database is. ``own_faults``: an
     error that SQLite has no clear code for is its own. ``tries``: how often in a row it was refused.
     """
 
     name: str
     run: Callable[[], None]
-    aside: bool = False
+    is_secondary: bool = False
     own_faults: bool = False
     tries: int = 0
 
     def refused(self, error: Exception, verdict: Verdict) -> None:
-        """Called for a task that is ``aside``: the database has refused it, whether or not the database itself is in trouble."""
+        """Called for a task that ``is_secondary``: the database has refused it, whether or not the database itself is in trouble."""
 
     def failed(self, error: Exception) -> bool:
         """The fault is not the database's. Returns whether to wait a second before anything is tried again."""
@@ -60,7 +60,7 @@ class Trouble:
 
     def __init__(
         self,
-        files: OpenFiles,
+        log: OpenLog,
         books: Bookkeeping,
         opening: Opening,
         inbox: Inbox,
@@ -75,7 +75,7 @@ class Trouble:
         self.failing = Failing(count=0)
         self._since = 0.0
         self._reasons: set[str] = set()  # why it is blocked, as logged since it is
-        self._files = files
+        self._log = log
         self._totals, self._notices, self._times = books.totals, books.notices, books.times
         self._opening = opening
         self._inbox = inbox
@@ -88,15 +88,15 @@ class Trouble:
         return time.monotonic() >= self.retry_at
 
     def is_well(self) -> bool:
-        return self._files.db is not None and not self.failing.count
+        return self._log.db is not None and not self.failing.count
 
     def attempt(self, task: Task) -> None:
         """Run the task and handle every error; only KeyboardInterrupt and SystemExit are raised."""
         try:
             task.run()
         except Exception as error:
-            if self._files.db is not None:
-                self._files.db.rollback()
+            if self._log.db is not None:
+                self._log.db.rollback()
             now = time.monotonic()
             if not self.failing.count:
                 self._since = now
@@ -132,7 +132,7 @@ class Trouble:
         last_try = not patient or self._stopping.is_set()
         try:
             outcome = self._opening.rescue(
-                self._files.opened(), removed=removed, last_try=last_try, beat=lambda: self._totals.beat(time.monotonic())
+                self._log.opened(), removed=removed, last_try=last_try, beat=lambda: self._totals.beat(time.monotonic())
             )
         except (NoRescue, OSError) as error:
             if not self._stopping.is_set():
@@ -144,7 +144,7 @@ class Trouble:
             outcome = f"what was open is lost: {error}"
         logger.error("database: %s; %s", verdict.reason, outcome)
         self._notices.emit(verdict.event, None, f"{verdict.reason}; {outcome}")
-        self._files.let_go()
+        self._log.let_go()
         self._forget_failures()
 
     def _forget_failures(self) -> None:
@@ -159,11 +159,11 @@ class Trouble:
             if task.failed(error):
                 self.retry_at = time.monotonic() + 1.0
             return
-        if task.aside and remedy in (Remedy.TRY_AGAIN, Remedy.HOLD, Remedy.REOPEN) and not verdict.is_damage:
+        if task.is_secondary and remedy in (Remedy.TRY_AGAIN, Remedy.HOLD, Remedy.REOPEN) and not verdict.is_damage:
             # The next commit, which is due now, tells whether the database is in trouble. If it is not, this is the task's own.
             task.refused(error, verdict)
             if remedy is Remedy.REOPEN:
-                self._files.let_go()
+                self._log.let_go()
             return
         self.retry_at = time.monotonic() + verdict.delay_s
         if remedy is Remedy.TRY_AGAIN:
@@ -197,21 +197,21 @@ class Trouble:
         """Close the database, to be opened anew. If the file was taken away meanwhile it is rescued: all that is left of it is
         open."""
         try:
-            if self._files.db is not None:
-                self._files.db.check_file()
+            if self._log.db is not None:
+                self._log.db.check_file()
         except FileGone as error:
             self.rescue(failures.decide(error, self.failing))
             return
         except Exception as error:
             logger.debug("database: opened anew, and: %s", error)
-        self._files.let_go()
+        self._log.let_go()
 
     def _find_cause(self, error: Exception) -> Exception:
         """The error that explains the damage, if something was done to the file; else ``error``: the access that met the damage
         first may not know."""
         try:
-            if self._files.db is not None:
-                self._files.db.check_file()
+            if self._log.db is not None:
+                self._log.db.check_file()
         except (FileCut, FileOverwritten) as cause:
             return cause
         except Exception as other:
@@ -222,8 +222,8 @@ class Trouble:
         only_side_files = bool(getattr(error, "only_side_files", False))
 
         def run() -> None:
-            folder = self._opening.set_aside(self._files.db, reason, only_side_files)
-            self._files.let_go()
+            folder = self._opening.set_aside(self._log.db, reason, only_side_files)
+            self._log.let_go()
             self._report_incident(folder, reason, only_side_files)
 
         self.attempt(Task("setting aside", run))

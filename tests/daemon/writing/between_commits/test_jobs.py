@@ -28,8 +28,8 @@ def set_mark(db: OpenDatabase) -> str:
 
 
 def mark_of(rig: Rig) -> str | None:
-    assert rig.writer._files.db is not None
-    return meta.get(rig.writer._files.db.conn, "mark")
+    assert rig.writer._log.db is not None
+    return meta.get(rig.writer._log.db.conn, "mark")
 
 
 def test_every_job_is_settled_though_the_queue_closes_meanwhile() -> None:
@@ -114,12 +114,12 @@ def test_what_is_cancelled_before_its_turn_is_not_run(rig: Rig) -> None:
 def test_what_was_computed_for_another_opening_is_refused(rig: Rig, script: Script) -> None:
     """The file is opened anew in between: the same file, and yet nothing computed before is taken."""
     rig.turn(3)
-    assert rig.writer._files.db is not None
-    token = rig.writer._files.db.token
+    assert rig.writer._log.db is not None
+    token = rig.writer._log.db.token
     assert rig.writer.submit("in time", set_mark, token=token).cancelled() is False
     rig.turn(1)
     assert mark_of(rig) == "set"
-    rig.writer._files.let_go()
+    rig.writer._log.let_go()
     late = rig.writer.submit("late", lambda db: meta.put(db.conn, "mark", "late"), token=token)
     rig.turn_until(late.done, "the job")
     with pytest.raises(Superseded, match="late"):

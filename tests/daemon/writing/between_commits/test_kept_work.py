@@ -50,8 +50,8 @@ def order(rig: Rig, kind: str = "kind", series: int | None = None) -> int:
 
 
 def find(rig: Rig, identity: int) -> Work:
-    assert rig.writer._files.db is not None
-    found = work.find(rig.writer._files.db.conn, identity)
+    assert rig.writer._log.db is not None
+    found = work.find(rig.writer._log.db.conn, identity)
     assert found is not None
     return found
 
@@ -288,8 +288,8 @@ def test_another_opening_is_looked_into_and_files_are_let_go_of(make: Callable[.
     order(rig)
     rig.turn(2)
     before = worker.closed
-    rig.writer._files.let_go()
-    rig.turn_until(lambda: rig.writer._files.db is not None, "the next opening")
+    rig.writer._log.let_go()
+    rig.turn_until(lambda: rig.writer._log.db is not None, "the next opening")
     assert worker.closed > before
     rest(rig)
     assert len(worker.did) == 50
@@ -319,7 +319,7 @@ def test_what_is_asked_of_an_open_database_is_its_own(make: Callable[..., Rig], 
     """A look into the table is not repeated as long as nothing was ordered."""
     rig = make(workers=[Worker()])
     rig.turn(3)
-    db: OpenDatabase | None = rig.writer._files.db
+    db: OpenDatabase | None = rig.writer._log.db
     assert db is not None
     before = len([sql for sql in rig.script.statements if "FROM work" in sql])
     rig.turn(100)

@@ -40,5 +40,5 @@ def test_a_reader_that_stays_is_told_and_so_is_its_end(
     assert rig.writer.wal()["wal_held_by"] == ""
     rig.turn_until(rig.is_idle, "rest")
     assert [kind for kind in rig.kinds() if kind.startswith("wal_")] == ["wal_held", "wal_released"]
-    assert rig.writer._files.db is not None
-    assert rig.writer._files.db.wal.frames() < 60
+    assert rig.writer._log.db is not None
+    assert rig.writer._log.db.wal.frames() < 60

@@ -47,7 +47,7 @@ def test_who_took_the_lock_meanwhile_writes_alone(make: Callable[..., Rig], path
         with DataDirLock(path.parent):
             with DatabaseLock(path, None):
                 held = rig.put(2)
-                rig.turn_until(lambda: rig.writer._files.db is None, "the file to be let go of")
+                rig.turn_until(lambda: rig.writer._log.db is None, "the file to be let go of")
                 rig.turn(10)
                 assert values(path) == put
                 assert "is in use" in rig.writer.stats().state_reason
@@ -93,7 +93,7 @@ def test_nothing_is_opened_while_another_process_has_the_lock(make: Callable[...
     rig = make(remembered=lock)
     put = rig.put(3)
     rig.turn(5)
-    assert rig.writer._files.db is None
+    assert rig.writer._log.db is None
     assert path.read_bytes() == before
     assert "pid 77" in rig.writer.stats().state_reason
     lock.taken = False
@@ -113,7 +113,7 @@ def test_a_backup_put_back_after_a_kill_is_what_counts(make: Callable[..., Rig],
     wal = left.with_name(left.name + "-wal").read_bytes()
     shutil.copy(tmp_path / "backup.db", left)
     again = make(left, block_rows=10**6)
-    again.turn_until(lambda: again.writer._files.db is not None, "the opening", 5.0)
+    again.turn_until(lambda: again.writer._log.db is not None, "the opening", 5.0)
     assert values(left) == first
     (incident,) = incidents.all_incidents(left)
     assert (incident.main, incident.is_wanted) == (None, False)
@@ -190,7 +190,7 @@ def test_an_incident_that_was_cut_off_is_completed_before_anything_is_opened(
 
         patch.setattr(incidents, "_move", cut_off)
         with pytest.raises(OSError, match="the power went"):
-            rig.opening.set_aside(rig.writer._files.db, "damaged", False)
+            rig.opening.set_aside(rig.writer._log.db, "damaged", False)
     rig.kill()
     assert path.exists()
     again = make()
@@ -251,8 +251,8 @@ def test_a_file_that_shrank_under_the_connection_is_set_aside(make: Callable[...
     rig = make()
     rig.turn(3)
     store(rig, 50)
-    assert rig.writer._files.db is not None
-    rig.writer._files.db.checkpoint()
+    assert rig.writer._log.db is not None
+    rig.writer._log.db.checkpoint()
     rig.turn(12)
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)
@@ -290,21 +290,21 @@ def test_a_plan_of_retention_never_meets_sensors_of_another_configuration(
     rig.turn(3)
     old = rig.opening.specs
     rig.writer.use_specs(SPECS[:1], RetentionPlan(default={0: DAY * SECOND_US}))
-    rig.writer._files.let_go()
+    rig.writer._log.let_go()
     rig.writer._open()
-    assert rig.writer._files.db is not None
+    assert rig.writer._log.db is not None
     assert rig.opening.specs == old
-    assert rig.writer._files.db.upkeep.retention._plan.is_forever()
+    assert rig.writer._log.db.upkeep.retention._plan.is_forever()
     rig.turn(20)
     assert rig.opening.specs == SPECS[:1]
-    assert not rig.writer._files.db.upkeep.retention._plan.is_forever()
-    rig.writer._files.let_go()
-    rig.turn_until(lambda: rig.writer._files.db is not None, "the next opening")
-    assert rig.writer._files.db is not None
-    assert rig.writer._files.db.upkeep.retention._plan == RetentionPlan(default={0: DAY * SECOND_US})
+    assert not rig.writer._log.db.upkeep.retention._plan.is_forever()
+    rig.writer._log.let_go()
+    rig.turn_until(lambda: rig.writer._log.db is not None, "the next opening")
+    assert rig.writer._log.db is not None
+    assert rig.writer._log.db.upkeep.retention._plan == RetentionPlan(default={0: DAY * SECOND_US})
     rig.writer.use_specs(SPECS, plan_forever())
     rig.turn(20)
-    assert rig.writer._files.db.upkeep.retention._plan.is_forever()
+    assert rig.writer._log.db.upkeep.retention._plan.is_forever()
 
 
 def test_the_status_says_what_is_going_on(make: Callable[..., Rig], script: Script, path: Path) -> None:

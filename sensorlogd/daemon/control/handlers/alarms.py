@@ -3,29 +3,29 @@ tables while no daemon runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from sensorlogd.alarms.judging.alarm import Alarm
 from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.keeping.keeper import Keeper
-from sensorlogd.alarms.notifying import notices, targets
+from sensorlogd.alarms.notifying import notifications, targets
 from sensorlogd.alarms.stored import StoredAlarms
 from sensorlogd.config.models import Config
 from sensorlogd.config.validation.names import closest
-from sensorlogd.daemon.control.alarm_requests import AlarmAck, AlarmMute, AlarmTest
 from sensorlogd.daemon.control.answers import Acknowledged, Muted, Tested
-from sensorlogd.daemon.control.request import Request
+from sensorlogd.daemon.control.handlers.dispatch import Handlers
+from sensorlogd.daemon.control.requests.alarms import AlarmAck, AlarmMute, AlarmTest
 from sensorlogd.daemon.control.waiting import answer_of
 from sensorlogd.daemon.writing.writer import Writer
+from sensorlogd.storage.opened import OpenDatabase
 
 T = TypeVar("T")
-Handlers = Mapping[type[Request[Any]], Callable[[Any], Any]]
 ANSWER_S = 20.0
 TEST_WITHIN_US = 30_000_000  # the client waits for so long at most, and so do the requests queued behind it
 
 
-class LiveAlarms:
+class LiveAlarmHandlers:
     """Changes in the running daemon. They are made in memory, so they work while nothing can be committed, too."""
 
     def __init__(self, keeper: Keeper, config: Callable[[], Config]) -> None:
@@ -59,7 +59,7 @@ class LiveAlarms:
             raise ValueError(f"not done within {ANSWER_S:.0f} s: the writer is busy; {what}") from None
 
 
-class OfflineAlarms:
+class OfflineAlarmHandlers:
     """Changes that are made without a daemon, on the writer of this process: see ``alarms.stored``."""
 
     def __init__(self, writer: Writer) -> None:
@@ -88,7 +88,7 @@ class OfflineAlarms:
     def _change_stored(self, do: Callable[[StoredAlarms], T]) -> T:
         now_us = self._writer.now_us()
 
-        def run(db: Any) -> T:
+        def run(db: OpenDatabase) -> T:
             alarms = StoredAlarms(db.conn, now_us)
             done = do(alarms)
             alarms.save()
@@ -120,7 +120,7 @@ def send_test(config: Config, target: str, logger: str, now_us: int) -> str:
     if target not in config.notify:
         known = ", ".join(config.notify) or "none"
         raise ValueError(f"no target {target!r} under notify:{closest(target, config.notify)}; known: {known}")
-    message = notices.message([notices.test(target, now_us, config.daemon.timezone)], target, logger)
+    message = notifications.message([notifications.test(target, now_us, config.daemon.timezone)], target, logger)
     wanted = config.notify[target]
     try:
         targets.send(wanted.model_copy(update={"timeout": min(wanted.timeout, TEST_WITHIN_US)}), message)

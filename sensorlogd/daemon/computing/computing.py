@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from sensorlogd.batch import Block, Column
 from sensorlogd.computed.channel import Channel, Key, Made, Node
 from sensorlogd.computed.engine import Engine
-from sensorlogd.daemon.computing import warm
-from sensorlogd.daemon.computing.sensor import ComputedSensor, unscaled
+from sensorlogd.daemon.computing import warm_up
+from sensorlogd.daemon.computing.computed_sensor import ComputedSensor, unscaled
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage.corrections import recomputing
@@ -103,7 +103,7 @@ class Computing:
         if not nodes or db is None:
             return [], ()
         try:
-            warmed = warm.warm(
+            warmed = warm_up.warm(
                 db.conn, db.catalog.ids, db.frontier.moved_until_us, self.engine, nodes, self._seed, self._unscaled
             )
             made = _blocks_by_sensor(warmed.made)

@@ -1,15 +1,16 @@
-"""What the daemon answers on its control socket about itself; what it does to the database is in ``operations``."""
+"""What the daemon answers on its control socket about itself."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from sensorlogd import __version__
-from sensorlogd.daemon.control import clock_request, requests
 from sensorlogd.daemon.control.answers import Json
-from sensorlogd.daemon.control.request import ANSWER_S, Request
+from sensorlogd.daemon.control.handlers.clock import answer_clock
+from sensorlogd.daemon.control.handlers.dispatch import Handlers
+from sensorlogd.daemon.control.requests.daemon import ClockRequest, CommitRequest, Listen, Ping, Reload, StatusRequest
+from sensorlogd.daemon.control.requests.request import ANSWER_S
 from sensorlogd.daemon.control.waiting import OperationError, answer_of
 from sensorlogd.daemon.main.process.signals import Requested
 from sensorlogd.daemon.main.reloading.change import ConfigChange
@@ -19,7 +20,7 @@ from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.writer import Writer
 
 
-class DaemonRequests:
+class DaemonHandlers:
     """Called on the threads of the control socket. ``status``: gives the answer to ``status``. ``sensors``: the sensors that run,
     by name. ``requested``: takes requests for the main thread, whose wait ``wake`` ends."""
 
@@ -38,43 +39,38 @@ class DaemonRequests:
         self._status = status
         self._requested = requested
         self._wake = wake
-        self._known: Mapping[type[Request[Json]], Callable[[Any], Json]] = {
-            requests.Ping: self._ping,
-            requests.Commit: self._commit,
-            requests.Reload: self._reload,
-            requests.Status: self._answer_status,
-            requests.Listen: self._listen,
-            requests.Clock: self._answer_clock,
+
+    def handlers(self) -> Handlers:
+        """What is done by the kind of request; the answers travel as they are."""
+        return {
+            Ping: self._ping,
+            CommitRequest: self._commit,
+            Reload: self._reload,
+            StatusRequest: self._answer_status,
+            Listen: self._listen,
+            ClockRequest: self._answer_clock,
         }
 
-    def handlers(self) -> Mapping[str, Callable[[Json], Json]]:
-        """The handlers of the control socket: name on the wire -> function from a decoded JSON object to one."""
-        return {request.name: self._answer for request in self._known}
-
-    def _answer(self, said: Json) -> Json:
-        request = requests.decode(said)
-        return self._known[type(request)](request)
-
-    def _ping(self, _: requests.Ping) -> Json:
+    def _ping(self, _: Ping) -> Json:
         return {"pid": os.getpid(), "version": __version__}
 
-    def _commit(self, _: requests.Commit) -> Json:
+    def _commit(self, _: CommitRequest) -> Json:
         """Answers once everything received so far is committed."""
         answer_of(self._writer, self._writer.flush())
         return {"committed": self._writer.stats().committed}
 
-    def _answer_status(self, _: requests.Status) -> Json:
+    def _answer_status(self, _: StatusRequest) -> Json:
         return self._status()
 
-    def _answer_clock(self, request: requests.Clock) -> Json:
+    def _answer_clock(self, request: ClockRequest) -> Json:
         """What is thought of the clock; with ``believe`` its owner says that it is right, which is written down at once."""
-        answer = clock_request.answer(self._clock, request)
+        answer = answer_clock(self._clock, request)
         if request.believe:
             self._writer.status_changed()
             self._wake()
         return answer
 
-    def _listen(self, request: requests.Listen) -> Json:
+    def _listen(self, request: Listen) -> Json:
         """What passed over a sensor's port since the place given (none: from now on); see ``drivers.tap``."""
         sensor = self._sensors.get(request.sensor)
         if not isinstance(sensor, SensorThread):
@@ -82,7 +78,7 @@ class DaemonRequests:
         following, missed, passed = sensor.tap.since(request.after)
         return {"next": following, "missed": missed, "passed": [[at, direction, data.hex()] for at, direction, data in passed]}
 
-    def _reload(self, _: requests.Reload) -> Json:
+    def _reload(self, _: Reload) -> Json:
         """Answers with the outcome."""
         pending = self._requested.ask_reload()
         self._wake()

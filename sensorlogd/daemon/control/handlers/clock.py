@@ -1,4 +1,4 @@
-"""The request ``clock`` of the control socket: what is thought of the clock, and the owner's word that it is right.
+"""Answers the request ``clock``: what is thought of the clock, and the owner's word that it is right.
 
 ``{"do": "clock"}``, ``{"do": "clock", "believe": true}``; the answer is::
 
@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable
 
 from sensorlogd.daemon.control.answers import Json
-from sensorlogd.daemon.control.requests import Clock
+from sensorlogd.daemon.control.requests.daemon import ClockRequest
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 
 
-def answer(clock: JudgedClock, request: Clock, *, wall_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> Json:
+def answer_clock(
+    clock: JudgedClock, request: ClockRequest, *, wall_us: Callable[[], int] = lambda: time.time_ns() // 1000
+) -> Json:
     """Runs on the thread of the control socket."""
     if request.believe:
         clock.believe()

@@ -1,4 +1,4 @@
-"""The base class of the requests of the control socket, which are defined in ``requests`` and ``alarm_requests``."""
+"""The base class of the requests of the control socket, which are defined in the other modules of this folder."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ class Request(Generic[A]):
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]  # each is a dataclass
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Request[A]:
+    def of(cls, received: Mapping[str, Any]) -> Request[A]:
         return cls()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensorlogd.daemon.control.answers import Acknowledged, Muted, Tested, needed
-from sensorlogd.daemon.control.request import Request
+from sensorlogd.daemon.control.requests.request import Request
 from sensorlogd.notation.microseconds import DAY_US
 
 LONGEST_MUTE_US = 200 * 365 * DAY_US  # as long as a duration may be that people write
@@ -23,8 +23,8 @@ class AlarmAck(Request[Acknowledged]):
     note: str = ""
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> AlarmAck:
-        return cls(_alarm_names(said), str(said.get("note") or ""))
+    def of(cls, received: Mapping[str, Any]) -> AlarmAck:
+        return cls(_alarm_names(received), str(received.get("note") or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class AlarmMute(Request[Muted]):
     note: str = ""
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> AlarmMute:
-        for_us = int(needed(said, "for_us"))
+    def of(cls, received: Mapping[str, Any]) -> AlarmMute:
+        for_us = int(needed(received, "for_us"))
         if not 0 <= for_us <= LONGEST_MUTE_US:
             raise ValueError(f"for_us is 0 (end it), or up to 200 years in microseconds, not {for_us}")
-        return cls(_alarm_names(said), for_us, str(said.get("note") or ""))
+        return cls(_alarm_names(received), for_us, str(received.get("note") or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class AlarmTest(Request[Tested]):
     target: str
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> AlarmTest:
-        return cls(str(needed(said, "target")))
+    def of(cls, received: Mapping[str, Any]) -> AlarmTest:
+        return cls(str(needed(received, "target")))
 
 
-def _alarm_names(said: Mapping[str, Any]) -> tuple[str, ...]:
-    names = said.get("alarms") or ()
+def _alarm_names(received: Mapping[str, Any]) -> tuple[str, ...]:
+    names = received.get("alarms") or ()
     if not isinstance(names, (list, tuple)):
         raise ValueError(f"alarms is a list of names, not {type(names).__name__}")
     return tuple(map(str, names))

@@ -6,7 +6,7 @@ from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
 from sensorlogd.storage.opened import OpenDatabase
 
 
-class OpenFiles:
+class OpenLog:
     """What the writer holds open. Owned by the writer thread. ``db``: None while nothing is open. ``work``: has files of its own
     open, for that database."""
 

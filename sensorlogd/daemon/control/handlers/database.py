@@ -9,13 +9,25 @@ The daemon answers them over its control socket; with the daemon down the verb h
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sensorlogd import curves
-from sensorlogd.daemon.control import requests
-from sensorlogd.daemon.control.answers import Done, Freed, Json, MendOrdered, SeriesKnown, Upserted, WorkOrdered, WorkStands
-from sensorlogd.daemon.control.request import Request
+from sensorlogd.daemon.control.answers import Done, Freed, MendOrdered, SeriesKnown, Upserted, WorkOrdered, WorkStands
+from sensorlogd.daemon.control.handlers.dispatch import Handlers
+from sensorlogd.daemon.control.requests.database import (
+    AskWork,
+    Compact,
+    KnowSeries,
+    Mend,
+    Note,
+    Rebuild,
+    Recompute,
+    Resume,
+    RollUp,
+    Undo,
+    Upsert,
+)
 from sensorlogd.daemon.control.waiting import OperationError, answer_of
 from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.writing.writer import Writer
@@ -30,52 +42,40 @@ from sensorlogd.storage.opened import OpenDatabase
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated
 
-A = TypeVar("A")
 T = TypeVar("T")
 LATEST_US = 253_402_300_800_000_000  # the year 10000
 SLICE_S = 0.03  # how long an operation occupies the writer
 REQUEST_S = 0.3  # how long a request that has more to do goes on
 
 
-class Operations:
-    """What the daemon does to the database on request. ``do`` does what is requested, from any thread but the writer's. An
-    answer's ``more`` says that the same request goes on."""
+class DatabaseHandlers:
+    """What the daemon does to the database on request. An answer's ``more`` says that the same request goes on."""
 
-    def __init__(self, writer: Writer, coordinator: Coordinator, more: Mapping[type[Request[Any]], Callable[[Any], Any]]) -> None:
-        """``more``: what others do, by the kind of request."""
+    def __init__(self, writer: Writer, coordinator: Coordinator) -> None:
         self.writer = writer
         self.coordinator = coordinator
         self._upsert_pace = Pace(SLICE_S, 500, least=50, most=20_000)
         self._page_pace = Pace(SLICE_S, 100, least=10, most=5_000)
-        self._known: Mapping[type[Request[Any]], Callable[[Any], Any]] = {
-            requests.RollUp: self._roll_up,
-            requests.Rebuild: self._rebuild,
-            requests.Compact: self._compact,
-            requests.Mend: self._mend,
-            requests.Undo: self._undo,
-            requests.Resume: self._resume,
-            requests.Recompute: self._recompute,
-            requests.AskWork: self._work_progress,
-            requests.KnowSeries: self._know_series,
-            requests.Upsert: self._upsert,
-            requests.Note: self._note,
-            **more,
+
+    def handlers(self) -> Handlers:
+        """What is done by the kind of request; each raises OperationError, and whatever the work raises."""
+        return {
+            RollUp: self._roll_up,
+            Rebuild: self._rebuild,
+            Compact: self._compact,
+            Mend: self._mend,
+            Undo: self._undo,
+            Resume: self._resume,
+            Recompute: self._recompute,
+            AskWork: self._work_progress,
+            KnowSeries: self._know_series,
+            Upsert: self._upsert,
+            Note: self._note,
         }
 
-    def do(self, request: Request[A]) -> A:
-        """Raises OperationError, and whatever the work raises."""
-        answer: A = self._known[type(request)](request)
-        return answer
-
-    def handlers(self) -> Mapping[str, Callable[[Json], Json]]:
-        """The handlers of the control socket: name on the wire -> function from a decoded JSON object to one."""
-        return {request.name: self._answer for request in self._known}
-
-    def _answer(self, said: Json) -> Json:
-        encoded: Json = self.do(requests.decode(said)).encoded()
-        return encoded
-
-    def _run_on_writer(self, name: str, run: Callable[[Any], T], *, transaction: bool = True, epoch: int | None = None) -> T:
+    def _run_on_writer(
+        self, name: str, run: Callable[[OpenDatabase], T], *, transaction: bool = True, epoch: int | None = None
+    ) -> T:
         """Have the writer call ``run``. ``epoch``: of the database whose numbers ``run`` uses; None: it uses none. Raises
         OperationError if another one is open, or if the writer does not come to it in time, and whatever ``run`` raises."""
 
@@ -91,19 +91,19 @@ class Operations:
 
     # ---- roll-ups, space -------------------------------------------------------------------------------------------
 
-    def _roll_up(self, _: requests.RollUp) -> Done:
+    def _roll_up(self, _: RollUp) -> Done:
         self.coordinator.request()
         return Done()
 
-    def _rebuild(self, request: requests.Rebuild) -> Done:
+    def _rebuild(self, request: Rebuild) -> Done:
         since = BEGINNING_US if request.since_us is None else request.since_us
         now = self.writer.now_us()
         self._run_on_writer("rebuild", lambda db: outdated.mark(db.conn, list(request.series), now, since), epoch=request.epoch)
         self.coordinator.request()
         return Done()
 
-    def _compact(self, _: requests.Compact) -> Freed:
-        def run(db: Any) -> Freed:
+    def _compact(self, _: Compact) -> Freed:
+        def run(db: OpenDatabase) -> Freed:
             began = time.perf_counter()
             free, left = give_back(db.conn, int(self._page_pace))
             self._page_pace.measured(time.perf_counter() - began)
@@ -113,7 +113,7 @@ class Operations:
 
     # ---- mending ---------------------------------------------------------------------------------------------------
 
-    def _mend(self, request: requests.Mend) -> MendOrdered:
+    def _mend(self, request: Mend) -> MendOrdered:
         curve = None if request.curve is None else curves.parse(request.curve)
         change = mending.Change(request.quality, request.scale, request.offset, curve)
         now = self.writer.now_us()
@@ -124,15 +124,15 @@ class Operations:
             request.epoch,
         )
 
-    def _undo(self, request: requests.Undo) -> MendOrdered:
+    def _undo(self, request: Undo) -> MendOrdered:
         now = self.writer.now_us()
         return self._order_mend(lambda db: mending.order_undo(db.conn, request.id, now), request.epoch)
 
-    def _resume(self, request: requests.Resume) -> MendOrdered:
+    def _resume(self, request: Resume) -> MendOrdered:
         now = self.writer.now_us()
         return self._order_mend(lambda db: mending.order_resume(db.conn, request.id, now), request.epoch)
 
-    def _recompute(self, request: requests.Recompute) -> WorkOrdered:
+    def _recompute(self, request: Recompute) -> WorkOrdered:
         now = self.writer.now_us()
         return WorkOrdered(
             self._run_on_writer(
@@ -140,11 +140,11 @@ class Operations:
             )
         )
 
-    def _order_mend(self, run: Callable[[Any], tuple[int, int]], epoch: int | None) -> MendOrdered:
+    def _order_mend(self, run: Callable[[OpenDatabase], tuple[int, int]], epoch: int | None) -> MendOrdered:
         identity, ordered = self._run_on_writer("mend", run, epoch=epoch)
         return MendOrdered(identity, ordered)
 
-    def _work_progress(self, request: requests.AskWork) -> WorkStands:
+    def _work_progress(self, request: AskWork) -> WorkStands:
         piece = self._run_on_writer("work", lambda db: work.find(db.conn, request.id), transaction=False)
         if piece is None:
             known = self._run_on_writer("work", lambda db: work.everything(db.conn), transaction=False)
@@ -155,7 +155,7 @@ class Operations:
 
     # ---- importing -------------------------------------------------------------------------------------------------
 
-    def _know_series(self, request: requests.KnowSeries) -> SeriesKnown:
+    def _know_series(self, request: KnowSeries) -> SeriesKnown:
         now = self.writer.now_us()
         self._run_on_writer("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
 
@@ -164,7 +164,7 @@ class Operations:
 
         return self._run_on_writer("series", run)
 
-    def _upsert(self, request: requests.Upsert) -> Upserted:
+    def _upsert(self, request: Upsert) -> Upserted:
         """Store readings in slices, until all are stored or earlier work on the same readings comes first."""
         replace = request.replace
         upserted, start, busy = upsert.UpsertCounts(), 0, ""
@@ -189,7 +189,7 @@ class Operations:
     def _upsert_slice(
         self, series: int, columns: tuple[Any, Any, Any], replace: upsert.Replace | None, epoch: int | None
     ) -> tuple[float, upsert.UpsertCounts]:
-        def run(db: Any) -> tuple[float, upsert.UpsertCounts]:
+        def run(db: OpenDatabase) -> tuple[float, upsert.UpsertCounts]:
             began = time.perf_counter()
             upserted = upsert.upsert(db.conn, db.frontier, series, *columns, self.writer.now_us(), replace=replace)
             if upserted.replaced:
@@ -198,7 +198,7 @@ class Operations:
 
         return self._run_on_writer("import", run, epoch=epoch)
 
-    def _note(self, request: requests.Note) -> Done:
+    def _note(self, request: Note) -> Done:
         kind, at_us = kind_of(request.kind), request.at_us
         if at_us is None:
             self.writer.emit(kind, request.sensor, request.detail)

@@ -97,7 +97,7 @@ class ComputedSensor:
         """The newest reading that is stored: the deadband goes on from it."""
         deadband = self._channels[channel].deadband
         if deadband is not None:
-            deadband.stored, deadband.seen_us = (ts, value, quality), ts
+            deadband.resume(ts, value, quality)
 
 
 def fresh_treatments(options: ComputedOptions) -> dict[str, ChannelTreatment]:

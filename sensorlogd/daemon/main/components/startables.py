@@ -12,7 +12,7 @@ from sensorlogd.event_kinds import Emit, EventKind
 logger = logging.getLogger(__name__)
 
 
-class Parts:
+class Startables:
     """The parts, by name. ``missing``: part -> why it has not started. For the main thread."""
 
     def __init__(self, emit: Emit, monotonic: Callable[[], float] = time.monotonic) -> None:

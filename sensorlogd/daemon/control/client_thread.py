@@ -78,7 +78,7 @@ def _listen_at(path: Path) -> socket.socket:
     return listener
 
 
-class Speaker:
+class ClientThread:
     """The listening socket and all clients. ``stop`` may be called by any thread, ``operate`` is the second thread."""
 
     def __init__(self, path: Path, handlers: Mapping[str, Handler], quick: frozenset[str]) -> None:

@@ -24,7 +24,7 @@ class Settled:
     at: float
 
 
-class Handover:
+class WriterSteps:
     """The way of a step to the writer and back; for the main thread. ``wake``: ends its wait; called on the writer thread."""
 
     def __init__(self, writer: JobQueue, wake: Callable[[], None]) -> None:

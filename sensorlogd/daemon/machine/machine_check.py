@@ -12,7 +12,7 @@ from sensorlogd.daemon.machine.findings import check
 logger = logging.getLogger(__name__)
 
 
-class Lookout:
+class MachineCheck:
     """Owns the thread ``machine``, which checks once. ``findings``: what does not fit the configuration; empty until it has."""
 
     def __init__(self, config: Callable[[], Config]) -> None:

@@ -1,0 +1,139 @@
+"""Makes backups of the log on a schedule. Each is made by a process of its own (the verb ``backup``: a consistent copy, read through
+before it gets its name), so that it delays nothing else.
+
+Events: ``backup_made``, ``backup_failed``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sensorlogd.config.care import BackupOptions
+from sensorlogd.event_kinds import Emit, EventKind
+from sensorlogd.processes.module_command import module_command
+
+logger = logging.getLogger(__name__)
+
+AGAIN_US = 600_000_000  # after a backup that failed
+KILLED_WITHIN_S = 0.2  # a process that was killed has this long to end, even if no time is left
+_NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)\.db")
+
+
+class Backups:
+    """Makes the backups that are due and deletes those that are too many. For one thread; ``stop`` may be called by another once that
+    has ended. ``safe_us``: the time that the schedule goes by. ``commits``: the number of commits so far; None while the database
+    takes none."""
+
+    def __init__(self, database: Path, safe_us: Callable[[], int], commits: Callable[[], int | None], emit: Emit) -> None:
+        self.database = database
+        self.safe_us = safe_us
+        self.commits = commits
+        self.emit = emit
+        self._options = BackupOptions()
+        self._child: subprocess.Popen[str] | None = None
+        self._making: Path | None = None
+        self._not_before_us = 0
+
+    def use(self, options: BackupOptions) -> None:
+        """Make backups as ``options`` say from now on."""
+        self._options = options
+        self._not_before_us = 0
+
+    def tick(self) -> None:
+        """Begin a backup that is due, or report the one that was being made. Called about every second. Raises OSError."""
+        if self._child is not None:
+            self._take_outcome(self._child)
+        elif self._options.to is not None:
+            self._back_up(Path(self._options.to))
+
+    def stop(self, within_s: float) -> None:
+        """Cut off a backup that is being made, and wait for its process for so long, but at least for KILLED_WITHIN_S. Idempotent."""
+        self._kill_child(max(within_s, KILLED_WITHIN_S))
+
+    def _back_up(self, folder: Path) -> None:
+        """Start a backup if one is due and the database takes commits. Raises OSError."""
+        now = self.safe_us()
+        if now < self._not_before_us or self.commits() is None:
+            return
+        made = backups(folder, self.database.stem)
+        if made and now < when_us(made[-1]) + self._options.every:
+            self._not_before_us = min(when_us(made[-1]) + self._options.every, now + AGAIN_US)
+            return
+        for left in folder.glob(f".{self.database.stem}-*.db.part*") if folder.is_dir() else ():
+            left.unlink(missing_ok=True)
+        self._not_before_us = now + AGAIN_US
+        target = folder / f"{self.database.stem}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now / 1e6))}.db"
+        command, environment = module_command("sensorlogd", "backup", str(target), "--db", str(self.database))
+        try:
+            self._child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._report_failure(f"{target}: {error.strerror}")
+            return
+        self._making = target
+
+    def _take_outcome(self, child: subprocess.Popen[str]) -> None:
+        """Report a backup that has ended, and delete the oldest ones that are too many. Does nothing while it is being made."""
+        try:
+            said, _ = child.communicate(timeout=0.01)
+        except subprocess.TimeoutExpired:
+            return
+        self._child = None
+        last = (said.strip().splitlines() or [f"exit status {child.returncode}"])[-1].removeprefix("sensorlogd: ")
+        if child.returncode:
+            self._report_failure(last)
+            return
+        logger.info("backup: %s", last)
+        self.emit(EventKind.BACKUP_MADE, None, last)
+        assert self._making is not None
+        for old in backups(self._making.parent, self.database.stem)[: -self._options.keep]:
+            with contextlib.suppress(OSError):
+                old.unlink()
+
+    def _report_failure(self, why: str) -> None:
+        logger.error("backup: %s; it is tried again", why)
+        self.emit(EventKind.BACKUP_FAILED, None, f"{why}; it is tried again")
+
+    def _kill_child(self, within_s: float) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        try:
+            child.communicate(timeout=within_s)
+        except subprocess.TimeoutExpired:  # it hangs in the kernel, on the disk that the backup goes to
+            logger.warning("backup: process %d does not end; left behind", child.pid)
+
+
+def backups(folder: Path, stem: str) -> Sequence[Path]:
+    """The backups of this database in ``folder``, the oldest first."""
+    try:
+        found = [path for path in folder.iterdir() if (name := _NAME.fullmatch(path.name)) and name[1] == stem]
+    except OSError:
+        return []
+    return sorted(found)
+
+
+def when_us(backup: Path) -> int:
+    """When a backup was made, in microseconds UTC, as its name says."""
+    import calendar
+
+    found = _NAME.fullmatch(backup.name)
+    return 0 if found is None else calendar.timegm(time.strptime(found[2], "%Y%m%dT%H%M%SZ")) * 1_000_000
