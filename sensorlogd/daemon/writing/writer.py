@@ -125,13 +125,7 @@ class Writer:
         self._jobs = Jobs()
         self._runner = JobRunner(self._jobs, self._log, self._trouble, self._totals, self._work.look_for_work)
         self._upkeep = UpkeepTask(
-            self._log,
-            self._work,
-            self._growth,
-            self._notices,
-            clock=clock,
-            rolls_up=rolls_up,
-            note_time=opening.note_time,
+            self._log, self._work, self._growth, self._notices, clock=clock, rolls_up=rolls_up, note_time=opening.note_time
         )
         self._ending = Ending(
             self._log,
