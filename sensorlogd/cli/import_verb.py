@@ -27,6 +27,7 @@ from sensorlogd.exchange.sources.opened import KINDS
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration
 from sensorlogd.notation.plurals import plural
+from sensorlogd.notation.undoing import undo_commands
 from sensorlogd.stamping.local import FOLDS
 from sensorlogd.stamping.repeats import KEEP, REPEATS
 from sensorlogd.storage.corrections.upsert import COUNTS, Replace
@@ -256,8 +257,7 @@ def _summary(counts: Counter[str], staged: stage.Stage, kept: list[int]) -> str:
     if staged.shifted:
         parts.append(f"{staged.shifted:,} at the time of another, stored a microsecond later")
     if counts["replaced"]:
-        undo = " ".join(f"--undo {identity}" for identity in kept)
-        parts.append(f"{counts['replaced']:,} replaced (take it back with: sensorlogd flag {undo})")
+        parts.append(f"{counts['replaced']:,} replaced (take it back with: {undo_commands(kept)})")
     if counts["differing"]:
         parts.append(f"{counts['differing']:,} differ from what is stored and were left out (--replace takes them)")
     if counts["too_old"]:

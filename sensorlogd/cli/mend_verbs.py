@@ -293,6 +293,8 @@ def _handles_other_request(options: dict[str, Any]) -> bool:
         epoch = log.epoch()
         try:
             request = _checked(log, requests_given[0], identity)
+        except mend.NoSuchMend as error:
+            fail(f"{error}; --list shows all", exits.USAGE)
         except mend.MendError as error:
             fail(str(error), exits.USAGE)
     if options["dry_run"]:

@@ -232,7 +232,7 @@ def test_flag_and_take_back(rolled: Path) -> None:
     done = run("flag", "s.x", "fail", *span, "--dry-run")
     assert "s.x: 60 readings (60 good)" in done.stdout
     assert "nothing was changed" in done.stdout
-    assert values(rolled) == stored
+    assert sorted(values(rolled)) == sorted(stored)
     assert "Say --yes" in run("flag", "s.x", "fail", *span, check=2).stderr
     run("flag", "s.x", "fail", *span, "--yes", "--note", "in the sun")
     rows = hourly(rolled)
@@ -242,7 +242,7 @@ def test_flag_and_take_back(rolled: Path) -> None:
     assert "temperature" not in run("events", "--db", str(rolled)).stdout
     assert "mend 1, flagged fail: in the sun" in run("events", "--db", str(rolled)).stdout
     run("flag", "--undo", "1", "--db", str(rolled))
-    assert values(rolled) == stored
+    assert sorted(values(rolled)) == sorted(stored)
     assert hourly(rolled) == hours
     assert "taken back already" in run("flag", "--undo", "1", "--db", str(rolled), check=2).stderr
 
@@ -324,6 +324,27 @@ def test_what_an_import_replaced_is_taken_back(rolled: Path) -> None:
         run("flag", "--undo", identity, "--db", str(rolled))
     assert values(rolled)[:-1] == stored
     assert hourly(rolled)[:-1] == hours[:-1]  # the last hour has a successor now
+
+
+def test_the_advised_commands_take_back_every_replaced_series(rolled: Path) -> None:
+    """A command for each mend, the newest first."""
+    first = rolled.parent / "two.csv"
+    first.write_text("t,x,y\n2026-03-01T05:50:00,350,350\n")
+    columns = ["--db", str(rolled), "--time", "t", "--column", "x=s.x:°C", "--column", "y=s.y:°C", "--quality", "good"]
+    run("import", str(first), *columns)
+    stored = values(rolled)
+    first.write_text("t,x,y\n2026-03-01T05:50:00,1,2\n")
+    done = run("import", str(first), *columns, "--replace")
+    advised = re.search(r"2 replaced \(take it back with: (.*?)\)", done.stdout)
+    assert advised is not None
+    assert advised[1] == "sensorlogd flag --undo 2 && sensorlogd flag --undo 1"
+    for command in advised[1].split(" && "):
+        run(*command.split()[1:], "--db", str(rolled))
+    assert sorted(values(rolled)) == sorted(stored)
+
+
+def test_a_mend_that_is_not_there(rolled: Path) -> None:
+    assert "there is no mend 7; --list shows all" in run("flag", "--undo", "7", "--db", str(rolled), check=2).stderr
 
 
 @pytest.mark.parametrize("with_daemon", [True, False])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from itertools import pairwise
@@ -67,9 +69,15 @@ def test_kills_a_reload_and_computing_anew(tmp_path: Path) -> None:
         verb = [sys.executable, "-m", "sensorlogd", "recompute", "energy", "--since", "-1h", "--yes", "-c", str(config)]
         done = subprocess.run(verb, capture_output=True, text=True, timeout=120, check=True, cwd=Path(__file__).parents[2])
         assert "energy.power = power(u, i, 0.5)" in done.stdout
-        assert "others than they were" in done.stdout
+        advised = done.stdout.partition("others than they were; to take that back: ")[2].strip()
+        assert advised == "sensorlogd flag --undo 2 && sensorlogd flag --undo 1"
         sensors = {sensor["sensor"]: sensor for sensor in daemon.ask("status")["sensors"]}
         assert sensors["energy"]["state"] == "reading"
         until(lambda: len(rows(database, "energy", "work")) > seen + 20, "readings")
         assert daemon.stop() == 0
     assert check(database, 0.5) > seen
+    for command in advised.split(" && "):
+        verb = [sys.executable, "-m", *command.split(), "-c", str(config)]
+        subprocess.run(verb, capture_output=True, timeout=120, check=True, cwd=Path(__file__).parents[2])
+    with contextlib.closing(sqlite3.connect(database)) as conn:
+        assert conn.execute("SELECT count(*), count(undone_us) FROM mend").fetchone() == (2, 2)

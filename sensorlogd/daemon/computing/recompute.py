@@ -23,6 +23,7 @@ from sensorlogd.daemon.computing.computing import Computing
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import END_US
 from sensorlogd.notation.plurals import plural
+from sensorlogd.notation.undoing import undo_commands
 from sensorlogd.storage import unconfigured_series, work
 from sensorlogd.storage.corrections import recomputing, upsert
 from sensorlogd.storage.corrections.recomputing import RecomputeRequest, Result
@@ -145,12 +146,12 @@ def _why_refused(sensor: str, channels: Sequence[Channel], wanted: Any) -> str:
 
 
 def _outcome(progress: dict[str, Any]) -> str:
-    undo = ", ".join(f"--undo {mend}" for mend in progress["mends"].values() if mend is not None)
+    undo = undo_commands(mend for mend in progress["mends"].values() if mend is not None)
     outcome = (
         f"{progress['new']:,} {plural(progress['new'], 'reading is', 'readings are')} new"
         f", {progress['changed']:,} others than they were"
     )
-    return outcome + (f"; to take that back: sensorlogd flag {undo}" if undo else "")
+    return outcome + (f"; to take that back: {undo}" if undo else "")
 
 
 @dataclass(slots=True)

@@ -36,6 +36,10 @@ class MendError(Exception):
     """The mend cannot be made or taken back; the text says why and what to do."""
 
 
+class NoSuchMend(MendError):
+    """No mend has that number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a mend does to readings. ``quality``: the flag that readings get; None: they keep theirs. Values become curve(value) *
@@ -124,12 +128,12 @@ def all_mends(conn: sqlite3.Connection, series: int | None = None) -> list[Mend]
 
 
 def find(conn: sqlite3.Connection, identity: int) -> Mend:
-    """Raises MendError."""
+    """Raises NoSuchMend."""
     row = None
     if abs(identity) <= LARGEST_ID:
         row = conn.execute(f"{_MENDS} WHERE id = ?", (identity,)).fetchone()
     if row is None:
-        raise MendError(f"there is no mend {identity}; --list shows all")
+        raise NoSuchMend(f"there is no mend {identity}")
     return _mend_from_row(row)
 
 
@@ -300,7 +304,7 @@ def _check_later(conn: sqlite3.Connection, mend: Mend, since_us: int, until_us: 
             continue
         if later.undone_us is None:
             if later.kind in (REPLACE, RECOMPUTE):
-                by = "computing anew" if later.kind == RECOMPUTE else f"an import with --replace ({later.note})"
+                by = "computing anew" if later.kind == RECOMPUTE else f"an import ({later.note})"
                 what = f"{by} changed the same readings after mend {mend.id}"
                 raise MendError(f"{what}; take mend {later.id} back first")
             raise MendError(f"mend {later.id} was made after {mend.id} over the same time; take it back first")

@@ -170,7 +170,7 @@ class Segments:
             values.add([value for _, value, quality in rows if value is not None and quality & FLAG_MASK not in UNUSABLE])
             if len(values) > LIMIT_PERCENTILE:
                 raise ValueError(
-                    f"a percentile over more than {LIMIT_PERCENTILE:,} readings in one bucket; take a shorter --every"
+                    f"a percentile over more than {LIMIT_PERCENTILE:,} readings in one bucket; take a shorter step"
                 )
         return values
 
