@@ -19,7 +19,7 @@ import threading
 import time
 import tty
 
-from sensorlogd.drivers.conformance.watched import Lent
+from sensorlogd.drivers.conformance.watched import WatchedContext
 from sensorlogd.drivers.serial import SerialDriver
 
 
@@ -57,7 +57,7 @@ def _sense(path: str, number: int, stop: threading.Event, values: list[int]) -> 
         "driver": "serial", "port": path, "shared": True, "interval": "1ms", "format": {"type": "csv", "fields": ["v"]},
         "poll": {"command": f"{number}?\n", "turnaround": "100ms"},
     }  # fmt: skip
-    lent = Lent()
+    lent = WatchedContext()
     driver = SerialDriver(SerialDriver.Options.model_validate(keys), lent.context)
     driver.open()
     while not stop.is_set():

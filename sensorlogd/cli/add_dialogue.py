@@ -11,8 +11,8 @@ from typing import Any
 
 from sensorlogd.cli import exits
 from sensorlogd.cli.common import fail
-from sensorlogd.cli.live_values import Live
-from sensorlogd.cli.questions import Talk, missing
+from sensorlogd.cli.live_values import LiveSensor
+from sensorlogd.cli.questions import Dialogue, missing
 from sensorlogd.cli.sensor_draft import Channel, Draft
 from sensorlogd.config.loader import ConfigErrors
 from sensorlogd.config.models import NAME
@@ -24,7 +24,7 @@ CLEAR = 0.25  # the best candidate is so much better than the next that nobody n
 MOST_ASKED = 4  # with more channels of a known device, their names are accepted or asked for all together
 
 
-def port_of(talk: Talk, present: Sequence[PortInfo], used: Mapping[str, str]) -> PortInfo:
+def port_of(dialogue: Dialogue, present: Sequence[PortInfo], used: Mapping[str, str]) -> PortInfo:
     """Choose among the ports that are present. ``used``: device -> the sensor that reads it already. Exits if none is free."""
     free = [port for port in present if port.device not in used]
     if not free:
@@ -36,12 +36,12 @@ def port_of(talk: Talk, present: Sequence[PortInfo], used: Mapping[str, str]) ->
             )
         fail("no serial port is there: plug the device in (is the cable a data cable? see 'dmesg | tail')", exits.NO_DATA)
     if len(free) == 1:
-        talk.say(f"Found {_port_text(free[0])}")
+        dialogue.say(f"Found {_port_text(free[0])}")
         return free[0]
-    if not talk.possible:
+    if not dialogue.possible:
         missing(f"name the port, one of {', '.join(port.device for port in free)}")
-    talk.say("There are several ports:")
-    return free[talk.choose("Which one", [_port_text(port) for port in free])]
+    dialogue.say("There are several ports:")
+    return free[dialogue.choose("Which one", [_port_text(port) for port in free])]
 
 
 def _port_text(port: PortInfo) -> str:
@@ -49,7 +49,7 @@ def _port_text(port: PortInfo) -> str:
     return f"{port.device}{f': {port.description}' if port.description else ''}{held}"
 
 
-def candidate_of(talk: Talk, ranked: Sequence[Candidate], take: int | None) -> Candidate:
+def candidate_of(dialogue: Dialogue, ranked: Sequence[Candidate], take: int | None) -> Candidate:
     """Choose the candidate that fits; asks if that is not clear. Exits for a ``take`` beyond their number."""
     if take is not None:
         if take > len(ranked):
@@ -57,17 +57,17 @@ def candidate_of(talk: Talk, ranked: Sequence[Candidate], take: int | None) -> C
         return ranked[take - 1]
     lines = [f"{candidate.title}: {candidate.confidence:.0%} ({candidate.evidence})" for candidate in ranked]
     first = ranked[0]
-    if len(ranked) == 1 or first.confidence - ranked[1].confidence >= CLEAR or talk.yes:
-        talk.say(f"It speaks {lines[0]}")
+    if len(ranked) == 1 or first.confidence - ranked[1].confidence >= CLEAR or dialogue.yes:
+        dialogue.say(f"It speaks {lines[0]}")
         for number, line in enumerate(lines[1:], 2):
-            talk.say(f"  or {line}: --take {number}")
+            dialogue.say(f"  or {line}: --take {number}")
         return first
-    if not talk.possible:
+    if not dialogue.possible:
         for number, line in enumerate(lines, 1):
-            talk.say(f"  {number}) {line}")
+            dialogue.say(f"  {number}) {line}")
         missing("several fit; take one with --take NUMBER, or the first with --yes")
-    talk.say("Several fit:")
-    return ranked[talk.choose("Which one", lines)]
+    dialogue.say("Several fit:")
+    return ranked[dialogue.choose("Which one", lines)]
 
 
 # ---- names -------------------------------------------------------------------------------------------------------------
@@ -128,46 +128,46 @@ def _set_name_and_unit(draft: Draft, channel: Channel, name: str, unit: str | No
     return None
 
 
-def look_at_name(talk: Talk, given: str | None, problem: Callable[[str], str | None]) -> None:
+def look_at_name(dialogue: Dialogue, given: str | None, problem: Callable[[str], str | None]) -> None:
     """Check the given name before anything takes time. Exits if it is not possible, or if there is none and nobody to ask."""
     if given is not None:
         wrong = problem(given)
         if wrong is not None:
             fail(f"--name {given}: {wrong}", exits.USAGE)
-    elif not (talk.possible or talk.yes):
+    elif not (dialogue.possible or dialogue.yes):
         missing("give it a name with --name NAME, e.g. --name greenhouse, or --yes takes one that is suggested")
 
 
-def sensor_name(talk: Talk, suggestion: str, problem: Callable[[str], str | None]) -> str:
+def sensor_name(dialogue: Dialogue, suggestion: str, problem: Callable[[str], str | None]) -> str:
     """Ask for the sensor's name. ``problem``: name -> why it is not possible, or None. Raises Stopped."""
-    return talk.ask("A name for it", suggestion, problem) if talk.possible else suggestion
+    return dialogue.ask("A name for it", suggestion, problem) if dialogue.possible else suggestion
 
 
-def channel_names(talk: Talk, draft: Draft, values: Mapping[str, float | None], settled: Collection[str]) -> None:
+def channel_names(dialogue: Dialogue, draft: Draft, values: Mapping[str, float | None], settled: Collection[str]) -> None:
     """Ask for names and units of the channels that no option has ``settled``."""
     unnamed = [channel for channel in draft.channels if channel.name and channel.source not in settled]
     generic = [channel for channel in unnamed if channel.is_generic()]
-    if not talk.possible:
-        if generic and not talk.yes:
+    if not dialogue.possible:
+        if generic and not dialogue.yes:
             named = " ".join(f"--channel {channel.source}=NAME" for channel in generic[:3])
             missing(f"{named}{' ...' if len(generic) > 3 else ''} names its values, or --yes keeps {generic[0].source}")
         return
     if not generic:
         listed = ", ".join(channel.name for channel in unnamed)
-        if not unnamed or talk.agreed(
+        if not unnamed or dialogue.agreed(
             f"Keep the names {listed}?" if len(unnamed) <= MOST_ASKED else f"Keep these {len(unnamed)} names?"
         ):
             return
-    talk.say("Name and unit of each value. Enter keeps it, a minus sign leaves it out.")
+    dialogue.say("Name and unit of each value. Enter keeps it, a minus sign leaves it out.")
     for channel in unnamed:
-        _ask_channel(talk, draft, channel, values.get(channel.source), first=channel is unnamed[0])
+        _ask_channel(dialogue, draft, channel, values.get(channel.source), first=channel is unnamed[0])
     while not any(channel.name for channel in draft.channels):
-        talk.say("  Something must be left to log.")
+        dialogue.say("  Something must be left to log.")
         unnamed[0].name = unnamed[0].source
-        _ask_channel(talk, draft, unnamed[0], values.get(unnamed[0].source), first=False)
+        _ask_channel(dialogue, draft, unnamed[0], values.get(unnamed[0].source), first=False)
 
 
-def _ask_channel(talk: Talk, draft: Draft, channel: Channel, value: float | None, *, first: bool) -> None:
+def _ask_channel(dialogue: Dialogue, draft: Draft, channel: Channel, value: float | None, *, first: bool) -> None:
     def check(answer: str) -> str | None:
         if answer == "-":
             channel.name = ""
@@ -177,7 +177,7 @@ def _ask_channel(talk: Talk, draft: Draft, channel: Channel, value: float | None
 
     shown = value_text(value, channel.shown_unit())
     example = " (e.g. temperature °C)" if first and channel.is_generic() else ""
-    talk.ask(f"  {channel.source} = {shown}{example}", channel.name, check)
+    dialogue.ask(f"  {channel.source} = {shown}{example}", channel.name, check)
 
 
 # ---- live values -------------------------------------------------------------------------------------------------------
@@ -188,35 +188,35 @@ def value_text(value: float | None, unit: str) -> str:
     return f"{text} {unit}".rstrip()
 
 
-def watch(talk: Talk, draft: Draft, seconds: float) -> dict[str, float | None]:
+def watch(dialogue: Dialogue, draft: Draft, seconds: float) -> dict[str, float | None]:
     """Show values as they come, until Enter, else until each channel has a value or the time is over. Returns the newest by the
     device's own names. Raises DriverError."""
-    with Live(draft.options(), draft.base) as live, talk.unseen_keys():
-        talk.say("What it says now (Enter goes on):" if talk.possible else "What it says now:")
-        painter = _Painter(talk, draft)
+    with LiveSensor(draft.options(), draft.base) as live, dialogue.unseen_keys():
+        dialogue.say("What it says now (Enter goes on):" if dialogue.possible else "What it says now:")
+        painter = _Painter(dialogue, draft)
         end, enough = time.monotonic() + seconds, False
-        while time.monotonic() < end or (talk.possible and not enough):
+        while time.monotonic() < end or (dialogue.possible and not enough):
             if live.next(0.2):
                 painter.paint(live.latest)
             enough = enough or (
-                talk.entered()
-                if talk.possible
+                dialogue.entered()
+                if dialogue.possible
                 else all(channel.name in live.latest for channel in draft.channels if channel.name)
             )
             if enough and live.latest:  # after an early Enter still wait for a first value
                 break
         painter.end(live.latest)
-        if talk.possible:
-            talk.say()
+        if dialogue.possible:
+            dialogue.say()
         return {channel.source: live.latest[channel.name] for channel in draft.channels if channel.name in live.latest}
 
 
 class _Painter:
     """Paints lines; on a terminal that can move the cursor each paint replaces the one before."""
 
-    def __init__(self, talk: Talk, draft: Draft) -> None:
-        self._talk, self._draft = talk, draft
-        self._moves = talk.possible and os.environ.get("TERM", "dumb") != "dumb"
+    def __init__(self, dialogue: Dialogue, draft: Draft) -> None:
+        self._talk, self._draft = dialogue, draft
+        self._moves = dialogue.possible and os.environ.get("TERM", "dumb") != "dumb"
         self._painted = 0
 
     def paint(self, values: Mapping[str, float | None]) -> None:

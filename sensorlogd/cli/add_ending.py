@@ -14,12 +14,12 @@ from sensorlogd.cli import exits
 from sensorlogd.cli.common import fail
 from sensorlogd.cli.config_to_change import configuration
 from sensorlogd.cli.free_names import taken
-from sensorlogd.cli.questions import Stopped, Talk
+from sensorlogd.cli.questions import Dialogue, Stopped
 from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command
 
 
-def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: bool, run: bool) -> None:
+def finish(dialogue: Dialogue, path: Path, file: Path, name: str, text: str, *, force: bool, run: bool) -> None:
     """Write the file of the sensor, have a running daemon load it, and wait for the first reading. Exits, with nothing changed,
     if it is refused."""
     from sensorlogd.cli import sensor_file_place
@@ -56,10 +56,10 @@ def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: b
     if doubt:
         fail(doubt)
     if outcome is None:
-        _begin_logging(talk, path, name, run=run)
+        _begin_logging(dialogue, path, name, run=run)
         return
     click.echo(f"The daemon has it: {outcome}")
-    _show_first_reading(talk, config, name, began)
+    _show_first_reading(dialogue, config, name, began)
 
 
 def _print_warnings(config: Any, name: str) -> None:
@@ -73,13 +73,13 @@ def _print_warnings(config: Any, name: str) -> None:
             click.echo(f"warning: {line}", err=True)
 
 
-def _begin_logging(talk: Talk, path: Path, name: str, *, run: bool) -> None:
+def _begin_logging(dialogue: Dialogue, path: Path, name: str, *, run: bool) -> None:
     """Begin to log without a running daemon: run one if ``run``, else say how."""
     service = path.absolute().parts[:2] == ("/", "etc")
     start = "sudo systemctl enable --now sensorlogd" if service else f"sensorlogd run -c {path}"
-    if not run and talk.possible and not service:
+    if not run and dialogue.possible and not service:
         try:
-            run = talk.agreed("No daemon runs. Begin to log now, in this terminal?")
+            run = dialogue.agreed("No daemon runs. Begin to log now, in this terminal?")
         except Stopped:
             run = False
     if not run:
@@ -92,7 +92,7 @@ def _begin_logging(talk: Talk, path: Path, name: str, *, run: bool) -> None:
     os.execve(sys.executable, command, environment)
 
 
-def _show_first_reading(talk: Talk, config: Any, name: str, since_us: int) -> None:
+def _show_first_reading(dialogue: Dialogue, config: Any, name: str, since_us: int) -> None:
     """Wait for the first reading, since only then it is sure that all is well. Ctrl-C ends the waiting, not the logging."""
     from sensorlogd.cli.first_reading import first_reading
 

@@ -14,7 +14,7 @@ import click
 
 from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.common import config_option, fail, listening_s
-from sensorlogd.cli.questions import Stopped, Talk
+from sensorlogd.cli.questions import Dialogue, Stopped
 
 LIVE_S = 10.0  # how long a first value is waited for without a terminal
 
@@ -73,9 +73,9 @@ def add(config_file: Path | None, duration: str, yes: bool, **options: Any) -> N
     from sensorlogd.drivers.contract import DriverError
 
     seconds = listening_s(duration)
-    talk = Talk(yes=yes)
+    dialogue = Dialogue(yes=yes)
     try:
-        _add(talk, config_file, AddOptions(seconds=seconds, **options))
+        _add(dialogue, config_file, AddOptions(seconds=seconds, **options))
     except (Stopped, KeyboardInterrupt):
         click.echo("sensorlogd: stopped; nothing was changed", err=True)
         sys.exit(exits.INTERRUPTED)
@@ -85,7 +85,7 @@ def add(config_file: Path | None, duration: str, yes: bool, **options: Any) -> N
         fail(f"{plain_errors.os_error(error)}; nothing was changed")
 
 
-def _add(talk: Talk, config_file: Path | None, wanted: AddOptions) -> None:
+def _add(dialogue: Dialogue, config_file: Path | None, wanted: AddOptions) -> None:
     """Find out what speaks at a port, settle names and units, write the file and begin to log. Exits for what cannot be done;
     raises Stopped, DriverError, OSError."""
     from sensorlogd.cli import add_dialogue, sensor_file_place
@@ -102,43 +102,43 @@ def _add(talk: Talk, config_file: Path | None, wanted: AddOptions) -> None:
     except sensor_file_place.NoPlace as error:
         fail(str(error))
     if config is None:
-        talk.say(f"There is no configuration yet: {path} will be made")
+        dialogue.say(f"There is no configuration yet: {path} will be made")
     else:
         same_daemon(path)
     problem = taken(config, where.folder, force=wanted.force)
-    add_dialogue.look_at_name(talk, wanted.name, problem)
+    add_dialogue.look_at_name(dialogue, wanted.name, problem)
     base = path.absolute().parent if config is None else config.base_dir
     sensors = {} if config is None else config.sensors
-    port, product = _choose_port(talk, wanted, sensors)
-    candidate, with_speed = _recognise(talk, wanted, port, base)
+    port, product = _choose_port(dialogue, wanted, sensors)
+    candidate, with_speed = _recognise(dialogue, wanted, port, base)
     draft = Draft.of(candidate, port, base, with_speed=with_speed)
     add_dialogue.use_options(draft, wanted.channels, wanted.units, wanted.without)
     settled = {text.partition("=")[0] for text in wanted.channels}
-    values = add_dialogue.watch(talk, draft, max(LIVE_S, wanted.seconds))
-    if not values and not talk.yes:
-        _agree_without_values(talk, port)
+    values = add_dialogue.watch(dialogue, draft, max(LIVE_S, wanted.seconds))
+    if not values and not dialogue.yes:
+        _agree_without_values(dialogue, port)
     name = wanted.name or add_dialogue.sensor_name(
-        talk, suggested(draft, product, lambda proposed: problem(proposed) is None), problem
+        dialogue, suggested(draft, product, lambda proposed: problem(proposed) is None), problem
     )
     if config is not None and _has_readings(config, name):
-        talk.say(f"The log has readings of an earlier {name}: the new ones go on in the same series")
-    add_dialogue.channel_names(talk, draft, values, settled)
+        dialogue.say(f"The log has readings of an earlier {name}: the new ones go on in the same series")
+    add_dialogue.channel_names(dialogue, draft, values, settled)
     today = f"{datetime.now(UTC).astimezone():%Y-%m-%d}"
     head = f"Added by 'sensorlogd add' on {today}: {draft.title}\n{_printable(draft.evidence)}"
     text = draft.text(name, head)
     file = where.folder / f"{name}.yaml"
     if wanted.dry_run:
         click.echo(text, nl=False)
-        talk.say(f"# this would be {file}; nothing was written")
+        dialogue.say(f"# this would be {file}; nothing was written")
         return
-    if talk.possible:
-        talk.say(f"\n{text}")
-        if not talk.agreed(f"Write this to {near(file)} and begin to log?"):
+    if dialogue.possible:
+        dialogue.say(f"\n{text}")
+        if not dialogue.agreed(f"Write this to {near(file)} and begin to log?"):
             raise Stopped
-    finish(talk, path, file, name, text, force=wanted.force, run=wanted.run)
+    finish(dialogue, path, file, name, text, force=wanted.force, run=wanted.run)
 
 
-def _choose_port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> tuple[str, str]:
+def _choose_port(dialogue: Dialogue, wanted: AddOptions, sensors: Mapping[str, Any]) -> tuple[str, str]:
     """(the port's name for the configuration, the product name that it tells)."""
     from sensorlogd.cli import add_dialogue
     from sensorlogd.config import ports as same
@@ -154,14 +154,14 @@ def _choose_port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> 
             for device in present
             if same.identity(device.device) in sensor_of
         }
-        chosen = add_dialogue.port_of(talk, present, used)
+        chosen = add_dialogue.port_of(dialogue, present, used)
         return chosen.stable, chosen.description
     if "://" in wanted.port:
         port = wanted.port
     else:
         port = ports.stable_name(os.path.abspath(wanted.port))[0]
         if port != os.path.abspath(wanted.port):
-            talk.say(f"{wanted.port} may be another device after a restart; its lasting name is written: {port}")
+            dialogue.say(f"{wanted.port} may be another device after a restart; its lasting name is written: {port}")
     sensor = sensor_of.get(same.identity(port))
     if sensor is not None and not (wanted.force and sensor == wanted.name):
         fail(f"{wanted.port} is read already, by the sensor {sensor!r}; 'sensorlogd rename {sensor} NEW' gives it another name")
@@ -169,7 +169,7 @@ def _choose_port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> 
     return port, product
 
 
-def _recognise(talk: Talk, wanted: AddOptions, port: str, base: Path) -> tuple[Any, bool]:
+def _recognise(dialogue: Dialogue, wanted: AddOptions, port: str, base: Path) -> tuple[Any, bool]:
     """(the candidate that speaks there, whether its baud rate is known). Exits if nothing is recognised."""
     from sensorlogd.cli import add_dialogue
     from sensorlogd.cli.device_recognition import hear
@@ -184,25 +184,27 @@ def _recognise(talk: Talk, wanted: AddOptions, port: str, base: Path) -> tuple[A
             fail(f"--profile {wanted.profile}: there is none of this name{hint}", exits.USAGE)
         heard = Heard(wanted.baudrates[0] if wanted.baudrates else 9600, b"")
         return Candidate(1.0, wanted.profile, "as told", f"profile: {wanted.profile}", heard), bool(wanted.baudrates)
-    talk.say(f"Listening at {port}")
-    found = hear(port, wanted.baudrates, wanted.seconds, active=wanted.active, show=lambda line: talk.say(f"  {line}"))
-    if not found.ranked and not found.heard_bytes and not wanted.active and talk.possible:
+    dialogue.say(f"Listening at {port}")
+    found = hear(port, wanted.baudrates, wanted.seconds, active=wanted.active, show=lambda line: dialogue.say(f"  {line}"))
+    if not found.ranked and not found.heard_bytes and not wanted.active and dialogue.possible:
         question = "Nothing comes by itself. Ask it (gas sensors, scales, Modbus)? That writes to the device."
-        if talk.agreed(question, default=False):
-            found = hear(port, wanted.baudrates, min(wanted.seconds, 0.2), active=True, show=lambda line: talk.say(f"  {line}"))
+        if dialogue.agreed(question, default=False):
+            found = hear(
+                port, wanted.baudrates, min(wanted.seconds, 0.2), active=True, show=lambda line: dialogue.say(f"  {line}")
+            )
     if not found.ranked:
         if found.heard_bytes:
             problem = f"{found.heard_bytes} bytes came, and they are nothing that is known"
             fail(f"{port}: {problem}; 'sensorlogd listen {port}' shows them, docs/formats.md has every format", exits.NO_DATA)
         hint = "" if wanted.active else "; or it only answers when asked: try --active"
         fail(f"{port}: not a byte came; is it switched on, are TX and RX crossed, is it the right port{hint}?", exits.NO_DATA)
-    return add_dialogue.candidate_of(talk, found.ranked[:4], wanted.take), found.has_speed
+    return add_dialogue.candidate_of(dialogue, found.ranked[:4], wanted.take), found.has_speed
 
 
-def _agree_without_values(talk: Talk, port: str) -> None:
-    if not talk.possible:
+def _agree_without_values(dialogue: Dialogue, port: str) -> None:
+    if not dialogue.possible:
         fail(f"{port}: no value came so far; --yes adds it all the same", exits.NO_DATA)
-    if not talk.agreed("Go on all the same?", default=False):
+    if not dialogue.agreed("Go on all the same?", default=False):
         raise Stopped
 
 

@@ -14,7 +14,7 @@ BLOCKED_FOR_S = 5.0
 CHECK_EVERY_S = 0.2
 
 
-class NotForEver:
+class BlockedWriterLimit:
     """A context manager: ends the process with status 1 once the offline writer has been blocked for too long.
 
     Some waits for the writer have no limit (opening, a step, closing), so a separate thread watches it. Ending the process is as

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sensorlogd.cli import exits, plain_errors
-from sensorlogd.cli.blocked_writer import NotForEver
+from sensorlogd.cli.blocked_writer import BlockedWriterLimit
 from sensorlogd.cli.common import database, fail, fail_if_damaged, load_config, read_from_config
 from sensorlogd.cli.progress import Progress
 from sensorlogd.storage.file import reader
@@ -230,7 +230,7 @@ def _acting_offline(folder: Path, path: Path, config: Config | None, *, make_fol
             raise Refused(f"{folder}: no such folder")
         make_ready(path)
         offline = Offline(path) if config is None else Offline(path, config.daemon.timezone, sensor_specs(config))
-        with NotForEver(path, offline), offline:
+        with BlockedWriterLimit(path, offline), offline:
 
             def act(request: Request[Any]) -> Any:
                 try:

@@ -16,8 +16,8 @@ from sensorlogd.drivers.registry import driver_class
 from sensorlogd.processes.wake_pipe import WakePipe
 
 
-class Live:
-    """The values of a sensor as they come: ``with Live(options, base) as live: live.next(0.2)``. Opening and reading raise
+class LiveSensor:
+    """The values of a sensor as they come: ``with LiveSensor(options, base) as live: live.next(0.2)``. Opening and reading raise
     DriverError, and what a driver raises."""
 
     def __init__(self, options: SensorOptions, base: Path) -> None:
@@ -29,7 +29,7 @@ class Live:
         self._wake = WakePipe()
         self._driver: Driver | None = None
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> LiveSensor:
         stop = threading.Event()
         context = DriverContext("live", self._wake.read_end, stop.wait, _now_us, lambda *_: None, lambda *_: None)
         try:

@@ -24,7 +24,7 @@ class Stopped(Exception):
     """Ctrl-C or Ctrl-D at a question."""
 
 
-class Talk:
+class Dialogue:
     """Asks questions. ``yes``: nothing is asked, and every suggestion is accepted."""
 
     def __init__(self, *, yes: bool) -> None:

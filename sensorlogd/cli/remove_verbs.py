@@ -13,7 +13,7 @@ import click
 
 from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.common import config_option, fail
-from sensorlogd.cli.questions import Stopped, Talk, missing
+from sensorlogd.cli.questions import Dialogue, Stopped, missing
 from sensorlogd.config.text.edits import SensorLines
 from sensorlogd.processes import interrupts
 
@@ -45,8 +45,8 @@ def remove(sensor: str, config_file: Path | None, yes: bool) -> None:
         click.echo(f"{file}, {lines}:\n{shown}", err=True)
         fail(f"{sensor} stands in a file with other things: delete these lines of {file}, then: sensorlogd reload")
     aside = _free_path_aside(file)
-    talk = Talk(yes=yes)
-    _must_agree(talk, f"Stop logging {sensor}? Its data stay.")
+    dialogue = Dialogue(yes=yes)
+    _must_agree(dialogue, f"Stop logging {sensor}? Its data stay.")
     way_out = f"{sensor} is still needed there: take it out of these lines, then remove it"
     _change(path, lambda change: change.move(file, aside), f"{sensor} is removed", "", way_out)
     click.echo(f"Its data stay: sensorlogd query '{sensor}.*' has them. Its file is now {aside}")
@@ -154,14 +154,14 @@ def _free_path_aside(file: Path) -> Path:
     return aside
 
 
-def _must_agree(talk: Talk, question: str) -> None:
+def _must_agree(dialogue: Dialogue, question: str) -> None:
     """Ask, and exit unless the answer is yes."""
-    if talk.yes:
+    if dialogue.yes:
         return
-    if not talk.possible:
+    if not dialogue.possible:
         missing("--yes does it without")
     try:
-        if not talk.agreed(question):
+        if not dialogue.agreed(question):
             raise Stopped
     except (Stopped, KeyboardInterrupt):
         click.echo("sensorlogd: stopped; nothing was changed", err=True)

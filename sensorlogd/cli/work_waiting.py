@@ -8,7 +8,7 @@ import click
 
 from sensorlogd.cli.database_changes import Actor, Refused
 from sensorlogd.cli.progress import Progress
-from sensorlogd.daemon.control.answers import WorkStands
+from sensorlogd.daemon.control.answers import WorkProgress
 from sensorlogd.daemon.control.requests.database import AskWork
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.work import State
@@ -16,7 +16,7 @@ from sensorlogd.storage.work import State
 LONGEST_PAUSE_S = 0.25  # between two questions how far it is
 
 
-def wait_for(actor: Actor, label: str, identity: int, *, total_is_known: bool = True, see: str) -> WorkStands:
+def wait_for(actor: Actor, label: str, identity: int, *, total_is_known: bool = True, see: str) -> WorkProgress:
     """Wait for the work and return its final state. The work goes on without this verb. ``see``: the command that shows it. Raises
     Refused if it failed, or is hindered and no daemon runs that would go on with it later."""
     answer = actor.act(AskWork(identity))
@@ -41,7 +41,7 @@ def refuse_if_hindered(so_far: str, hindrance: str) -> None:
         )
 
 
-def _wait_until_over(actor: Actor, label: str, identity: int, answer: WorkStands, bar: Progress) -> WorkStands:
+def _wait_until_over(actor: Actor, label: str, identity: int, answer: WorkProgress, bar: Progress) -> WorkProgress:
     """Ask how far the work is until it does not wait any more. Returns the last answer. Raises Refused if it is hindered here."""
     pause_s, said = 0.01, False
     while answer.state == State.WAITING:

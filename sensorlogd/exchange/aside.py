@@ -11,7 +11,7 @@ from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.stage import roomy
 from sensorlogd.notation.plurals import plural
 
-TOLD = 5
+EXAMPLES = 5  # of what is wrong, kept to be shown
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 
 
@@ -23,7 +23,7 @@ def share(text: str) -> float:
     return float(match[1]) / 100
 
 
-class Bad:
+class BadLines:
     """Collects the bad lines of a file; a context manager. ``share``: how many of the lines may be bad, 0 to 1. ``encoding``: of
     the file."""
 
@@ -33,7 +33,7 @@ class Bad:
         self.lines = 0
         self.examples: list[str] = []  # what is wrong with the first ones, as FileError says it
 
-    def __enter__(self) -> Bad:
+    def __enter__(self) -> BadLines:
         self._kept: IO[str] = tempfile.TemporaryFile(  # closed by __exit__
             "w+", encoding=self.encoding, errors="surrogateescape", newline="", dir=roomy(), prefix="sensorlogd-"
         )
@@ -49,7 +49,7 @@ class Bad:
     def take(self, error: FileError, text: str) -> None:
         """Keep the ``text`` of a bad record, one or more lines of the file, and the first few errors for people."""
         self.lines += max(text.count("\n"), 1)
-        if len(self.examples) < TOLD:
+        if len(self.examples) < EXAMPLES:
             self.examples.append(str(error))
         self._kept.write(text if text.endswith(("\n", "\r")) else f"{text}\n")
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sensorlogd.exchange import beyond
 from sensorlogd.stamping import patterns
 from sensorlogd.stamping.local import FIRST as FIRST_ONE
-from sensorlogd.stamping.local import Local
+from sensorlogd.stamping.local import LocalTimes
 
 EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 FORMATS = "iso, epoch, epoch_ms, epoch_us, or a pattern as %d.%m.%Y %H:%M:%S"
@@ -42,7 +42,7 @@ def reader(
     following time is the one nearest to the time before. ``zoneless`` gets the first time without an offset. 24:00 is the beginning
     of the next day, a leap second the second behind it.
     """
-    local = Local(zone, fold)
+    local = LocalTimes(zone, fold)
     if form in EPOCHS:
         factor = EPOCHS[form]
         return lambda text: _from_epoch(text, factor)

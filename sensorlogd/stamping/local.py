@@ -23,7 +23,7 @@ def utc_us(at: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-class Local:
+class LocalTimes:
     """Turns the times of one source into UTC, in the order in which they come.
 
     ``fold``: ``first`` and ``second`` always take that one of two times that are written alike. ``by_order`` goes by the times

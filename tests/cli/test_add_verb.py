@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.cli import add_dialogue
-from sensorlogd.cli.questions import Talk
+from sensorlogd.cli.questions import Dialogue
 from sensorlogd.drivers.ports import PortInfo
 from tests.e2e.test_simulate import simulated
 from tests.rig import Daemon, Port, reading, rows, until
@@ -401,29 +401,29 @@ def test_a_sensor_that_is_used_elsewhere_is_not_removed(folder: Path) -> None:
 def test_several_ports_and_several_that_fit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """One free port is taken; of several one is asked for; without anybody to ask, options are named."""
     first, second = PortInfo("/dev/a", "/dev/by-id/a", "Arduino Uno", ""), PortInfo("/dev/b", "/dev/by-id/b", "", "cat (pid 1)")
-    talk = Talk(yes=True)
-    assert add_dialogue.port_of(talk, [first, second], {"/dev/a": "lab"}) is second
+    dialogue = Dialogue(yes=True)
+    assert add_dialogue.port_of(dialogue, [first, second], {"/dev/a": "lab"}) is second
     assert "used by cat" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
-        add_dialogue.port_of(talk, [first, second], {})
+        add_dialogue.port_of(dialogue, [first, second], {})
     assert (ended.value.code, "one of /dev/a, /dev/b" in capsys.readouterr().err) == (2, True)
     with pytest.raises(SystemExit) as ended:
-        add_dialogue.port_of(talk, [first], {"/dev/a": "lab"})
+        add_dialogue.port_of(dialogue, [first], {"/dev/a": "lab"})
     assert (ended.value.code, "/dev/a (lab)" in capsys.readouterr().err) == (3, True)
     from sensorlogd.drivers.discovery.probing import Candidate, Heard
 
     heard = Heard(9600, b"")
     ranked = [Candidate(0.9, "one", "e", "profile: x", heard), Candidate(0.85, "two", "f", "profile: y", heard)]
-    assert add_dialogue.candidate_of(talk, ranked, None).title == "one"
+    assert add_dialogue.candidate_of(dialogue, ranked, None).title == "one"
     assert "or two: 85% (f): --take 2" in capsys.readouterr().err
-    assert add_dialogue.candidate_of(talk, ranked, 2).title == "two"
-    monkeypatch.setattr(talk, "yes", False)
+    assert add_dialogue.candidate_of(dialogue, ranked, 2).title == "two"
+    monkeypatch.setattr(dialogue, "yes", False)
     with pytest.raises(SystemExit) as ended:
-        add_dialogue.candidate_of(talk, ranked, None)
+        add_dialogue.candidate_of(dialogue, ranked, None)
     assert (ended.value.code, "--take NUMBER" in capsys.readouterr().err) == (2, True)
-    talk.possible = True
+    dialogue.possible = True
     answers = iter(["3", "two", "2", "2"])
-    monkeypatch.setattr(talk, "_answer", lambda _: next(answers))
-    assert add_dialogue.candidate_of(talk, ranked, None).title == "two"
-    assert add_dialogue.port_of(talk, [first, second], {}) is second
+    monkeypatch.setattr(dialogue, "_answer", lambda _: next(answers))
+    assert add_dialogue.candidate_of(dialogue, ranked, None).title == "two"
+    assert add_dialogue.port_of(dialogue, [first, second], {}) is second
     assert capsys.readouterr().err.count("a number from 1 to 2, please") == 2

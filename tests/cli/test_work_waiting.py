@@ -11,7 +11,7 @@ import pytest
 from sensorlogd.cli.database_changes import Actor, Refused
 from sensorlogd.cli.import_verb import _upsert
 from sensorlogd.cli.work_waiting import wait_for
-from sensorlogd.daemon.control.answers import Upserted, WorkStands
+from sensorlogd.daemon.control.answers import Upserted, WorkProgress
 from sensorlogd.daemon.control.offline import Offline
 from sensorlogd.daemon.control.requests.database import AskWork
 from sensorlogd.daemon.control.waiting import OperationError
@@ -20,8 +20,8 @@ from sensorlogd.storage.work import State
 
 FULL = "the disk is full"
 UNDER_THE_LOCK = cast("Offline", object())  # this process does it: there is no daemon that would go on with it
-WAITING = WorkStands(State.WAITING, 17_000, 60_000, "", FULL)
-DONE = WorkStands(State.DONE, 60_000, 60_000, "done")
+WAITING = WorkProgress(State.WAITING, 17_000, 60_000, "", FULL)
+DONE = WorkProgress(State.DONE, 60_000, 60_000, "done")
 
 
 def answering(*answers: Any) -> Callable[[Any], Any]:
@@ -61,4 +61,4 @@ def test_work_that_is_not_there_is_told_from_what_is(tmp_path: Path) -> None:
 
 
 def test_an_answer_of_an_older_release_hinders_nothing() -> None:
-    assert WorkStands.of({"state": "waiting", "done": 1}).hindrance == ""
+    assert WorkProgress.of({"state": "waiting", "done": 1}).hindrance == ""

@@ -16,7 +16,7 @@ from sensorlogd.drivers.registry import driver_class, options_for
 from tests.rig import until
 
 
-class Lent:
+class WatchedContext:
     """A context; ``wake`` stops the driver as the daemon would."""
 
     def __init__(self, now_us: int | None = None) -> None:

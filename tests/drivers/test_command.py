@@ -16,20 +16,20 @@ from typing import Any
 import pytest
 
 from sensorlogd.drivers.contract import DriverError
-from tests.drivers.lending import Lent, read_some, rows_of, values_of
+from tests.drivers.lending import WatchedContext, read_some, rows_of, values_of
 from tests.rig import until
 
 LINE = "format: {type: csv, fields: [a, b]}"
 
 
 @pytest.fixture
-def lent() -> Iterator[Lent]:
-    made = Lent()
+def lent() -> Iterator[WatchedContext]:
+    made = WatchedContext()
     yield made
     made.close()
 
 
-def program(lent: Lent, folder: Path, text: str, more: str = LINE, language: str = "/bin/sh") -> Any:
+def program(lent: WatchedContext, folder: Path, text: str, more: str = LINE, language: str = "/bin/sh") -> Any:
     """The driver of a script."""
     path = folder / "program"
     path.write_text(f"#!{language}\n{text}")
@@ -55,7 +55,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_program_that_runs_on_is_read_as_it_prints(lent: Lent, tmp_path: Path) -> None:
+def test_a_program_that_runs_on_is_read_as_it_prints(lent: WatchedContext, tmp_path: Path) -> None:
     """Line by line; a bad line is counted."""
     made = program(lent, tmp_path, "echo 1,2; echo nonsense; echo 3,4; exec sleep 1000")
     made.open()
@@ -65,7 +65,7 @@ def test_a_program_that_runs_on_is_read_as_it_prints(lent: Lent, tmp_path: Path)
     made.close()
 
 
-def test_with_an_interval_it_is_run_again_and_again(lent: Lent, tmp_path: Path) -> None:
+def test_with_an_interval_it_is_run_again_and_again(lent: WatchedContext, tmp_path: Path) -> None:
     """Read to its end each time; the last line needs no line end, and is never the head of the next run's first."""
     made = program(lent, tmp_path, "printf '%s,0\\n7,' $$; printf 8", f"interval: 20ms, {LINE}")
     made.open()
@@ -76,7 +76,7 @@ def test_with_an_interval_it_is_run_again_and_again(lent: Lent, tmp_path: Path) 
     assert lent.counts == {}
 
 
-def test_the_interval_is_kept(lent: Lent, tmp_path: Path) -> None:
+def test_the_interval_is_kept(lent: WatchedContext, tmp_path: Path) -> None:
     """Not run before its time, however often it is read."""
     made = program(lent, tmp_path, "echo 1,2", f"interval: 1h, {LINE}")
     made.open()
@@ -86,7 +86,7 @@ def test_the_interval_is_kept(lent: Lent, tmp_path: Path) -> None:
     made.close()
 
 
-def test_an_end_without_an_interval_is_an_error_after_everything_was_read(lent: Lent, tmp_path: Path) -> None:
+def test_an_end_without_an_interval_is_an_error_after_everything_was_read(lent: WatchedContext, tmp_path: Path) -> None:
     """With the exit status and what the program said last; half a line of a failed program is none."""
     made = program(lent, tmp_path, "echo 1,2; echo 'first' >&2; echo 'no such sensor' >&2; printf 3,4; exit 7")
     made.open()
@@ -99,7 +99,7 @@ def test_an_end_without_an_interval_is_an_error_after_everything_was_read(lent: 
     made.close()
 
 
-def test_a_failed_run_is_counted_with_its_status(lent: Lent, tmp_path: Path) -> None:
+def test_a_failed_run_is_counted_with_its_status(lent: WatchedContext, tmp_path: Path) -> None:
     """And the next one is tried all the same; what it printed counts."""
     made = program(lent, tmp_path, "echo 1,2; echo oops >&2; kill -SEGV $$", f"interval: 20ms, {LINE}")
     made.open()
@@ -109,7 +109,7 @@ def test_a_failed_run_is_counted_with_its_status(lent: Lent, tmp_path: Path) -> 
     made.close()
 
 
-def test_a_run_that_takes_too_long_is_ended(lent: Lent, tmp_path: Path) -> None:
+def test_a_run_that_takes_too_long_is_ended(lent: WatchedContext, tmp_path: Path) -> None:
     """With everything it started, though that ignores being asked; half of its line is not the head of the next."""
     child = "trap '' TERM; echo $$ > pid; while :; do sleep 1; done"
     made = program(
@@ -159,7 +159,7 @@ def sleeping(mark: str) -> list[int]:
 
 @pytest.mark.parametrize("escape", ESCAPES)
 @pytest.mark.parametrize("ending", ["timeout", "end", "stop"])
-def test_nothing_is_left_whatever_it_made_for_itself(lent: Lent, tmp_path: Path, escape: str, ending: str) -> None:
+def test_nothing_is_left_whatever_it_made_for_itself(lent: WatchedContext, tmp_path: Path, escape: str, ending: str) -> None:
     """After a run that took too long, one that ended by itself, and one whose sensor is stopped."""
     mark = f"98.{os.getpid()}{time.time_ns() % 10**9:09}"
     wait = "until [ -e go ]; do sleep 0.01; done; exit" if ending == "end" else "wait"
@@ -184,7 +184,7 @@ def test_nothing_is_left_whatever_it_made_for_itself(lent: Lent, tmp_path: Path,
             os.kill(pid, signal.SIGKILL)
 
 
-def test_nobody_elses_process_is_ended(lent: Lent, tmp_path: Path) -> None:
+def test_nobody_elses_process_is_ended(lent: WatchedContext, tmp_path: Path) -> None:
     """A process of the test's own, and another run of the same program, live on."""
     other = subprocess.Popen(["sleep", "1000"])
     first = program(lent, tmp_path, "echo $$,2; exec sleep 1000")
@@ -204,7 +204,7 @@ def test_nobody_elses_process_is_ended(lent: Lent, tmp_path: Path) -> None:
         other.wait()
 
 
-def test_children_that_hold_the_output_do_not_hold_the_run(lent: Lent, tmp_path: Path) -> None:
+def test_children_that_hold_the_output_do_not_hold_the_run(lent: WatchedContext, tmp_path: Path) -> None:
     """The program has ended: so has the run, and its child."""
     made = program(lent, tmp_path, "sleep 1000 & echo 1,$!", f"interval: 20ms, {LINE}")
     made.open()
@@ -214,7 +214,7 @@ def test_children_that_hold_the_output_do_not_hold_the_run(lent: Lent, tmp_path:
     assert lent.counts == {}
 
 
-def test_a_stop_wakes_it_and_ends_the_whole_group(lent: Lent, tmp_path: Path) -> None:
+def test_a_stop_wakes_it_and_ends_the_whole_group(lent: WatchedContext, tmp_path: Path) -> None:
     """A program that ignores SIGTERM included, within moments."""
     made = program(lent, tmp_path, "trap '' TERM\nsleep 1000 &\necho $$,$!\nwhile :; do wait; done")
     made.open()
@@ -230,7 +230,7 @@ def test_a_stop_wakes_it_and_ends_the_whole_group(lent: Lent, tmp_path: Path) ->
     until(lambda: not alive(pids[1]), "the child to be gone")
 
 
-def test_a_program_that_stays_alive_without_output_is_told_of(lent: Lent, tmp_path: Path) -> None:
+def test_a_program_that_stays_alive_without_output_is_told_of(lent: WatchedContext, tmp_path: Path) -> None:
     """It has closed its output; and a closed standard error alone is no reason to spin."""
     made = program(lent, tmp_path, "exec 2>&-; echo 1,2; exec >&-; sleep 1000")
     made.open()
@@ -246,7 +246,7 @@ def test_a_program_that_stays_alive_without_output_is_told_of(lent: Lent, tmp_pa
     made.close()
 
 
-def test_a_flood_is_read_in_bounded_pieces(lent: Lent, tmp_path: Path) -> None:
+def test_a_flood_is_read_in_bounded_pieces(lent: WatchedContext, tmp_path: Path) -> None:
     """Of output and of errors: nothing of it is kept, the order stays."""
     text = "import sys\nfor n in range(200000):\n    print(n, 0, sep=',')\n    if n % 20 == 0: print('x' * 200, file=sys.stderr)\nsys.exit(3)"
     made = program(lent, tmp_path, text, language=sys.executable)
@@ -256,7 +256,7 @@ def test_a_flood_is_read_in_bounded_pieces(lent: Lent, tmp_path: Path) -> None:
     made.close()
 
 
-def test_the_environment_and_the_directory_are_those_asked_for(lent: Lent, tmp_path: Path) -> None:
+def test_the_environment_and_the_directory_are_those_asked_for(lent: WatchedContext, tmp_path: Path) -> None:
     """Added to the daemon's own."""
     (tmp_path / "there").mkdir()
     made = program(
@@ -270,7 +270,7 @@ def test_the_environment_and_the_directory_are_those_asked_for(lent: Lent, tmp_p
     made.close()
 
 
-def test_frames_and_words_work_as_on_a_port(lent: Lent, tmp_path: Path) -> None:
+def test_frames_and_words_work_as_on_a_port(lent: WatchedContext, tmp_path: Path) -> None:
     """Any format of the serial driver; a command as a list is taken word by word."""
     keys = {
         "driver": "command", "command": ["printf", r"\001\002\003\004"], "interval": "20ms",
@@ -292,7 +292,9 @@ def test_frames_and_words_work_as_on_a_port(lent: Lent, tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("interval", ["", "interval: 1s, "])
-def test_what_cannot_be_run_says_why(lent: Lent, tmp_path: Path, command: str, error: str, hint: str, interval: str) -> None:
+def test_what_cannot_be_run_says_why(
+    lent: WatchedContext, tmp_path: Path, command: str, error: str, hint: str, interval: str
+) -> None:
     """At the opening, or at the first run at the latest."""
     (tmp_path / "plain").write_text("x")
     (tmp_path / "binary").write_bytes(b"\x00\x01")
@@ -309,7 +311,7 @@ def test_what_cannot_be_run_says_why(lent: Lent, tmp_path: Path, command: str, e
     made.close()
 
 
-def test_many_runs_leak_nothing(lent: Lent, tmp_path: Path) -> None:
+def test_many_runs_leak_nothing(lent: WatchedContext, tmp_path: Path) -> None:
     """No descriptor and no zombie after a hundred of them."""
     made = program(lent, tmp_path, "echo 1,2", f"interval: 1ms, {LINE}")
     made.open()

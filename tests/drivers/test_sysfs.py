@@ -20,7 +20,7 @@ from sensorlogd.drivers.sysfs import driver as sysfs_driver
 from sensorlogd.drivers.sysfs.rules import rule_for
 from sensorlogd.drivers.sysfs.values import read_value, sources
 from sensorlogd.notation import numbers
-from tests.drivers.lending import Lent, read_some, rows_of, values_of
+from tests.drivers.lending import WatchedContext, read_some, rows_of, values_of
 
 W1 = "4b 01 4b 46 7f ff 05 10 e1 : crc=e1 YES\n4b 01 4b 46 7f ff 05 10 e1 t=20687\n"
 TREE = {
@@ -98,8 +98,8 @@ FOUND = {
 
 
 @pytest.fixture
-def lent() -> Iterator[Lent]:
-    made = Lent()
+def lent() -> Iterator[WatchedContext]:
+    made = WatchedContext()
     yield made
     made.close()
 
@@ -115,7 +115,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "sys"
 
 
-def opened(lent: Lent, folder: Path, more: str = "interval: 1ms", **files: str) -> Any:
+def opened(lent: WatchedContext, folder: Path, more: str = "interval: 1ms", **files: str) -> Any:
     made = lent.driver(folder, f"driver: sysfs, files: {json.dumps(files)}, {more}")
     made.open()
     return made
@@ -130,7 +130,7 @@ def test_the_sources_of_a_machine(root: Path) -> None:
     assert all(Path(row["file"]).exists() for row in rows)
 
 
-def test_every_source_can_be_read_by_the_path_that_is_shown(lent: Lent, root: Path) -> None:
+def test_every_source_can_be_read_by_the_path_that_is_shown(lent: WatchedContext, root: Path) -> None:
     """With the value and the unit that are shown; counters are counters."""
     rows = [row for row in sources(root) if not row["value"].startswith("-")]
     made = opened(lent, root, **{f"f{index}": row["path"] for index, row in enumerate(rows)})
@@ -144,7 +144,7 @@ def test_every_source_can_be_read_by_the_path_that_is_shown(lent: Lent, root: Pa
     assert lent.counts == {}
 
 
-def test_what_the_configuration_says_wins(lent: Lent, root: Path) -> None:
+def test_what_the_configuration_says_wins(lent: WatchedContext, root: Path) -> None:
     """Scale, unit, kind; whose scale is not the kernel's, has not the kernel's unit."""
     keys = "driver: sysfs, files: {a: {path: 'hwmon:coretemp/temp1_input', scale: 1}, b: 'hwmon:coretemp/fan1_input'}"
     made = lent.driver(root, f"{keys}, channels: {{a: {{}}, turns: {{source: b, unit: rpm, kind: state}}}}")
@@ -155,7 +155,7 @@ def test_what_the_configuration_says_wins(lent: Lent, root: Path) -> None:
     assert [(channel.unit, channel.kind) for channel in channels.values()] == [("", "gauge"), ("rpm", "state")]
 
 
-def test_numbers_that_change_between_boots_can_be_left_open(lent: Lent, root: Path) -> None:
+def test_numbers_that_change_between_boots_can_be_left_open(lent: WatchedContext, root: Path) -> None:
     """A star must mean one file; several are named."""
     made = opened(lent, root, a=f"{root}/class/hwmon/hwmon*/in0_input")
     assert values_of(read_some(made, 1)) == [{"a": 1.248}]
@@ -195,7 +195,7 @@ def test_what_is_not_to_be_believed(tmp_path: Path, name: str, text: str, proble
         assert read_value(path, 1.0) == float("inf")  # stored as missing
 
 
-def test_one_bad_file_costs_itself(lent: Lent, root: Path) -> None:
+def test_one_bad_file_costs_itself(lent: WatchedContext, root: Path) -> None:
     """Counted with its path; when none is left the device is lost; what is plugged in again is read again, wherever it is."""
     made = opened(
         lent, root, bad="w1:28-0316a2795aee/w1_slave", good="hwmon:coretemp/temp1_input", later="iio:sht3x/in_temp_input"
@@ -216,7 +216,7 @@ def test_one_bad_file_costs_itself(lent: Lent, root: Path) -> None:
     made.close()
 
 
-def test_nothing_there_says_what_to_do(lent: Lent, root: Path) -> None:
+def test_nothing_there_says_what_to_do(lent: WatchedContext, root: Path) -> None:
     """All the paths, and the verb that lists others."""
     made = lent.driver(root, "driver: sysfs, files: {a: /no/such/file, b: 'hwmon:none/temp1_input'}")
     with pytest.raises(DriverError, match=r"a \(/no/such/file\), b \(hwmon:none/temp1_input\)") as caught:
@@ -235,14 +235,14 @@ def test_nothing_there_says_what_to_do(lent: Lent, root: Path) -> None:
         ("files: {}", "files"),
     ],
 )
-def test_mistakes_are_found_when_the_configuration_is_read(lent: Lent, tmp_path: Path, keys: str, problem: str) -> None:
+def test_mistakes_are_found_when_the_configuration_is_read(lent: WatchedContext, tmp_path: Path, keys: str, problem: str) -> None:
     """Before anything is opened."""
     with pytest.raises(ConfigErrors) as caught:
         lent.driver(tmp_path, f"driver: sysfs, {keys}")
     assert problem in str(caught.value)
 
 
-def test_a_stop_ends_the_wait_and_the_interval_is_kept(lent: Lent, root: Path) -> None:
+def test_a_stop_ends_the_wait_and_the_interval_is_kept(lent: WatchedContext, root: Path) -> None:
     """At once, though the next reading is an hour away."""
     made = opened(lent, root, "interval: 1h", a="hwmon:coretemp/temp1_input")
     assert len(read_some(made, 1)) == 1
@@ -256,7 +256,7 @@ def test_a_stop_ends_the_wait_and_the_interval_is_kept(lent: Lent, root: Path) -
     made.close()
 
 
-def test_the_real_kernel(lent: Lent, tmp_path: Path) -> None:
+def test_the_real_kernel(lent: WatchedContext, tmp_path: Path) -> None:
     """Whatever this machine has can be read; every Linux has the counters of its loopback interface."""
     rows = sources()
     for row in rows:

@@ -21,7 +21,7 @@ def read(data: bytes, share: float = 1.0, options: Options = FOREIGN) -> tuple[l
     """The values, the lines put aside, and what was told."""
     lines = Lines(io.BytesIO(data), "f.csv")
     found = plan(lines, options)
-    with aside.Bad(share, lines.encoding) as bad:
+    with aside.BadLines(share, lines.encoding) as bad:
         lines.end_head()
         lines.aside = bad
         values = [reading.value for reading in found.read()]
@@ -47,7 +47,7 @@ def test_every_kind_of_bad_line() -> None:
     assert values == list(range(1, 15))
     assert sorted(kept.encode("utf-8", "surrogateescape").splitlines()) == sorted(bad)
     assert examples[0] == "f.csv:3: 1 cells, the first line has 2"
-    assert len(examples) == aside.TOLD
+    assert len(examples) == aside.EXAMPLES
 
 
 @given(
@@ -64,7 +64,7 @@ def test_every_line_is_read_or_kept(texts: list[str]) -> None:
     data = "t,x\n2026-01-01,0\n" + "".join(f"{text}\n" for text in texts)
     lines = Lines(io.BytesIO(data.encode()), "f.csv")
     found = plan(lines, FOREIGN)
-    with aside.Bad(1.0, lines.encoding) as bad:
+    with aside.BadLines(1.0, lines.encoding) as bad:
         lines.end_head()
         lines.aside = bad
         values = list(found.read())

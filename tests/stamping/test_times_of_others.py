@@ -13,7 +13,7 @@ from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.notation.times import format_time
 from sensorlogd.stamping import patterns
 from sensorlogd.stamping.judging import BUILT_US, ROLL_OVER_US, TEN_YEARS_US, TimeLimits, looks_rolled_over
-from sensorlogd.stamping.local import BY_ORDER, Local, NoSuchTime, utc_us
+from sensorlogd.stamping.local import BY_ORDER, LocalTimes, NoSuchTime, utc_us
 from sensorlogd.stamping.repeats import Repeats, evenly
 
 ZONES = {
@@ -38,7 +38,7 @@ def shown(zone: str, us: int) -> datetime:
 def test_by_order_gives_back_every_instant(zone: str, start_s: int, steps_s: list[int]) -> None:
     """Wall clock times in order, however dense up to 25 minutes, are the instants they were made of."""
     at = utc_us(ZONES[zone]) - 3 * 3600 * S + start_s * S
-    local = Local(zone, BY_ORDER)
+    local = LocalTimes(zone, BY_ORDER)
     for step in steps_s:
         assert local.utc_us(shown(zone, at)) == at
         at += step * S
@@ -48,7 +48,7 @@ def test_an_hourly_logger_is_told_by_the_time_of_arrival() -> None:
     """02:00 and 02:00 again: an hour later it is the second one, at once it is the same."""
     stamp = datetime(2026, 10, 25, 2, 0)  # noqa: DTZ001  # a wall clock's
     first = utc_us(datetime(2026, 10, 25, 0, 0, tzinfo=UTC))
-    local = Local("Europe/Berlin")
+    local = LocalTimes("Europe/Berlin")
     assert local.utc_us(stamp, first + S) == first
     assert local.utc_us(stamp, first + 2 * S) == first
     assert local.utc_us(stamp, first + 3600 * S) == first + 3600 * S
@@ -57,13 +57,13 @@ def test_an_hourly_logger_is_told_by_the_time_of_arrival() -> None:
 def test_the_beginning_in_the_second_hour_is_told_by_the_time_of_arrival() -> None:
     stamp = datetime(2026, 10, 25, 2, 30)  # noqa: DTZ001  # as above
     second = utc_us(datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
-    assert Local("Europe/Berlin").utc_us(stamp, second + 5 * S) == second
-    assert Local("Europe/Berlin").utc_us(stamp) == second - 3600 * S
+    assert LocalTimes("Europe/Berlin").utc_us(stamp, second + 5 * S) == second
+    assert LocalTimes("Europe/Berlin").utc_us(stamp) == second - 3600 * S
 
 
 def test_lines_that_change_places_change_no_clock() -> None:
     """A fall by less than a minute is no change of clocks."""
-    local = Local("Europe/Berlin")
+    local = LocalTimes("Europe/Berlin")
     for minute, second in ((30, 5), (30, 4), (30, 6)):
         at = datetime(2026, 10, 25, 2, minute, second)  # noqa: DTZ001  # as above
         assert local.utc_us(at) == utc_us(datetime(2026, 10, 25, 0, minute, second, tzinfo=UTC))
@@ -71,7 +71,7 @@ def test_lines_that_change_places_change_no_clock() -> None:
 
 def test_the_missing_hour_does_not_exist() -> None:
     with pytest.raises(NoSuchTime, match=r"there is no 2026-03-29 02:30:00 in Europe/Berlin"):
-        Local("Europe/Berlin").utc_us(datetime(2026, 3, 29, 2, 30))  # noqa: DTZ001  # as above
+        LocalTimes("Europe/Berlin").utc_us(datetime(2026, 3, 29, 2, 30))  # noqa: DTZ001  # as above
 
 
 # ---- stamps that are shared --------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import pytest
 
 from sensorlogd.storage import meta, opened
 from sensorlogd.storage.file import file_watch
-from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileMoves, SidesGone
+from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileMoves, WalGone
 from sensorlogd.storage.file.wal_watch import WalWatch
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
@@ -276,7 +276,7 @@ def test_a_side_file_that_is_removed_or_replaced_costs_nothing_that_was_committe
     if successor:
         side(path, suffix).touch()
     add(db, 7)
-    with pytest.raises(SidesGone) as gone:
+    with pytest.raises(WalGone) as gone:
         db.check_file()
     assert gone.value.is_saved
     db.let_go()
@@ -294,10 +294,10 @@ def test_a_log_without_a_name_is_held_on_to_while_a_reader_needs_it(db: OpenData
         reader.execute("SELECT count(*) FROM event").fetchone()
         add(db, 50)
         side(path, "-wal").unlink()
-        with pytest.raises(SidesGone) as gone:
+        with pytest.raises(WalGone) as gone:
             db.check_file()
         assert not gone.value.is_saved
-    with pytest.raises(SidesGone) as gone:
+    with pytest.raises(WalGone) as gone:
         db.check_file()
     assert gone.value.is_saved
 
@@ -385,7 +385,7 @@ def test_a_log_that_is_removed_before_it_was_ever_read_is_copied_into_the_file(
     try:
         add(db)
         side(path, "-wal").unlink()
-        with pytest.raises(SidesGone) as found:
+        with pytest.raises(WalGone) as found:
             db.check_file()
         assert found.value.is_saved
     finally:

@@ -88,7 +88,7 @@ class WorkOrdered:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkStands:
+class WorkProgress:
     """How far a piece of kept work is: ``done`` of ``total`` readings. ``outcome``: a sentence, once the work is over.
     ``hindrance``: why the work does not go on at present; empty while it does."""
 
@@ -102,7 +102,7 @@ class WorkStands:
         return asdict(self)
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> WorkStands:
+    def of(cls, received: Mapping[str, Any]) -> WorkProgress:
         return cls(
             str(needed(received, "state")),
             int(needed(received, "done")),

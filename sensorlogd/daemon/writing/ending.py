@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LeftAtEnd:
     """What is left at the end. ``events``: those that no commit has stored. ``dropped``: readings that the full inbox has dropped
     and the database does not count yet."""
 
@@ -113,7 +113,7 @@ class Ending:
         self._take_the_rest()
         now_us = self._clock.now_us()
         waiting = self._events.waiting(now_us, self._clock.correction_us)
-        left = Left(self._pending.blocks, waiting, sum(self._storing.dropped.values()))
+        left = LeftAtEnd(self._pending.blocks, waiting, sum(self._storing.dropped.values()))
         return give_up(left, self._path, now_us, self._count_lost)
 
     def _refuse_the_rest(self) -> None:
@@ -140,7 +140,7 @@ class Ending:
         self._note_lost(readings)
 
 
-def give_up(left: Left, database: Path, now_us: int, note_lost: Callable[[int], None]) -> bool:
+def give_up(left: LeftAtEnd, database: Path, now_us: int, note_lost: Callable[[int], None]) -> bool:
     """Write what could not be committed beside the database. True if nothing was left. Raises nothing.
 
     Where even that fails the number of readings goes to ``note_lost``, which needs no room, and to stderr.

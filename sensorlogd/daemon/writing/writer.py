@@ -31,7 +31,7 @@ from sensorlogd.daemon.writing.bookkeeping import Bookkeeping
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.commits.storing import Storing
 from sensorlogd.daemon.writing.commits.timetable import Timetable
-from sensorlogd.daemon.writing.commits.watcher import Nobody, Watcher
+from sensorlogd.daemon.writing.commits.watcher import NullWatcher, Watcher
 from sensorlogd.daemon.writing.disk.space import Space
 from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
 from sensorlogd.daemon.writing.ending import Ending
@@ -94,7 +94,7 @@ class Writer:
         self.now_us = clock.now_us
         self.opening = opening
         self._settings = settings
-        self._watcher: Watcher = watcher or Nobody()
+        self._watcher: Watcher = watcher or NullWatcher()
         self._notices = Notices(clock.now_us, self._watcher.note)
         self._totals = Totals()
         self._times = Timetable(settings.status_interval_s, settings.latest_interval_s)

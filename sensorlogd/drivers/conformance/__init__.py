@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from sensorlogd.config.models import SensorOptions
 from sensorlogd.drivers.conformance.samples import judge
 from sensorlogd.drivers.conformance.subject import Subject, made, opened, read
-from sensorlogd.drivers.conformance.watched import Broken, Lent, Scenario, belongings, left_behind, run
+from sensorlogd.drivers.conformance.watched import Broken, Scenario, WatchedContext, belongings, left_behind, run
 from sensorlogd.drivers.contract import Driver, DriverError, EndOfData
 
 STOP_S = 1.0  # a stop must be heeded within this
@@ -69,7 +69,7 @@ def check_driver(
             raise NotConforming(driver.__name__, findings)
 
 
-def _wait_for_rows(subject: Subject, driver: Driver, host: Lent, rows: int) -> None:
+def _wait_for_rows(subject: Subject, driver: Driver, host: WatchedContext, rows: int) -> None:
     """Read until so many samples have come, and check each of them."""
     end = time.monotonic() + subject.deadline_s
     found = 0
@@ -118,7 +118,7 @@ def _check_options(subject: Subject) -> list[str]:
 def _check_making(subject: Subject) -> list[str]:
     """``__init__`` touches no device, and a driver that was never opened can be closed."""
 
-    def scenario(host: Lent) -> None:
+    def scenario(host: WatchedContext) -> None:
         before = belongings()
         driver = made(subject, subject.options, host)
         host.findings += [finding.replace("after close()", "in __init__()") for finding in left_behind(before)]
@@ -131,7 +131,7 @@ def _check_making(subject: Subject) -> list[str]:
 def _check_reading(subject: Subject) -> list[str]:
     """Samples of the right form come. Then everything is released, and a second close does no harm."""
 
-    def scenario(host: Lent) -> None:
+    def scenario(host: WatchedContext) -> None:
         with opened(subject, host) as driver:
             _wait_for_rows(subject, driver, host, subject.rows)
         host.call = "close() a second time"
@@ -148,7 +148,7 @@ def _check_interval(subject: Subject) -> list[str]:
     except ValidationError:
         return []
 
-    def scenario(host: Lent) -> None:
+    def scenario(host: WatchedContext) -> None:
         with opened(bare, host) as driver:
             for _ in range(3):
                 bare.feed()
@@ -165,7 +165,7 @@ def _check_interval(subject: Subject) -> list[str]:
 def _check_timeouts(subject: Subject) -> list[str]:
     """``read`` returns in time, with or without data; what it returns is checked, too."""
 
-    def scenario(host: Lent) -> None:
+    def scenario(host: WatchedContext) -> None:
         with opened(subject, host) as driver:
             for timeout_s in (0.0, 0.05, 0.05):
                 for attempt in range(ATTEMPTS):
@@ -189,7 +189,7 @@ def _check_stopping(subject: Subject) -> list[str]:
     for _ in range(ATTEMPTS):
         took: list[float] = []
 
-        def scenario(host: Lent, took: list[float] = took) -> None:
+        def scenario(host: WatchedContext, took: list[float] = took) -> None:
             woken: list[float] = []
 
             def wake() -> None:
@@ -225,7 +225,7 @@ def _check_missing(subject: Subject) -> list[str]:
     if missing is None:
         return []
 
-    def scenario(host: Lent) -> None:
+    def scenario(host: WatchedContext) -> None:
         driver = made(subject, missing, host)
         try:
             host.call = "open()"
@@ -257,7 +257,7 @@ def _check_counting(subject: Subject) -> list[str]:
     if spoil is None:
         return []
 
-    def scenario(host: Lent) -> None:
+    def scenario(host: WatchedContext) -> None:
         with opened(subject, host) as driver:
             _wait_for_rows(subject, driver, host, subject.rows)
             counted = dict(host.counts)
@@ -278,7 +278,7 @@ def _check_losing(subject: Subject) -> list[str]:
     if lose is None:
         return []
 
-    def scenario(host: Lent) -> None:
+    def scenario(host: WatchedContext) -> None:
         with opened(subject, host) as driver:
             _wait_for_rows(subject, driver, host, subject.rows)
             lose()

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from math import isinf
 
 from sensorlogd.batch import Batch, Sample
-from sensorlogd.drivers.conformance.watched import Broken, Lent
+from sensorlogd.drivers.conformance.watched import Broken, WatchedContext
 
 LATEST_US = 4_102_444_800_000_000  # the year 2100: a later time is in another unit
 EARLIEST_US = 100_000_000_000_000  # 1973, likewise, but for devices whose clock was never set
 
 
-def judge(got: object, known: set[str], host: Lent) -> int:
+def judge(got: object, known: set[str], host: WatchedContext) -> int:
     """How many samples ``read`` returned. What is wrong with them becomes findings.
 
     ``known``: the fields that the sensor's channels take. Raises Broken for what is neither a Batch nor samples.
@@ -45,7 +45,7 @@ def judge(got: object, known: set[str], host: Lent) -> int:
     return len(got.times_us if isinstance(got, Batch) else got)
 
 
-def _judge_times(times: Sequence[object], device_time: bool, host: Lent) -> None:
+def _judge_times(times: Sequence[object], device_time: bool, host: WatchedContext) -> None:
     """The first time that is in another unit or no int becomes a finding."""
     for time_us in times:
         if isinstance(time_us, bool) or not isinstance(time_us, int):
@@ -56,7 +56,7 @@ def _judge_times(times: Sequence[object], device_time: bool, host: Lent) -> None
             return
 
 
-def _judge_values(name: object, column: Sequence[object], host: Lent) -> None:
+def _judge_values(name: object, column: Sequence[object], host: WatchedContext) -> None:
     """The first value of the channel that is no float, or infinite, becomes a finding."""
     if not isinstance(name, str):
         host.findings.append(f"read(): the channel {name!r} is no text")

@@ -9,7 +9,7 @@ from typing import Any
 
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.config.models import SensorOptions
-from sensorlogd.drivers.conformance.watched import Broken, Lent
+from sensorlogd.drivers.conformance.watched import Broken, WatchedContext
 from sensorlogd.drivers.contract import Driver, DriverError, EndOfData
 
 
@@ -37,7 +37,7 @@ class Subject:
 
 
 @contextmanager
-def opened(subject: Subject, host: Lent) -> Iterator[Driver]:
+def opened(subject: Subject, host: WatchedContext) -> Iterator[Driver]:
     """An open driver, which is closed in any case. Another thread can see which of its methods is running."""
     driver = made(subject, subject.options, host)
     try:
@@ -50,14 +50,14 @@ def opened(subject: Subject, host: Lent) -> Iterator[Driver]:
         host.call = call
 
 
-def made(subject: Subject, options: Mapping[str, Any], host: Lent) -> Driver:
+def made(subject: Subject, options: Mapping[str, Any], host: WatchedContext) -> Driver:
     """A driver that has not been opened. Raises ValidationError for options that its model refuses, and whatever the driver
     raises."""
     host.call = "__init__()"
     return subject.driver(subject.model(options), host.context)
 
 
-def read(driver: Driver, host: Lent, timeout_s: float) -> Batch | Sequence[Sample]:
+def read(driver: Driver, host: WatchedContext, timeout_s: float) -> Batch | Sequence[Sample]:
     """What one call of ``read`` returned. Raises what drivers may raise; anything else becomes Broken."""
     host.call = f"read({timeout_s:g})"
     try:

@@ -19,7 +19,7 @@ LEAK_GRACE_S = 1.0
 
 
 @dataclass
-class Lent:
+class WatchedContext:
     """The descriptors and callbacks of a DriverContext, and what the driver has done wrong so far."""
 
     findings: list[str] = field(default_factory=list)
@@ -63,14 +63,14 @@ class Lent:
             self._pipe.close()
 
 
-Scenario = Callable[[Lent], None]
+Scenario = Callable[[WatchedContext], None]
 
 
 def run(scenario: Scenario, deadline_s: float, stop_s: float) -> list[str]:
     """The findings of one scenario, and of what the driver leaves behind after it. It takes no longer than the time limits of
     both together."""
     before = belongings()
-    host = Lent()
+    host = WatchedContext()
     raised: list[BaseException] = []
 
     def worker() -> None:

@@ -18,7 +18,7 @@ class Void(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class FieldDefinition:
     """A field of the driver: its unit, its kind, and its possible values.
 
     ``minor``: an impossible value (devices write 99.9 or 999.9 for "unknown") does not cast doubt on the rest of the sentence.
@@ -31,61 +31,61 @@ class Known:
     minor: bool = False
 
 
-def _angle_field() -> Known:
-    return Known("°", "angle", 0, 360)
+def _angle_field() -> FieldDefinition:
+    return FieldDefinition("°", "angle", 0, 360)
 
 
 KNOWN = {
-    "latitude": Known("°", low=-90, high=90),
-    "longitude": Known("°", low=-180, high=180),
-    "altitude": Known("m", low=-12_000, high=1e8),
-    "geoid_separation": Known("m", low=-200, high=200, minor=True),
-    "speed": Known("kn", low=0, high=20_000),
+    "latitude": FieldDefinition("°", low=-90, high=90),
+    "longitude": FieldDefinition("°", low=-180, high=180),
+    "altitude": FieldDefinition("m", low=-12_000, high=1e8),
+    "geoid_separation": FieldDefinition("m", low=-200, high=200, minor=True),
+    "speed": FieldDefinition("kn", low=0, high=20_000),
     "course": _angle_field(),
-    "climb": Known("m/s", low=-20_000, high=20_000),
-    "satellites": Known(low=0, high=200),
-    "satellites_in_view": Known(low=0, high=200),
-    "gps_in_view": Known(low=0, high=100),
-    "glonass_in_view": Known(low=0, high=100),
-    "galileo_in_view": Known(low=0, high=100),
-    "beidou_in_view": Known(low=0, high=100),
-    "qzss_in_view": Known(low=0, high=100),
-    "fix": Known("", "state", 0, 9),
-    "fix_mode": Known("", "state", 0, 9),
-    "hdop": Known(low=0, high=1000, minor=True),
-    "vdop": Known(low=0, high=1000, minor=True),
-    "pdop": Known(low=0, high=1000, minor=True),
-    "horizontal_accuracy": Known("m", low=0, minor=True),
-    "vertical_accuracy": Known("m", low=0, minor=True),
-    "magnetic_variation": Known("°", low=-180, high=180, minor=True),
+    "climb": FieldDefinition("m/s", low=-20_000, high=20_000),
+    "satellites": FieldDefinition(low=0, high=200),
+    "satellites_in_view": FieldDefinition(low=0, high=200),
+    "gps_in_view": FieldDefinition(low=0, high=100),
+    "glonass_in_view": FieldDefinition(low=0, high=100),
+    "galileo_in_view": FieldDefinition(low=0, high=100),
+    "beidou_in_view": FieldDefinition(low=0, high=100),
+    "qzss_in_view": FieldDefinition(low=0, high=100),
+    "fix": FieldDefinition("", "state", 0, 9),
+    "fix_mode": FieldDefinition("", "state", 0, 9),
+    "hdop": FieldDefinition(low=0, high=1000, minor=True),
+    "vdop": FieldDefinition(low=0, high=1000, minor=True),
+    "pdop": FieldDefinition(low=0, high=1000, minor=True),
+    "horizontal_accuracy": FieldDefinition("m", low=0, minor=True),
+    "vertical_accuracy": FieldDefinition("m", low=0, minor=True),
+    "magnetic_variation": FieldDefinition("°", low=-180, high=180, minor=True),
     "heading": _angle_field(),
     "heading_magnetic": _angle_field(),
-    "rate_of_turn": Known("°/min", low=-100_000, high=100_000),
-    "rudder": Known("°", low=-360, high=360),
-    "depth": Known("m", low=0, high=12_000),
-    "depth_below_surface": Known("m", low=0, high=12_000),
-    "depth_below_keel": Known("m", low=0, high=12_000),
-    "transducer_offset": Known("m", low=-100, high=100, minor=True),
-    "water_temperature": Known("°C", low=-60, high=150),
-    "water_speed": Known("kn", low=-100, high=1000),
-    "distance": Known("nmi", "counter", 0),
-    "distance_trip": Known("nmi", "counter", 0),
-    "current_speed": Known("kn", low=0, high=100),
+    "rate_of_turn": FieldDefinition("°/min", low=-100_000, high=100_000),
+    "rudder": FieldDefinition("°", low=-360, high=360),
+    "depth": FieldDefinition("m", low=0, high=12_000),
+    "depth_below_surface": FieldDefinition("m", low=0, high=12_000),
+    "depth_below_keel": FieldDefinition("m", low=0, high=12_000),
+    "transducer_offset": FieldDefinition("m", low=-100, high=100, minor=True),
+    "water_temperature": FieldDefinition("°C", low=-60, high=150),
+    "water_speed": FieldDefinition("kn", low=-100, high=1000),
+    "distance": FieldDefinition("nmi", "counter", 0),
+    "distance_trip": FieldDefinition("nmi", "counter", 0),
+    "current_speed": FieldDefinition("kn", low=0, high=100),
     "current_direction": _angle_field(),
-    "wind_speed": Known("m/s", low=0, high=200),
+    "wind_speed": FieldDefinition("m/s", low=0, high=200),
     "wind_angle": _angle_field(),
-    "wind_speed_true": Known("m/s", low=0, high=200),
+    "wind_speed_true": FieldDefinition("m/s", low=0, high=200),
     "wind_angle_true": _angle_field(),
     "wind_direction": _angle_field(),
     "wind_direction_magnetic": _angle_field(),
-    "air_temperature": Known("°C", low=-100, high=100),
-    "humidity": Known("%", low=0, high=100),
-    "dew_point": Known("°C", low=-100, high=100, minor=True),
-    "pressure": Known("hPa", low=500, high=1200),
-    "pitch": Known("°", low=-360, high=360),
-    "roll": Known("°", low=-360, high=360),
-    "heave": Known("m", low=-100, high=100),
-    "rpm": Known("1/min", low=-100_000, high=100_000),
+    "air_temperature": FieldDefinition("°C", low=-100, high=100),
+    "humidity": FieldDefinition("%", low=0, high=100),
+    "dew_point": FieldDefinition("°C", low=-100, high=100, minor=True),
+    "pressure": FieldDefinition("hPa", low=500, high=1200),
+    "pitch": FieldDefinition("°", low=-360, high=360),
+    "roll": FieldDefinition("°", low=-360, high=360),
+    "heave": FieldDefinition("m", low=-100, high=100),
+    "rpm": FieldDefinition("1/min", low=-100_000, high=100_000),
 }
 DEFAULT = ("latitude", "longitude", "altitude", "speed", "course", "satellites", "hdop", "fix")
 

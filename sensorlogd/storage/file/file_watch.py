@@ -45,7 +45,7 @@ class FileCut(Exception):
     """The file, or its log, is shorter than what is known to be in it."""
 
 
-class SidesGone(Exception):
+class WalGone(Exception):
     """Its WAL or WAL index was removed or exchanged: nobody else sees what is committed, and after a kill nobody has it.
 
     ``is_saved``: all that was committed is in the file itself now, so that it can be opened anew."""
@@ -90,7 +90,7 @@ class FileWatch:
         return found
 
     def check(self, conn: sqlite3.Connection) -> None:
-        """Raises FileGone, FileMoves, FileOverwritten, FileCut, SidesGone, OSError, sqlite3.Error."""
+        """Raises FileGone, FileMoves, FileOverwritten, FileCut, WalGone, OSError, sqlite3.Error."""
         try:
             found = os.stat(self.path)
         except FileNotFoundError:
@@ -107,7 +107,7 @@ class FileWatch:
         if len(self.sides()) < len(self._sides):
             # The removed WAL is still open here: what is in it is copied into the file while that can be done.
             _, frames, copied = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            raise SidesGone(self.path, is_saved=copied == frames)
+            raise WalGone(self.path, is_saved=copied == frames)
 
     def _was_log_cut(self) -> bool:
         """False for one that was removed before it was read here: ``check`` looks for that next. Raises OSError."""

@@ -169,9 +169,7 @@ class Segments:
         for rows in self.chunks(start_us, end_us):
             values.add([value for _, value, quality in rows if value is not None and quality & FLAG_MASK not in UNUSABLE])
             if len(values) > LIMIT_PERCENTILE:
-                raise ValueError(
-                    f"a percentile over more than {LIMIT_PERCENTILE:,} readings in one bucket; take a shorter step"
-                )
+                raise ValueError(f"a percentile over more than {LIMIT_PERCENTILE:,} readings in one bucket; take a shorter step")
         return values
 
     def before(self, ts_us: int, reach_us: int | None = None) -> tuple[int, float] | None:

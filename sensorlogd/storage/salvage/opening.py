@@ -15,7 +15,7 @@ from sensorlogd.storage.salvage import rebuilding
 from sensorlogd.storage.salvage.reading import DamagedLog, Unreadable
 
 
-class Way(IntEnum):
+class OpeningMethod(IntEnum):
     """A way of opening the file; if it fails, the next one is tried."""
 
     AS_IT_IS = 0
@@ -31,7 +31,7 @@ class IncidentOpening:
 
     def __init__(self, incident: Incident, make_template: Callable[[Path], None]) -> None:
         self.incident = incident
-        self.way = Way.AS_IT_IS
+        self.way = OpeningMethod.AS_IT_IS
         self._make_template = make_template
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
@@ -39,7 +39,7 @@ class IncidentOpening:
 
     def poll(self) -> DamagedLog | None:
         """The open file; None while it is being rebuilt. Raises Unreadable, NotNow, OSError."""
-        if self.way is Way.AS_IT_IS:
+        if self.way is OpeningMethod.AS_IT_IS:
             if self.incident.main is None and self.incident.wal is None:
                 raise Unreadable("nothing of it is there")
             if not rebuilding.needs_rebuilding(self.incident):
@@ -47,9 +47,9 @@ class IncidentOpening:
                 try:
                     return DamagedLog(self.incident.main, alone=not rebuilding.holds_frames(self.incident))
                 except Unreadable:
-                    self.way = Way.OTHER_SCHEMA
+                    self.way = OpeningMethod.OTHER_SCHEMA
             else:
-                self.way = Way.REBUILT
+                self.way = OpeningMethod.REBUILT
         if self._thread is None:
             self._start_rebuilding()
         assert self._thread is not None
@@ -64,9 +64,9 @@ class IncidentOpening:
         try:
             return DamagedLog(made)
         except Unreadable:
-            if self.way is Way.OTHER_SCHEMA:
+            if self.way is OpeningMethod.OTHER_SCHEMA:
                 raise
-            self.way = Way.OTHER_SCHEMA
+            self.way = OpeningMethod.OTHER_SCHEMA
             return None
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class IncidentOpening:
         template = self.incident.folder / rebuilding.TEMPLATE
         try:
             self._make_template(template)
-            own = self.way is Way.REBUILT
+            own = self.way is OpeningMethod.REBUILT
             self._made = rebuilding.rebuilt(self.incident, template, own_schema=own, enough=self._stop.is_set)
         except Exception as error:  # raised again in the thread that polls
             self._made = error

@@ -45,7 +45,7 @@ class SalvageFailure:
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class Finished:
     """All of it is back, and the incident's note says so."""
 
     incident: Incident
@@ -94,7 +94,7 @@ class Salvage:
 
     # ---- reading ---------------------------------------------------------------------------------------------------
 
-    def fetch(self, work: Work) -> FoundPiece | SalvageFailure | Over | NotYet:
+    def fetch(self, work: Work) -> FoundPiece | SalvageFailure | Finished | NotYet:
         """The next piece, the end, or why there is none. Where the file cannot be read now, NOT_YET until ``patience_s`` have
         passed."""
         if work.id != self._work:
@@ -115,7 +115,7 @@ class Salvage:
             self._failing_since = None
         return NOT_YET if found is None else found
 
-    def _fetch_next(self, work: Work) -> FoundPiece | SalvageFailure | Over | None:
+    def _fetch_next(self, work: Work) -> FoundPiece | SalvageFailure | Finished | None:
         """The next piece, or the end. None: the file is still being rebuilt. Raises Unreadable, NotNow,
         RebuildingStopped, DatabaseError, OSError."""
         incident = incidents.find(self.path, SalvageRequest.from_json(work.request).incident)
@@ -127,7 +127,7 @@ class Salvage:
             self.close()
             incidents.mark_salvaged(incident)
             rebuilding.clear(incident)
-            return Over(incident)
+            return Finished(incident)
         pieces = self._pieces or self._open_pieces(incident)
         if pieces is None:
             return None

@@ -19,7 +19,7 @@ from sensorlogd.storage.query.log import Log, Reading, Series, conversions, conv
 from sensorlogd.storage.query.rows import EVENT_COLUMNS, bucket_row, cell, event_row, number, reading_row
 from sensorlogd.storage.query.units import Conversion
 from sensorlogd.web.answering.params import CELLS_MAX, ROWS_MAX, TimeForm, find_series
-from sensorlogd.web.working.damage import Around, Lost, is_damaged_page
+from sensorlogd.web.working.damage import DamageSkipper, Lost, is_damaged_page
 from sensorlogd.web.working.refusal import ApiError, bad_parameter
 
 Json = dict[str, Any]
@@ -268,7 +268,7 @@ def buckets(log: Log, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
     appended to ``lost``."""
     ask, form = wanted.ask, wanted.form
     entries: list[Json] = []
-    left = Left(len(ask.aggregates))
+    left = CellBudget(len(ask.aggregates))
     found = find_series(log, wanted.patterns)
     changes_of(found, wanted.unit)
     try:
@@ -306,7 +306,7 @@ def buckets(log: Log, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
 
 
 @dataclass(slots=True)
-class Left:
+class CellBudget:
     """How many rows and cells an answer may still have."""
 
     aggregates: int
@@ -344,8 +344,8 @@ def _around_damage(
             _, answer = next(pending)
             return list(answer.rows)
 
-    around = Around(series.name, lost, step.about_us, lambda us: step.bucket(us, zone)[0])
-    found = around.read(rows, since, until)
+    skipper = DamageSkipper(series.name, lost, step.about_us, lambda us: step.bucket(us, zone)[0])
+    found = skipper.read(rows, since, until)
     if answer is None or not found:
         raise error
     notes = ["a part of the database is damaged; 'unreadable' says which range is missing"]

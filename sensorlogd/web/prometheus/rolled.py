@@ -36,7 +36,7 @@ Spend = Callable[[int], None]
 Selected = tuple[str, tuple[Any, ...]]  # a statement and its parameters
 
 
-class CannotRoll(Exception):
+class NotInRollUps(Exception):
     """Roll-ups do not hold what the function needs; it has to be computed from readings."""
 
 
@@ -69,10 +69,10 @@ class Rolled:
     _tiles: dict[int, _Tile] = field(default_factory=dict)
 
     def values(self, function: str) -> Values:
-        """The value of a function for each window. Raises CannotRoll, PromError."""
+        """The value of a function for each window. Raises NotInRollUps, PromError."""
         kind = self.snapshot.rules_of(self.series).kind
         if function in ("rate", "increase") and kind != "counter":
-            raise CannotRoll
+            raise NotInRollUps
         since, until = self.tiles.borders(0)[0], self.tiles.borders(len(self.tiles.ends) - 1)[1]
         if function in SPREADS or (function in ("rate", "increase") and not self._only_rises(since, until)):
             self._add_buckets(since, until, ("mean", "m2", "first", "last", *(OF_COUNTERS if kind == "counter" else ())))
@@ -115,7 +115,7 @@ class Rolled:
             yield start, last
 
     def _add_parts(self, parts: Segments, since_us: int, until_us: int) -> None:
-        """Add a span to the tiles from finer resolutions and readings. Raises CannotRoll."""
+        """Add a span to the tiles from finer resolutions and readings. Raises NotInRollUps."""
         if since_us >= until_us:
             return
         edges = self.tiles.edges(since_us, until_us)
@@ -124,7 +124,7 @@ class Rolled:
         self.spend(sum(part[1] for part in found) if 0 in parts.used else len(found))
         for _, n, first_ts, last_ts, _, mean, least, most, first, last in found:
             if mean is None:
-                raise CannotRoll
+                raise NotInRollUps
             tile = self._tile_of(first_ts)
             tile.n += n
             tile.sum += n * mean
@@ -181,11 +181,11 @@ class Rolled:
         )  # fmt: skip
 
     def _add_sums(self, since_us: int, until_us: int) -> None:
-        """Add whole buckets to the tiles: number, sum, least and most. Raises CannotRoll."""
+        """Add whole buckets to the tiles: number, sum, least and most. Raises NotInRollUps."""
         columns = "sum(n), sum(n * mean), min(min), max(max), count(mean)"
         for number, rows, n, whole, least, most, known in self._query(columns, since_us, until_us):
             if known < rows or whole is None or not math.isfinite(whole):
-                raise CannotRoll  # a sum that no double holds
+                raise NotInRollUps  # a sum that no double holds
             tile = self._tiles.setdefault(number, _Tile())
             tile.n += n
             tile.sum += whole
@@ -212,7 +212,7 @@ class Rolled:
         self.spend(len(found))
         for part in found:
             if part[5] is None or part[6] is None:
-                raise CannotRoll
+                raise NotInRollUps
             tile = self._tile_of(part[2])
             tile.n += part[1]
             self._widen(tile, part[2], part[7], part[3], part[8])

@@ -28,7 +28,7 @@ from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.queryable import Samples, Stored
 from sensorlogd.web.prometheus.promql.values import NAME, Labels, Values
 from sensorlogd.web.prometheus.tiles import Tiles, tiles_of
-from sensorlogd.web.working.damage import Around, Lost, is_damaged_page
+from sensorlogd.web.working.damage import DamageSkipper, Lost, is_damaged_page
 
 NO_MORE = Limits()
 FEW = 10_000  # readings of a series: looked at rather than their roll-ups
@@ -165,8 +165,8 @@ class _LogSeries:
             some = self._read_window(since_us - 1, before_us - 1)
             return list(zip(some.times, some.values, strict=True))
 
-        around = Around(self.series.name, self.source.lost)
-        found = around.read(rows, after_us + 1, until_us + 1)
+        skipper = DamageSkipper(self.series.name, self.source.lost)
+        found = skipper.read(rows, after_us + 1, until_us + 1)
         return Samples(array("q", (ts for ts, _ in found)), array("d", (value for _, value in found)))
 
     def last(self, after_us: int, until_us: int) -> tuple[int, float] | None:
@@ -189,7 +189,7 @@ class _LogSeries:
             return None
         try:
             found = rolled.Rolled(self.source.snapshot, self.series.id, tiles, self.source.spend_rolled).values(function)
-        except rolled.CannotRoll:
+        except rolled.NotInRollUps:
             return None
         except DatabaseError as error:
             if not is_damaged_page(error):

@@ -27,7 +27,7 @@ class Lost:
 
 
 @dataclass(slots=True)
-class Around:
+class DamageSkipper:
     """Reads the rows of a series around damaged pages. ``align(us)``: the nearest place at or before ``us`` where the range may
     be cut; such places are about ``finest_us`` apart."""
 

@@ -15,7 +15,7 @@ from sensorlogd.web.answering import database as databases
 from sensorlogd.web.answering.answers import BucketsAsk, ReadingsAsk
 from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.working import row_text
-from sensorlogd.web.working.damage import Around, Lost, is_damaged_page
+from sensorlogd.web.working.damage import DamageSkipper, Lost, is_damaged_page
 from sensorlogd.web.working.texts import dumps, etag_of, rows_as_csv, rows_as_ndjson
 
 LEAST_TO_PACK, HOW_MUCH = 1_000, 5  # bytes, level
@@ -74,9 +74,9 @@ def _around_damage(log: Log, ask: ReadingsAsk, limit: int) -> tuple[list[Any], s
     wanted = find_series(log, ask.patterns)
     changes = answers.changes_of(wanted, ask.unit)
     for series in wanted:
-        around = Around(series.name, lost)
-        rows = around.read(lambda a, b, series=series: list(log.readings([series], a, b)), since, ask.until_us)  # type: ignore[misc]
-        failed = failed or around.error
+        skipper = DamageSkipper(series.name, lost)
+        rows = skipper.read(lambda a, b, series=series: list(log.readings([series], a, b)), since, ask.until_us)  # type: ignore[misc]
+        failed = failed or skipper.error
         rows = [row for row in rows if ask.after is None or (row.ts_us, series.id) > ask.after]
         readings_found += converted(rows, changes) if changes else rows
     if failed is not None and not readings_found:

@@ -22,7 +22,7 @@ from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.rollups.snapshot import Snapshot
 from sensorlogd.web.answering.answers import ReadingsAsk, changes_of
 from sensorlogd.web.answering.params import TimeForm, find_series
-from sensorlogd.web.working.damage import Around, Lost
+from sensorlogd.web.working.damage import DamageSkipper, Lost
 from sensorlogd.web.working.texts import safe_cell
 
 AT_ONCE = 20_000  # rows
@@ -103,17 +103,17 @@ def _lines_of_span(snapshot: Snapshot, writers: list[_Writer], since_us: int, un
     gone = len(lost)
     if settled is not None:
         for writer in writers:
-            around = Around(writer.series.name, lost)
-            rows = around.read(_reader_of_series(snapshot, writer.series, most - len(lines)), *settled)
-            failed = failed or around.error
+            skipper = DamageSkipper(writer.series.name, lost)
+            rows = skipper.read(_reader_of_series(snapshot, writer.series, most - len(lines)), *settled)
+            failed = failed or skipper.error
             lines += writer.lines(rows)
     if fresh is not None:
-        around = Around("*", lost)
+        skipper = DamageSkipper("*", lost)
         by_series = {writer.series.id: writer for writer in writers}
         found: dict[int, list[Row]] = {}
-        for ts, series, value, flags in around.read(_reader_of_fresh(snapshot, by_series, most - len(lines)), *fresh):
+        for ts, series, value, flags in skipper.read(_reader_of_fresh(snapshot, by_series, most - len(lines)), *fresh):
             found.setdefault(series, []).append((ts, value, flags))
-        failed = failed or around.error
+        failed = failed or skipper.error
         for series, rows in found.items():
             lines += by_series[series].lines(rows)
     if failed is not None and not lines and len(lost) > gone:

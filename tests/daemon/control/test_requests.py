@@ -77,7 +77,7 @@ ANSWERS = st.one_of(
     st.builds(answers.Freed, INTS, INTS, st.booleans()),
     st.builds(answers.MendOrdered, INTS, INTS),
     st.builds(answers.WorkOrdered, INTS),
-    st.builds(answers.WorkStands, TEXTS, INTS, MAYBE | INTS, TEXTS),
+    st.builds(answers.WorkProgress, TEXTS, INTS, MAYBE | INTS, TEXTS),
     st.builds(answers.SeriesKnown, st.lists(INTS).map(tuple), MAYBE | INTS),
     st.builds(answers.Acknowledged, NAMES),
     st.builds(answers.Muted, NAMES, NAMES),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon.writing.commits.watcher import Nobody
+from sensorlogd.daemon.writing.commits.watcher import NullWatcher
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.quality import Test
 from tests.daemon.writing.rig import T0, Rig, S, Script, Time, sqlite_error
@@ -17,7 +17,7 @@ from tests.daemon.writing.rig import T0, Rig, S, Script, Time, sqlite_error
 DAY_S = 86_400
 
 
-class Watching(Nobody):
+class Watching(NullWatcher):
     """Keeps what it is shown: object -> its first time."""
 
     def __init__(self) -> None:

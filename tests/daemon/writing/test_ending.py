@@ -204,13 +204,13 @@ def test_an_end_that_cannot_write_a_spill_for_any_reason_counts_the_readings(
 
 
 def test_nothing_left_is_no_spill(tmp_path: Path) -> None:
-    assert ending.give_up(ending.Left([], []), tmp_path / "log.db", 0, lambda n: None)
+    assert ending.give_up(ending.LeftAtEnd([], []), tmp_path / "log.db", 0, lambda n: None)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_events_alone_are_spilled_too(tmp_path: Path) -> None:
     noted = Event(5, OtherKind("noted"), None, "last")
-    assert not ending.give_up(ending.Left([], [noted]), tmp_path / "log.db", 7, lambda n: None)
+    assert not ending.give_up(ending.LeftAtEnd([], [noted]), tmp_path / "log.db", 7, lambda n: None)
     (left,) = spill.found(tmp_path / "log.db")
     assert [event.kind for event in spill.read(left).events] == ["noted", "spilled"]
 

@@ -15,7 +15,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.writing.commits import storing
 from sensorlogd.daemon.writing.commits.commit import Commit, Report
 from sensorlogd.daemon.writing.commits.storing import Storing
-from sensorlogd.daemon.writing.commits.watcher import Nobody
+from sensorlogd.daemon.writing.commits.watcher import NullWatcher
 from sensorlogd.daemon.writing.intake.events import Event, EventQueue
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import EventKind, Kind, OtherKind
@@ -135,7 +135,7 @@ def test_one_bad_hand_over_costs_itself_only(rig: Rig, path: Path) -> None:
     assert "poisoned" in rig.kinds()
 
 
-class Faulty(Nobody):
+class Faulty(NullWatcher):
     """An observer that breaks its promise to raise nothing."""
 
     def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:

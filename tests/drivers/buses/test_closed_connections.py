@@ -16,7 +16,7 @@ from sensorlogd.drivers.transactions import Asker, Awaited, Fate, Line, Outcome,
 from sensorlogd.drivers.transactions import asking as asking_module
 from sensorlogd.drivers.transactions.line import LEARNING, START_QUIET_S
 from tests.drivers.buses.test_transactions import TURN_S, A, B, Bench
-from tests.drivers.lending import Lent
+from tests.drivers.lending import WatchedContext
 
 LEARNING_S = 0.08
 TURNAROUND_S = 20.0  # no question here waits for it
@@ -104,7 +104,7 @@ class Asking:
 
     def __init__(self, *, again: bool) -> None:
         self.port = ClosingServer(again=again)
-        self.lent = Lent()
+        self.lent = WatchedContext()
         self.asker = Asker(cast(Port, self.port), self.lent.context)
 
     def ask(self, sent: bytes) -> Outcome:

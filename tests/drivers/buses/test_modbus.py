@@ -17,7 +17,7 @@ from sensorlogd.batch import Batch, Sample
 from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.modbus import ModbusDriver
 from sensorlogd.drivers.modbus.options import ModbusOptions
-from tests.drivers.serial.test_transport import Lent
+from tests.drivers.serial.test_transport import WatchedContext
 from tests.modbus_rig import Cable, Units, device, f32, question_of
 from tests.rig import Port, until
 
@@ -32,7 +32,7 @@ class Unit:
     """A driver that reads one unit, in a context of its own."""
 
     def __init__(self, port: object, **more: Any) -> None:
-        self.lent = Lent()
+        self.lent = WatchedContext()
         self.examples: dict[str, str] = {}
         options = {"driver": "modbus", "port": str(port), "interval": "10ms", "turnaround": "10s", "channels": METER} | more
         self.driver = ModbusDriver(ModbusOptions.model_validate(options), self.lent.context)

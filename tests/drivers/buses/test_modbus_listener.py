@@ -12,7 +12,7 @@ from sensorlogd.drivers.conformance.bus import heard, spoken
 from sensorlogd.drivers.modbus.frames import crc
 from sensorlogd.drivers.modbus.listener import FORGOTTEN, LEARNED, Listener, Pairing
 from sensorlogd.drivers.modbus.options import ModbusOptions
-from tests.drivers.serial.test_transport import Lent
+from tests.drivers.serial.test_transport import WatchedContext
 
 ADDRESSES = (0, 10, 20)
 
@@ -61,7 +61,7 @@ def hurt(frame: bytes, chance: random.Random) -> bytes:
 @pytest.mark.parametrize("seed", range(6))
 def test_a_missed_question_does_not_shift_the_answers(seed: int) -> None:
     """A fifth of all frames is damaged or not heard, and units are silent now and then: no register has another's value."""
-    chance, bus, lent = random.Random(seed), Bus(), Lent()
+    chance, bus, lent = random.Random(seed), Bus(), WatchedContext()
     at = bus.now
     for n in range(3000):
         address = ADDRESSES[n % 3]

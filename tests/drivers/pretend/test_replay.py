@@ -20,7 +20,7 @@ from sensorlogd.drivers.recording import RecordingWriter
 from sensorlogd.drivers.replay import ReplayDriver
 from sensorlogd.drivers.serial.decoders import decoder_for
 from tests import needs
-from tests.drivers.lending import Lent, read_all, read_some, rows_of, values_of
+from tests.drivers.lending import WatchedContext, read_all, read_some, rows_of, values_of
 from tests.rig import Daemon, reading, rows, until
 
 NOON = 1_773_489_600_000_000  # 2026-03-14T12:00:00Z
@@ -28,8 +28,8 @@ SCALE = "format: {type: regex, pattern: '^(?P<weight>[+-][0-9.]+) ?G S'}"
 
 
 @pytest.fixture
-def lent() -> Iterator[Lent]:
-    made = Lent()
+def lent() -> Iterator[WatchedContext]:
+    made = WatchedContext()
     yield made
     made.close()
 
@@ -59,7 +59,7 @@ def recorded(path: Path, *items: tuple[float, bytes], start_us: int | None = NOO
         ("pyubx2-logs/pygpsdata-MIXED2.log", "as: nmea, channels: {latitude: {}, hdop: {}}"),
     ],
 )
-def test_a_recording_gives_what_its_bytes_give(lent: Lent, tmp_path: Path, file: str, keys: str) -> None:
+def test_a_recording_gives_what_its_bytes_give(lent: WatchedContext, tmp_path: Path, file: str, keys: str) -> None:
     """Decoded here in one piece and there in the pieces of the file; two runs agree."""
     path = needs.corpus(file)
     driver = lent.driver(tmp_path, f"driver: replay, file: {path}, pace: fast, {keys}")
@@ -73,7 +73,7 @@ def test_a_recording_gives_what_its_bytes_give(lent: Lent, tmp_path: Path, file:
     assert values_of(read_all(lent.driver(tmp_path, f"driver: replay, file: {path}, pace: fast, {keys}"))) == found
 
 
-def test_the_original_times_are_kept(lent: Lent, tmp_path: Path) -> None:
+def test_the_original_times_are_kept(lent: WatchedContext, tmp_path: Path) -> None:
     """To the microsecond; lines that came together follow each other by one, so that none is taken for another."""
     path = recorded(tmp_path / "x.jsonl", (0.0, b"junk\n1\n2\n"), (0.0, b"3\n"), (7.25, b"4"), (9.5, b"\n"), (8.0, b"5\n"))
     driver = lent.driver(tmp_path, "driver: replay, file: x.jsonl, pace: fast, format: {type: csv, fields: [n]}")
@@ -84,7 +84,7 @@ def test_the_original_times_are_kept(lent: Lent, tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_where_the_file_tells_no_date_one_can_be_given(lent: Lent, tmp_path: Path) -> None:
+def test_where_the_file_tells_no_date_one_can_be_given(lent: WatchedContext, tmp_path: Path) -> None:
     """``start``: of the first entry; raw bytes follow at the speed of the line."""
     recorded(tmp_path / "x.jsonl", (82.5, b"1\n"), (84.0, b"2\n"), start_us=None)
     keys = "driver: replay, pace: fast, start: 2026-03-14T12:00:00Z, format: {type: csv, fields: [n]}"
@@ -100,14 +100,14 @@ def test_where_the_file_tells_no_date_one_can_be_given(lent: Lent, tmp_path: Pat
 
 def test_now_is_when_it_is_played(tmp_path: Path) -> None:
     """Whatever the file says."""
-    lent = Lent(now_us=5)
+    lent = WatchedContext(now_us=5)
     recorded(tmp_path / "x.jsonl", (0.0, b"1\n"), (1.0, b"2\n"))
     driver = lent.driver(tmp_path, "driver: replay, file: x.jsonl, pace: fast, times: now, format: {type: csv, fields: [n]}")
     assert read_all(driver) == [(5, {"n": 1}), (5, {"n": 2})]
     lent.close()
 
 
-def test_the_devices_own_times_win(lent: Lent, tmp_path: Path) -> None:
+def test_the_devices_own_times_win(lent: WatchedContext, tmp_path: Path) -> None:
     """``time:`` of a line format, as on a port."""
     recorded(tmp_path / "x.jsonl", (0.0, b"2026-03-14T11:00:00Z,1\n"))
     keys = "driver: replay, file: x.jsonl, pace: fast, time: {field: at}, format: {type: csv, fields: [at, n]}"
@@ -115,7 +115,7 @@ def test_the_devices_own_times_win(lent: Lent, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pace", ["real", "4"])
-def test_the_pace_is_kept(lent: Lent, tmp_path: Path, pace: str) -> None:
+def test_the_pace_is_kept(lent: WatchedContext, tmp_path: Path, pace: str) -> None:
     """Never faster than asked for; a time that goes back is not waited for."""
     recorded(tmp_path / "x.jsonl", (50.0, b"1\n"), (50.2, b"2\n"), (1.0, b"3\n"), (50.4, b"4\n"))
     keys = f"driver: replay, file: x.jsonl, pace: {pace}, format: {{type: csv, fields: [n]}}"
@@ -124,7 +124,7 @@ def test_the_pace_is_kept(lent: Lent, tmp_path: Path, pace: str) -> None:
     assert time.monotonic() - began >= 0.4 / (1 if pace == "real" else 4)
 
 
-def test_a_stop_ends_a_pause_of_the_recording(lent: Lent, tmp_path: Path) -> None:
+def test_a_stop_ends_a_pause_of_the_recording(lent: WatchedContext, tmp_path: Path) -> None:
     """At once, though the next entry is an hour away; and a timeout returns empty-handed."""
     recorded(tmp_path / "x.jsonl", (0.0, b"1\n"), (3600.0, b"2\n"))
     driver = lent.driver(tmp_path, "driver: replay, file: x.jsonl, format: {type: csv, fields: [n]}")
@@ -140,7 +140,7 @@ def test_a_stop_ends_a_pause_of_the_recording(lent: Lent, tmp_path: Path) -> Non
     driver.close()
 
 
-def test_a_loop_begins_again(lent: Lent, tmp_path: Path) -> None:
+def test_a_loop_begins_again(lent: WatchedContext, tmp_path: Path) -> None:
     """With the pause of the recording in between, and with a fresh decoder."""
     recorded(tmp_path / "x.jsonl", (0.0, b"1\n"), (0.02, b"2\nhalf"))
     driver = lent.driver(tmp_path, "driver: replay, file: x.jsonl, loop: true, format: {type: csv, fields: [n]}")
@@ -154,7 +154,7 @@ def test_a_loop_begins_again(lent: Lent, tmp_path: Path) -> None:
     assert lent.counts == {"unfinished_lines": lent.counts["unfinished_lines"]}
 
 
-def test_a_faster_pace_shortens_every_pause(lent: Lent, tmp_path: Path) -> None:
+def test_a_faster_pace_shortens_every_pause(lent: WatchedContext, tmp_path: Path) -> None:
     """Hours within the recording, and the one before it begins again."""
     recorded(tmp_path / "x.jsonl", (0.0, b"1\n"), (3600.0, b"2\n"), (7200.0, b"3\n"))
     keys = "driver: replay, file: x.jsonl, loop: true, pace: 72000, format: {type: csv, fields: [n]}"
@@ -165,7 +165,7 @@ def test_a_faster_pace_shortens_every_pause(lent: Lent, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b'{"recording": 1}\n'])
-def test_an_empty_file_ends_or_cannot_be_looped(lent: Lent, tmp_path: Path, content: bytes) -> None:
+def test_an_empty_file_ends_or_cannot_be_looped(lent: WatchedContext, tmp_path: Path, content: bytes) -> None:
     """No endless loop over nothing."""
     (tmp_path / "x.jsonl").write_bytes(content)
     keys = "driver: replay, file: x.jsonl, format: {type: csv, fields: [n]}"
@@ -174,7 +174,7 @@ def test_an_empty_file_ends_or_cannot_be_looped(lent: Lent, tmp_path: Path, cont
         read_all(lent.driver(tmp_path, f"{keys}, loop: true"))
 
 
-def test_a_damaged_recording_loses_what_is_damaged(lent: Lent, tmp_path: Path) -> None:
+def test_a_damaged_recording_loses_what_is_damaged(lent: WatchedContext, tmp_path: Path) -> None:
     """Broken off in the middle of a line by a power cut; our own commands between; an entry of another epoch."""
     path = recorded(tmp_path / "x.jsonl", (0.0, b"1\n"), (1.0, b"2\n"), start_us=None)
     more = [
@@ -194,7 +194,7 @@ def test_a_damaged_recording_loses_what_is_damaged(lent: Lent, tmp_path: Path) -
 # ---- readings ------------------------------------------------------------------------------------------------------------
 
 
-def test_wide_csv(lent: Lent, tmp_path: Path) -> None:
+def test_wide_csv(lent: WatchedContext, tmp_path: Path) -> None:
     """Names in the first line; an empty cell is no reading, NA a missing one; bad rows are counted with their line."""
     (tmp_path / "x.csv").write_text(
         '\ufeffTime,temperature,pm2.5,note\n2026-03-14 12:00:00,20.5,,"a, b"\n2026-03-14T12:00:01Z,NA,7,\n\n'
@@ -210,7 +210,7 @@ def test_wide_csv(lent: Lent, tmp_path: Path) -> None:
     assert lent.examples["bad_rows"].startswith('line 8: "yesterday')
 
 
-def test_a_time_in_pieces_and_another_separator(lent: Lent, tmp_path: Path) -> None:
+def test_a_time_in_pieces_and_another_separator(lent: WatchedContext, tmp_path: Path) -> None:
     """As weather archives write it."""
     (tmp_path / "x.csv").write_text("year;month;day;hour;t\n2026;3;14;13;5\n2026;3;14;14;6\n")
     keys = "separator: ';', time: {field: year+month+day+hour, format: '%Y %m %d %H', zone: Europe/Berlin}"
@@ -218,7 +218,7 @@ def test_a_time_in_pieces_and_another_separator(lent: Lent, tmp_path: Path) -> N
     assert rows == [(NOON, {"t": 5}), (NOON + 3_600_000_000, {"t": 6})]
 
 
-def test_without_times_rows_come_every_interval(lent: Lent, tmp_path: Path) -> None:
+def test_without_times_rows_come_every_interval(lent: WatchedContext, tmp_path: Path) -> None:
     """Paced by it, or dated by it."""
     (tmp_path / "x.csv").write_text("a,b\n1,2\n3,4\n5,6\n")
     keys = "driver: replay, file: x.csv, pace: fast, interval: 10s, channels: {a: {}}"
@@ -228,7 +228,7 @@ def test_without_times_rows_come_every_interval(lent: Lent, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("form", ["csv", "ndjson"])
-def test_what_query_writes_can_be_replayed(lent: Lent, tmp_path: Path, form: str) -> None:
+def test_what_query_writes_can_be_replayed(lent: WatchedContext, tmp_path: Path, form: str) -> None:
     """Its long form, all sensors or one."""
     data: list[dict[str, Any]] = [
         {"time": "2026-03-14T12:00:00Z", "sensor": "roof", "channel": "t", "value": 1.5, "unit": "°C", "quality": "good"},
@@ -249,7 +249,7 @@ def test_what_query_writes_can_be_replayed(lent: Lent, tmp_path: Path, form: str
     assert [list(values) for _, values in both] == [["roof.t"], ["well.t"], ["roof.t"]]
 
 
-def test_every_data_set_is_read_whole(lent: Lent, tmp_path: Path) -> None:
+def test_every_data_set_is_read_whole(lent: WatchedContext, tmp_path: Path) -> None:
     """As many rows as the reference counts."""
     (entry,) = [
         entry
@@ -285,7 +285,7 @@ def test_every_data_set_is_read_whole(lent: Lent, tmp_path: Path) -> None:
         ("file: x, format: {type: csv, fields: [a]}, sensor: b", "sensor: unknown key"),
     ],
 )
-def test_the_keys_are_those_of_what_is_replayed(lent: Lent, tmp_path: Path, keys: str, problem: str) -> None:
+def test_the_keys_are_those_of_what_is_replayed(lent: WatchedContext, tmp_path: Path, keys: str, problem: str) -> None:
     """A key that has no meaning there is an error, with the keys that have one."""
     with pytest.raises(ConfigErrors) as caught:
         lent.driver(tmp_path, f"driver: replay, {keys}")
@@ -302,7 +302,7 @@ def test_two_replays_do_not_share_a_port(tmp_path: Path) -> None:
     assert {getattr(options, "file", None) for options in config.sensors.values()} == {str(tmp_path / "x.raw")}
 
 
-def test_a_missing_file_says_so(lent: Lent, tmp_path: Path) -> None:
+def test_a_missing_file_says_so(lent: WatchedContext, tmp_path: Path) -> None:
     """And where it was looked for."""
     driver = lent.driver(tmp_path, "driver: replay, file: none.csv, channels: {a: {}}")
     with pytest.raises(DriverError, match=rf"{tmp_path}/none.csv: no such file"):
@@ -319,7 +319,7 @@ def test_a_missing_file_says_so(lent: Lent, tmp_path: Path) -> None:
         ("time,temp,hum\n1,2,3\n", "has no column a; there are: time, temp, hum; source: of a channel names its column"),
     ],
 )
-def test_a_table_without_any_channel_says_so(lent: Lent, tmp_path: Path, content: str, problem: str) -> None:
+def test_a_table_without_any_channel_says_so(lent: WatchedContext, tmp_path: Path, content: str, problem: str) -> None:
     """Nothing is read in silence."""
     (tmp_path / "x.csv").write_text(content)
     driver = lent.driver(tmp_path, "driver: replay, file: x.csv, channels: {a: {}}")
@@ -328,7 +328,7 @@ def test_a_table_without_any_channel_says_so(lent: Lent, tmp_path: Path, content
     driver.close()
 
 
-def test_columns_that_are_missing_are_counted_once(lent: Lent, tmp_path: Path) -> None:
+def test_columns_that_are_missing_are_counted_once(lent: WatchedContext, tmp_path: Path) -> None:
     """Not with every row."""
     (tmp_path / "x.csv").write_text("time,a\n1773489600,2\n1773489601,3\n")
     keys = "driver: replay, file: x.csv, pace: fast, channels: {a: {}, b: {}, dust: {source: pm2.5}}"
@@ -337,7 +337,7 @@ def test_columns_that_are_missing_are_counted_once(lent: Lent, tmp_path: Path) -
     assert lent.examples["missing_columns"] == "no column b, pm2.5; there are: time, a"
 
 
-def test_one_column_without_times(lent: Lent, tmp_path: Path) -> None:
+def test_one_column_without_times(lent: WatchedContext, tmp_path: Path) -> None:
     """The rows come every interval."""
     (tmp_path / "x.csv").write_text("temp\n1\n2\n")
     keys = "driver: replay, file: x.csv, pace: fast, interval: 1s, channels: {temp: {}}, start: 2026-03-14T12:00:00Z"
@@ -346,7 +346,7 @@ def test_one_column_without_times(lent: Lent, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "problem"), [("folder", "is a folder"), ("fifo", "is a pipe or a device")])
-def test_what_is_no_ordinary_file_says_so(lent: Lent, tmp_path: Path, kind: str, problem: str) -> None:
+def test_what_is_no_ordinary_file_says_so(lent: WatchedContext, tmp_path: Path, kind: str, problem: str) -> None:
     """It is there, so that it is not missing."""
     (tmp_path / "x").mkdir() if kind == "folder" else os.mkfifo(tmp_path / "x")
     driver = lent.driver(tmp_path, "driver: replay, file: x, channels: {a: {}}")
@@ -355,7 +355,7 @@ def test_what_is_no_ordinary_file_says_so(lent: Lent, tmp_path: Path, kind: str,
     driver.close()
 
 
-def test_the_end_stays_the_end(lent: Lent, tmp_path: Path) -> None:
+def test_the_end_stays_the_end(lent: WatchedContext, tmp_path: Path) -> None:
     """EndOfData again and again."""
     (tmp_path / "x.csv").write_text("time,a\n1773489600,2\n")
     driver = lent.driver(tmp_path, "driver: replay, file: x.csv, channels: {a: {}}")
@@ -396,7 +396,7 @@ def test_a_replay_through_the_daemon_stores_what_the_bytes_hold(tmp_path: Path) 
             until(finished, "the end of the recording")
             assert daemon.stop() == 0
         stored.append([(at_us, channel, value) for at_us, channel, value, _ in rows(database, "gps")])
-    lent = Lent()
+    lent = WatchedContext()
     driver = lent.driver(tmp_path, json.dumps(sensors["gps"])[1:-1])
     expected = sorted((at_us, name, value) for at_us, values in read_all(driver) for name, value in values.items())
     lent.close()

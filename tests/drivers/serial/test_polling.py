@@ -16,7 +16,7 @@ import pytest
 from sensorlogd.drivers.serial import SerialDriver
 from sensorlogd.drivers.serial.options import SerialOptions
 from tests.drivers.lending import rows_of
-from tests.drivers.serial.test_transport import Lent
+from tests.drivers.serial.test_transport import WatchedContext
 from tests.rig import Port, until
 
 Says = Callable[[bytes], list[tuple[float, bytes]]]  # a question -> (after so many seconds, bytes), one after the other
@@ -64,7 +64,7 @@ class Sensor(threading.Thread):
 
     def __init__(self, port: Port, command: str, **more: Any) -> None:
         super().__init__(daemon=True)
-        self.lent = Lent()
+        self.lent = WatchedContext()
         keys = {
             "driver": "serial", "port": str(port.path), "interval": "20ms", "format": {"type": "csv", "fields": ["v"]},
             "poll": {"command": f"{command}\n", "turnaround": more.pop("turnaround", "100ms")}, **more,

@@ -20,7 +20,7 @@ from sensorlogd.drivers.serial.options import SerialOptions
 from sensorlogd.drivers.serial.shared import HELD_BYTES, SharedPort, port_for
 from sensorlogd.drivers.serial.transport import Transport
 from sensorlogd.drivers.transactions import Asker, Awaited, Fate, Question
-from tests.drivers.serial.test_transport import Lent
+from tests.drivers.serial.test_transport import WatchedContext
 from tests.rig import Port, until
 
 LONG_S = 600.0  # a wait that only an event may end
@@ -30,7 +30,7 @@ class Sensor:
     """A sensor's end of a shared port, with its own context; used by the test's thread or by one of its own."""
 
     def __init__(self, path: object, *, asks: bool = False, **more: Any) -> None:
-        self.lent = Lent()
+        self.lent = WatchedContext()
         options = {"driver": "serial", "port": str(path), "shared": True, "format": {"type": "csv", "fields": ["x"]}} | more
         self.port = port_for(SerialOptions.model_validate(options), self.lent.context, asks=asks)
         assert isinstance(self.port, SharedPort)
@@ -109,7 +109,7 @@ def test_everybody_hears_everything_in_order(line: Port, sensors: Callable[..., 
 
 def test_lines_told_apart_by_what_is_in_them(line: Port) -> None:
     """A gateway's sensors each take their own lines and count the rest as others'."""
-    lents = [Lent(), Lent()]
+    lents = [WatchedContext(), WatchedContext()]
     drivers = [
         SerialDriver(
             SerialOptions.model_validate(

@@ -18,15 +18,15 @@ import pytest
 from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.discovery.listening import PortListener
 from sensorlogd.drivers.serial import SerialDriver
-from tests.drivers.serial.test_transport import Lent, driver, read_until
+from tests.drivers.serial.test_transport import WatchedContext, driver, read_until
 from tests.needs import tool
 from tests.ports import free_port
 from tests.rig import Port, until
 
 
 @pytest.fixture
-def lent() -> Iterator[Lent]:
-    made = Lent()
+def lent() -> Iterator[WatchedContext]:
+    made = WatchedContext()
     yield made
     made.close()
 
@@ -62,7 +62,7 @@ def served(tmp_path: Path, port: Port, monkeypatch: pytest.MonkeyPatch) -> Itera
         process.wait(30)
 
 
-def opened(lent: Lent, url: str, **more: object) -> SerialDriver:
+def opened(lent: WatchedContext, url: str, **more: object) -> SerialDriver:
     """The driver, open; ser2net lets one in at a time, and needs a moment to see that the last one has gone."""
 
     def tries() -> SerialDriver | None:
@@ -80,7 +80,9 @@ def opened(lent: Lent, url: str, **more: object) -> SerialDriver:
 
 
 @pytest.mark.parametrize("lines", [{}, {"dtr": False, "rts": True}, {"baudrate": 19200}, {"flow": "rtscts"}])
-def test_a_port_behind_ser2net_is_read_like_any_other(lent: Lent, port: Port, served: str, lines: dict[str, object]) -> None:
+def test_a_port_behind_ser2net_is_read_like_any_other(
+    lent: WatchedContext, port: Port, served: str, lines: dict[str, object]
+) -> None:
     """It opens with every setting of the line, which reaches the port; bytes come as they are."""
     made = opened(lent, served, **lines)
     port.send(
@@ -92,7 +94,7 @@ def test_a_port_behind_ser2net_is_read_like_any_other(lent: Lent, port: Port, se
     made.close()
 
 
-def test_a_polled_device_behind_ser2net_is_asked(lent: Lent, port: Port, served: str) -> None:
+def test_a_polled_device_behind_ser2net_is_asked(lent: WatchedContext, port: Port, served: str) -> None:
     """The question arrives whole, telnet's own mark 0xFF included, and the answer comes back."""
     made = opened(lent, served, interval="10ms", poll={"hex": "FF 3F 0A", "turnaround": "10s"})
     done, asked = threading.Event(), bytearray()
@@ -114,7 +116,7 @@ def test_a_polled_device_behind_ser2net_is_asked(lent: Lent, port: Port, served:
         made.close()
 
 
-def test_a_wait_is_as_long_as_it_was_asked_for(lent: Lent, port: Port, served: str) -> None:
+def test_a_wait_is_as_long_as_it_was_asked_for(lent: WatchedContext, port: Port, served: str) -> None:
     """A change of the timeout negotiates nothing: a hundred short reads are short."""
     made = opened(lent, served)
     agreed: Any = getattr(made.transport, "_port")  # noqa: B009  # its type does not have it
@@ -126,7 +128,7 @@ def test_a_wait_is_as_long_as_it_was_asked_for(lent: Lent, port: Port, served: s
     made.close()
 
 
-def test_an_end_that_goes_away_is_a_driver_error(lent: Lent) -> None:
+def test_an_end_that_goes_away_is_a_driver_error(lent: WatchedContext) -> None:
     """A server that speaks no telnet, and one that closes at once: a line that says so, and nothing is left open."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         made = driver(lent, f"rfc2217://127.0.0.1:{listening.getsockname()[1]}?timeout=0.2")

@@ -25,7 +25,7 @@ from tests.drivers.faster import Faster
 from tests.rig import Port, until
 
 
-class Lent:
+class WatchedContext:
     """A context to lend a driver, with its stop in the test's hand."""
 
     def __init__(self) -> None:
@@ -49,8 +49,8 @@ class Lent:
 
 
 @pytest.fixture
-def lent() -> Iterator[Lent]:
-    made = Lent()
+def lent() -> Iterator[WatchedContext]:
+    made = WatchedContext()
     yield made
     made.close()
 
@@ -67,7 +67,7 @@ def faster(monkeypatch: pytest.MonkeyPatch) -> Faster:
     return Faster(monkeypatch)
 
 
-def driver(lent: Lent, port: object, **more: Any) -> SerialDriver:
+def driver(lent: WatchedContext, port: object, **more: Any) -> SerialDriver:
     options = {"driver": "serial", "port": str(port), "format": {"type": "csv", "fields": ["x"]}} | more
     return SerialDriver(SerialOptions.model_validate(options), lent.context)
 
@@ -82,7 +82,7 @@ def read_until(made: SerialDriver, count: int) -> list[float | None]:
     return found
 
 
-def test_lines_from_a_pty(lent: Lent, port: Port) -> None:
+def test_lines_from_a_pty(lent: WatchedContext, port: Port) -> None:
     """What is written at the other end arrives, in order."""
     made = driver(lent, port.path)
     made.open()
@@ -91,7 +91,7 @@ def test_lines_from_a_pty(lent: Lent, port: Port) -> None:
     made.close()
 
 
-def test_a_stop_wakes_a_waiting_read(lent: Lent, port: Port) -> None:
+def test_a_stop_wakes_a_waiting_read(lent: WatchedContext, port: Port) -> None:
     """Through the descriptor, at once."""
     made = driver(lent, port.path)
     made.open()
@@ -104,7 +104,7 @@ def test_a_stop_wakes_a_waiting_read(lent: Lent, port: Port) -> None:
     made.close()
 
 
-def test_a_device_that_goes_away_is_a_driver_error(lent: Lent, port: Port) -> None:
+def test_a_device_that_goes_away_is_a_driver_error(lent: WatchedContext, port: Port) -> None:
     """Whatever pySerial or the kernel raise becomes one line that says so."""
     made = driver(lent, port.path)
     made.open()
@@ -124,7 +124,7 @@ def test_a_device_that_goes_away_is_a_driver_error(lent: Lent, port: Port) -> No
         ("socket://127.0.0.1:1", "refused", ""),
     ],
 )
-def test_what_cannot_be_opened_says_why_and_what_to_do(lent: Lent, name: str, message: str, hint: str) -> None:
+def test_what_cannot_be_opened_says_why_and_what_to_do(lent: WatchedContext, name: str, message: str, hint: str) -> None:
     """Cause and cure."""
     made = driver(lent, name)
     with pytest.raises(DriverError, match=message) as caught:
@@ -133,7 +133,7 @@ def test_what_cannot_be_opened_says_why_and_what_to_do(lent: Lent, name: str, me
     made.close()
 
 
-def test_a_busy_port_is_refused(lent: Lent, port: Port) -> None:
+def test_a_busy_port_is_refused(lent: WatchedContext, port: Port) -> None:
     """Two readers on one port would each get half of the bytes."""
     first, second = driver(lent, port.path), driver(lent, port.path)
     first.open()
@@ -143,7 +143,9 @@ def test_a_busy_port_is_refused(lent: Lent, port: Port) -> None:
     first.close()
 
 
-def test_bytes_that_another_program_was_faster_to_read_are_no_lost_device(lent: Lent, port: Port, faster: Faster) -> None:
+def test_bytes_that_another_program_was_faster_to_read_are_no_lost_device(
+    lent: WatchedContext, port: Port, faster: Faster
+) -> None:
     """Between poll and read; the rest of the time is waited for what comes next."""
     made = driver(lent, port.path, exclusive=False)
     made.open()
@@ -161,7 +163,7 @@ def test_bytes_that_another_program_was_faster_to_read_are_no_lost_device(lent: 
     made.close()
 
 
-def test_a_closed_port_is_free_even_if_another_program_still_has_it_open(lent: Lent, port: Port) -> None:
+def test_a_closed_port_is_free_even_if_another_program_still_has_it_open(lent: WatchedContext, port: Port) -> None:
     """TIOCEXCL would outlive the close; root is not held up by it, so the kernel's flag is asked for."""
     made = driver(lent, port.path)
     made.open()
@@ -176,7 +178,7 @@ def is_exclusive(port: Port) -> bool:
     return bool(int.from_bytes(answer, sys.byteorder))
 
 
-def test_a_network_serial_server(lent: Lent) -> None:
+def test_a_network_serial_server(lent: WatchedContext) -> None:
     """socket:// reads like a port; its end is a lost device."""
     server = socket.create_server(("127.0.0.1", 0))
     made = driver(lent, f"socket://127.0.0.1:{server.getsockname()[1]}")
@@ -192,7 +194,7 @@ def test_a_network_serial_server(lent: Lent) -> None:
     made.close()
 
 
-def test_loopback_url(lent: Lent) -> None:
+def test_loopback_url(lent: WatchedContext) -> None:
     """loop:// has no descriptor and is read with pySerial's timeout; a polled device answers its own command there."""
     made = driver(lent, "loop://", interval="10ms", poll={"command": r"7\n", "turnaround": "5s"})
     made.open()
@@ -200,7 +202,7 @@ def test_loopback_url(lent: Lent) -> None:
     made.close()
 
 
-def test_a_polled_device_is_asked_and_its_echo_skipped(lent: Lent, port: Port) -> None:
+def test_a_polled_device_is_asked_and_its_echo_skipped(lent: WatchedContext, port: Port) -> None:
     """Half duplex: our own command comes back before the answer, and is no reading."""
     made = driver(lent, port.path, interval="10ms", ignore_echo=True, poll={"command": r"9\r\n", "turnaround": "5s"})
     made.open()
@@ -228,7 +230,7 @@ def test_a_polled_device_is_asked_and_its_echo_skipped(lent: Lent, port: Port) -
         made.close()
 
 
-def test_an_unanswered_poll_is_counted(lent: Lent, port: Port) -> None:
+def test_an_unanswered_poll_is_counted(lent: WatchedContext, port: Port) -> None:
     """The device is silent: counted, and asked again."""
     made = driver(lent, port.path, interval="5ms", poll={"command": "?", "turnaround": "5ms"})
     made.open()
@@ -242,7 +244,7 @@ def test_an_unanswered_poll_is_counted(lent: Lent, port: Port) -> None:
 
 
 @pytest.mark.parametrize("hangup", [True, False])
-def test_closing_hangs_up_unless_told_not_to(lent: Lent, port: Port, hangup: bool) -> None:
+def test_closing_hangs_up_unless_told_not_to(lent: WatchedContext, port: Port, hangup: bool) -> None:
     """HUPCL is what lowers DTR at the close, and so what makes the next opening raise it."""
     attributes = termios.tcgetattr(port._slave)
     attributes[2] |= termios.HUPCL  # as every serial port has it at first; a pty does not

@@ -316,7 +316,7 @@ def test_a_replaced_database_is_followed(live: Served, log: Log, fresh: Path, tm
 
 def test_a_viewer_who_does_not_read_is_let_go(live: Served, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for one viewer is bounded; he may come back and resume."""
-    waiting = stream.Viewer(stream.Wish((), TimeForm("rfc3339", "UTC")))
+    waiting = stream.Viewer(stream.Subscription((), TimeForm("rfc3339", "UTC")))
     for _ in range(stream.WAITING_MAX):
         waiting.push(b"x")
     assert not waiting.gone

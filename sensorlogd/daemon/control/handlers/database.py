@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sensorlogd import curves
-from sensorlogd.daemon.control.answers import Done, Freed, MendOrdered, SeriesKnown, Upserted, WorkOrdered, WorkStands
+from sensorlogd.daemon.control.answers import Done, Freed, MendOrdered, SeriesKnown, Upserted, WorkOrdered, WorkProgress
 from sensorlogd.daemon.control.handlers.dispatch import Handlers
 from sensorlogd.daemon.control.requests.database import (
     AskWork,
@@ -144,14 +144,14 @@ class DatabaseHandlers:
         identity, ordered = self._run_on_writer("mend", run, epoch=epoch)
         return MendOrdered(identity, ordered)
 
-    def _work_progress(self, request: AskWork) -> WorkStands:
+    def _work_progress(self, request: AskWork) -> WorkProgress:
         piece = self._run_on_writer("work", lambda db: work.find(db.conn, request.id), transaction=False)
         if piece is None:
             known = self._run_on_writer("work", lambda db: work.everything(db.conn), transaction=False)
             there = f"its work is numbered up to {known[-1].id}" if known else "it has none"
             raise OperationError(f"the database has no work {request.id}; {there}")
         hindrance = self.writer.hindrance() if piece.state is work.State.WAITING else ""
-        return WorkStands(piece.state, piece.done, piece.total, piece.outcome, hindrance)
+        return WorkProgress(piece.state, piece.done, piece.total, piece.outcome, hindrance)
 
     # ---- importing -------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from sensorlogd.daemon.control.answers import (
     SeriesKnown,
     Upserted,
     WorkOrdered,
-    WorkStands,
+    WorkProgress,
     int_or_none,
     needed,
     text_or_none,
@@ -143,11 +143,11 @@ class Recompute(Request[WorkOrdered]):
 
 
 @dataclass(frozen=True, slots=True)
-class AskWork(Request[WorkStands]):
+class AskWork(Request[WorkProgress]):
     """How far is this piece of kept work?"""
 
     name = "work"
-    answer = WorkStands
+    answer = WorkProgress
     id: int
 
     @classmethod

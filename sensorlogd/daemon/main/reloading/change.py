@@ -41,7 +41,7 @@ class ReloadRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ForParts:
+class PreparedSettings:
     """What the parts of the daemon are handed, made from the configuration beforehand because making it may fail. ``pages``: None where
     it wants none."""
 
@@ -52,7 +52,7 @@ class ForParts:
     pages: Settings | None
 
     @classmethod
-    def of(cls, config: Config, sensors: Mapping[str, Sensor]) -> ForParts:
+    def of(cls, config: Config, sensors: Mapping[str, Sensor]) -> PreparedSettings:
         """``sensors``: those that will run, by name. May raise anything."""
         return cls(
             sensor_specs(config),
@@ -73,7 +73,7 @@ class ConfigChange:
     leaving: Mapping[str, Sensor]
     kept: int
     restart_needed: tuple[str, ...]
-    parts: ForParts
+    parts: PreparedSettings
     problems: tuple[str, ...] = ()  # what is done otherwise than was meant, a line each
 
     def message(self) -> str:
@@ -104,7 +104,7 @@ def prepare(
                 doing = f"{sensor.written_below}.{name}"
                 fresh[name] = make(name, sensor, new)
         doing = "the configuration"
-        parts = ForParts.of(new, {name: thread for name, thread in sensor_threads.items() if name in kept} | fresh)
+        parts = PreparedSettings.of(new, {name: thread for name, thread in sensor_threads.items() if name in kept} | fresh)
         doing = f"{len(fresh)} {plural(len(fresh), 'sensor')}"
         _check_descriptors()
     except Exception as error:  # no descriptors, no memory, a driver that cannot be made

@@ -39,7 +39,7 @@ class Watcher(Protocol):
         into the transaction was committed, too."""
 
 
-class Nobody:
+class NullWatcher:
     """The observer that does nothing."""
 
     urgent = False

@@ -15,7 +15,7 @@ from sensorlogd.drivers.conformance.bus.dialects import Asked, Dialect
 from sensorlogd.drivers.conformance.bus.manners import LATEST, Manner, Unit
 from sensorlogd.drivers.conformance.bus.oracle import Ledger
 from sensorlogd.drivers.conformance.bus.wires import NOTHING, PtyWire, TcpWire, Wire
-from sensorlogd.drivers.conformance.watched import Lent
+from sensorlogd.drivers.conformance.watched import WatchedContext
 from sensorlogd.drivers.contract import Driver, DriverError
 
 READ_S = 0.2
@@ -66,7 +66,7 @@ def run_bus(bus: Bus, *, seed: int, questions: int, deadline_s: float = 3600.0) 
     units = _Units(bus, seed, ledger)
     wire = TcpWire(units.hear, forgets=bus.forgets) if bus.tcp else PtyWire(units.hear)
     units.wire = wire
-    hosts = {name: Lent() for name in bus.sensors}
+    hosts = {name: WatchedContext() for name in bus.sensors}
     stop = threading.Event()
     threads = [
         threading.Thread(
@@ -138,7 +138,7 @@ class _Units:
             self.wire.say(now + act.chatter_after * turnaround_s, latest, dialect.chatter(self.chance))
 
 
-def _run_sensor(bus: Bus, name: str, port: str, host: Lent, ledger: Ledger, stop: threading.Event) -> None:
+def _run_sensor(bus: Bus, name: str, port: str, host: WatchedContext, ledger: Ledger, stop: threading.Event) -> None:
     """Run one sensor as the daemon does: after an error the driver is made again."""
     options = bus.driver.Options.variant(bus.sensors[name]).model_validate({**bus.sensors[name], "port": port})
     while not stop.is_set():

@@ -10,7 +10,7 @@ from sensorlogd.drivers.sentinels import NUMBER
 from sensorlogd.drivers.serial.options import TimeOptions
 from sensorlogd.drivers.serial.text.numbers import BadLine
 from sensorlogd.stamping import patterns
-from sensorlogd.stamping.local import Local
+from sensorlogd.stamping.local import LocalTimes
 from sensorlogd.stamping.repeats import Repeats
 
 _FACTORS = {"epoch": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
@@ -25,7 +25,7 @@ class DeviceTime:
     def __init__(self, options: TimeOptions) -> None:
         self.fields = options.field.split("+")
         self.format = options.format
-        self._local = Local(options.zone, options.fold)
+        self._local = LocalTimes(options.zone, options.fold)
         self._repeats = Repeats(options.repeat, patterns.width_us(options.format))
         self._completed = patterns.Completed(options.format) if options.year == "from_host" else None
 

@@ -49,8 +49,8 @@ MISSED_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What a viewer wants to see, and how: viewers with equal wishes share what is encoded."""
+class Subscription:
+    """What a viewer wants to see, and how: viewers with equal subscriptions share what is encoded."""
 
     patterns: tuple[str, ...]
     form: TimeForm
@@ -66,7 +66,7 @@ class Wish:
 class Viewer:
     """One open stream: the messages that wait for it, and whether it has ended."""
 
-    wish: Wish
+    subscription: Subscription
     waiting: deque[bytes] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     gone: bool = False
@@ -100,15 +100,15 @@ class Hub:
         self._number = 0
         self._kept: deque[tuple[int, float, Seen]] = deque()
         self._kept_readings = 0
-        self._wanted: dict[tuple[Wish, int], bool] = {}
+        self._wanted: dict[tuple[Subscription, int], bool] = {}
         self._closed = False
         self._checked = asyncio.Event()  # what was there when the checking began is known: all that comes later is pushed
 
-    def join(self, wish: Wish) -> Viewer:
+    def join(self, subscription: Subscription) -> Viewer:
         """Add a viewer. Raises ApiError 503 when there are too many."""
         if len(self.viewers) >= VIEWERS_MAX or self._closed:
             raise ApiError(503, "busy", f"{len(self.viewers)} viewers are watching already", headers={"Retry-After": "10"})
-        viewer = Viewer(wish)
+        viewer = Viewer(subscription)
         self.viewers.add(viewer)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._keep_checking(), name="stream")
@@ -187,16 +187,16 @@ class Hub:
             await asyncio.sleep(CHECK_EVERY_S)
 
     def _share(self, seen: Seen) -> None:
-        """Push what was seen to every viewer who wants it, encoded once for each wish."""
+        """Push what was seen to every viewer who wants it, encoded once for each subscription."""
         if not seen:
             return
         self._number += 1
         self._keep_seen(seen)
-        encoded: dict[Wish, bytes] = {}
+        encoded: dict[Subscription, bytes] = {}
         for viewer in self.viewers:
-            message = encoded.get(viewer.wish)
+            message = encoded.get(viewer.subscription)
             if message is None:
-                message = encoded[viewer.wish] = self.encode(self._number, seen, viewer.wish)
+                message = encoded[viewer.subscription] = self.encode(self._number, seen, viewer.subscription)
             if message:
                 viewer.push(message)
 
@@ -208,11 +208,11 @@ class Hub:
         while self._kept and (self._kept_readings > KEPT_READINGS or now - self._kept[0][1] > KEPT_S):
             self._kept_readings -= len(self._kept.popleft()[2].readings)
 
-    def encode(self, number: int, seen: Seen, wish: Wish) -> bytes:
-        """The messages that a viewer with this wish gets of what was seen."""
-        identity, form = self.identity(number, seen.until_us), wish.form
+    def encode(self, number: int, seen: Seen, subscription: Subscription) -> bytes:
+        """The messages that a viewer with this subscription gets of what was seen."""
+        identity, form = self.identity(number, seen.until_us), subscription.form
         messages = []
-        rows = [reading_as_row(reading, form) for reading in seen.readings if self._wants(wish, reading)]
+        rows = [reading_as_row(reading, form) for reading in seen.readings if self._wants(subscription, reading)]
         if rows:
             messages.append(message("readings", rows, identity))
         if seen.skipped:
@@ -228,13 +228,13 @@ class Hub:
             messages.append(message("sensors", sensors, identity))
         return b"".join(messages)
 
-    def _wants(self, wish: Wish, reading: Reading) -> bool:
-        key = (wish, reading.series.id)
+    def _wants(self, subscription: Subscription, reading: Reading) -> bool:
+        key = (subscription, reading.series.id)
         known = self._wanted.get(key)
         if known is None:
             if len(self._wanted) > 100_000:
                 self._wanted.clear()
-            known = self._wanted[key] = wish.wants(reading.series)
+            known = self._wanted[key] = subscription.wants(reading.series)
         return known
 
 
@@ -302,23 +302,23 @@ def _body_part(body: bytes) -> Message:
 async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], form: TimeForm, last: str | None) -> Response:
     """The answer to /api/v1/stream. Raises ApiError for unknown series, and when there are too many viewers."""
     hub: Hub = request.app.state.hub
-    wish = Wish(tuple(patterns), form)
+    subscription = Subscription(tuple(patterns), form)
     if last is not None:
         hub.since(last)
     # Whoever is not known is refused before anything is sent.
     await pool.run(lambda found: find_series(found, list(patterns)))
     if request.method == "HEAD":
         return Response(media_type="text/event-stream")
-    viewer = hub.join(wish)
+    viewer = hub.join(subscription)
     # From here on nothing is waited for until what was missed is known: nothing falls between it and what is pushed.
     missed, at_us = hub.since(last) if last is not None else (None, 0)
     identity = hub.now()
 
     async def first() -> bytes:
         if missed is not None:
-            return b"".join(hub.encode(number, seen, wish) for number, seen in missed)
+            return b"".join(hub.encode(number, seen, subscription) for number, seen in missed)
         if last is not None:
-            return await _missed_in_database(pool, wish, at_us, identity)
+            return await _missed_in_database(pool, subscription, at_us, identity)
         await hub.first_check()
         now_us = time.time_ns() // 1000
         rows = await pool.run(lambda found: answers.latest(found, list(patterns), now_us, form)["latest"])
@@ -327,15 +327,15 @@ async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], for
     return StreamResponse(hub, viewer, first)
 
 
-async def _missed_in_database(pool: Pool, wish: Wish, at_us: int, identity: str) -> bytes:
+async def _missed_in_database(pool: Pool, subscription: Subscription, at_us: int, identity: str) -> bytes:
     """The message with the readings since ``at_us``, for a viewer who comes back too late for what is kept; if there are too
     many, it names only the range that they lie in."""
     now_us = time.time_ns() // 1000
     since_us = at_us - AHEAD_US - await pool.run(overlap_us)
     if since_us >= now_us:
         return b""
-    ask = answers.ReadingsAsk(list(wish.patterns), since_us, now_us + 1, None, wish.form)
+    ask = answers.ReadingsAsk(list(subscription.patterns), since_us, now_us + 1, None, subscription.form)
     found, following = await pool.run(lambda found: answers.page_of_readings(found, ask, None, MISSED_MAX))
     if following is not None:
-        return message("gap", {"since": wish.form(since_us), "until": wish.form(now_us)}, identity)
-    return message("readings", [reading_as_row(reading, wish.form) for reading in found], identity)
+        return message("gap", {"since": subscription.form(since_us), "until": subscription.form(now_us)}, identity)
+    return message("readings", [reading_as_row(reading, subscription.form) for reading in found], identity)

@@ -19,7 +19,7 @@ from sensorlogd.daemon.writing.recovery.failures import (
     decide,
 )
 from sensorlogd.storage.file.errors import DatabaseCorrupt, DatabaseUnavailable, ForeignDatabase, NewerSchema
-from sensorlogd.storage.file.file_watch import FileCut, FileGone, SidesGone
+from sensorlogd.storage.file.file_watch import FileCut, FileGone, WalGone
 from sensorlogd.storage.file.holder import LockHeld
 from tests.daemon.writing.rig import sqlite_error
 
@@ -44,8 +44,8 @@ TABLE = [
     (LowSpace(HERE, 1, 2), FIRST, HOLD, "disk_low"),
     (FileGone(HERE, removed=True), FIRST, RESCUE, "database_removed"),
     (FileGone(HERE, removed=False), FIRST, RESCUE, "database_replaced"),
-    (SidesGone(HERE, is_saved=True), FIRST, REOPEN, "wal_removed"),
-    (SidesGone(HERE, is_saved=False), FIRST, HOLD, "wal_removed"),
+    (WalGone(HERE, is_saved=True), FIRST, REOPEN, "wal_removed"),
+    (WalGone(HERE, is_saved=False), FIRST, HOLD, "wal_removed"),
     (ForeignDatabase("x"), AT_START, REFUSE, None),
     (ForeignDatabase("x"), FIRST, REOPEN, GONE_AWAY),
     (NewerSchema("x"), AT_START, REFUSE, None),
