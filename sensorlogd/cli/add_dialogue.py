@@ -215,7 +215,7 @@ class _Painter:
     """Paints lines; on a terminal that can move the cursor each paint replaces the one before."""
 
     def __init__(self, dialogue: Dialogue, draft: Draft) -> None:
-        self._talk, self._draft = dialogue, draft
+        self._dialogue, self._draft = dialogue, draft
         self._moves = dialogue.possible and os.environ.get("TERM", "dumb") != "dumb"
         self._painted = 0
 
@@ -231,7 +231,7 @@ class _Painter:
 
     def end(self, values: Mapping[str, Any]) -> None:
         if not values:
-            self._talk.say("  nothing has come")
+            self._dialogue.say("  nothing has come")
         elif not self._painted:
             self.paint(values)
 

@@ -138,9 +138,9 @@ def ack(names: tuple[str, ...], everything: bool, note: str, config_file: Path |
     """Acknowledge NAMES (alarm, alarm/series, globs): you know, and nobody need be told again."""
     if not names and not everything:
         raise click.UsageError("name the alarms, or say --all")
-    from sensorlogd.daemon.control.requests.alarms import AlarmAck
+    from sensorlogd.daemon.control.requests.alarms import AlarmAckRequest
 
-    done = _act_on_alarms(config_file, db, AlarmAck(names, note)).acknowledged
+    done = _act_on_alarms(config_file, db, AlarmAckRequest(names, note)).acknowledged
     click.echo(f"acknowledged: {', '.join(done)}" if done else "none of them waits to be acknowledged", err=True)
     if not done:
         sys.exit(exits.NO_DATA)
@@ -163,9 +163,9 @@ def mute(names: tuple[str, ...], for_: str | None, end: bool, note: str, config_
         raise click.BadParameter(str(error), param_hint="--for") from None
     if for_ is not None and for_us <= 0:
         raise click.BadParameter(f"{for_} is not more than 0s; --end ends it", param_hint="--for")
-    from sensorlogd.daemon.control.requests.alarms import AlarmMute
+    from sensorlogd.daemon.control.requests.alarms import AlarmMuteRequest
 
-    done = _act_on_alarms(config_file, db, AlarmMute(names, for_us, note))
+    done = _act_on_alarms(config_file, db, AlarmMuteRequest(names, for_us, note))
     what = f"muted for {format_duration(for_us)}" if for_us else "no longer muted"
     if now := [name for name in done.muted if name not in done.later]:
         click.echo(f"{what}: {', '.join(now)}", err=True)
@@ -181,11 +181,11 @@ def test(target: str, config_file: Path | None) -> None:
     config = load_config(config_file)
     daemon = _find_daemon(config.database_path(), config.data_dir())
     if daemon is not None:
-        from sensorlogd.daemon.control.requests.alarms import AlarmTest
+        from sensorlogd.daemon.control.requests.alarms import AlarmTestRequest
 
         click.echo("through the daemon", err=True)
         with _refusals_fail():
-            error = database_changes.through(daemon).act(AlarmTest(target)).error
+            error = database_changes.through(daemon).act(AlarmTestRequest(target)).error
     else:
         import socket
 

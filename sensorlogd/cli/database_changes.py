@@ -68,10 +68,10 @@ class Actor:
 
     def roll_up(self) -> None:
         """Bring roll-ups up to date: a daemon does it by itself; without one they are made now."""
-        from sensorlogd.daemon.control.requests.database import RollUp
+        from sensorlogd.daemon.control.requests.database import RollUpRequest
 
         if self.offline is None:
-            self.act(RollUp())
+            self.act(RollUpRequest())
             return
         from sensorlogd.daemon.control.offline import OfflineError
 
@@ -160,7 +160,7 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
     ``folder``: tried if the holder cannot be seen. That a daemon listens there is not enough: it may have another database.
     """
     from sensorlogd.daemon.control import control_socket
-    from sensorlogd.daemon.control.requests.daemon import Ping
+    from sensorlogd.daemon.control.requests.daemon import PingRequest
     from sensorlogd.daemon.control.requests.registry import encode
 
     seen, held = True, None
@@ -172,7 +172,7 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
         return None
     control_folder = folder if held is None or held.control is None else held.control.parent
     try:
-        answer = control_socket.ask_patiently(control_folder, encode(Ping()), PING_WITHIN_S)
+        answer = control_socket.ask_patiently(control_folder, encode(PingRequest()), PING_WITHIN_S)
         if answer.get("ok"):
             return control_folder
         why = str(answer.get("error") or "it refuses")

@@ -169,7 +169,7 @@ def compact(config_file: Path | None, db: str | None) -> None:
 def _compact_in_slices(config_file: Path | None, db: str | None) -> None:
     """Have the daemon give free pages back, slice by slice."""
     from sensorlogd.daemon.control.answers import Freed
-    from sensorlogd.daemon.control.requests.database import Compact
+    from sensorlogd.daemon.control.requests.database import CompactRequest
 
     with acting(config_file, db) as actor:
         freed = 0
@@ -180,7 +180,7 @@ def _compact_in_slices(config_file: Path | None, db: str | None) -> None:
                 freed += answer.freed_pages
                 bar.reach(freed, freed + answer.left_pages)
 
-            actor.go_on(Compact(), show)
+            actor.go_on(CompactRequest(), show)
         click.echo(f"{freed:,} {plural(freed, 'page')} given back; the file follows at the next checkpoint", err=True)
 
 
@@ -229,10 +229,10 @@ def rebuild_rollups(names: tuple[str, ...], since: str | None, config_file: Path
     path = database(config_file, db)
     with troubles_fail(path), readable(path) as log:
         epoch, wanted = log.epoch(), series_of(log, names or ("*.*",))
-    from sensorlogd.daemon.control.requests.database import Rebuild
+    from sensorlogd.daemon.control.requests.database import RebuildRequest
 
     with acting(config_file, db) as actor:
-        actor.act(Rebuild(tuple(series.id for series in wanted), since_us, actor.expected(epoch)))
+        actor.act(RebuildRequest(tuple(series.id for series in wanted), since_us, actor.expected(epoch)))
         if actor.offline is not None:
             actor.roll_up()
             click.echo(f"roll-ups of {len(wanted)} series are made anew")

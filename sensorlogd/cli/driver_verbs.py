@@ -178,11 +178,11 @@ def _try_sensor(name: str, config: Any, seconds: float, limit: int) -> bool:
 def _daemon_runs(config: Any) -> bool:
     """Whether a daemon runs this configuration."""
     from sensorlogd.daemon.control import control_socket
-    from sensorlogd.daemon.control.requests.daemon import Ping
+    from sensorlogd.daemon.control.requests.daemon import PingRequest
     from sensorlogd.daemon.control.requests.registry import encode
 
     try:
-        return bool(control_socket.ask(config.data_dir(), encode(Ping()), 5.0).get("ok"))
+        return bool(control_socket.ask(config.data_dir(), encode(PingRequest()), 5.0).get("ok"))
     except (OSError, ValueError):
         return False
 

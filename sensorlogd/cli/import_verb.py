@@ -19,7 +19,7 @@ from sensorlogd.cli.import_reading import Read, read
 from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.work_waiting import refuse_if_hindered
 from sensorlogd.daemon.control.answers import SeriesKnown, Upserted
-from sensorlogd.daemon.control.requests.database import KnowSeries, Note, Upsert
+from sensorlogd.daemon.control.requests.database import NoteRequest, SeriesRequest, UpsertRequest
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.exchange import aside, rows, stage
 from sensorlogd.exchange.lines import FileError
@@ -197,7 +197,7 @@ def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None)
         )
         for series in found
     ]
-    return actor.act(KnowSeries(tuple(specs)))
+    return actor.act(SeriesRequest(tuple(specs)))
 
 
 def _import_file(actor: Actor, read: Read, known: SeriesKnown, *, replace: bool, bad: str | None) -> None:
@@ -218,7 +218,7 @@ def _import_file(actor: Actor, read: Read, known: SeriesKnown, *, replace: bool,
                     run = _goes_on(run, answer)
     summary = _summary(counts, staged, kept) + (f", {bad}" if bad else "")
     for sensor in sorted({series.target.sensor for series in read.found}):
-        actor.act(Note(EventKind.IMPORTED, sensor, f"{name}: {summary}"))
+        actor.act(NoteRequest(EventKind.IMPORTED, sensor, f"{name}: {summary}"))
     click.echo(f"{name}: {summary}")
 
 
@@ -231,7 +231,7 @@ def _upsert(
     identity, epoch = series
     while start < len(piece.times):
         columns = piece.times[start:], piece.values[start:], piece.qualities[start:]
-        answer = actor.act(Upsert(identity, *columns, run, epoch))
+        answer = actor.act(UpsertRequest(identity, *columns, run, epoch))
         run = _goes_on(run, answer)
         start += answer.done
         yield answer

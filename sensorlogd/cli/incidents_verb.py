@@ -16,7 +16,7 @@ from sensorlogd.notation import times
 from sensorlogd.storage import work
 from sensorlogd.storage.maintenance import incidents as kept
 from sensorlogd.storage.query.log import Log, LogUnavailable
-from sensorlogd.storage.salvage.ordering import SalvageRequest
+from sensorlogd.storage.salvage.ordering import SalvageOrder
 
 
 @click.command(
@@ -73,7 +73,7 @@ _WORDS = {
 def _salvages(path: Path) -> dict[str, work.Work]:
     """Name of an incident -> the work that recovers it, as far as the log can be read."""
     with contextlib.suppress(LogUnavailable, sqlite3.Error), Log.open(path) as log:
-        return {SalvageRequest.from_json(piece.request).incident: piece for piece in work.of_kind(log.conn, work.SALVAGE)}
+        return {SalvageOrder.from_json(piece.request).incident: piece for piece in work.of_kind(log.conn, work.SALVAGE)}
     return {}
 
 

@@ -151,11 +151,11 @@ def _passed(target: str, options: Any, data_dir: Path | None, stop: Stop, for_s:
     end = None if for_s is None else time.monotonic() + for_s
     if data_dir is not None:
         from sensorlogd.daemon.control import control_socket
-        from sensorlogd.daemon.control.requests.daemon import Ping
+        from sensorlogd.daemon.control.requests.daemon import PingRequest
         from sensorlogd.daemon.control.requests.registry import encode
 
         try:
-            control_socket.ask(data_dir, encode(Ping()), 5.0)
+            control_socket.ask(data_dir, encode(PingRequest()), 5.0)
         except (OSError, ValueError):
             click.echo(f"{target}: no daemon runs; opening {options.port}", err=True)
         else:
@@ -168,14 +168,14 @@ def _passed(target: str, options: Any, data_dir: Path | None, stop: Stop, for_s:
 def _from_daemon(target: str, data_dir: Path, stop: Stop, end: float | None) -> Iterator[Passed]:
     """What passes over the port that the daemon has. ``end``: a moment of the monotonic clock. Raises DriverError."""
     from sensorlogd.daemon.control import control_socket
-    from sensorlogd.daemon.control.requests.daemon import Listen
+    from sensorlogd.daemon.control.requests.daemon import ListenRequest
     from sensorlogd.daemon.control.requests.registry import encode
     from sensorlogd.drivers.contract import DriverError
 
     following: int | None = None
     while not stop.is_set() and (end is None or time.monotonic() < end):
         try:
-            answer = control_socket.ask(data_dir, encode(Listen(target, following)), 10.0)
+            answer = control_socket.ask(data_dir, encode(ListenRequest(target, following)), 10.0)
         except (OSError, ValueError) as error:
             raise DriverError(f"the daemon does not answer any more: {error}") from None
         if not answer.get("ok"):

@@ -17,7 +17,7 @@ from sensorlogd.cli.common import config_option, database, db_option, fail, now_
 from sensorlogd.cli.database_changes import Actor, Refused, acting, confirm, readable
 from sensorlogd.cli.empty_range import where_readings_are
 from sensorlogd.cli.work_waiting import wait_for
-from sensorlogd.daemon.control.requests.database import Mend, Resume, Undo
+from sensorlogd.daemon.control.requests.database import MendRequest, ResumeRequest, UndoRequest
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.corrections import mend
@@ -187,7 +187,7 @@ def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
         # All mends are ordered before the first is waited for: if this verb ends early, none of them does.
         ordered = [
             actor.act(
-                Mend(
+                MendRequest(
                     preview.series.id, since, until, change.quality, change.scale, change.offset,
                     None if change.curve is None else change.curve.text(), options["note"], preview.readings, actor.expected(epoch),
                 )
@@ -304,7 +304,7 @@ def _handles_other_request(options: dict[str, Any]) -> bool:
         )
         return True
     with acting(options["config_file"], options["db"]) as actor:
-        kind = Undo if requests_given == ["undo"] else Resume
+        kind = UndoRequest if requests_given == ["undo"] else ResumeRequest
         order = kind(identity, actor.expected(epoch))
         changed = _wait_for_mend(actor, f"mend {identity}", actor.act(order).work)
         if requests_given == ["undo"]:

@@ -11,7 +11,7 @@ from sensorlogd.cli import exits
 from sensorlogd.cli.common import config_option, database, db_option, fail, now_us, troubles_fail, tz_option, zone_of
 from sensorlogd.cli.database_changes import acting, readable
 from sensorlogd.config.validation.names import closest
-from sensorlogd.daemon.control.requests.database import Note
+from sensorlogd.daemon.control.requests.database import NoteRequest
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation import times
 from sensorlogd.storage.query.log import Log
@@ -47,7 +47,7 @@ def note(sensor: str, text: str, at: str | None, by: str, tz: str | None, db: st
     except ValueError as error:
         fail(str(error), exits.USAGE)
     with acting(config_file, db) as actor:
-        actor.act(Note(EventKind.NOTE, name, detail, at_us))
+        actor.act(NoteRequest(EventKind.NOTE, name, detail, at_us))
     click.echo(f"{name}: {detail}")
 
 

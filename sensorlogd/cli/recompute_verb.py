@@ -10,7 +10,7 @@ from sensorlogd.cli import exits
 from sensorlogd.cli.common import config_option, db_option, fail, now_us, tz_option, zone_of
 from sensorlogd.cli.database_changes import acting, confirm
 from sensorlogd.cli.work_waiting import wait_for
-from sensorlogd.daemon.control.requests.database import Recompute
+from sensorlogd.daemon.control.requests.database import RecomputeRequest
 from sensorlogd.notation import times
 
 
@@ -59,7 +59,7 @@ def recompute(sensor: str, since: str, yes: bool, tz: str | None, db: str | None
         click.echo(f"{sensor}.{name} = {text}")
     confirm(f"Compute them anew since {times.format_time(since_us, zone)}?", yes=yes)
     with acting(config_file, db) as actor:
-        ordered = actor.act(Recompute(sensor, since_us, formulas)).work
+        ordered = actor.act(RecomputeRequest(sensor, since_us, formulas)).work
         if actor.offline is not None:
             click.echo("ordered; the daemon does it as soon as it runs")
         else:

@@ -60,11 +60,11 @@ class Unanswered(Exception):
 def ask(folder: Path) -> dict[str, Any] | None:
     """The daemon's answer; None if none listens there. Raises Unanswered."""
     from sensorlogd.daemon.control import control_socket
-    from sensorlogd.daemon.control.requests.daemon import Reload
+    from sensorlogd.daemon.control.requests.daemon import ReloadRequest
     from sensorlogd.daemon.control.requests.registry import encode
 
     try:
-        return control_socket.ask_patiently(folder, encode(Reload()), WITHIN_S)
+        return control_socket.ask_patiently(folder, encode(ReloadRequest()), WITHIN_S)
     except PermissionError:
         owner = _owner_name(control_socket.socket_path(folder))
         raise Unanswered(

@@ -9,7 +9,7 @@ import click
 from sensorlogd.cli.database_changes import Actor, Refused
 from sensorlogd.cli.progress import Progress
 from sensorlogd.daemon.control.answers import WorkProgress
-from sensorlogd.daemon.control.requests.database import AskWork
+from sensorlogd.daemon.control.requests.database import WorkRequest
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.work import State
 
@@ -19,7 +19,7 @@ LONGEST_PAUSE_S = 0.25  # between two questions how far it is
 def wait_for(actor: Actor, label: str, identity: int, *, total_is_known: bool = True, see: str) -> WorkProgress:
     """Wait for the work and return its final state. The work goes on without this verb. ``see``: the command that shows it. Raises
     Refused if it failed, or is hindered and no daemon runs that would go on with it later."""
-    answer = actor.act(AskWork(identity))
+    answer = actor.act(WorkRequest(identity))
     try:
         with Progress(label, answer.total if total_is_known else None, "readings") as bar:
             answer = _wait_until_over(actor, label, identity, answer, bar)
@@ -55,6 +55,6 @@ def _wait_until_over(actor: Actor, label: str, identity: int, answer: WorkProgre
             said = True
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
-        answer = actor.act(AskWork(identity))
+        answer = actor.act(WorkRequest(identity))
     bar.reach(answer.done)
     return answer

@@ -3,7 +3,7 @@
 A ``Worker`` does one kind. Each slice is one transaction in which what it changes and how far it has got are stored
 together; so a crash undoes the slice under way and nothing else. Work on one series is done in the order of the requests; work on
 different series, and work on none in particular (salvage), takes turns. All access to the table is here; ``request`` is the JSON of
-a dataclass that stands with its worker (``MendRequest``, ``ConvertRequest``, ``RecomputeRequest``, ``SalvageRequest``).
+a dataclass that stands with its worker (``MendOrder``, ``ConvertOrder``, ``RecomputeOrder``, ``SalvageOrder``).
 ``after`` in a request is the id of work that comes first.
 """
 

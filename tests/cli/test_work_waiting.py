@@ -13,7 +13,7 @@ from sensorlogd.cli.import_verb import _upsert
 from sensorlogd.cli.work_waiting import wait_for
 from sensorlogd.daemon.control.answers import Upserted, WorkProgress
 from sensorlogd.daemon.control.offline import Offline
-from sensorlogd.daemon.control.requests.database import AskWork
+from sensorlogd.daemon.control.requests.database import WorkRequest
 from sensorlogd.daemon.control.waiting import OperationError
 from sensorlogd.exchange.stage import Piece
 from sensorlogd.storage.work import State
@@ -57,7 +57,7 @@ def test_without_a_daemon_an_import_behind_such_work_ends_too() -> None:
 def test_work_that_is_not_there_is_told_from_what_is(tmp_path: Path) -> None:
     """As after damage: a fresh database knows nothing of the work that a verb waits for."""
     with Offline(tmp_path / "log.db") as offline, pytest.raises(OperationError, match="the database has no work 7; it has none"):
-        offline.do(AskWork(7))
+        offline.do(WorkRequest(7))
 
 
 def test_an_answer_of_an_older_release_hinders_nothing() -> None:

@@ -26,7 +26,7 @@ from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.undoing import undo_commands
 from sensorlogd.storage import unconfigured_series, work
 from sensorlogd.storage.corrections import recomputing, upsert
-from sensorlogd.storage.corrections.recomputing import RecomputeRequest, Result
+from sensorlogd.storage.corrections.recomputing import RecomputeOrder, Result
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.stages import together
 from sensorlogd.storage.stages.readings import Reading, Stamped
@@ -67,7 +67,7 @@ class RecomputeWorker:
 
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, fetched: Any, now_us: int) -> Slice:
         """One slice."""
-        request = RecomputeRequest.from_json(work_.request)
+        request = RecomputeOrder.from_json(work_.request)
         sensor = request.sensor
         channels = [channel for channel in self.computing.formulas.channels if channel.key[0] == sensor]
         refused = _why_refused(sensor, channels, request.formulas)

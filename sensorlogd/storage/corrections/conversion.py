@@ -32,7 +32,7 @@ class Linear(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ConvertRequest:
+class ConvertOrder:
     """What the work of a conversion is asked to do: move all of series ``old`` to ``new``, converted by ``linear``."""
 
     old: int
@@ -40,7 +40,7 @@ class ConvertRequest:
     linear: Linear
 
     @classmethod
-    def from_json(cls, request: Mapping[str, Any]) -> ConvertRequest:
+    def from_json(cls, request: Mapping[str, Any]) -> ConvertOrder:
         return cls(request["old"], request["new"], Linear(request["factor"], request["shift"]))
 
     def to_json(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def converts(old: str, new: str) -> bool:
 
 def waiting(conn: sqlite3.Connection) -> list[tuple[int, int]]:
     """(old series, new series) of each conversion that is not finished."""
-    requests = [ConvertRequest.from_json(piece.request) for piece in work.of_kind(conn, CONVERT, State.WAITING)]
+    requests = [ConvertOrder.from_json(piece.request) for piece in work.of_kind(conn, CONVERT, State.WAITING)]
     return [(request.old, request.new) for request in requests]
 
 
@@ -106,13 +106,13 @@ def begin(conn: sqlite3.Connection, old: int, new: int, linear: Linear, now_us: 
     # Until the work is done queries answer from readings for both series, because their roll-ups do not know which readings have
     # moved.
     outdated.mark(conn, [old, new], now_us)
-    return work.order(conn, CONVERT, ConvertRequest(old, new, linear).to_json(), now_us, series=new)
+    return work.order(conn, CONVERT, ConvertOrder(old, new, linear).to_json(), now_us, series=new)
 
 
 def tidy(conn: sqlite3.Connection) -> None:
     """Delete what was stored for a converted series after its end: roll-ups may come late, from a snapshot that still has it."""
     for piece in work.of_kind(conn, CONVERT, State.DONE):
-        old = ConvertRequest.from_json(piece.request).old
+        old = ConvertOrder.from_json(piece.request).old
         if conn.execute("SELECT 1 FROM series WHERE id = ?", (old,)).fetchone() is None:
             conn.execute("DELETE FROM rollup WHERE series_id = ?", (old,))
             outdated.forget(conn, old)

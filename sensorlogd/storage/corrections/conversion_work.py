@@ -22,7 +22,7 @@ from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import cuts
 from sensorlogd.storage.corrections import originals
-from sensorlogd.storage.corrections.conversion import CONVERT, ConvertRequest, Linear
+from sensorlogd.storage.corrections.conversion import CONVERT, ConvertOrder, Linear
 from sensorlogd.storage.ingest import decimals, latest
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
@@ -70,7 +70,7 @@ class ConvertWorker:
 
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
         """One slice."""
-        request = ConvertRequest.from_json(work.request)
+        request = ConvertOrder.from_json(work.request)
         move = _Move(conn, frontier, request.old, request.new, request.linear, now_us)
         if originals.forget_some(conn, move.old, _ORIGINALS) or _run_at_pace(self._rows, move.roll_ups):
             return Slice(work.progress, 0, True)

@@ -66,13 +66,13 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class MendRequest:
+class MendOrder:
     """What the work of making a mend, or of taking it back, is asked to do. ``mend``: its id."""
 
     mend: int
 
     @classmethod
-    def from_json(cls, request: Mapping[str, Any]) -> MendRequest:
+    def from_json(cls, request: Mapping[str, Any]) -> MendOrder:
         return cls(request["mend"])
 
     def to_json(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _mend_from_row(row: tuple[Any, ...]) -> Mend:
 def work_of(conn: sqlite3.Connection, kind: str, identity: int) -> Work | None:
     """The work of that kind that waits for a mend to be made, or taken back."""
     waiting = work.of_kind(conn, kind, State.WAITING)
-    return next((piece for piece in waiting if MendRequest.from_json(piece.request).mend == identity), None)
+    return next((piece for piece in waiting if MendOrder.from_json(piece.request).mend == identity), None)
 
 
 def state_of(conn: sqlite3.Connection, mend: Mend) -> str:
@@ -160,7 +160,7 @@ def state_of(conn: sqlite3.Connection, mend: Mend) -> str:
     waits = work_of(conn, MEND, mend.id)
     if waits is not None:
         return "under way" if mend.readings else "waiting"
-    states = [piece.state for piece in work.of_kind(conn, MEND) if MendRequest.from_json(piece.request).mend == mend.id]
+    states = [piece.state for piece in work.of_kind(conn, MEND) if MendOrder.from_json(piece.request).mend == mend.id]
     return "failed" if states and states[-1] is State.FAILED else "interrupted"
 
 
@@ -188,7 +188,7 @@ def order(
         since_us = max(since_us, cut)  # what is older is never changed any more, even where it is still there
     identity = insert(conn, CHANGE, series, since_us, until_us, since_us, change, note, now_us)
     _record_event(conn, find(conn, identity), EventKind.MENDED, now_us)
-    return identity, work.order(conn, MEND, MendRequest(identity).to_json(), now_us, series=series, total=total)
+    return identity, work.order(conn, MEND, MendOrder(identity).to_json(), now_us, series=series, total=total)
 
 
 def insert(
@@ -233,7 +233,7 @@ def order_resume(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[
     if waits is not None:
         return identity, waits.id
     mend = check_resume(conn, identity)
-    return identity, work.order(conn, MEND, MendRequest(identity).to_json(), now_us, series=mend.series)
+    return identity, work.order(conn, MEND, MendOrder(identity).to_json(), now_us, series=mend.series)
 
 
 def check_resume(conn: sqlite3.Connection, identity: int) -> Mend:
@@ -263,7 +263,7 @@ def order_undo(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[in
     )
     _record_event(conn, mend, EventKind.MEND_UNDONE, now_us)
     total = originals.kept(conn, identity)
-    return identity, work.order(conn, UNDO, MendRequest(identity).to_json(), now_us, series=mend.series, total=total)
+    return identity, work.order(conn, UNDO, MendOrder(identity).to_json(), now_us, series=mend.series, total=total)
 
 
 def check_undo(conn: sqlite3.Connection, identity: int) -> Mend:

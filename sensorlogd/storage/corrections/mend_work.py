@@ -9,7 +9,7 @@ from typing import Any
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import originals
-from sensorlogd.storage.corrections.mend import Mend, MendError, MendRequest
+from sensorlogd.storage.corrections.mend import Mend, MendError, MendOrder
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.stages.readings import Readings
 from sensorlogd.storage.watermarks import Frontier
@@ -37,7 +37,7 @@ class MendWorker:
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
         """One slice."""
         try:
-            mend = mending.find(conn, MendRequest.from_json(work.request).mend)
+            mend = mending.find(conn, MendOrder.from_json(work.request).mend)
         except MendError as error:
             return Slice({}, 0, False, str(error), failed=True)
         if mend.undone_us is not None:
@@ -98,7 +98,7 @@ class UndoWorker:
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
         """One slice: at least one of those that the mend kept."""
         try:
-            mend = mending.find(conn, MendRequest.from_json(work.request).mend)
+            mend = mending.find(conn, MendOrder.from_json(work.request).mend)
         except MendError as error:
             return Slice({}, 0, False, str(error), failed=True)
         restored, rolls_up = 0, False

@@ -24,7 +24,7 @@ RECOMPUTE = "recompute"  # kind of work
 
 
 @dataclass(frozen=True, slots=True)
-class RecomputeRequest:
+class RecomputeOrder:
     """What the work is asked to do: compute readings of ``sensor`` in [since, until) anew, by ``formulas`` (channel -> formula).
     ``after``: the id of the work that comes first; None: it need not wait."""
 
@@ -35,7 +35,7 @@ class RecomputeRequest:
     after: int | None = None
 
     @classmethod
-    def from_json(cls, request: Mapping[str, Any]) -> RecomputeRequest:
+    def from_json(cls, request: Mapping[str, Any]) -> RecomputeOrder:
         return cls(
             str(request["sensor"]), int(request["since_us"]), int(request["until_us"]), request["formulas"], request.get("after")
         )
@@ -63,7 +63,7 @@ def order(
         raise ValueError(f"nothing is known of {sensor} yet; let the daemon take the configuration first (sensorlogd reload)")
     texts = "; ".join(f"{channel} = {text}" for channel, text in formulas.items())
     events.record(conn, now_us, EventKind.RECOMPUTE, sensor, f"is computed anew{why}: {texts}")
-    request = RecomputeRequest(sensor, since_us, now_us, dict(formulas), after)
+    request = RecomputeOrder(sensor, since_us, now_us, dict(formulas), after)
     return work.order(conn, RECOMPUTE, request.to_json(), now_us, progress={"at_us": since_us})
 
 
@@ -76,7 +76,7 @@ def order_after_salvage(
     salvage = next((piece.id for piece in waiting if piece.kind == work.SALVAGE), None)
     if salvage is None:
         return []
-    had = {RecomputeRequest.from_json(piece.request).sensor for piece in waiting if piece.kind == RECOMPUTE}
+    had = {RecomputeOrder.from_json(piece.request).sensor for piece in waiting if piece.kind == RECOMPUTE}
     wanted = [sensor for sensor in formulas if sensor not in had]
     for sensor in wanted:
         why = " as soon as the readings of the damaged database are back, for its sum began at 0"

@@ -13,14 +13,14 @@ from sensorlogd.storage.maintenance import incidents
 
 
 @dataclass(frozen=True, slots=True)
-class SalvageRequest:
+class SalvageOrder:
     """``incident``: the name of its folder. ``database``: the path of the log that it is brought back into."""
 
     incident: str
     database: str
 
     @classmethod
-    def from_json(cls, request: Mapping[str, Any]) -> SalvageRequest:
+    def from_json(cls, request: Mapping[str, Any]) -> SalvageOrder:
         return cls(str(request.get("incident")), str(request.get("database")))
 
     def to_json(self) -> dict[str, Any]:
@@ -36,8 +36,8 @@ def order(conn: sqlite3.Connection, path: Path, now_us: int, *, ending: int | No
     known = work.of_kind(conn, work.SALVAGE)
     if any(piece.state is work.State.WAITING and piece.id != ending for piece in known):
         return None
-    had = {SalvageRequest.from_json(piece.request).incident for piece in known}
+    had = {SalvageOrder.from_json(piece.request).incident for piece in known}
     for incident in reversed(incidents.unfinished_salvage(path)):
         if incident.name not in had:
-            return work.order(conn, work.SALVAGE, SalvageRequest(incident.name, str(path)).to_json(), now_us)
+            return work.order(conn, work.SALVAGE, SalvageOrder(incident.name, str(path)).to_json(), now_us)
     return None

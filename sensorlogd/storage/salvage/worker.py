@@ -21,7 +21,7 @@ from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.salvage import former, messages, names, ordering, rebuilding
 from sensorlogd.storage.salvage.opening import IncidentOpening
-from sensorlogd.storage.salvage.ordering import SalvageRequest
+from sensorlogd.storage.salvage.ordering import SalvageOrder
 from sensorlogd.storage.salvage.pieces import FetchedPiece, Pieces, Pointer, Stage
 from sensorlogd.storage.salvage.progress import Progress
 from sensorlogd.storage.salvage.reading import DamagedLog, NotNow, Unreadable
@@ -118,7 +118,7 @@ class Salvage:
     def _fetch_next(self, work: Work) -> FoundPiece | SalvageFailure | Finished | None:
         """The next piece, or the end. None: the file is still being rebuilt. Raises Unreadable, NotNow,
         RebuildingStopped, DatabaseError, OSError."""
-        incident = incidents.find(self.path, SalvageRequest.from_json(work.request).incident)
+        incident = incidents.find(self.path, SalvageOrder.from_json(work.request).incident)
         if incident is None:
             return SalvageFailure("its folder is not there any more")
         progress = Progress.from_json(work.progress)
@@ -165,7 +165,7 @@ class Salvage:
         if progress.other_days:
             outdated.mark_days(conn, now_us)
         ordering.order(conn, self.path, now_us, ending=work.id)
-        name = f"{incidents.FOLDER}/{SalvageRequest.from_json(work.request).incident}"
+        name = f"{incidents.FOLDER}/{SalvageOrder.from_json(work.request).incident}"
         outcome = messages.outcome(name, progress)
         if isinstance(fetched, SalvageFailure):
             outcome = f"{outcome}, then: {fetched.reason}"

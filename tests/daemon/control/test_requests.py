@@ -13,24 +13,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorlogd.daemon.control import answers
-from sensorlogd.daemon.control.requests.alarms import LONGEST_MUTE_US, AlarmAck, AlarmMute, AlarmTest
-from sensorlogd.daemon.control.requests.daemon import ClockRequest, CommitRequest, Listen, Ping, Reload, StatusRequest
+from sensorlogd.daemon.control.requests.alarms import LONGEST_MUTE_US, AlarmAckRequest, AlarmMuteRequest, AlarmTestRequest
+from sensorlogd.daemon.control.requests.daemon import (
+    ClockRequest,
+    CommitRequest,
+    ListenRequest,
+    PingRequest,
+    ReloadRequest,
+    StatusRequest,
+)
 from sensorlogd.daemon.control.requests.database import (
-    AskWork,
-    Compact,
-    KnowSeries,
-    Mend,
-    Note,
-    Rebuild,
-    Recompute,
-    Resume,
-    RollUp,
-    Undo,
-    Upsert,
+    CompactRequest,
+    MendRequest,
+    NoteRequest,
+    RebuildRequest,
+    RecomputeRequest,
+    ResumeRequest,
+    RollUpRequest,
+    SeriesRequest,
+    UndoRequest,
+    UpsertRequest,
+    WorkRequest,
 )
 from sensorlogd.daemon.control.requests.registry import REQUESTS, decode, encode
 from sensorlogd.daemon.control.requests.request import Request
-from sensorlogd.daemon.control.requests.saved_views import DeleteView, SaveView
+from sensorlogd.daemon.control.requests.saved_views import DeleteViewRequest, SaveViewRequest
 from sensorlogd.storage.corrections.upsert import COUNTS, Replace
 from sensorlogd.storage.unconfigured_series import WantedSeries
 
@@ -43,35 +50,37 @@ WANTED = st.builds(WantedSeries, TEXTS, TEXTS, MAYBE | TEXTS, MAYBE | TEXTS, MAY
 
 
 @st.composite
-def upserts(draw: st.DrawFn) -> Upsert:
+def upserts(draw: st.DrawFn) -> UpsertRequest:
     n = draw(st.integers(0, 20))
 
     def column(cells: st.SearchStrategy[Any]) -> list[Any]:
         return draw(st.lists(cells, min_size=n, max_size=n))
 
     replace = draw(MAYBE | st.builds(Replace, MAYBE | INTS, TEXTS))
-    return Upsert(draw(INTS), column(INTS), column(MAYBE | FLOATS), column(INTS), replace, draw(MAYBE | INTS))
+    return UpsertRequest(draw(INTS), column(INTS), column(MAYBE | FLOATS), column(INTS), replace, draw(MAYBE | INTS))
 
 
 EACH: dict[type[Request[Any]], st.SearchStrategy[Any]] = {
     ClockRequest: st.builds(ClockRequest, st.booleans()),
-    Listen: st.builds(Listen, TEXTS, MAYBE | INTS),
-    Rebuild: st.builds(Rebuild, st.lists(INTS).map(tuple), MAYBE | INTS, MAYBE | INTS),
-    Mend: st.builds(Mend, INTS, INTS, INTS, MAYBE | INTS, FLOATS, FLOATS, MAYBE | TEXTS, TEXTS, MAYBE | INTS, MAYBE | INTS),
-    Undo: st.builds(Undo, INTS, MAYBE | INTS),
-    Resume: st.builds(Resume, INTS, MAYBE | INTS),
-    Recompute: st.builds(Recompute, TEXTS, INTS, st.dictionaries(TEXTS, TEXTS)),
-    AskWork: st.builds(AskWork, INTS),
-    KnowSeries: st.builds(KnowSeries, st.lists(WANTED).map(tuple)),
-    Upsert: upserts(),
-    Note: st.builds(Note, TEXTS, MAYBE | TEXTS, TEXTS),
-    AlarmAck: st.builds(AlarmAck, NAMES, TEXTS),
-    AlarmMute: st.builds(AlarmMute, NAMES, st.integers(0, LONGEST_MUTE_US), TEXTS),
-    AlarmTest: st.builds(AlarmTest, TEXTS),
-    SaveView: st.builds(SaveView, TEXTS, TEXTS),
-    DeleteView: st.builds(DeleteView, TEXTS),
+    ListenRequest: st.builds(ListenRequest, TEXTS, MAYBE | INTS),
+    RebuildRequest: st.builds(RebuildRequest, st.lists(INTS).map(tuple), MAYBE | INTS, MAYBE | INTS),
+    MendRequest: st.builds(
+        MendRequest, INTS, INTS, INTS, MAYBE | INTS, FLOATS, FLOATS, MAYBE | TEXTS, TEXTS, MAYBE | INTS, MAYBE | INTS
+    ),
+    UndoRequest: st.builds(UndoRequest, INTS, MAYBE | INTS),
+    ResumeRequest: st.builds(ResumeRequest, INTS, MAYBE | INTS),
+    RecomputeRequest: st.builds(RecomputeRequest, TEXTS, INTS, st.dictionaries(TEXTS, TEXTS)),
+    WorkRequest: st.builds(WorkRequest, INTS),
+    SeriesRequest: st.builds(SeriesRequest, st.lists(WANTED).map(tuple)),
+    UpsertRequest: upserts(),
+    NoteRequest: st.builds(NoteRequest, TEXTS, MAYBE | TEXTS, TEXTS),
+    AlarmAckRequest: st.builds(AlarmAckRequest, NAMES, TEXTS),
+    AlarmMuteRequest: st.builds(AlarmMuteRequest, NAMES, st.integers(0, LONGEST_MUTE_US), TEXTS),
+    AlarmTestRequest: st.builds(AlarmTestRequest, TEXTS),
+    SaveViewRequest: st.builds(SaveViewRequest, TEXTS, TEXTS),
+    DeleteViewRequest: st.builds(DeleteViewRequest, TEXTS),
 }
-SAY_NOTHING = {Ping, CommitRequest, StatusRequest, Reload, RollUp, Compact}
+SAY_NOTHING = {PingRequest, CommitRequest, StatusRequest, ReloadRequest, RollUpRequest, CompactRequest}
 ANSWERS = st.one_of(
     st.just(answers.Done()),
     st.builds(answers.Freed, INTS, INTS, st.booleans()),
@@ -105,33 +114,33 @@ def test_an_answer_that_was_encoded_is_the_same_again(answer: Any) -> None:
 @pytest.mark.parametrize(
     ("request_", "travels"),
     [
-        (Ping(), {"do": "ping"}),
+        (PingRequest(), {"do": "ping"}),
         (ClockRequest(True), {"do": "clock", "believe": True}),
-        (Listen("boiler"), {"do": "listen", "sensor": "boiler", "after": None}),
-        (Rebuild((1, 2), 3), {"do": "rebuild", "series": [1, 2], "since_us": 3, "epoch": None}),
-        (Undo(7), {"do": "undo", "id": 7, "epoch": None}),
-        (AlarmAck(("hot", "d*"), "seen"), {"do": "alarm_ack", "alarms": ["hot", "d*"], "note": "seen"}),
-        (AlarmMute(("hot",), 5), {"do": "alarm_mute", "alarms": ["hot"], "for_us": 5, "note": ""}),
-        (AlarmTest("me"), {"do": "alarm_test", "target": "me"}),
-        (SaveView("week", "#/chart"), {"do": "panel_save", "name": "week", "view": "#/chart"}),
-        (DeleteView("week"), {"do": "panel_delete", "name": "week"}),
+        (ListenRequest("boiler"), {"do": "listen", "sensor": "boiler", "after": None}),
+        (RebuildRequest((1, 2), 3), {"do": "rebuild", "series": [1, 2], "since_us": 3, "epoch": None}),
+        (UndoRequest(7), {"do": "undo", "id": 7, "epoch": None}),
+        (AlarmAckRequest(("hot", "d*"), "seen"), {"do": "alarm_ack", "alarms": ["hot", "d*"], "note": "seen"}),
+        (AlarmMuteRequest(("hot",), 5), {"do": "alarm_mute", "alarms": ["hot"], "for_us": 5, "note": ""}),
+        (AlarmTestRequest("me"), {"do": "alarm_test", "target": "me"}),
+        (SaveViewRequest("week", "#/chart"), {"do": "panel_save", "name": "week", "view": "#/chart"}),
+        (DeleteViewRequest("week"), {"do": "panel_delete", "name": "week"}),
         (
-            Note("imported", "a", "1 new"),
+            NoteRequest("imported", "a", "1 new"),
             {"do": "note", "kind": "imported", "sensor": "a", "detail": "1 new", "at_us": None},
         ),
         (
-            Mend(1, 2, 3, None, 2.0, 0.5, None, "why", 9),
+            MendRequest(1, 2, 3, None, 2.0, 0.5, None, "why", 9),
             {
                 "do": "mend", "series": 1, "since_us": 2, "until_us": 3, "quality": None, "scale": 2.0, "offset": 0.5,
                 "curve": None, "note": "why", "total": 9, "epoch": None,
             },
         ),
         (
-            KnowSeries((WantedSeries("a", "t", "°C", "gauge", 5),)),
+            SeriesRequest((WantedSeries("a", "t", "°C", "gauge", 5),)),
             {"do": "series", "specs": [{"sensor": "a", "channel": "t", "unit": "°C", "kind": "gauge", "heartbeat_us": 5}]},
         ),
         (
-            Upsert(1, [2], [0.5], [1], Replace(4, "file")),
+            UpsertRequest(1, [2], [0.5], [1], Replace(4, "file")),
             {
                 "do": "place", "series": 1, "times": "AgAAAAAAAAA=", "values": "AAAAAAAA4D8=", "qualities": "AQAAAAAAAAA=",
                 "replace": {"mend": 4, "note": "file"}, "epoch": None,
@@ -147,7 +156,7 @@ def test_what_travels(request_: Request[Any], travels: dict[str, Any]) -> None:
 
 
 def test_a_value_that_is_missing_travels_as_nan() -> None:
-    said = encode(Upsert(1, [2], [None], [9]))
+    said = encode(UpsertRequest(1, [2], [None], [9]))
     assert math.isnan(*struct.unpack("d", base64.b64decode(said["values"])))
 
 

@@ -71,14 +71,16 @@ def epoch_of(path: Path) -> int:
 
 
 def test_an_import_goes_on_in_its_own_database_only(rig: Rig, operations: Dispatch, script: Script, path: Path) -> None:
-    known = operations.do(requests.KnowSeries((WantedSeries("old", "t"),)))
+    known = operations.do(requests.SeriesRequest((WantedSeries("old", "t"),)))
     (identity,) = known.ids
-    assert operations.do(requests.Upsert(identity, [T0], [5.0], [1], None, known.epoch)).new == 1
+    assert operations.do(requests.UpsertRequest(identity, [T0], [5.0], [1], None, known.epoch)).new == 1
     assert known.epoch == epoch_of(path), "whoever reads the file finds the same"
     set_aside(rig, script)
-    assert operations.do(requests.KnowSeries((WantedSeries("a", "x"),))).ids == known.ids, "the number means another series now"
+    assert operations.do(requests.SeriesRequest((WantedSeries("a", "x"),))).ids == known.ids, (
+        "the number means another series now"
+    )
     with pytest.raises(OperationError, match=r"replaced meanwhile.*call again"):
-        operations.do(requests.Upsert(identity, [T0 + 7], [7.0], [1], None, known.epoch))
+        operations.do(requests.UpsertRequest(identity, [T0 + 7], [7.0], [1], None, known.epoch))
     rig.turn_until(rig.is_idle, "rest")
     assert 7.0 not in values(path)
 
@@ -86,10 +88,10 @@ def test_an_import_goes_on_in_its_own_database_only(rig: Rig, operations: Dispat
 @pytest.mark.parametrize(
     "made",
     [
-        lambda epoch: requests.Rebuild((1,), None, epoch),
-        lambda epoch: requests.Mend(1, T0, T0 + 1, 3, note="why", epoch=epoch),
-        lambda epoch: requests.Undo(1, epoch),
-        lambda epoch: requests.Resume(1, epoch),
+        lambda epoch: requests.RebuildRequest((1,), None, epoch),
+        lambda epoch: requests.MendRequest(1, T0, T0 + 1, 3, note="why", epoch=epoch),
+        lambda epoch: requests.UndoRequest(1, epoch),
+        lambda epoch: requests.ResumeRequest(1, epoch),
     ],
     ids=["rebuild", "mend", "undo", "resume"],
 )
@@ -103,5 +105,5 @@ def test_nor_does_what_changes_what_is_stored(
 
 
 def test_an_older_client_that_does_not_say_is_served(rig: Rig, operations: Dispatch) -> None:
-    known = operations.do(requests.KnowSeries((WantedSeries("old", "t"),)))
-    assert operations.do(requests.Upsert(known.ids[0], [T0], [5.0], [1])).new == 1
+    known = operations.do(requests.SeriesRequest((WantedSeries("old", "t"),)))
+    assert operations.do(requests.UpsertRequest(known.ids[0], [T0], [5.0], [1])).new == 1

@@ -15,7 +15,7 @@ from sensorlogd.config.models import Config
 from sensorlogd.config.validation.names import closest
 from sensorlogd.daemon.control.answers import Acknowledged, Muted, Tested
 from sensorlogd.daemon.control.handlers.dispatch import Handlers
-from sensorlogd.daemon.control.requests.alarms import AlarmAck, AlarmMute, AlarmTest
+from sensorlogd.daemon.control.requests.alarms import AlarmAckRequest, AlarmMuteRequest, AlarmTestRequest
 from sensorlogd.daemon.control.waiting import answer_of
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.storage.opened import OpenDatabase
@@ -34,17 +34,17 @@ class LiveAlarmHandlers:
 
     def handlers(self) -> Handlers:
         """What is done by the kind of request; each from any thread but the writer's, and raises ValueError."""
-        return {AlarmAck: self.acknowledge, AlarmMute: self.mute, AlarmTest: self.test}
+        return {AlarmAckRequest: self.acknowledge, AlarmMuteRequest: self.mute, AlarmTestRequest: self.test}
 
-    def acknowledge(self, request: AlarmAck) -> Acknowledged:
+    def acknowledge(self, request: AlarmAckRequest) -> Acknowledged:
         judge = self.keeper.judge
         return Acknowledged(self._do_on_writer(lambda at, now_us: acknowledge(judge, request, now_us)))
 
-    def mute(self, request: AlarmMute) -> Muted:
+    def mute(self, request: AlarmMuteRequest) -> Muted:
         judge = self.keeper.judge
         return Muted(self._do_on_writer(lambda at, now_us: mute(judge, request, at, now_us)))
 
-    def test(self, request: AlarmTest) -> Tested:
+    def test(self, request: AlarmTestRequest) -> Tested:
         config = self._config()
         return Tested(send_test(config, request.target, self.keeper.judge.plan.logger_name, self.keeper.clocks.now_us()))
 
@@ -67,15 +67,15 @@ class OfflineAlarmHandlers:
 
     def handlers(self) -> Handlers:
         """As above; a test needs no database."""
-        return {AlarmAck: self.acknowledge, AlarmMute: self.mute}
+        return {AlarmAckRequest: self.acknowledge, AlarmMuteRequest: self.mute}
 
-    def acknowledge(self, request: AlarmAck) -> Acknowledged:
+    def acknowledge(self, request: AlarmAckRequest) -> Acknowledged:
         def do(alarms: StoredAlarms) -> tuple[str, ...]:
             return acknowledge(alarms.judge, request, alarms.now_us)
 
         return Acknowledged(self._change_stored(do))
 
-    def mute(self, request: AlarmMute) -> Muted:
+    def mute(self, request: AlarmMuteRequest) -> Muted:
         """Mute alarms, or end that. An alarm that is raised when its mute ends has to be announced, which only the daemon does;
         so such a mute ends when the daemon starts."""
 
@@ -97,14 +97,14 @@ class OfflineAlarmHandlers:
         return answer_of(self._writer, self._writer.submit("alarms", run))
 
 
-def acknowledge(judge: Judge, request: AlarmAck, now_us: int) -> tuple[str, ...]:
+def acknowledge(judge: Judge, request: AlarmAckRequest, now_us: int) -> tuple[str, ...]:
     """Acknowledge alarms. Returns those that were waiting for it. Raises ValueError for an unknown name."""
     return tuple(
         _name_of(alarm) for alarm in _find_alarms(judge, request.alarms) if judge.acknowledge(alarm, now_us, request.note)
     )
 
 
-def mute(judge: Judge, request: AlarmMute, at: int, now_us: int, but: Sequence[Alarm] = ()) -> tuple[str, ...]:
+def mute(judge: Judge, request: AlarmMuteRequest, at: int, now_us: int, but: Sequence[Alarm] = ()) -> tuple[str, ...]:
     """Mute the alarms that ``request`` names, except those in ``but``. Raises ValueError for an unknown name."""
     found = _find_alarms(judge, request.alarms)
     for alarm in found:

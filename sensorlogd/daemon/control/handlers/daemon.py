@@ -9,7 +9,14 @@ from sensorlogd import __version__
 from sensorlogd.daemon.control.answers import Json
 from sensorlogd.daemon.control.handlers.clock import answer_clock
 from sensorlogd.daemon.control.handlers.dispatch import Handlers
-from sensorlogd.daemon.control.requests.daemon import ClockRequest, CommitRequest, Listen, Ping, Reload, StatusRequest
+from sensorlogd.daemon.control.requests.daemon import (
+    ClockRequest,
+    CommitRequest,
+    ListenRequest,
+    PingRequest,
+    ReloadRequest,
+    StatusRequest,
+)
 from sensorlogd.daemon.control.requests.request import ANSWER_S
 from sensorlogd.daemon.control.waiting import OperationError, answer_of
 from sensorlogd.daemon.main.process.signals import Requested
@@ -43,15 +50,15 @@ class DaemonHandlers:
     def handlers(self) -> Handlers:
         """What is done by the kind of request; the answers travel as they are."""
         return {
-            Ping: self._ping,
+            PingRequest: self._ping,
             CommitRequest: self._commit,
-            Reload: self._reload,
+            ReloadRequest: self._reload,
             StatusRequest: self._answer_status,
-            Listen: self._listen,
+            ListenRequest: self._listen,
             ClockRequest: self._answer_clock,
         }
 
-    def _ping(self, _: Ping) -> Json:
+    def _ping(self, _: PingRequest) -> Json:
         return {"pid": os.getpid(), "version": __version__}
 
     def _commit(self, _: CommitRequest) -> Json:
@@ -70,7 +77,7 @@ class DaemonHandlers:
             self._wake()
         return answer
 
-    def _listen(self, request: Listen) -> Json:
+    def _listen(self, request: ListenRequest) -> Json:
         """What passed over a sensor's port since the place given (none: from now on); see ``drivers.tap``."""
         sensor = self._sensors.get(request.sensor)
         if not isinstance(sensor, SensorThread):
@@ -78,7 +85,7 @@ class DaemonHandlers:
         following, missed, passed = sensor.tap.since(request.after)
         return {"next": following, "missed": missed, "passed": [[at, direction, data.hex()] for at, direction, data in passed]}
 
-    def _reload(self, _: Reload) -> Json:
+    def _reload(self, _: ReloadRequest) -> Json:
         """Answers with the outcome."""
         pending = self._requested.ask_reload()
         self._wake()

@@ -16,17 +16,17 @@ from sensorlogd import curves
 from sensorlogd.daemon.control.answers import Done, Freed, MendOrdered, SeriesKnown, Upserted, WorkOrdered, WorkProgress
 from sensorlogd.daemon.control.handlers.dispatch import Handlers
 from sensorlogd.daemon.control.requests.database import (
-    AskWork,
-    Compact,
-    KnowSeries,
-    Mend,
-    Note,
-    Rebuild,
-    Recompute,
-    Resume,
-    RollUp,
-    Undo,
-    Upsert,
+    CompactRequest,
+    MendRequest,
+    NoteRequest,
+    RebuildRequest,
+    RecomputeRequest,
+    ResumeRequest,
+    RollUpRequest,
+    SeriesRequest,
+    UndoRequest,
+    UpsertRequest,
+    WorkRequest,
 )
 from sensorlogd.daemon.control.waiting import OperationError, answer_of
 from sensorlogd.daemon.rollups.coordinator import Coordinator
@@ -60,17 +60,17 @@ class DatabaseHandlers:
     def handlers(self) -> Handlers:
         """What is done by the kind of request; each raises OperationError, and whatever the work raises."""
         return {
-            RollUp: self._roll_up,
-            Rebuild: self._rebuild,
-            Compact: self._compact,
-            Mend: self._mend,
-            Undo: self._undo,
-            Resume: self._resume,
-            Recompute: self._recompute,
-            AskWork: self._work_progress,
-            KnowSeries: self._know_series,
-            Upsert: self._upsert,
-            Note: self._note,
+            RollUpRequest: self._roll_up,
+            RebuildRequest: self._rebuild,
+            CompactRequest: self._compact,
+            MendRequest: self._mend,
+            UndoRequest: self._undo,
+            ResumeRequest: self._resume,
+            RecomputeRequest: self._recompute,
+            WorkRequest: self._work_progress,
+            SeriesRequest: self._know_series,
+            UpsertRequest: self._upsert,
+            NoteRequest: self._note,
         }
 
     def _run_on_writer(
@@ -91,18 +91,18 @@ class DatabaseHandlers:
 
     # ---- roll-ups, space -------------------------------------------------------------------------------------------
 
-    def _roll_up(self, _: RollUp) -> Done:
+    def _roll_up(self, _: RollUpRequest) -> Done:
         self.coordinator.request()
         return Done()
 
-    def _rebuild(self, request: Rebuild) -> Done:
+    def _rebuild(self, request: RebuildRequest) -> Done:
         since = BEGINNING_US if request.since_us is None else request.since_us
         now = self.writer.now_us()
         self._run_on_writer("rebuild", lambda db: outdated.mark(db.conn, list(request.series), now, since), epoch=request.epoch)
         self.coordinator.request()
         return Done()
 
-    def _compact(self, _: Compact) -> Freed:
+    def _compact(self, _: CompactRequest) -> Freed:
         def run(db: OpenDatabase) -> Freed:
             began = time.perf_counter()
             free, left = give_back(db.conn, int(self._page_pace))
@@ -113,7 +113,7 @@ class DatabaseHandlers:
 
     # ---- mending ---------------------------------------------------------------------------------------------------
 
-    def _mend(self, request: Mend) -> MendOrdered:
+    def _mend(self, request: MendRequest) -> MendOrdered:
         curve = None if request.curve is None else curves.parse(request.curve)
         change = mending.Change(request.quality, request.scale, request.offset, curve)
         now = self.writer.now_us()
@@ -124,15 +124,15 @@ class DatabaseHandlers:
             request.epoch,
         )
 
-    def _undo(self, request: Undo) -> MendOrdered:
+    def _undo(self, request: UndoRequest) -> MendOrdered:
         now = self.writer.now_us()
         return self._order_mend(lambda db: mending.order_undo(db.conn, request.id, now), request.epoch)
 
-    def _resume(self, request: Resume) -> MendOrdered:
+    def _resume(self, request: ResumeRequest) -> MendOrdered:
         now = self.writer.now_us()
         return self._order_mend(lambda db: mending.order_resume(db.conn, request.id, now), request.epoch)
 
-    def _recompute(self, request: Recompute) -> WorkOrdered:
+    def _recompute(self, request: RecomputeRequest) -> WorkOrdered:
         now = self.writer.now_us()
         return WorkOrdered(
             self._run_on_writer(
@@ -144,7 +144,7 @@ class DatabaseHandlers:
         identity, ordered = self._run_on_writer("mend", run, epoch=epoch)
         return MendOrdered(identity, ordered)
 
-    def _work_progress(self, request: AskWork) -> WorkProgress:
+    def _work_progress(self, request: WorkRequest) -> WorkProgress:
         piece = self._run_on_writer("work", lambda db: work.find(db.conn, request.id), transaction=False)
         if piece is None:
             known = self._run_on_writer("work", lambda db: work.everything(db.conn), transaction=False)
@@ -155,7 +155,7 @@ class DatabaseHandlers:
 
     # ---- importing -------------------------------------------------------------------------------------------------
 
-    def _know_series(self, request: KnowSeries) -> SeriesKnown:
+    def _know_series(self, request: SeriesRequest) -> SeriesKnown:
         now = self.writer.now_us()
         self._run_on_writer("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
 
@@ -164,7 +164,7 @@ class DatabaseHandlers:
 
         return self._run_on_writer("series", run)
 
-    def _upsert(self, request: Upsert) -> Upserted:
+    def _upsert(self, request: UpsertRequest) -> Upserted:
         """Store readings in slices, until all are stored or earlier work on the same readings comes first."""
         replace = request.replace
         upserted, start, busy = upsert.UpsertCounts(), 0, ""
@@ -198,7 +198,7 @@ class DatabaseHandlers:
 
         return self._run_on_writer("import", run, epoch=epoch)
 
-    def _note(self, request: Note) -> Done:
+    def _note(self, request: NoteRequest) -> Done:
         kind, at_us = kind_of(request.kind), request.at_us
         if at_us is None:
             self.writer.emit(kind, request.sensor, request.detail)

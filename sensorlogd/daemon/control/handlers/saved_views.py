@@ -8,7 +8,7 @@ from pathlib import Path
 from sensorlogd import saved_views
 from sensorlogd.daemon.control.answers import Done
 from sensorlogd.daemon.control.handlers.dispatch import Handlers
-from sensorlogd.daemon.control.requests.saved_views import DeleteView, SaveView
+from sensorlogd.daemon.control.requests.saved_views import DeleteViewRequest, SaveViewRequest
 
 
 class SavedViewHandlers:
@@ -19,14 +19,14 @@ class SavedViewHandlers:
 
     def handlers(self) -> Handlers:
         """What is done by the kind of request."""
-        return {SaveView: self.save, DeleteView: self.delete}
+        return {SaveViewRequest: self.save, DeleteViewRequest: self.delete}
 
-    def save(self, request: SaveView) -> Done:
+    def save(self, request: SaveViewRequest) -> Done:
         """Raises SavedViewError, OSError."""
         saved_views.save(self._path, saved_views.saved_view(request.view_name, request.view, time.time_ns() // 1000))
         return Done()
 
-    def delete(self, request: DeleteView) -> Done:
+    def delete(self, request: DeleteViewRequest) -> Done:
         """Raises SavedViewError, OSError."""
         saved_views.delete(self._path, request.view_name)
         return Done()

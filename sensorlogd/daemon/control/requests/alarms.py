@@ -14,7 +14,7 @@ LONGEST_MUTE_US = 200 * 365 * DAY_US  # as long as a duration may be that people
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmAck(Request[Acknowledged]):
+class AlarmAckRequest(Request[Acknowledged]):
     """Somebody knows of these alarms, and says what was found."""
 
     name = "alarm_ack"
@@ -23,12 +23,12 @@ class AlarmAck(Request[Acknowledged]):
     note: str = ""
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> AlarmAck:
+    def of(cls, received: Mapping[str, Any]) -> AlarmAckRequest:
         return cls(_alarm_names(received), str(received.get("note") or ""))
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmMute(Request[Muted]):
+class AlarmMuteRequest(Request[Muted]):
     """Nobody is to hear of these alarms for so long; 0: that is ended."""
 
     name = "alarm_mute"
@@ -38,7 +38,7 @@ class AlarmMute(Request[Muted]):
     note: str = ""
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> AlarmMute:
+    def of(cls, received: Mapping[str, Any]) -> AlarmMuteRequest:
         for_us = int(needed(received, "for_us"))
         if not 0 <= for_us <= LONGEST_MUTE_US:
             raise ValueError(f"for_us is 0 (end it), or up to 200 years in microseconds, not {for_us}")
@@ -46,7 +46,7 @@ class AlarmMute(Request[Muted]):
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmTest(Request[Tested]):
+class AlarmTestRequest(Request[Tested]):
     """Tell this target now that this is a test."""
 
     name = "alarm_test"
@@ -54,7 +54,7 @@ class AlarmTest(Request[Tested]):
     target: str
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> AlarmTest:
+    def of(cls, received: Mapping[str, Any]) -> AlarmTestRequest:
         return cls(str(needed(received, "target")))
 
 

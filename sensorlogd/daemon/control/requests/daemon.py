@@ -11,7 +11,7 @@ from sensorlogd.daemon.control.requests.request import Request
 
 
 @dataclass(frozen=True, slots=True)
-class Ping(Request[Json]):
+class PingRequest(Request[Json]):
     """Are you there? The answer also says pid and version."""
 
     name = "ping"
@@ -32,7 +32,7 @@ class StatusRequest(Request[Json]):
 
 
 @dataclass(frozen=True, slots=True)
-class Reload(Request[Json]):
+class ReloadRequest(Request[Json]):
     """Use the configuration as it is now; the answer says what came of it."""
 
     name = "reload"
@@ -54,7 +54,7 @@ class ClockRequest(Request[Json]):
 
 
 @dataclass(frozen=True, slots=True)
-class Listen(Request[Json]):
+class ListenRequest(Request[Json]):
     """What passed over the port of a sensor. ``after``: the place up to which it was heard; None: from now on."""
 
     name = "listen"
@@ -62,5 +62,5 @@ class Listen(Request[Json]):
     after: int | None = None
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> Listen:
+    def of(cls, received: Mapping[str, Any]) -> ListenRequest:
         return cls(str(received.get("sensor")), int_or_none(received.get("after")))

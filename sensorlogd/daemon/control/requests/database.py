@@ -32,14 +32,14 @@ from sensorlogd.storage.unconfigured_series import WantedSeries
 
 
 @dataclass(frozen=True, slots=True)
-class RollUp(Request[Done]):
+class RollUpRequest(Request[Done]):
     """Roll-ups are to be made now."""
 
     name = "roll_up"
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuild(Request[Done]):
+class RebuildRequest(Request[Done]):
     """The roll-ups of these series (ids) are computed again. ``since_us`` None: from the first."""
 
     name = "rebuild"
@@ -48,7 +48,7 @@ class Rebuild(Request[Done]):
     epoch: int | None = None
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> Rebuild:
+    def of(cls, received: Mapping[str, Any]) -> RebuildRequest:
         return cls(
             tuple(int(identity) for identity in needed(received, "series")),
             int_or_none(received.get("since_us")),
@@ -57,7 +57,7 @@ class Rebuild(Request[Done]):
 
 
 @dataclass(frozen=True, slots=True)
-class Compact(Request[Freed]):
+class CompactRequest(Request[Freed]):
     """Give some free pages back to the file system."""
 
     name = "compact"
@@ -65,7 +65,7 @@ class Compact(Request[Freed]):
 
 
 @dataclass(frozen=True, slots=True)
-class Mend(Request[MendOrdered]):
+class MendRequest(Request[MendOrdered]):
     """Have readings in [since, until) flagged (``quality``) or changed (``scale``, ``offset``, ``curve`` as text).
     ``total``: about how many there are."""
 
@@ -83,7 +83,7 @@ class Mend(Request[MendOrdered]):
     epoch: int | None = None
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> Mend:
+    def of(cls, received: Mapping[str, Any]) -> MendRequest:
         return cls(
             int(needed(received, "series")),
             int(needed(received, "since_us")),
@@ -99,7 +99,7 @@ class Mend(Request[MendOrdered]):
 
 
 @dataclass(frozen=True, slots=True)
-class Undo(Request[MendOrdered]):
+class UndoRequest(Request[MendOrdered]):
     """Have a mend taken back."""
 
     name = "undo"
@@ -108,12 +108,12 @@ class Undo(Request[MendOrdered]):
     epoch: int | None = None
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> Undo:
+    def of(cls, received: Mapping[str, Any]) -> UndoRequest:
         return cls(int(needed(received, "id")), int_or_none(received.get("epoch")))
 
 
 @dataclass(frozen=True, slots=True)
-class Resume(Request[MendOrdered]):
+class ResumeRequest(Request[MendOrdered]):
     """Go on with a mend that an older release did not finish."""
 
     name = "resume"
@@ -122,12 +122,12 @@ class Resume(Request[MendOrdered]):
     epoch: int | None = None
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> Resume:
+    def of(cls, received: Mapping[str, Any]) -> ResumeRequest:
         return cls(int(needed(received, "id")), int_or_none(received.get("epoch")))
 
 
 @dataclass(frozen=True, slots=True)
-class Recompute(Request[WorkOrdered]):
+class RecomputeRequest(Request[WorkOrdered]):
     """Have a computed sensor computed anew from ``since_us`` on. ``formulas``: channel -> text."""
 
     name = "recompute"
@@ -137,13 +137,13 @@ class Recompute(Request[WorkOrdered]):
     formulas: Mapping[str, str]
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> Recompute:
+    def of(cls, received: Mapping[str, Any]) -> RecomputeRequest:
         formulas = {str(channel): str(text) for channel, text in needed(received, "formulas").items()}
         return cls(str(needed(received, "sensor")), int(needed(received, "since_us")), formulas)
 
 
 @dataclass(frozen=True, slots=True)
-class AskWork(Request[WorkProgress]):
+class WorkRequest(Request[WorkProgress]):
     """How far is this piece of kept work?"""
 
     name = "work"
@@ -151,12 +151,12 @@ class AskWork(Request[WorkProgress]):
     id: int
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> AskWork:
+    def of(cls, received: Mapping[str, Any]) -> WorkRequest:
         return cls(int(needed(received, "id")))
 
 
 @dataclass(frozen=True, slots=True)
-class KnowSeries(Request[SeriesKnown]):
+class SeriesRequest(Request[SeriesKnown]):
     """The ids of series for an import, made where there are none."""
 
     name = "series"
@@ -167,12 +167,12 @@ class KnowSeries(Request[SeriesKnown]):
         return {"specs": [asdict(wanted) for wanted in self.specs]}
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> KnowSeries:
+    def of(cls, received: Mapping[str, Any]) -> SeriesRequest:
         return cls(tuple(WantedSeries(**_known_fields(WantedSeries, wanted)) for wanted in needed(received, "specs")))
 
 
 @dataclass(frozen=True, slots=True)
-class Upsert(Request[Upserted]):
+class UpsertRequest(Request[Upserted]):
     """Store readings of one series that come from elsewhere. A value of None: missing (NaN on the wire).
     ``replace``: another value at the same time replaces what is stored; None: it stays."""
 
@@ -196,7 +196,7 @@ class Upsert(Request[Upserted]):
         }
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> Upsert:
+    def of(cls, received: Mapping[str, Any]) -> UpsertRequest:
         times, values, qualities = array("q"), array("d"), array("q")
         for column, name in ((times, "times"), (values, "values"), (qualities, "qualities")):
             column.frombytes(base64.b64decode(needed(received, name)))
@@ -207,7 +207,7 @@ class Upsert(Request[Upserted]):
 
 
 @dataclass(frozen=True, slots=True)
-class Note(Request[Done]):
+class NoteRequest(Request[Done]):
     """Record an event, of any kind. ``at_us``: when it happened; None: now."""
 
     name = "note"
@@ -217,7 +217,7 @@ class Note(Request[Done]):
     at_us: int | None = None
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> Note:
+    def of(cls, received: Mapping[str, Any]) -> NoteRequest:
         return cls(
             str(needed(received, "kind")),
             text_or_none(received.get("sensor")),

@@ -10,31 +10,38 @@ from collections.abc import Mapping
 from typing import Any
 
 from sensorlogd.daemon.control.answers import Json
-from sensorlogd.daemon.control.requests.alarms import AlarmAck, AlarmMute, AlarmTest
-from sensorlogd.daemon.control.requests.daemon import ClockRequest, CommitRequest, Listen, Ping, Reload, StatusRequest
+from sensorlogd.daemon.control.requests.alarms import AlarmAckRequest, AlarmMuteRequest, AlarmTestRequest
+from sensorlogd.daemon.control.requests.daemon import (
+    ClockRequest,
+    CommitRequest,
+    ListenRequest,
+    PingRequest,
+    ReloadRequest,
+    StatusRequest,
+)
 from sensorlogd.daemon.control.requests.database import (
-    AskWork,
-    Compact,
-    KnowSeries,
-    Mend,
-    Note,
-    Rebuild,
-    Recompute,
-    Resume,
-    RollUp,
-    Undo,
-    Upsert,
+    CompactRequest,
+    MendRequest,
+    NoteRequest,
+    RebuildRequest,
+    RecomputeRequest,
+    ResumeRequest,
+    RollUpRequest,
+    SeriesRequest,
+    UndoRequest,
+    UpsertRequest,
+    WorkRequest,
 )
 from sensorlogd.daemon.control.requests.request import Request
-from sensorlogd.daemon.control.requests.saved_views import DeleteView, SaveView
+from sensorlogd.daemon.control.requests.saved_views import DeleteViewRequest, SaveViewRequest
 
 REQUESTS: dict[str, type[Request[Any]]] = {
     request.name: request
     for request in (
-        Ping, CommitRequest, StatusRequest, Reload, ClockRequest, Listen,
-        RollUp, Rebuild, Compact, Mend, Undo, Resume, Recompute, AskWork, KnowSeries, Upsert, Note,
-        AlarmAck, AlarmMute, AlarmTest,
-        SaveView, DeleteView,
+        PingRequest, CommitRequest, StatusRequest, ReloadRequest, ClockRequest, ListenRequest,
+        RollUpRequest, RebuildRequest, CompactRequest, MendRequest, UndoRequest, ResumeRequest, RecomputeRequest, WorkRequest, SeriesRequest, UpsertRequest, NoteRequest,
+        AlarmAckRequest, AlarmMuteRequest, AlarmTestRequest,
+        SaveViewRequest, DeleteViewRequest,
     )
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from sensorlogd.daemon.control.requests.request import Request
 
 
 @dataclass(frozen=True, slots=True)
-class SaveView(Request[Done]):
+class SaveViewRequest(Request[Done]):
     """``view``: the part of the page's address from the ``#`` on."""
 
     name = "panel_save"
@@ -23,12 +23,12 @@ class SaveView(Request[Done]):
         return {"name": self.view_name, "view": self.view}
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> SaveView:
+    def of(cls, received: Mapping[str, Any]) -> SaveViewRequest:
         return cls(str(needed(received, "name")), str(needed(received, "view")))
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteView(Request[Done]):
+class DeleteViewRequest(Request[Done]):
     """The view of this name is not wanted any more."""
 
     name = "panel_delete"
@@ -38,5 +38,5 @@ class DeleteView(Request[Done]):
         return {"name": self.view_name}
 
     @classmethod
-    def of(cls, received: Mapping[str, Any]) -> DeleteView:
+    def of(cls, received: Mapping[str, Any]) -> DeleteViewRequest:
         return cls(str(needed(received, "name")))
