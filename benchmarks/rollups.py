@@ -32,7 +32,7 @@ from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.rollups import outdated, store
 from sensorlogd.storage.schema_check import ensure_schema
 from tests.connections import connect_writer

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sensorlogd.api import finding
+from sensorlogd.api import locate
 from sensorlogd.api.answer import Answer, ApiQuestion, Layout
 from sensorlogd.api.connections import Connections
 from sensorlogd.api.tail import Tail
@@ -56,9 +56,9 @@ class Log:
         """
         if tz is not None:
             times.zone(tz)
-        self.path, configuration = finding.find(place)
+        self.path, configuration = locate.find(place)
         self._connections = Connections(self.path)
-        self.tz = tz if tz is not None else self._usual_zone(finding.zone_of(configuration))
+        self.tz = tz if tz is not None else self._usual_zone(locate.zone_of(configuration))
         self._zone = ZoneInfo(self.tz)
 
     def _usual_zone(self, configured: str | None) -> str:

@@ -67,7 +67,7 @@ def check(file: Path | None, config_file: Path | None, quiet: bool, offline: boo
 
 
 def _print_cost(config: object, path: Path) -> None:
-    from sensorlogd.config.cost import estimate
+    from sensorlogd.config.footprint import estimate
     from sensorlogd.config.models import Config
     from sensorlogd.notation.durations import format_size
 

@@ -142,7 +142,7 @@ def _store_history(path: Path, days: int) -> int:
     from sensorlogd.drivers.simulated.driver import SimulatedOptions
     from sensorlogd.storage import catalog
     from sensorlogd.storage.corrections.upsert import UpsertCounts, upsert
-    from sensorlogd.storage.opened import OpenDatabase
+    from sensorlogd.storage.open_database import OpenDatabase
 
     config = load(path, options_for)
     now_us = time.time_ns() // 1000

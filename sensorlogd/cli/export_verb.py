@@ -19,7 +19,7 @@ from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.cli.empty_range import where_readings_are
 from sensorlogd.cli.progress import Progress
-from sensorlogd.exchange.written import place, text
+from sensorlogd.exchange.written import decimal_sign, text
 from sensorlogd.exchange.written.cells import Rows, Stamps
 from sensorlogd.notation import times
 from sensorlogd.notation.plurals import plural
@@ -102,7 +102,7 @@ def export(
     # Long files of readings are for programs: one offset throughout. Buckets, wide tables and spreadsheets have local times.
     for_programs = tz is None and not wide and ask is None and form in ("csv", "ndjson", "parquet")
     stamps = Stamps("UTC" if for_programs else zone, _has_fractions(log, wanted, span, ask))
-    write = _writer_for(form, decimal or place.decimal_of(os.environ))
+    write = _writer_for(form, decimal or decimal_sign.decimal_of(os.environ))
     try:
         with _open_target(target, form) as file:
             written = write(_with_progress(rows, span, target), columns, stamps, file)

@@ -15,7 +15,7 @@ import click
 
 from sensorlogd import quality
 from sensorlogd.cli.progress import BYTES, Progress
-from sensorlogd.exchange import aside, rows
+from sensorlogd.exchange import bad_lines, rows
 from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.sources import opened
 from sensorlogd.exchange.stage import Stage, Staged
@@ -34,7 +34,7 @@ class Read:
     stage: Stage
     found: list[Staged]
     same_is_one: bool
-    bad: aside.BadLines | None
+    bad: bad_lines.BadLines | None
 
     def keep_bad(self) -> Path | None:
         """Write the lines that were left out beside the file and return that path; None if there are none. Raises OSError."""
@@ -55,7 +55,7 @@ def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, An
         click.echo(f"{shown}: {plan.understood_as}", err=True)
         bad = None
         if given["skip_bad"] is not None:
-            bad = lines.aside = stack.enter_context(aside.BadLines(aside.share(given["skip_bad"]), lines.encoding))
+            bad = lines.aside = stack.enter_context(bad_lines.BadLines(bad_lines.share(given["skip_bad"]), lines.encoding))
             bad.head(head)
         seen: list[rows.FileReading] = []
         with Progress("reading", size or None, BYTES) as bar:
@@ -86,7 +86,7 @@ def _keep_first(found: Iterator[rows.FileReading], seen: list[rows.FileReading])
 
 
 def _show_findings(
-    plan: rows.ImportPlan, lines: Lines, found: list[Staged], seen: list[rows.FileReading], bad: aside.BadLines | None
+    plan: rows.ImportPlan, lines: Lines, found: list[Staged], seen: list[rows.FileReading], bad: bad_lines.BadLines | None
 ) -> None:  # fmt: skip
     """Print what was read and what was left out."""
     for reading in seen:

@@ -21,7 +21,7 @@ from sensorlogd.cli.work_waiting import refuse_if_hindered
 from sensorlogd.daemon.control.answers import SeriesKnown, Upserted
 from sensorlogd.daemon.control.requests.database import NoteRequest, SeriesRequest, UpsertRequest
 from sensorlogd.event_kinds import EventKind
-from sensorlogd.exchange import aside, rows, stage
+from sensorlogd.exchange import bad_lines, rows, stage
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.opened import KINDS
 from sensorlogd.notation import times
@@ -166,7 +166,7 @@ def _options(given: dict[str, Any]) -> rows.Options:
             raise ValueError(f"--column {text!r}: unknown kind {kind!r}; {', '.join(rows.KINDS)}")
         columns[column] = (sensor or given["sensor"], channel, unit or None, kind or None)
     if given["skip_bad"] is not None:
-        aside.share(given["skip_bad"])
+        bad_lines.share(given["skip_bad"])
     if given["repeat"] is not None and given["duplicates"] is not None:
         raise ValueError("--repeat and --duplicates say the same; write --repeat only")
     now = now_us()

@@ -16,7 +16,7 @@ from sensorlogd.notation import times
 from sensorlogd.storage import work
 from sensorlogd.storage.maintenance import incidents as kept
 from sensorlogd.storage.query.log import Log, LogUnavailable
-from sensorlogd.storage.salvage.ordering import SalvageOrder
+from sensorlogd.storage.salvage.salvage_order import SalvageOrder
 
 
 @click.command(

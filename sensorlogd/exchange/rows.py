@@ -9,7 +9,7 @@ import csv
 import re
 from dataclasses import replace
 
-from sensorlogd.exchange import heads, others, own_format
+from sensorlogd.exchange import foreign_tables, heads, own_format
 from sensorlogd.exchange.found import KINDS, FileReading, ImportPlan, ImportTarget, Nulls, Options, Place, once
 from sensorlogd.exchange.lines import MOST_COLUMNS, FileError, Lines, cells, sniff, split
 from sensorlogd.exchange.written.cells import EXACT
@@ -45,7 +45,9 @@ def plan(lines: Lines, options: Options) -> ImportPlan:
         lines.back(first)
     options = replace(options, nulls=(*options.nulls, *head.nulls))
     try:
-        return others.plan(names, delimiter, lines, others.completed(names, delimiter, lines, options, head), head)
+        return foreign_tables.plan(
+            names, delimiter, lines, foreign_tables.completed(names, delimiter, lines, options, head), head
+        )
     except ValueError as error:
         line = _names_below(lines, options)
         if line is None or options.times[0] in names:
@@ -56,9 +58,9 @@ def plan(lines: Lines, options: Options) -> ImportPlan:
 def _names_below(lines: Lines, options: Options) -> int | None:
     """The number of the line that names the column of the time, if that is not the first one but one of the next LOOK lines; else
     None."""
-    if not options.header or not options.times or others.is_position(options.times[0]):
+    if not options.header or not options.times or foreign_tables.is_position(options.times[0]):
         return None
-    column, _ = others.padding(options.times[0])
+    column, _ = foreign_tables.padding(options.times[0])
     for number, text in enumerate(lines.peek(LOOK), lines.number + 1):
         try:
             if column in [name.strip() for name in split(text, options.delimiter or sniff(text))]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from sensorlogd.exchange import beyond
+from sensorlogd.exchange import leap_and_midnight
 from sensorlogd.stamping import patterns
 from sensorlogd.stamping.local import FIRST as FIRST_ONE
 from sensorlogd.stamping.local import LocalTimes
@@ -65,14 +65,14 @@ def reader(
         try:
             at, leaps = parse(text), False
         except ValueError:
-            found = beyond.read(text, parse)
+            found = leap_and_midnight.read(text, parse)
             if found is None:
                 raise
             at, leaps = found
         us = utc_us(at, text)
         if leaps:
             us += 1_000_000
-            if not beyond.is_leap(us):
+            if not leap_and_midnight.is_leap(us):
                 raise ValueError(
                     f"{text!r}: that minute has no second 60; leap seconds end a month, in UTC (is it another --zone?)"
                 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.exchange import beyond, guess, heads, stamps
+from sensorlogd.exchange import guess, heads, leap_and_midnight, stamps
 from sensorlogd.exchange.lines import FileError, Lines, sniff
 from sensorlogd.exchange.rows import Options, plan
 from sensorlogd.notation.times import format_time
@@ -175,7 +175,7 @@ def test_the_end_of_the_year_without_a_year() -> None:
 def test_what_the_clock_can_say_is_never_beyond_it(at: object) -> None:
     """Only 24:00 with nothing behind it, and :60, are."""
     text = str(at)
-    found = beyond.read(text, stamps._iso)
+    found = leap_and_midnight.read(text, stamps._iso)
     assert found is None or "24" in text or "60" in text
     assert format_time(stamps.reader("iso", "UTC")(text)) if text > "0001-01-03" and text < "9999-12-29" else True
 

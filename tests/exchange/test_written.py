@@ -22,7 +22,7 @@ from sensorlogd.cli import export_verb
 from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.rows import Options, plan
 from sensorlogd.exchange.sources import parquet, workbook
-from sensorlogd.exchange.written import place, text
+from sensorlogd.exchange.written import decimal_sign, text
 from sensorlogd.exchange.written.cells import Stamps, bare, guarded
 from sensorlogd.storage.query.rows import READING_COLUMNS, number
 from tests.cli.running import run
@@ -135,7 +135,7 @@ def test_a_spreadsheet_in_germany() -> None:
 )
 def test_what_stands_before_the_fraction(environment: dict[str, str], expected: str) -> None:
     """Also where the locale is not installed."""
-    assert place.decimal_of(environment) == expected
+    assert decimal_sign.decimal_of(environment) == expected
 
 
 # ---- the verb ----------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, store
-from sensorlogd.storage.salvage import ordering
+from sensorlogd.storage.salvage import salvage_order
 from sensorlogd.storage.salvage.worker import Salvage
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
@@ -229,7 +229,7 @@ def begin(path: Path, fresh: Path, specs: list[catalog.SensorSpec] | None = None
             for key in ("edge_us", "moved_until_us"):
                 conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, str(now_us - now_us % MINUTE)))
             conn.execute("INSERT OR REPLACE INTO meta VALUES ('day_zone', ?)", (ZONE,))
-            ordering.order(conn, path, now_us)
+            salvage_order.order(conn, path, now_us)
 
 
 def run(path: Path, fresh: Path, *, slices: int = 1_000_000, each: Callable[[Salvage], None] = lambda made: None) -> bool:

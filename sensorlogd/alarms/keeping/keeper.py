@@ -31,7 +31,7 @@ from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.storage import alarms as stored
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.errors import Failure, classify
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 
 logger = logging.getLogger(__name__)
 

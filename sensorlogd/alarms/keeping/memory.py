@@ -22,7 +22,7 @@ from sensorlogd.storage import alarms as kept
 from sensorlogd.storage import meta
 from sensorlogd.storage.alarms import AlarmRow
 from sensorlogd.storage.ingest import latest
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 
 READ_WITHIN_S = 3.0  # seconds: windows that cannot be read within this time begin anew
 SHOWN = 20  # alarms in ``status``

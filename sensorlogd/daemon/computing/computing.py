@@ -22,7 +22,7 @@ from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage.corrections import recomputing
 from sensorlogd.storage.ingest import latest
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.stages.readings import Reading
 
 logger = logging.getLogger(__name__)

@@ -30,7 +30,7 @@ from sensorlogd.storage.file.errors import Failure, classify, explain
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.storage.opened import zone_if_alone
+from sensorlogd.storage.open_database import zone_if_alone
 
 A = TypeVar("A")
 OPEN_WITHIN_S = 60.0  # a large file may have a long log to take in, or be upgraded

@@ -3,7 +3,7 @@
 Looks only: no port is opened (that resets many a board), no address is bound, nothing is written.
 """
 
+from sensorlogd.daemon.machine.checks import check
 from sensorlogd.daemon.machine.finding import Finding
-from sensorlogd.daemon.machine.findings import check
 
 __all__ = ["Finding", "check"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sensorlogd.config.cost import estimate
+from sensorlogd.config.footprint import estimate
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.machine.finding import Finding
 from sensorlogd.daemon.machine.user import ENTER, READ, WRITE, User, user_name

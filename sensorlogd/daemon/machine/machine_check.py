@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.machine.findings import check
+from sensorlogd.daemon.machine.checks import check
 
 logger = logging.getLogger(__name__)
 

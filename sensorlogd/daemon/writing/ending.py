@@ -27,7 +27,7 @@ from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.file_watch import FileGone
 from sensorlogd.storage.ingest import decimals, latest, status
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 
 logger = logging.getLogger(__name__)
 

@@ -45,7 +45,7 @@ from sensorlogd.daemon.writing.totals import Totals, WriterStats
 from sensorlogd.event_kinds import Kind
 from sensorlogd.storage import catalog
 from sensorlogd.storage.maintenance.retention import RetentionPlan
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.work import Worker
 
 logger = logging.getLogger(__name__)

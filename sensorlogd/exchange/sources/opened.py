@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from sensorlogd.exchange import others, rows
+from sensorlogd.exchange import foreign_tables, rows
 from sensorlogd.exchange.found import ImportPlan, Options
 from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.sources import homeassistant, influx, parquet, sqlite, table, weewx, workbook
@@ -58,7 +58,7 @@ def _open_as_kind(
         doubtful: list[int] = []
         understood_as = f"line protocol, times in {options.time_format if options.time_format != 'iso' else 'nanoseconds'}"
         return text, ImportPlan(
-            True, understood_as, lambda: others.judged(points.read(), options, doubtful), points.left_out, doubtful
+            True, understood_as, lambda: foreign_tables.judged(points.read(), options, doubtful), points.left_out, doubtful
         )
     return text, rows.plan(text, options)
 
@@ -98,7 +98,9 @@ def _open_database(path: Path, kind: str, options: Options, chosen: str | None, 
             )
         found = weewx.read(conn, str(path), options, left_out)
         stack.callback(found.close)
-        return nothing, ImportPlan(True, "archive of weewx", lambda: others.judged(found, options, doubtful), left_out, doubtful)
+        return nothing, ImportPlan(
+            True, "archive of weewx", lambda: foreign_tables.judged(found, options, doubtful), left_out, doubtful
+        )
     if kind == "homeassistant" or (
         kind == "sqlite" and not said and chosen in (None, *homeassistant.TABLES) and homeassistant.is_one(names)
     ):
@@ -109,6 +111,8 @@ def _open_database(path: Path, kind: str, options: Options, chosen: str | None, 
         stack.callback(found.close)
         more = "; 'statistics' reach back further: --table statistics" if chosen is None and "statistics" in names else ""
         understood_as = f"Home Assistant, table {of!r}{more}"
-        return nothing, ImportPlan(True, understood_as, lambda: others.judged(found, options, doubtful), left_out, doubtful)
+        return nothing, ImportPlan(
+            True, understood_as, lambda: foreign_tables.judged(found, options, doubtful), left_out, doubtful
+        )
     lines, understood_as = sqlite.lines(conn, str(path), chosen, stack)
     return lines, _plan_table(lines, options, understood_as)

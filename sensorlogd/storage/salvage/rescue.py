@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sensorlogd.storage.maintenance import incidents
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 
 logger = logging.getLogger(__name__)
 

@@ -19,12 +19,12 @@ from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.incidents import Incident
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.salvage import former, messages, names, ordering, rebuilding
+from sensorlogd.storage.salvage import former, messages, names, rebuilding, salvage_order
 from sensorlogd.storage.salvage.opening import IncidentOpening
-from sensorlogd.storage.salvage.ordering import SalvageOrder
 from sensorlogd.storage.salvage.pieces import FetchedPiece, Pieces, Pointer, Stage
 from sensorlogd.storage.salvage.progress import Progress
 from sensorlogd.storage.salvage.reading import DamagedLog, NotNow, Unreadable
+from sensorlogd.storage.salvage.salvage_order import SalvageOrder
 from sensorlogd.storage.salvage.storing_piece import FoundPiece, StoringPiece
 from sensorlogd.storage.schema_check import ensure_schema
 from sensorlogd.storage.watermarks import Frontier
@@ -164,7 +164,7 @@ class Salvage:
         progress = Progress.from_json(work.progress)
         if progress.other_days:
             outdated.mark_days(conn, now_us)
-        ordering.order(conn, self.path, now_us, ending=work.id)
+        salvage_order.order(conn, self.path, now_us, ending=work.id)
         name = f"{incidents.FOLDER}/{SalvageOrder.from_json(work.request).incident}"
         outcome = messages.outcome(name, progress)
         if isinstance(fetched, SalvageFailure):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from sensorlogd.config.cost import BYTES_PER_MINUTE_ROLLUP, BYTES_PER_READING
+from sensorlogd.config.footprint import BYTES_PER_MINUTE_ROLLUP, BYTES_PER_READING
 from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.storage.maintenance import growth, incidents, inspection
 from sensorlogd.storage.query.log import Log

@@ -31,7 +31,7 @@ from sensorlogd.storage.corrections import recomputing
 from sensorlogd.storage.corrections.mend_work import MendWorker, UndoWorker
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.salvage.worker import Salvage
 from tests.daemon.fakes import FakeClock
 from tests.daemon.writing.rig import T0, Rig, Script, events, sqlite_error

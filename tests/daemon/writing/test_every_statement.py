@@ -22,7 +22,7 @@ from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import meta, work
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.mover import MoverState
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
 from tests.daemon.writing.rig import (

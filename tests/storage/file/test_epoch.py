@@ -20,9 +20,9 @@ from sensorlogd.storage.file import epoch, wal_file
 from sensorlogd.storage.file.epoch import FoundFile, examine
 from sensorlogd.storage.file.wal_watch import holders
 from sensorlogd.storage.maintenance import backup
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 from tests.connections import connect_writer
-from tests.storage.test_opened import SUFFIXES, add, checkpoint, count, frames_of, killed, open_it, side
+from tests.storage.test_open_database import SUFFIXES, add, checkpoint, count, frames_of, killed, open_it, side
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import pytest
 
 from sensorlogd.storage.maintenance import backup, incidents
 from sensorlogd.storage.maintenance.incidents import Incident
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.salvage import rescue
-from tests.storage.test_opened import NOW, SUFFIXES, add, count, open_it, side
+from tests.storage.test_open_database import NOW, SUFFIXES, add, count, open_it, side
 
 
 @pytest.fixture

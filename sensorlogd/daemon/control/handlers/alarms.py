@@ -18,7 +18,7 @@ from sensorlogd.daemon.control.handlers.dispatch import Handlers
 from sensorlogd.daemon.control.requests.alarms import AlarmAckRequest, AlarmMuteRequest, AlarmTestRequest
 from sensorlogd.daemon.control.waiting import answer_of
 from sensorlogd.daemon.writing.writer import Writer
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 
 T = TypeVar("T")
 ANSWER_S = 20.0

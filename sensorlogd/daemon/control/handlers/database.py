@@ -38,7 +38,7 @@ from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import recomputing, upsert
 from sensorlogd.storage.ingest import events, latest
 from sensorlogd.storage.maintenance.compact import give_back
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated
 

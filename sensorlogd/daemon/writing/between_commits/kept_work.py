@@ -17,7 +17,7 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import work
 from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.ingest import latest
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.work import Slice, Work, Worker
 
 logger = logging.getLogger(__name__)

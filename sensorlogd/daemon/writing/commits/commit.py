@@ -17,7 +17,7 @@ from sensorlogd.storage import meta
 from sensorlogd.storage.ingest import decimals, latest, status
 from sensorlogd.storage.ingest import events as stored_events
 from sensorlogd.storage.ingest.append import Appended, append
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 
 
 class Report(NamedTuple):

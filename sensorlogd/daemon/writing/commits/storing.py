@@ -22,7 +22,7 @@ from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.ingest.append import Appended
-from sensorlogd.storage.opened import OpenDatabase, use_specs
+from sensorlogd.storage.open_database import OpenDatabase, use_specs
 
 logger = logging.getLogger(__name__)
 

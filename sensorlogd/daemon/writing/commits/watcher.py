@@ -13,7 +13,7 @@ from typing import Protocol
 
 from sensorlogd.batch import Block
 from sensorlogd.daemon.writing.intake.events import Event
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 
 
 class Watcher(Protocol):

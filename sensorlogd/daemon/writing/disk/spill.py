@@ -27,7 +27,7 @@ from sensorlogd.event_kinds import kind_of
 from sensorlogd.storage import meta
 from sensorlogd.storage.ingest import events as stored_events
 from sensorlogd.storage.ingest.append import Appended, append
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 
 logger = logging.getLogger(__name__)
 

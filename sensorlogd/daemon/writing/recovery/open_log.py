@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 
 
 class OpenLog:

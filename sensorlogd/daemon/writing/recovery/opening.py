@@ -38,9 +38,9 @@ from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.storage.opened import OpenDatabase, open_file, use_specs
-from sensorlogd.storage.salvage import ordering as salvaging
+from sensorlogd.storage.open_database import OpenDatabase, open_file, use_specs
 from sensorlogd.storage.salvage import rescue as rescuing
+from sensorlogd.storage.salvage import salvage_order as salvaging
 
 logger = logging.getLogger(__name__)
 

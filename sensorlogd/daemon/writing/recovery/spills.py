@@ -15,7 +15,7 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import unconfigured_series
 from sensorlogd.storage.ingest.append import Appended
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import pytest
 from sensorlogd.daemon.writing.between_commits.jobs import Job, Jobs, Superseded
 from sensorlogd.daemon.writing.intake.pending import WriterStopped
 from sensorlogd.storage import meta
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 from tests.daemon.writing.rig import Rig, Script, sqlite_error
 
 

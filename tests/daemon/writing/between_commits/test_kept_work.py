@@ -11,7 +11,7 @@ import pytest
 
 from sensorlogd.daemon.writing.disk.space import RESERVE, Space
 from sensorlogd.storage import work
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, State, Work
 from tests.daemon.writing.rig import Rig, Script, Time, sqlite_error, values

@@ -13,7 +13,7 @@ import pytest
 from sensorlogd.daemon.main.process.lock import NAME, DatabaseLock, DataDirLock
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.notation.microseconds import SECOND_US
-from sensorlogd.storage import opened, work
+from sensorlogd.storage import open_database, work
 from sensorlogd.storage.file.holder import LockHeld, lock_path
 from sensorlogd.storage.maintenance import backup, incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
@@ -335,6 +335,6 @@ def test_a_long_opening_is_a_sign_of_life(make: Callable[..., Rig], fake: Time, 
             beat()
             beats.append(rig.writer.stats().beat_monotonic_s)
 
-    monkeypatch.setattr(opened, "ensure_schema", upgrade)
+    monkeypatch.setattr(open_database, "ensure_schema", upgrade)
     rig.turn(1)
     assert beats == [1000.0 + second for second in range(1, 301)]

@@ -14,21 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.storage import meta, opened
+from sensorlogd.storage import meta, open_database
 from sensorlogd.storage.file import file_watch
 from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileMoves, WalGone
 from sensorlogd.storage.file.wal_watch import WalWatch
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 
 NOW = 1_800_000_000_000_000
 SUFFIXES = ("", "-wal", "-shm")
 
 
 def open_it(path: Path) -> OpenDatabase:
-    return opened.open_file(path, lambda: Upkeep(Mover(), Retention("UTC")), lambda conn: NOW)
+    return open_database.open_file(path, lambda: Upkeep(Mover(), Retention("UTC")), lambda conn: NOW)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_wal_that_is_not_there_has_no_frames(tmp_path: Path) -> None:
 
 
 def test_a_long_wal_is_copied_and_begins_anew(db: OpenDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opened, "CHECKPOINT_FRAMES", 50)
+    monkeypatch.setattr(open_database, "CHECKPOINT_FRAMES", 50)
     add(db, 10)
     before = db.wal.frames()
     db.checkpoint_if_due()
@@ -118,7 +118,7 @@ def test_a_reader_that_stays_holds_the_wal_and_costs_no_checkpoint_a_turn(
     db: OpenDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it needs cannot be copied; that is known, and ends with the reader. Meanwhile the card is not worn by page 1."""
-    monkeypatch.setattr(opened, "CHECKPOINT_FRAMES", 50)
+    monkeypatch.setattr(open_database, "CHECKPOINT_FRAMES", 50)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM event").fetchone()
@@ -241,9 +241,9 @@ def test_an_opening_that_fails_leaves_nothing_open(path: Path) -> None:
         raise OSError("no clock")
 
     with pytest.raises(KeyError):
-        opened.open_file(path, broken, lambda conn: NOW)
+        open_database.open_file(path, broken, lambda conn: NOW)
     with pytest.raises(OSError, match="no clock"):
-        opened.open_file(path, lambda: Upkeep(Mover(), Retention("UTC")), clockless)
+        open_database.open_file(path, lambda: Upkeep(Mover(), Retention("UTC")), clockless)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as conn:
         conn.execute("BEGIN EXCLUSIVE")
 

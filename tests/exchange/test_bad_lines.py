@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.exchange import aside
+from sensorlogd.exchange import bad_lines
 from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.rows import Options, plan
 from tests.cli.running import run
@@ -21,7 +21,7 @@ def read(data: bytes, share: float = 1.0, options: Options = FOREIGN) -> tuple[l
     """The values, the lines put aside, and what was told."""
     lines = Lines(io.BytesIO(data), "f.csv")
     found = plan(lines, options)
-    with aside.BadLines(share, lines.encoding) as bad:
+    with bad_lines.BadLines(share, lines.encoding) as bad:
         lines.end_head()
         lines.aside = bad
         values = [reading.value for reading in found.read()]
@@ -47,7 +47,7 @@ def test_every_kind_of_bad_line() -> None:
     assert values == list(range(1, 15))
     assert sorted(kept.encode("utf-8", "surrogateescape").splitlines()) == sorted(bad)
     assert examples[0] == "f.csv:3: 1 cells, the first line has 2"
-    assert len(examples) == aside.EXAMPLES
+    assert len(examples) == bad_lines.EXAMPLES
 
 
 @given(
@@ -64,7 +64,7 @@ def test_every_line_is_read_or_kept(texts: list[str]) -> None:
     data = "t,x\n2026-01-01,0\n" + "".join(f"{text}\n" for text in texts)
     lines = Lines(io.BytesIO(data.encode()), "f.csv")
     found = plan(lines, FOREIGN)
-    with aside.BadLines(1.0, lines.encoding) as bad:
+    with bad_lines.BadLines(1.0, lines.encoding) as bad:
         lines.end_head()
         lines.aside = bad
         values = list(found.read())
@@ -103,8 +103,8 @@ def test_our_own_formats_have_bad_lines_too() -> None:
 @pytest.mark.parametrize("text", ["1", "x%", "101%", "-1%"])
 def test_shares_are_written_with_a_percent_sign(text: str) -> None:
     with pytest.raises(ValueError, match="write how many in a hundred lines may be bad"):
-        aside.share(text)
-    assert aside.share("0.5%") == 0.005
+        bad_lines.share(text)
+    assert bad_lines.share("0.5%") == 0.005
 
 
 @pytest.fixture
