@@ -73,7 +73,7 @@ def build(path: Path, days: int) -> None:
         begin = (T0 + day * DAY_S) * 1_000_000
         conn.execute("BEGIN IMMEDIATE")
         for block in compute.compute_block(reader, begin, begin + DAY_S * 1_000_000, "UTC"):
-            store.apply_rows(conn, block)
+            store.store_rows(conn, block)
         store.set_edge(conn, begin + DAY_S * 1_000_000)
         conn.execute("COMMIT")
     reader.close()

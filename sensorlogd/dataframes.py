@@ -19,7 +19,7 @@ def _pandas() -> Any:
     try:
         import pandas
     except ImportError:
-        raise ModuleNotFoundError(f"frames need the package pandas: {extras.advice('frame')}") from None
+        raise ModuleNotFoundError(f"dataframes need the package pandas: {extras.advice('frame')}") from None
     return pandas
 
 

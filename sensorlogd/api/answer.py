@@ -1,4 +1,4 @@
-"""The answer to ``Log.query``: rows to iterate over, or a frame."""
+"""The answer to ``Log.query``: rows to iterate over, or a dataframe."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ class Answer:
         return rows if limit is None else _first_rows(rows, limit)
 
     def frame(self, layout: Layout = "wide") -> pandas.DataFrame:
-        """A pandas frame with an index in the log's zone; see ``Log.frame``. Raises ModuleNotFoundError without pandas."""
+        """A pandas dataframe with an index in the log's zone; see ``Log.frame``. Raises ModuleNotFoundError without pandas."""
         from sensorlogd import dataframes
 
         wanted = self.wanted
         if layout not in ("wide", "long"):
             raise ValueError(f"unknown layout {layout!r}; known: wide, long")
         if wanted.limit is not None:
-            raise ValueError("limit is for rows; take head(n) of a frame")
+            raise ValueError("limit is for rows; take head(n) of a dataframe")
 
         def of_log(log: Log) -> pandas.DataFrame:
             if wanted.ask is None:

@@ -56,7 +56,7 @@ def alarms(context: click.Context, config_file: Path | None, db: str | None) -> 
     if context.invoked_subcommand is None:
         context.invoke(list_, everything=False, form=None, config_file=config_file, db=db, tz=None)
     elif config_file is not None or db is not None:
-        raise click.UsageError(f"write it behind the verb: sensorlogd alarms {context.invoked_subcommand} -c FILE")
+        raise click.UsageError(f"write it after the verb: sensorlogd alarms {context.invoked_subcommand} -c FILE")
 
 
 def _answer_from_log(config_file: Path | None, db: str | None, question: Callable[[Log], T]) -> T:

@@ -91,9 +91,8 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
         ("moved until", when(facts["moved_until_us"])),
         ("rolled up until", f"{when(facts['edge_us'])}, days of {facts['day_zone'] or 'no zone yet'}"),
         (
-            "to be healed",
-            f"{facts['dirty_minutes']:,} {plural(facts['dirty_minutes'], 'minute')}"
-            f", {facts['stale_series']:,} series to be done anew",
+            "roll-ups outdated",
+            f"{facts['dirty_minutes']:,} {plural(facts['dirty_minutes'], 'minute')}, {facts['stale_series']:,} series",
         ),
         *(
             (

@@ -154,7 +154,7 @@ def _keep_bad(read: Read) -> str | None:
 
 def _options(given: dict[str, Any]) -> rows.Options:
     """The options about the file's format. Raises ValueError."""
-    columns: dict[str, rows.Place] = {}
+    columns: dict[str, rows.ColumnTarget] = {}
     for text in given["columns"]:
         column, _, target = text.rpartition("=")
         name, _, rest = target.partition(":")

@@ -135,7 +135,7 @@ def _find_lines(config: Any, sensor: str) -> tuple[Path, str, SensorLines]:
         if (place := edits.place_of(text, sensor)) is not None:
             break
     else:
-        fail(f"{sensor} is in none of {', '.join(map(str, config.sources))} any more; say it again")
+        fail(f"{sensor} is in none of {', '.join(map(str, config.sources))} any more; call this again")
     return file, text, place
 
 

@@ -50,13 +50,13 @@ def target(path: Path, config: Config | None) -> Target:
     if others:
         raise NoPlace(
             f"{folder} holds {others[0]}{' and others' if len(others) > 1 else ''}, and {path} does not read it; add the line"
-            f" '{edits.INCLUDE}' to {path} if that is meant, else move it away; then say it again"
+            f" '{edits.INCLUDE}' to {path} if that is meant, else move it away; then call this again"
         )
     main = edits.with_include(text)
     if main is None:
         raise NoPlace(
             f"{path} must read the folder {edits.FOLDER}, and is written so that this cannot be put in here; add '{edits.FOLDER}' to"
-            f" its include: yourself (make the folder {folder} first), then say it again"
+            f" its include: yourself (make the folder {folder} first), then call this again"
         )
     return Target(folder, main)
 

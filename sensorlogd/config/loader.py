@@ -61,7 +61,7 @@ def _load_tree(tree: Tree | None, path: Path, options_for: OptionsFor, errors: l
     if not isinstance(tree.data, dict):
         found = "a list" if isinstance(tree.data, list) else f"the text {str(tree.data)[:40]!r}"
         problem = f"holds {found}; a configuration has keys in its first column, each with a colon: {', '.join(SUGGESTED)}"
-        raise ConfigErrors([*errors, ConfigError(tree.place((), start), "", problem)])
+        raise ConfigErrors([*errors, ConfigError(tree.position((), start), "", problem)])
     config = _config(Document(tree, path, errors), options_for)
     if errors:
         raise ConfigErrors(errors)

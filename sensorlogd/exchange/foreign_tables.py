@@ -17,12 +17,12 @@ from sensorlogd import quality
 from sensorlogd.batch import Rounded
 from sensorlogd.exchange import guess, heads, stamps
 from sensorlogd.exchange.found import (
+    ColumnTarget,
     FileReading,
     ImportPlan,
     ImportTarget,
     Nulls,
     Options,
-    Place,
     number,
     once,
     slug,
@@ -95,7 +95,7 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
     named = {_column_index(column, names, options): target for column, target in options.columns.items()}
     taken = {at for at, _ in time_at} | set(named) | ({sensor_at} if sensor_at is not None else set())
     automatic = [at for at in range(len(names)) if at not in taken] if not options.columns else []
-    chosen: dict[int, Place] = {**named, **_automatic(automatic, names, lines, options, head)}
+    chosen: dict[int, ColumnTarget] = {**named, **_automatic(automatic, names, lines, options, head)}
     if sensor_at is None or options.sensor is None:
         once([f"{sensor or ''}.{channel}" for sensor, channel, *_ in chosen.values()], lines)
     zoneless: list[str] = []
@@ -123,14 +123,14 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
 
 def _automatic(
     columns: Sequence[int], names: Sequence[str], lines: Lines, options: Options, head: heads.Head
-) -> dict[int, Place]:
+) -> dict[int, ColumnTarget]:
     """The targets of columns that no option names, if they hold numbers. Raises FileError."""
     doubled = {names[index] for index in columns if options.header and names[index] and names.count(names[index]) > 1}
     if doubled:
         raise FileError(
             lines.name, lines.number, f"a column is named twice: {some(sorted(doubled))}; map them by number with --column"
         )
-    found: dict[int, Place] = {}
+    found: dict[int, ColumnTarget] = {}
     for index in columns:
         has_name = options.header and (names[index] or names.count("") == 1)
         unit = head.units[index] if index < len(head.units) else None
@@ -218,7 +218,7 @@ def _map_rows(
     time: Callable[[str], int],
     time_at: Sequence[tuple[int, int]],
     sensor_at: int | None,
-    chosen: dict[int, Place],
+    chosen: dict[int, ColumnTarget],
     automatic: set[int],
     names: Sequence[str],
     options: Options,

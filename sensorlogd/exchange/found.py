@@ -35,7 +35,7 @@ class ImportTarget(NamedTuple):
         return f"{self.sensor}.{self.channel}"
 
 
-Place = tuple[str | None, str, str | None, str | None]  # sensor (None: see ``Options``), channel, unit, kind
+ColumnTarget = tuple[str | None, str, str | None, str | None]  # sensor (None: see ``Options``), channel, unit, kind
 
 
 class FileReading(NamedTuple):
@@ -57,7 +57,7 @@ class Options:
     sensor_column   the cell that names the sensor
     fold, year      see ``stamps.reader``
     repeat          spread: rows that share a time are spread evenly over the second
-    earliest_us, ahead_us  readings before, or so far behind ``now_us`` (0: not known), are marked bad_time
+    earliest_us, ahead_us  readings before, or more than so far after ``now_us`` (0: not known), are marked bad_time
     decimal         what stands before the fraction
     nulls           cells that mean no reading, besides empty ones; see ``Nulls``
     guesses         what is not said of the time is guessed (for a look at it; else a guess is told, and refused)
@@ -73,7 +73,7 @@ class Options:
     earliest_us: int | None = None
     ahead_us: int = DAY_US
     now_us: int = 0
-    columns: dict[str, Place] = field(default_factory=dict)
+    columns: dict[str, ColumnTarget] = field(default_factory=dict)
     sensor: str | None = None
     sensor_column: str | None = None
     delimiter: str | None = None
@@ -150,7 +150,7 @@ def number(text: str, decimal: str = ".") -> float:
 
 def _what_is_wrong(text: str, decimal: str) -> str:
     if match := _WITH_MORE.fullmatch(text):
-        return f"is no number because of the {match['more']!r} behind it; take that off all cells first"
+        return f"is no number because of the {match['more']!r} after it; take that off all cells first"
     if "," in text and decimal == ".":
         return "is no number; if its comma stands before the fraction, say --decimal ,"
     return f"is no number; {null_hint(text)}"

@@ -10,13 +10,13 @@ import re
 from dataclasses import replace
 
 from sensorlogd.exchange import foreign_tables, heads, own_format
-from sensorlogd.exchange.found import KINDS, FileReading, ImportPlan, ImportTarget, Nulls, Options, Place, once
+from sensorlogd.exchange.found import KINDS, ColumnTarget, FileReading, ImportPlan, ImportTarget, Nulls, Options, once
 from sensorlogd.exchange.lines import MOST_COLUMNS, FileError, Lines, cells, sniff, split
 from sensorlogd.exchange.written.cells import EXACT
 
 LOOK = 40  # lines that may stand above the names
 
-__all__ = ["KINDS", "FileReading", "ImportPlan", "ImportTarget", "Options", "Place", "plan"]
+__all__ = ["KINDS", "ColumnTarget", "FileReading", "ImportPlan", "ImportTarget", "Options", "plan"]
 
 
 def plan(lines: Lines, options: Options) -> ImportPlan:

@@ -47,7 +47,7 @@ def path(fresh: Path, tmp_path: Path) -> Path:
     rows = [row for rows in compute.compute_block(reader, T0, T0 + 3600 * S, "UTC") for row in rows]
     reader.close()
     conn.execute("BEGIN IMMEDIATE")
-    store.apply_rows(conn, rows)
+    store.store_rows(conn, rows)
     store.set_edge(conn, T0 + 3600 * S)
     conn.execute("COMMIT")
     close_cleanly(conn)

@@ -64,7 +64,7 @@ class Direct(process._Sender):
 
     def _send_rows(self, rows: Any, deletes: Any, marks: Any, advances: Any) -> None:
         with transaction(self.conn):
-            store.apply_rows(self.conn, rows)
+            store.store_rows(self.conn, rows)
             store.delete_rows(self.conn, deletes)
             outdated.clear_minutes(self.conn, marks)
             store.advance_outdated(self.conn, advances)

@@ -75,7 +75,7 @@ def make_database(fresh: Path, path: Path, begin_us: int = T0) -> None:
         computed = [row for rows in compute.compute_block(snapshot, begin_us, begin_us + 7200 * S, "UTC") for row in rows]
         snapshot.close()
         conn.execute("BEGIN IMMEDIATE")
-        store.apply_rows(conn, computed)
+        store.store_rows(conn, computed)
         store.set_edge(conn, begin_us + 7200 * S)
         conn.execute("COMMIT")
         close_cleanly(conn)

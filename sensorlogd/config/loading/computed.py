@@ -42,7 +42,7 @@ class Computed:
     def _check_entry(self, name: str, options: ComputedOptions) -> None:
         where: Where = ("computed", name)
         if name in self._sensors or name in self._failed:
-            first = self._document.place(("sensors", name), key=True)
+            first = self._document.position(("sensors", name), key=True)
             problem = f"is the name of a sensor already, at {first.file}:{first.line}; give it another name"
             self._document.error(where, problem, key=True)
         if not options.channels:

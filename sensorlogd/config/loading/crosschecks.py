@@ -33,7 +33,7 @@ class Crosschecks:
     def _check_shared_port(self, port: str, name: str, other: str) -> None:
         """Note a mistake of ``name`` if it may not read the port that ``other`` reads."""
         mine, theirs = self._sensors[name], self._sensors[other]
-        mark = self._document.place(("sensors", other, "port"))
+        mark = self._document.position(("sensors", other, "port"))
         where = f"{port} is already read by sensor {other!r} at {mark.file}:{mark.line}"
         if getattr(mine, "shared", False) and getattr(theirs, "shared", False):
             if hasattr(mine, "line") and hasattr(theirs, "line"):

@@ -27,17 +27,17 @@ class Document:
 
     def error(self, where: Where, problem: str, *, key: bool = False) -> None:
         """Note a mistake at ``where``; with ``key`` it is the key that is wrong, not its value."""
-        self.errors.append(ConfigError(self.place(where, key=key), dotted(where), problem))
+        self.errors.append(ConfigError(self.position(where, key=key), dotted(where), problem))
 
     def error_at(self, mark: Mark, path: str, problem: str) -> None:
         """Note a mistake at a place of another file."""
         self.errors.append(ConfigError(mark, path, problem))
 
-    # ---- places ----------------------------------------------------------------------------------------------------
+    # ---- positions -------------------------------------------------------------------------------------------------
 
-    def place(self, where: Where, *, key: bool = False) -> Mark:
-        """The place of ``where`` in its file, else that of the nearest thing around it."""
-        return self._tree.place(where, self._start, key=key)
+    def position(self, where: Where, *, key: bool = False) -> Mark:
+        """The position of ``where`` in its file, else that of the nearest thing around it."""
+        return self._tree.position(where, self._start, key=key)
 
     def has(self, where: Where) -> bool:
         """Whether the data has a value at ``where``."""

@@ -57,7 +57,7 @@ class Includes:
             self._document.error_at(Mark(file), "", problem)
             return
         for key, entries in tree.data.items():
-            mark = tree.place((key,), Mark(file), key=True)
+            mark = tree.position((key,), Mark(file), key=True)
             if key not in INCLUDABLE:
                 self._document.error_at(mark, key, f"an included file may hold {', '.join(INCLUDABLE)} only")
             elif isinstance(entries, dict):
@@ -75,9 +75,9 @@ class Includes:
             return  # noted as a mistake elsewhere
         for name, entry in entries.items():
             if name in mine:
-                first = self._document.place((key, name), key=True)
+                first = self._document.position((key, name), key=True)
                 problem = f"is here a second time; the first is at {first.file}:{first.line}"
-                self._document.error_at(tree.place((key, name), mark, key=True), f"{key}.{name}", problem)
+                self._document.error_at(tree.position((key, name), mark, key=True), f"{key}.{name}", problem)
                 continue
             mine[name] = entry
             self._document.graft((key, name), tree, (key, name))

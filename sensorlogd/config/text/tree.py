@@ -1,4 +1,4 @@
-"""Turns YAML text into plain data with a place for every part. Knows YAML, knows nothing of sensors.
+"""Turns YAML text into plain data with a position for every part. Knows YAML, knows nothing of sensors.
 
 PyYAML composes the nodes once; scalars stay text (only a plain ``null``, ``~`` or nothing is None), because what
 ``on``, ``NO``, ``22:22`` or ``1e3`` mean is the schema's to say. Size, depth and the work that aliases can cause are
@@ -26,7 +26,7 @@ Where = tuple[Key, ...]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in a file; line and column count from 1."""
+    """A position in a file; line and column count from 1."""
 
     file: Path
     line: int = 1
@@ -48,7 +48,7 @@ class ConfigError:
 
 @dataclass(slots=True)
 class Tree:
-    """A parsed file. ``data``: dicts, lists, str and None. ``keys`` and ``values``: the place of each key and of each value."""
+    """A parsed file. ``data``: dicts, lists, str and None. ``keys`` and ``values``: the position of each key and of each value."""
 
     data: Any = None
     keys: dict[Where, Mark] = field(default_factory=dict)
@@ -61,8 +61,8 @@ class Tree:
                 if path[: len(at)] == at:
                     target.setdefault(where + path[len(at) :], mark)
 
-    def place(self, where: Where, fallback: Mark, *, key: bool = False) -> Mark:
-        """The nearest known place of ``where``: itself, else what contains it."""
+    def position(self, where: Where, fallback: Mark, *, key: bool = False) -> Mark:
+        """The nearest known position of ``where``: itself, else what contains it."""
         if key and where in self.keys:
             return self.keys[where]
         for length in range(len(where), -1, -1):
@@ -159,7 +159,7 @@ def _within_bounds(text: str, file: Path, errors: list[ConfigError]) -> bool:
 
 
 class _Builder:
-    """Turns the nodes of one file into data, with the place of each part; aliases are followed, within bounds."""
+    """Turns the nodes of one file into data, with the position of each part; aliases are followed, within bounds."""
 
     def __init__(self, file: Path, errors: list[ConfigError]) -> None:
         self.file = file
@@ -168,7 +168,7 @@ class _Builder:
         self.open: set[int] = set()
 
     def error(self, node: yaml.Node, where: Where, problem: str) -> None:
-        """Note a mistake at the place of ``node``."""
+        """Note a mistake at the position of ``node``."""
         self.errors.append(ConfigError(self.mark(node), dotted(where), problem))
 
     def mark(self, node: yaml.Node) -> Mark:

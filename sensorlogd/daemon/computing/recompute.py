@@ -1,6 +1,6 @@
 """``recompute`` as kept work: a computed sensor's readings anew from the log, slice by slice, each a transaction.
 
-A slice reads the inputs of some time, computes as the law says for readings that come in order of time, and places the results.
+A slice reads the inputs of some time, computes as the law says for readings that come in order of time, and stores the results.
 All it must know lies in the log and in the pointer ``at_us``: whatever ends it, it goes on there. The sum of an integral goes on
 from the stored reading before; when the work has come up to now, the sum that the daemon goes on with is put right,
 and the readings that were on their way meanwhile are computed once more.
@@ -217,7 +217,7 @@ class _Run:
     def go(
         self, conn: sqlite3.Connection, frontier: Frontier, until_us: int, rows: int, mends: dict[str, int | None], now_us: int
     ) -> _Computed:
-        """Compute some more, and place it. Raises ``upsert.UpsertError``; then this run is not to be used any more."""
+        """Compute some more, and store it. Raises ``upsert.UpsertError``; then this run is not to be used any more."""
         self.waits, moved = False, frontier.moved_until_us
         found, end = together.some(conn, self._outside.keys(), self.at_us, until_us, moved, rows)
         self._stored = {key: {} for key in self._mine.values()}
@@ -251,14 +251,14 @@ class _Run:
         series = self.ids[key]
         assert isinstance(column.quality, list)
         result = Result(series, column.times_us, column.values, column.quality)
-        placed = recomputing.place(conn, frontier, result, done.mends.get(str(series)), now_us)
-        done.mends[str(series)] = placed.mend
+        stored = recomputing.store_results(conn, frontier, result, done.mends.get(str(series)), now_us)
+        done.mends[str(series)] = stored.mend
         done.computed += len(column.times_us)
-        done.new += placed.new
-        done.changed += placed.replaced
-        if placed.replaced:
+        done.new += stored.new
+        done.changed += stored.replaced
+        if stored.replaced:
             done.touched.append(series)
-        done.rolls_up = done.rolls_up or (bool(placed.new or placed.replaced) and column.times_us[0] < frontier.edge_us)
+        done.rolls_up = done.rolls_up or (bool(stored.new or stored.replaced) and column.times_us[0] < frontier.edge_us)
 
     def _treat(self, key: Key, made: Made) -> Column | None:
         """What is stored: with a deadband, what it keeps and what is there already."""

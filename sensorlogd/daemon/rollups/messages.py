@@ -43,7 +43,7 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """To the aggregator: close the buckets of [old_edge_us, new_edge_us), then heal what is dirty or stale before it."""
+    """To the aggregator: close the buckets of [old_edge_us, new_edge_us), then compute again what is outdated before it."""
 
     old_edge_us: int
     new_edge_us: int

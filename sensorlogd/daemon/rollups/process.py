@@ -41,7 +41,7 @@ from sensorlogd.storage.rollups.snapshot import Key, Row
 ROWS_PER_MESSAGE = 300
 LEAST_ROWS, MOST_ROWS = 20.0, 3_000.0
 STORE_S = 0.015
-MARKS = 20_000  # dirty minutes healed on one snapshot
+MARKS = 20_000  # outdated minutes computed again on one snapshot
 RUN_S = 10.0  # healing and doing anew stop after that, so that minutes are closed in between
 
 
@@ -85,7 +85,7 @@ def _is_damage(error: Exception) -> bool:
 
 
 def _do_run(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: str) -> tuple[bool, bool]:
-    """Whether more could be done at once, and whether anything dirty or stale is left for another run."""
+    """Whether more could be done at once, and whether anything outdated is left for another run."""
     began = time.monotonic()
 
     def enough() -> bool:

@@ -95,7 +95,7 @@ class RollUpRun:
         """Step 3: store one slice of what was computed, unless the run is over. Returns when it began (monotonic seconds)."""
         began = time.monotonic()
         if not self.over:
-            store.apply_rows(db.conn, message.rows)
+            store.store_rows(db.conn, message.rows)
             store.delete_rows(db.conn, message.deletes)
             outdated.clear_minutes(db.conn, message.marks)
             store.advance_outdated(db.conn, message.advances)

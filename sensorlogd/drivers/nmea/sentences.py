@@ -265,7 +265,7 @@ def _mwv(cells: Cells) -> Fields:
     factor = _TO_MS.get(cells.text(4))
     suffix = {"R": "", "T": "_true"}.get(cells.text(2))
     if factor is None or suffix is None:
-        raise Nonsense(f"reference {cells.text(2)!r} or unit {cells.text(4)!r} is none of R T and K M N S")
+        raise Nonsense(f"reference {cells.text(2)!r} is not R or T, or unit {cells.text(4)!r} is not K, M, N or S")
     return _drop_empty(**{f"wind_angle{suffix}": cells.number(1), f"wind_speed{suffix}": cells.number(3, factor)})
 
 

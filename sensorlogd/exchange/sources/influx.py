@@ -71,7 +71,7 @@ class Points:
             raise ValueError(f"{text[:60]!r} is no line protocol: measurement,tags fields time")
         if not stamp:
             raise ValueError(
-                f"{text[:60]!r} has no time, which a file needs: write it behind the fields, in nanoseconds since 1970"
+                f"{text[:60]!r} has no time, which a file needs: write it after the fields, in nanoseconds since 1970"
             )
         ts = self._time_us(stamp)
         found = []

@@ -94,7 +94,7 @@ def _open_database(path: Path, kind: str, options: Options, chosen: str | None, 
     if kind == "weewx" or (kind == "sqlite" and not said and chosen in (None, weewx.TABLE) and weewx.is_one(conn)):
         if not weewx.is_one(conn):
             raise FileError(
-                str(path), 0, f"there is no table {weewx.TABLE!r} with {', '.join(weewx.KEYS)}: this is none of weewx"
+                str(path), 0, f"there is no table {weewx.TABLE!r} with {', '.join(weewx.KEYS)}: this is not a database of weewx"
             )
         found = weewx.read(conn, str(path), options, left_out)
         stack.callback(found.close)

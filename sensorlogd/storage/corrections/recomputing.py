@@ -1,4 +1,4 @@
-"""Computing a computed sensor's readings anew from what is stored: how it is ordered, and how its results are placed.
+"""Computing a computed sensor's readings anew from what is stored: how it is ordered, and how its results are stored.
 
 The work is ``daemon.computing.recompute``. What it changes is kept as an import with --replace keeps it: a mend of each
 channel, listed with the others and taken back like them; readings that it adds stay.
@@ -101,7 +101,7 @@ class Result:
     qualities: Sequence[int]
 
 
-def place(conn: sqlite3.Connection, frontier: Frontier, result: Result, mend: int | None, now_us: int) -> UpsertCounts:
+def store_results(conn: sqlite3.Connection, frontier: Frontier, result: Result, mend: int | None, now_us: int) -> UpsertCounts:
     """Store what was computed in place of what is there. ``mend``: the one that keeps what earlier slices replaced.
 
     Raises ``upsert.Busy`` while a mend of the series waits, ``upsert.UpsertError``.

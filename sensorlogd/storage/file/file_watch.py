@@ -1,6 +1,6 @@
-"""Whether the open file is still the one that was opened: removed, replaced, copied over, cut, robbed of its log.
+"""Whether the open file is still the one that was opened: removed, replaced, copied over, cut, robbed of its WAL.
 
-SQLite does not check this. It goes on from memory, commits into a log that nobody else sees, and copies that log into whatever has
+SQLite does not check this. It goes on from memory, commits into a WAL that nobody else sees, and copies that WAL into whatever has
 come under it. So the file's identity, length and epoch are checked before every commit and before every checkpoint.
 
 One descriptor of the file is held from its opening to its end. Closing any descriptor of a file drops all of SQLite's locks on
@@ -36,13 +36,13 @@ class FileMoves(Exception):
 
 
 class FileOverwritten(Exception):
-    """Another database was copied into the file: the log beside it is not its own any more."""
+    """Another database was copied into the file: the WAL beside it is not its own any more."""
 
     only_side_files = True
 
 
 class FileCut(Exception):
-    """The file, or its log, is shorter than what is known to be in it."""
+    """The file, or its WAL, is shorter than what is known to be in it."""
 
 
 class WalGone(Exception):
@@ -75,7 +75,7 @@ class FileWatch:
         wal.know_index()
 
     def copied(self) -> None:
-        """The log was copied into the file: what it is long now is what it should be."""
+        """The WAL was copied into the file: what it is long now is what it should be."""
         self._copied_at = time.monotonic()
         with contextlib.suppress(OSError):
             self._bytes = os.stat(self.path).st_size
@@ -98,7 +98,7 @@ class FileWatch:
         if file_identity(found) != self._identity:
             raise FileGone(self.path, removed=False)
         self._check_content(found, conn)
-        if self._was_log_cut():
+        if self._was_wal_cut():
             since = time.monotonic() - self._copied_at
             raise FileCut(
                 f"the write-ahead log of {self.path} was cut while running: what was committed in the {since:.0f} s before is"
@@ -109,7 +109,7 @@ class FileWatch:
             _, frames, copied = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             raise WalGone(self.path, is_saved=copied == frames)
 
-    def _was_log_cut(self) -> bool:
+    def _was_wal_cut(self) -> bool:
         """False for one that was removed before it was read here: ``check`` looks for that next. Raises OSError."""
         try:
             return self.wal.was_cut()
@@ -135,7 +135,7 @@ class FileWatch:
         raise FileCut(f"{self.path} was cut from {self._bytes:,} to {found.st_size:,} bytes while running")
 
     def _has_all_pages(self, size: int, conn: sqlite3.Connection) -> bool:
-        """Whether the file is as long as its pages need: somebody else may have copied the log into one that had become
+        """Whether the file is as long as its pages need: somebody else may have copied the WAL into one that had become
         shorter."""
         (pages,) = conn.execute("PRAGMA page_count").fetchone()
         (page,) = conn.execute("PRAGMA page_size").fetchone()

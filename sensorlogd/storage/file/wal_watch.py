@@ -5,7 +5,7 @@ locks are on the database and its ``-shm``, and closing another descriptor of th
 
 The file format is https://www.sqlite.org/fileformat2.html, section 4: a header of 32 bytes, then frames of 24 bytes and a
 page; a frame counts if its salts are those of the header. That of the index is https://www.sqlite.org/walformat.html, section
-2.1: two equal copies of a header, in the machine's order of bytes, with the last frame that counts and the salts of the log.
+2.1: two equal copies of a header, in the machine's order of bytes, with the last frame that counts and the salts of the WAL.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HEADER = 32
 FRAME_HEADER = 24
 INDEX_HEADER = 48
 INDEX_VERSION = 3007000
-ATTEMPTS = 3  # for a log that begins anew while it is looked at
+ATTEMPTS = 3  # for a WAL that begins anew while it is looked at
 
 
 class WalWatch:
@@ -33,10 +33,10 @@ class WalWatch:
         self._salts = b""
         self._page_size = 0
         self._frames = 0
-        self._whole = (b"", 0)  # the salts and the last frame of the log when it was last found whole
+        self._whole = (b"", 0)  # the salts and the last frame of the WAL when it was last found whole
 
     def frames(self) -> int:
-        """Frames since the WAL began anew: as its index counts them, or as the file shows. Costs one read while the log goes on:
+        """Frames since the WAL began anew: as its index counts them, or as the file shows. Costs one read while the WAL goes on:
         every read gives the interpreter's lock away, which a writer beside busy threads gets back late."""
         try:
             counted = self._counted_by_index()
@@ -51,7 +51,7 @@ class WalWatch:
         return self._frames
 
     def _read_header(self) -> bool:
-        """Whether there is a log, whose salts and size of a page are known then. Raises OSError."""
+        """Whether there is a WAL, whose salts and size of a page are known then. Raises OSError."""
         if self._descriptor < 0:
             self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         header = os.pread(self._descriptor, HEADER, 0)
@@ -76,8 +76,8 @@ class WalWatch:
             self._index = os.open(f"{str(self.path).removesuffix('-wal')}-shm", os.O_RDONLY | os.O_CLOEXEC)
 
     def was_cut(self) -> bool:
-        """Whether the log lacks frames that its index counts. One that anybody copied into the file and emptied, as ``PRAGMA
-        wal_checkpoint(TRUNCATE)`` does, has none in its index. Raises OSError if the log cannot be read: nothing is known of it then;
+        """Whether the WAL lacks frames that its index counts. One that anybody copied into the file and emptied, as ``PRAGMA
+        wal_checkpoint(TRUNCATE)`` does, has none in its index. Raises OSError if the WAL cannot be read: nothing is known of it then;
         FileNotFoundError if it was removed before it was read for the first time."""
         counted = self._counted_by_index()
         for _ in range(ATTEMPTS):
@@ -101,7 +101,7 @@ class WalWatch:
         return (salts, last) if version == INDEX_VERSION else None
 
     def _is_whole(self, salts: bytes, last: int) -> bool:
-        """Whether both the present last frame and the one that was last at the previous check are there: the log may have been cut
+        """Whether both the present last frame and the one that was last at the previous check are there: the WAL may have been cut
         and continued between the two. Raises OSError."""
         known = self._whole[1] if self._whole[0] == salts else 0
         if last:
@@ -114,13 +114,13 @@ class WalWatch:
 
     def _begins_with(self, salts: bytes, known: int) -> bool:
         """Whether the header has these salts. It is not read again while a frame that was there is looked at: whoever cuts the
-        log cuts the frame before the header. Raises OSError."""
+        WAL cuts the frame before the header. Raises OSError."""
         if known and self._salts == salts:
             return True
         return self._read_header() and self._salts == salts
 
     def file_bytes(self) -> int:
-        """The size of the file in bytes: the largest that the log has been, until SQLite truncates it."""
+        """The size of the file in bytes: the largest that the WAL has been, until SQLite truncates it."""
         try:
             return os.fstat(self._descriptor).st_size if self._descriptor >= 0 else os.stat(self.path).st_size
         except OSError:

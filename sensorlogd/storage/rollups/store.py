@@ -23,7 +23,7 @@ _UPSERT = {
 }
 
 
-def apply_rows(conn: sqlite3.Connection, rows: Sequence[Row]) -> None:
+def store_rows(conn: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Insert or replace roll-ups."""
     start = 0
     for size in _SIZES:

@@ -78,7 +78,7 @@ class PriceSeries:
 def cost(log: Log, ask: CostAsk) -> dict[str, Any]:
     """One entry for each series that has a price. Raises ApiError 400 for too long a range or too short a step."""
     if ask.until_us - ask.since_us > HOURS_MAX * HOUR_US:
-        raise bad_parameter("since", f"cost is told of at most {HOURS_MAX:,} hours")
+        raise bad_parameter("since", f"the range is longer than {HOURS_MAX:,} hours; ask for the cost of a shorter one")
     if ask.every.about_us < HOUR_US:
         raise bad_parameter("every", "is shorter than an hour, by which prices are known")
     announced = PriceSeries(log, ask)

@@ -1,6 +1,6 @@
 """Functions of a range computed from roll-ups. SQLite adds up many buckets, tile by tile.
 
-Behind the edge stored buckets answer; what is dirty or newer comes from finer resolutions and readings, as everywhere. ``rate`` and
+Before the edge stored buckets answer; what is outdated or newer comes from finer resolutions and readings, as everywhere. ``rate`` and
 ``increase`` go by the law of counters (``sensorlogd.counters``), as those that are computed from readings do.
 """
 
@@ -52,7 +52,7 @@ class _Tile:
     first: float = 0.0
     last_ts: int = BEGINNING_US
     last: float = 0.0
-    parts: list[Segment] = field(default_factory=list)  # of SPREADS and of counters that fell
+    segments: list[Segment] = field(default_factory=list)  # of SPREADS and of counters that fell
 
 
 _EMPTY = _Tile()
@@ -83,8 +83,8 @@ class Rolled:
         compute = getattr(self, f"_{function}", None)
         found: Values = []
         for window in range(len(self.tiles.ends)):
-            first, behind = self.tiles.run(window)
-            run = [tile for number in range(first, behind) if (tile := self._tiles.get(number)) is not None and tile.n]
+            first, end = self.tiles.run(window)
+            run = [tile for number in range(first, end) if (tile := self._tiles.get(number)) is not None and tile.n]
             found.append(None if not run else compute(run, window) if compute else self._value_of_sums(function, run))
         return found
 
@@ -92,36 +92,36 @@ class Rolled:
 
     def _add_span(self, since_us: int, until_us: int, stored: Callable[[int, int], None]) -> None:
         """Add a span to the tiles: whole buckets by ``stored``, and the rest from finer resolutions and readings."""
-        parts = Segments(self.snapshot, self.series, (*BASE, "mean", "min", "max", "first", "last"))
+        segments = Segments(self.snapshot, self.series, (*BASE, "mean", "min", "max", "first", "last"))
         start = since_us
-        whole = parts.whole_buckets(since_us, until_us, self.tiles.resolution)
-        for begin, end in self._clean_spans(parts, *whole) if whole is not None else ():
-            self._add_parts(parts, start, begin)
+        whole = segments.whole_buckets(since_us, until_us, self.tiles.resolution)
+        for begin, end in self._clean_spans(segments, *whole) if whole is not None else ():
+            self._add_segments(segments, start, begin)
             stored(begin, end)
             start = end
-        self._add_parts(parts, start, until_us)
+        self._add_segments(segments, start, until_us)
 
-    def _clean_spans(self, parts: Segments, first: int, last: int) -> Iterator[tuple[int, int]]:
+    def _clean_spans(self, segments: Segments, first: int, last: int) -> Iterator[tuple[int, int]]:
         """The spans within [first, last) in which no bucket is outdated."""
-        width, dirty = self.tiles.width_us, parts.dirty
-        start, index = first, bisect_left(parts.dirty, first)
-        while index < len(dirty) and dirty[index] < last:
-            begin = dirty[index] - dirty[index] % width
+        width, outdated = self.tiles.width_us, segments.dirty
+        start, index = first, bisect_left(segments.dirty, first)
+        while index < len(outdated) and outdated[index] < last:
+            begin = outdated[index] - outdated[index] % width
             if begin > start:
                 yield start, begin
             start = begin + width
-            index = bisect_left(dirty, start, index)
+            index = bisect_left(outdated, start, index)
         if start < last:
             yield start, last
 
-    def _add_parts(self, parts: Segments, since_us: int, until_us: int) -> None:
+    def _add_segments(self, segments: Segments, since_us: int, until_us: int) -> None:
         """Add a span to the tiles from finer resolutions and readings. Raises NotInRollUps."""
         if since_us >= until_us:
             return
         edges = self.tiles.edges(since_us, until_us)
         finer = [resolution for resolution in COARSEST_FIRST if resolution <= self.tiles.resolution]
-        found = parts.collect(since_us, until_us, finer, edges)
-        self.spend(sum(part[1] for part in found) if 0 in parts.used else len(found))
+        found = segments.collect(since_us, until_us, finer, edges)
+        self.spend(sum(segment[1] for segment in found) if 0 in segments.used else len(found))
         for _, n, first_ts, last_ts, _, mean, least, most, first, last in found:
             if mean is None:
                 raise NotInRollUps
@@ -137,7 +137,7 @@ class Rolled:
         return self._tiles.setdefault(self.tiles.tile(start), _Tile())
 
     def _widen(self, tile: _Tile, first_ts: int, first: float, last_ts: int, last: float) -> None:
-        """Note the first and last reading of a part if they lie further out than those of the tile."""
+        """Note the first and last reading of a segment if they lie further out than those of the tile."""
         if tile.last_ts < 0 or first_ts < tile.first_ts:
             tile.first_ts, tile.first = first_ts, first
         if last_ts > tile.last_ts:
@@ -206,24 +206,24 @@ class Rolled:
 
     def _add_buckets(self, since_us: int, until_us: int, columns: Sequence[str]) -> None:
         """Add the buckets of a span one by one, for functions that need more than sums."""
-        parts = Segments(self.snapshot, self.series, (*BASE, *columns))
+        segments = Segments(self.snapshot, self.series, (*BASE, *columns))
         finer = [resolution for resolution in COARSEST_FIRST if resolution <= self.tiles.resolution]
-        found = parts.collect(since_us, until_us, finer, self.tiles.edges(since_us, until_us))
+        found = segments.collect(since_us, until_us, finer, self.tiles.edges(since_us, until_us))
         self.spend(len(found))
-        for part in found:
-            if part[5] is None or part[6] is None:
+        for segment in found:
+            if segment[5] is None or segment[6] is None:
                 raise NotInRollUps
-            tile = self._tile_of(part[2])
-            tile.n += part[1]
-            self._widen(tile, part[2], part[7], part[3], part[8])
-            tile.parts.append(part)
+            tile = self._tile_of(segment[2])
+            tile.n += segment[1]
+            self._widen(tile, segment[2], segment[7], segment[3], segment[8])
+            tile.segments.append(segment)
 
     def _only_rises(self, since_us: int, until_us: int) -> bool:
         """Whether the counter never falls within the span, which a few large buckets tell. Then an increase is a difference of
         two readings."""
-        parts = Segments(self.snapshot, self.series, (*BASE, "min", "max", "first", "last", "increase", "resets"))
+        segments = Segments(self.snapshot, self.series, (*BASE, "min", "max", "first", "last", "increase", "resets"))
         resolutions = COARSE_TO_FINE if until_us - since_us > 100 * HOUR_US else COARSEST_FIRST
-        found = parts.collect(since_us, until_us, resolutions, [(since_us, until_us)])
+        found = segments.collect(since_us, until_us, resolutions, [(since_us, until_us)])
         self.spend(len(found))
         before = None
         for *_, least, most, first, last, increase, resets in found:
@@ -267,14 +267,14 @@ class Rolled:
 
     def _rise_of_run(self, run: Sequence[_Tile]) -> float:
         """What a counter rose by from the first to the last reading of the tiles."""
-        parts = [part for tile in run for part in tile.parts]
-        if not parts:
+        segments = [segment for tile in run for segment in tile.segments]
+        if not segments:
             return run[-1].last - run[0].first
         rules = self.snapshot.rules_of(self.series)
-        ends = [(n, first, second, last_but_one, last) for _, n, *_, first, last, _, second, last_but_one in parts]
+        ends = [(n, first, second, last_but_one, last) for _, n, *_, first, last, _, second, last_but_one in segments]
         seams = [rise(before[-1], after[1], rules)[0] for before, after in pairwise(ends)]
         corrections = [change for pair in glitches(ends, rules) for _, change, _ in pair]
-        return total([*(part[9] for part in parts), *seams, *corrections])
+        return total([*(segment[9] for segment in segments), *seams, *corrections])
 
     def _extrapolated(self, run: Sequence[_Tile], window: int, change: float, *, counter: bool) -> float | None:
         """Extrapolate to the length of the window that was asked for; the window on the grid of tiles may be longer or shorter."""
@@ -286,10 +286,10 @@ class Rolled:
 
     def _stdvar_over_time(self, run: Sequence[_Tile], _: int) -> float:
         """The variance of a population: the M2 of the buckets, and the squared distances of their means from the whole mean."""
-        parts = [part for tile in run for part in tile.parts]
-        n = sum([part[1] for part in parts])
-        mean = total([part[1] * part[5] for part in parts]) / n
-        variance: float = total([part[6] + part[1] * (part[5] - mean) * (part[5] - mean) for part in parts]) / n
+        segments = [segment for tile in run for segment in tile.segments]
+        n = sum([segment[1] for segment in segments])
+        mean = total([segment[1] * segment[5] for segment in segments]) / n
+        variance: float = total([segment[6] + segment[1] * (segment[5] - mean) * (segment[5] - mean) for segment in segments]) / n
         return variance
 
     def _stddev_over_time(self, run: Sequence[_Tile], window: int) -> float:

@@ -47,14 +47,14 @@ HEADERS = {
 
 
 class Denials:
-    """Counts refused requests, and writes the count to the log now and then."""
+    """Counts refused requests, and writes a log line with the count now and then."""
 
     def __init__(self) -> None:
         self.count = 0
         self._logged_at = -COUNT_LOGGED_EVERY_S
 
     def add(self, reason: str, scope: Scope) -> None:
-        """Count one more. The log gets the reason, the peer and the count so far, at most every COUNT_LOGGED_EVERY_S."""
+        """Count one more. A log line says the reason, the peer and the count so far, at most every COUNT_LOGGED_EVERY_S."""
         self.count += 1
         if time.monotonic() - self._logged_at >= COUNT_LOGGED_EVERY_S:
             self._logged_at = time.monotonic()

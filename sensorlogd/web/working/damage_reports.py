@@ -1,4 +1,4 @@
-"""Damage of the database, written to the log of the process."""
+"""Log lines of the web process on damage of the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAME_MESSAGE_EVERY_S = 60.0
 
 
 class DamageReports:
-    """Writes to the log what is wrong with the database; the same message at most once a minute, because open pages ask every few
+    """Writes log lines on what is wrong with the database; the same message at most once a minute, because open pages ask every few
     seconds. Any thread may call it."""
 
     def __init__(self, database: Path) -> None:

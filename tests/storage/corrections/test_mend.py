@@ -156,11 +156,11 @@ def play(log: Log, step: Any) -> None:
         before = {ts: log.model[ts] for ts, reading in put.items() if ts in log.model and log.model[ts] != reading}
         for start in range(0, len(put), 7):  # in pieces, in whatever order they are in the file
             some = list(put.items())[start : start + 7]
-            placed = log.put([(ts, *reading) for ts, reading in some])
-            if placed.replaced:
-                assert placed.mend is not None
-                log.importing = placed.mend
-                log.before.setdefault(placed.mend, {}).update({ts: before[ts] for ts, _ in some if ts in before})
+            stored = log.put([(ts, *reading) for ts, reading in some])
+            if stored.replaced:
+                assert stored.mend is not None
+                log.importing = stored.mend
+                log.before.setdefault(stored.mend, {}).update({ts: before[ts] for ts, _ in some if ts in before})
             log.model.update(some)
     elif step[0] == "arrive" and not log.ordered:
         log.store([reading for reading in step[1] if reading[0] not in log.model])
@@ -343,10 +343,10 @@ def test_replaced_readings_stand_on_a_mend(log: Log) -> None:
     first = log.mend(Change(None, 1.0, 1.0), (T0, UNTIL))
     log.slices(9_999)
     replaced = [(T0 + n * 1_000_000, -float(nth), 1) for nth, n in enumerate((3, 500, 3, 502))]  # one of them twice
-    placed = log.put([*replaced, (T0 + 500_000, 7.0, 1), (T0, 1.0, 1)])
-    assert (placed.replaced, placed.new, placed.same) == (4, 1, 1)
-    assert placed.mend is not None
-    kept = mend.find(log.conn, placed.mend)
+    stored = log.put([*replaced, (T0 + 500_000, 7.0, 1), (T0, 1.0, 1)])
+    assert (stored.replaced, stored.new, stored.same) == (4, 1, 1)
+    assert stored.mend is not None
+    kept = mend.find(log.conn, stored.mend)
     assert (kept.kind, kept.since_us, kept.until_us) == ("replace", T0 + 3_000_000, T0 + 502_000_001)
     assert (kept.readings, kept.note, kept.message()) == (3, "new.csv", "replaced by an import")
     with pytest.raises(MendError, match=rf"an import \(new.csv\) .* take mend {kept.id} back first"):
@@ -375,16 +375,18 @@ def test_what_was_computed_anew_is_told_from_an_import_whatever_its_note(log: Lo
     with pytest.raises(MendError, match=r"an import \(recomputed\)"):
         mend.order_undo(log.conn, first, UNTIL)
     result = recomputing.Result(log.series, [T0], [71.0], [1])
-    placed = log.transaction(lambda: recomputing.place(log.conn, log.frontier, result, None, UNTIL))
-    assert mend.find(log.conn, placed.mend).message() == "computed anew"
+    stored = log.transaction(lambda: recomputing.store_results(log.conn, log.frontier, result, None, UNTIL))
+    assert mend.find(log.conn, stored.mend).message() == "computed anew"
     again = recomputing.Result(log.series, [T0 + 1_000_000], [71.0], [1])
-    assert log.transaction(lambda: recomputing.place(log.conn, log.frontier, again, placed.mend, UNTIL)).mend == placed.mend
+    assert (
+        log.transaction(lambda: recomputing.store_results(log.conn, log.frontier, again, stored.mend, UNTIL)).mend == stored.mend
+    )
     with pytest.raises(MendError, match="computing anew changed the same readings"):
         mend.order_undo(log.conn, first, UNTIL)
-    log.conn.execute("UPDATE mend SET kind = 'replace' WHERE id = ?", (placed.mend,))
-    assert mend.find(log.conn, placed.mend).message() == "replaced by an import"
+    log.conn.execute("UPDATE mend SET kind = 'replace' WHERE id = ?", (stored.mend,))
+    assert mend.find(log.conn, stored.mend).message() == "replaced by an import"
     log.conn.execute("UPDATE sensor SET driver = 'computed'")
-    assert mend.find(log.conn, placed.mend).message() == "computed anew"
+    assert mend.find(log.conn, stored.mend).message() == "computed anew"
 
 
 def test_an_import_that_meets_a_mend_begins_another_row(log: Log) -> None:

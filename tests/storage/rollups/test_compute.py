@@ -94,7 +94,7 @@ class Machine:
                     if crash_after is not None and sent >= crash_after:
                         return
                     self.conn.execute("BEGIN IMMEDIATE")
-                    store.apply_rows(self.conn, rows)
+                    store.store_rows(self.conn, rows)
                     store.delete_rows(self.conn, deletes)
                     if phase is afresh:
                         store.advance_outdated(self.conn, marks)

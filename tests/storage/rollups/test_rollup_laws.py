@@ -79,7 +79,7 @@ class Direct(process._Sender):
         self.between()
         conn = self.machine.conn
         conn.execute("BEGIN IMMEDIATE")
-        store.apply_rows(conn, rows)
+        store.store_rows(conn, rows)
         store.delete_rows(conn, deletes)
         outdated.clear_minutes(conn, marks)
         store.advance_outdated(conn, advances)

@@ -102,7 +102,7 @@ def made(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
                 with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as snapshot:
                     rows = [row for some in compute.compute_block(snapshot, T0, edge, "UTC") for row in some]
                 conn.execute("BEGIN IMMEDIATE")
-                store.apply_rows(conn, rows)
+                store.store_rows(conn, rows)
                 store.set_edge(conn, edge)
         conn.execute("COMMIT")
         assert conn.execute("SELECT count(*) FROM dirty").fetchone()[0] > 10

@@ -91,7 +91,7 @@ def decide(error: Exception, now: Failing) -> Verdict:
         return Verdict(Remedy.RESCUE, 0.0, text, EventKind.DATABASE_REMOVED if error.removed else EventKind.DATABASE_REPLACED)
     if isinstance(error, FileMoves):
         return Verdict(Remedy.TRY_AGAIN if now.for_s < BUSY_IS_NORMAL_S else Remedy.HOLD, 0.25, text)
-    if isinstance(error, WalGone):  # do not close the file before all of the log is in it
+    if isinstance(error, WalGone):  # do not close the file before all of the WAL is in it
         return Verdict(Remedy.REOPEN if error.is_saved else Remedy.HOLD, min(delay, 0.1), text, EventKind.WAL_REMOVED)
     if isinstance(error, ForeignDatabase | NewerSchema):
         # While running the owner may put ours back: hold on. At a start nothing may be touched.
