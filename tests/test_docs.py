@@ -10,6 +10,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -283,6 +284,22 @@ def test_the_table_of_profiles_is_what_is_shipped() -> None:
         shipped.append((file.stem, data["title"], str(sensor.get("baudrate", 9600)), ", ".join(sensor.get("channels", {}))))
     assert shown == shipped
     assert len(shipped) > 15
+
+
+def test_every_folder_and_module_of_the_package_is_explained() -> None:
+    """docs/architecture.md has a row for each, in order."""
+    shown = re.findall(r"^\| `([\w.]+/?)` \| \S.*\. \|$", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE)
+    modules = [path.name for path in (ROOT / "sensorlogd").glob("*.py") if not path.name.startswith("__")]
+    folders = [f"{path.name}/" for path in (ROOT / "sensorlogd").iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert shown == sorted(modules + folders)
+
+
+def test_the_layers_in_text_are_those_that_are_checked() -> None:
+    """docs/architecture.md has all layers of the first import contract, from top to bottom."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    layers = " > ".join(layer.replace("sensorlogd.", "") for layer in contract["layers"])
+    assert layers in " ".join(text.split())
 
 
 def test_every_aggregate_is_explained() -> None:

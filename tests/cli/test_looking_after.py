@@ -104,6 +104,7 @@ def test_info_tells_how_it_is(rolled: Path) -> None:
     assert facts["file_bytes"] == rolled.stat().st_size
     text = run("db", "info", "--db", str(rolled)).stdout
     assert "from 2026-03-01T00:00:00Z to 2026-03-02T23:59:00Z" in text
+    assert re.search(r"^roll-ups outdated +0 minutes, 0 series$", text, re.MULTILINE)
 
 
 def test_check_finds_wrong_rollups_and_rebuild_mends_them(rolled: Path) -> None:

@@ -54,7 +54,7 @@ class Tiles:
         return self.run(len(self.ends) - 1)[1]
 
     def run(self, window: int) -> tuple[int, int]:
-        """The tiles [first, behind) of a window."""
+        """The tiles [first, end) of a window."""
         whole = self.length_us // self.step_us
         if not self.phase_us:
             return window, window + whole
