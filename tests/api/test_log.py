@@ -12,6 +12,7 @@ import pytest
 
 import sensorlogd
 from sensorlogd.api import LogUnavailable, UnknownSeries
+from sensorlogd.storage.query import segments
 from tests.api.rig import T0, S
 
 
@@ -117,3 +118,12 @@ def test_without_pandas_a_frame_says_what_to_install(path: Path, monkeypatch: py
         with pytest.raises(ModuleNotFoundError, match=r"-m pip .*install .*pandas"):
             log.frame("lab.t", T0, T0 + 60 * S)
         assert sum(1 for _ in log.readings("lab.t", T0, T0 + 60 * S)) == 6
+
+
+def test_a_percentile_of_too_many_readings_advises_in_words_of_python(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "LIMIT_PERCENTILE", 5)
+    with (
+        sensorlogd.open(path) as log,
+        pytest.raises(ValueError, match=r"more than 5 readings in one bucket; take a shorter step$"),
+    ):
+        list(log.query("lab.t", since=T0, until=T0 + 3600 * S, every="1h", agg="p95"))

@@ -76,7 +76,7 @@ def _readings(rng: random.Random, channel: str) -> Readings:
 
 @pytest.fixture(scope="module")
 def made(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A gauge and two counters: rolled up to the edge, with readings that came late behind it, and newer ones before it."""
+    """A gauge and two counters: rolled up to the edge, with readings that came late before it, and newer ones after it."""
     path = tmp_path_factory.mktemp("rolled") / "log.db"
     path.write_bytes(fresh.read_bytes())
     rng = random.Random(15)
