@@ -3,6 +3,7 @@
 import type { BucketColumns, Column } from "../columns";
 import { resolution } from "../numbers";
 import { type Channel, rate, seconds, seriesOf } from "../series";
+import { endOf } from "./steps";
 
 /** A series whose channel is not known, a former one, may be silent for so long before that is a gap. */
 const HEARTBEAT_S = 60;
@@ -66,7 +67,7 @@ export function line(buckets: BucketColumns, channel: Channel | undefined, how: 
   const counts = buckets.kind === "counter" && !how.totals && buckets.increase !== undefined;
   const step = seconds(buckets.step) || 1;
   const shown = counts ? rate(buckets.unit) : { unit: buckets.unit, factor: 1 };
-  const rates = (of: BucketColumns) => ratesOf(of, shown.factor, step, how.asked);
+  const rates = (of: BucketColumns) => ratesOf(of, shown.factor, how.asked);
   const mid = counts
     ? rates(buckets)
     : buckets.kind === "state" || buckets.kind === "counter"
@@ -104,13 +105,16 @@ export function line(buckets: BucketColumns, channel: Channel | undefined, how: 
 }
 
 /**
- * What a counter rose by in each step, over the length of it. A step that was not over when it was asked for is shared out over
- * what there had been of it; where the range ends does not matter, as the API answers whole steps.
+ * What a counter rose by in each step, over the length of it: up to the next step, or up to its own end where steps without
+ * readings are left out. A step that was not over when it was asked for is shared out over what there had been of it; where the
+ * range ends does not matter, as the API answers whole steps.
  */
-function ratesOf(buckets: BucketColumns, factor: number, step: number, asked: number): Column {
+function ratesOf(buckets: BucketColumns, factor: number, asked: number): Column {
   return (buckets.increase ?? []).map((value, row) => {
-    const lasted = Math.min(step, asked - (buckets.time[row] as number));
-    return value === null || lasted < step * FIRST_SHARE ? null : (value * factor) / lasted;
+    const start = buckets.time[row] as number;
+    const end = Math.min(endOf(start, buckets.step), buckets.time[row + 1] ?? Number.POSITIVE_INFINITY);
+    const lasted = Math.min(end, asked) - start;
+    return value === null || lasted < (end - start) * FIRST_SHARE ? null : (value * factor) / lasted;
   });
 }
 
