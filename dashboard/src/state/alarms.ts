@@ -3,6 +3,7 @@
 import type { Alarm, AlarmPeriod } from "../load/types";
 import type { Line } from "./chart/lines";
 import type { Level } from "./health";
+import type { Range } from "./model";
 import { text } from "./numbers";
 import { sensorOf } from "./series";
 import { plural } from "./words";
@@ -99,6 +100,11 @@ export function limitsOf(lines: readonly Line[], alarms: readonly Alarm[]): Limi
   return [...limits.values()];
 }
 
-/** The times in alarm of the series that are shown. */
-export const periodsOf = (periods: readonly AlarmPeriod[], lines: readonly Line[]): AlarmPeriod[] =>
-  periods.filter((period) => lines.some((line) => concerns(period, line.name)));
+/** The times in alarm of the series that are shown, as far as they reach into the range: a live one has moved on since they were asked for. */
+export const periodsOf = (periods: readonly AlarmPeriod[], lines: readonly Line[], { since, until }: Range): AlarmPeriod[] =>
+  periods.filter(
+    (period) =>
+      period.since < until &&
+      (period.until === null || period.until > since) &&
+      lines.some((line) => concerns(period, line.name)),
+  );

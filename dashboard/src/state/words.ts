@@ -39,7 +39,7 @@ export function age(seconds: number | null | undefined): string {
 /** The date, YYYY-MM-DD. `seconds`: since 1970. */
 export function day(seconds: number): string {
   const at = new Date(seconds * 1000);
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${String(at.getFullYear()).padStart(4, "0")}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
 }
 
 /** The time of the day; `finer`: with milliseconds. */
@@ -47,6 +47,18 @@ export function clock(seconds: number, finer = false): string {
   const at = new Date(seconds * 1000);
   const thousandths = finer ? `.${String(at.getMilliseconds()).padStart(3, "0")}` : "";
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}${thousandths}`;
+}
+
+/** The first year of a moment that people may choose: an earlier one is a year that is not yet typed to its end, such as 0002. */
+const FIRST_YEAR = 1970;
+
+/**
+ * The time, in seconds since 1970, of a date (YYYY-MM-DD) and a time of that day (HH:MM or HH:MM:SS), both local. Null: they name
+ * no time, or one before 1970.
+ */
+export function momentOf(date: string, time: string): number | null {
+  const at = new Date(`${date}T${time.length === 5 ? `${time}:00` : time}`);
+  return at.getFullYear() >= FIRST_YEAR ? at.getTime() / 1000 : null; // the year of no time is NaN
 }
 
 /** A time of the day, with its date unless that is the date of `now`; `finer`: with milliseconds. */

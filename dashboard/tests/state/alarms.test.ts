@@ -87,9 +87,15 @@ test("shaded is what concerns the lines: their series, or the sensor's events", 
   const period = (series: string) => ({ alarm: "a", series, since: 0, until: null });
   const all = ["freezer.temperature", "freezer", "freezer.door", "attic", ""].map(period);
   assert.deepEqual(
-    periodsOf(all, [line()]).map((one) => one.series),
+    periodsOf(all, [line()], { since: 0, until: 60 }).map((one) => one.series),
     ["freezer.temperature", "freezer"],
   );
+});
+
+test("a time in alarm that a live view has left behind, or that is still to come, is not of its range", () => {
+  const period = (since: number, until: number | null) => ({ alarm: "a", series: "freezer", since, until });
+  const all = [period(0, 100), period(0, 101), period(150, null), period(0, null), period(200, 300)];
+  assert.deepEqual(periodsOf(all, [line()], { since: 100, until: 200 }), all.slice(1, 4));
 });
 
 test("those wait to be acknowledged that nobody has said he knows of, raised or over", () => {

@@ -38,7 +38,9 @@ export function useDrawn(state: State): Drawn {
   const events = useKept(useMemo(() => eventsShown(state, data), [chartEvents, recent, data]));
   const marks = useMemo(() => events.filter(isMarked), [events]);
   const limits = useKept(useMemo(() => limitsOf(shownOf(lines, hidden), alarms), [lines, alarms, hidden]));
-  const periods = useKept(useMemo(() => periodsOf(chartEvents.data?.periods ?? [], lines), [chartEvents, lines]));
+  const periods = useKept(
+    useMemo(() => (data ? periodsOf(chartEvents.data?.periods ?? [], lines, data) : []), [chartEvents, lines, data]),
+  );
   return { known, lines, groups, hidden, events, marks, limits, periods };
 }
 

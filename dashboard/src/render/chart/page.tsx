@@ -1,14 +1,12 @@
 // The page of charts: which series, which time, a picture for each few units, a legend.
 
-import { address, iso } from "../../load/api";
 import { shownOf } from "../../state/chart/drawn";
 import type { BucketColumns } from "../../state/columns";
 import type { ChartData, State } from "../../state/model";
-import type { Route } from "../../state/route";
-import { seriesOf } from "../../state/series";
 import { span, time, ZONE } from "../../state/words";
 import type { Act } from "../act";
 import { Empty } from "../parts/texts";
+import { csv } from "./csv";
 import { useDrawn } from "./drawn";
 import { save } from "./file";
 import { EventList, Periods } from "./lists";
@@ -20,8 +18,6 @@ import { Tools } from "./tools";
 
 /** In a range shorter than this, in seconds, the time at the cursor has milliseconds. */
 const FINE_S = 120;
-/** Rows for each series of the file that *CSV* saves, at most: the file stays small, whatever the range. `sensorlogd export` gives all. */
-const CSV_POINTS = 2000;
 
 /** The page itself: its tools, its pictures, and below them the same in words. */
 export function ChartPage({ state, act }: { state: State; act: Act }) {
@@ -77,18 +73,4 @@ function caption(data: ChartData | null, state: State): string {
   const rollUps = first.resolution === "raw" ? "" : `, from ${first.resolution} roll-ups`;
   const before = state.route.compare ? ", dotted: the period before" : "";
   return `${span(data.since, data.until, state.now)} ${ZONE}, steps of ${first.step}${rollUps}${before}`;
-}
-
-/** The address of the file; undefined while there is none. */
-function csv(route: Route, data: ChartData | null): string | undefined {
-  if (!data?.series.length) return undefined;
-  const series = data.series.map((buckets) => seriesOf(buckets));
-  return address("buckets", {
-    series,
-    since: iso(data.since),
-    until: iso(data.until),
-    max_points: CSV_POINTS,
-    format: "csv",
-    ...(route.totals ? { agg: "last" } : {}),
-  });
 }

@@ -1,9 +1,8 @@
-// The same numbers as text. A row has values of the same step; where steps begin at different moments they share the coarsest one.
+// The same numbers as text.
 
 import { useMemo, useState } from "preact/hooks";
-import { type Line, rowAt } from "../../state/chart/lines";
-import { shownAt } from "../../state/chart/values";
-import { NOTHING } from "../../state/numbers";
+import type { Line } from "../../state/chart/lines";
+import { cellsOf, tableOf } from "../../state/chart/table";
 import { time } from "../../state/words";
 
 const ROWS = 200;
@@ -20,19 +19,19 @@ export function Table({ lines, now }: { lines: readonly Line[]; now: number }) {
 }
 
 function Rows({ lines, now }: { lines: readonly Line[]; now: number }) {
-  const { times, step } = useMemo(() => slots(lines), [lines]);
+  const { rows, step } = useMemo(() => tableOf(lines), [lines]);
   const today = Math.floor(now / 3600); // what is today changes once a day
   const body = useMemo(
     () =>
-      times.slice(0, ROWS).map((at) => (
-        <tr key={at}>
-          <th scope="row">{time(at, now, step < 1)}</th>
-          {lines.map((line) => (
-            <td key={line.name}>{cell(line, at, step)}</td>
+      rows.slice(0, ROWS).map((row) => (
+        <tr key={row.at}>
+          <th scope="row">{time(row.at, now, step < 1)}</th>
+          {cellsOf(lines, row).map((text, place) => (
+            <td key={lines[place]?.name}>{text}</td>
           ))}
         </tr>
       )),
-    [lines, times, today],
+    [lines, rows, today],
   );
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
@@ -51,27 +50,7 @@ function Rows({ lines, now }: { lines: readonly Line[]; now: number }) {
         </thead>
         <tbody>{body}</tbody>
       </table>
-      {times.length > ROWS ? <p class="unit">{times.length - ROWS} more: zoom in, or take the CSV file.</p> : null}
+      {rows.length > ROWS ? <p class="unit">{rows.length - ROWS} more: zoom in, or take the CSV file.</p> : null}
     </section>
   );
-}
-
-/** The times of rows, newest first: those of the line with the longest steps. */
-function slots(lines: readonly Line[]): { times: number[]; step: number } {
-  const gaps = lines.map((line) => line.step);
-  const step = Math.max(0, ...gaps);
-  const times = new Set<number>();
-  for (const line of lines)
-    line.time.forEach((at, row) => {
-      if (typeof line.mid[row] === "number") times.add(step ? Math.floor(at / step + 1e-9) * step : at);
-    });
-  return { times: [...times].sort((a, b) => b - a), step };
-}
-
-/** The value in the row of a table that begins at `at` and is `step` seconds long. */
-function cell(line: Line, at: number, step: number): string {
-  const row = rowAt(line, at + Math.max(step - line.step, 0), step * 0.999);
-  const found = row === null ? undefined : line.time[row];
-  if (row === null || found === undefined || found < at - 1e-3 || found >= at + step) return NOTHING;
-  return shownAt(line, row).value;
 }

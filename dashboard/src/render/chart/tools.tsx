@@ -2,9 +2,9 @@
 
 import type { State } from "../../state/model";
 import { between, bounds, moved, PRESETS, type Route, zoomed } from "../../state/route";
-import { clock, day } from "../../state/words";
+import { clock, day, momentOf } from "../../state/words";
 import type { Act } from "../act";
-import { Written } from "../parts/fields";
+import { Written, WrittenDay } from "../parts/fields";
 
 /** The row of controls above the pictures. `csv`: the address of the file; undefined while there is none. */
 export function Tools({ state, act, csv, png }: { state: State; act: Act; csv: string | undefined; png: () => void }) {
@@ -74,16 +74,16 @@ const Button = ({ text, label, onClick }: { text: string; label: string; onClick
   </button>
 );
 
-/** A day to be picked and a time to be written: pickers of times show twelve hours where the browser is American. */
+/** A day and a time, both to be written; a time that `momentOf` does not know is not chosen. Pickers of times show twelve hours where the browser is American. */
 export function Moment({ name, at, onChosen }: { name: string; at: number; onChosen: (at: number) => void }) {
   const change = (date: string, time: string) => {
-    const moment = new Date(`${date}T${time.length === 5 ? `${time}:00` : time}`).getTime() / 1000;
-    if (Number.isFinite(moment)) onChosen(moment);
+    const moment = momentOf(date, time);
+    if (moment !== null) onChosen(moment);
   };
   return (
     <span class="choice">
       <span>{name}</span>
-      <Written type="date" aria-label={`${name}: day`} value={day(at)} onWritten={(value) => change(value, clock(at))} />
+      <WrittenDay label={`${name}: day`} value={day(at)} onWritten={(value) => change(value, clock(at))} />
       <Written
         type="text"
         class="clock"

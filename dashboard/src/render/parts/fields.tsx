@@ -51,3 +51,28 @@ export function Written({ value, onWritten, ...more }: Plain & { value: string; 
     />
   );
 }
+
+/**
+ * A day, YYYY-MM-DD. It counts once the field is left, or after Enter: Chrome tells of a change at every key, and while the year
+ * is typed these are days of the years 2, 20 and 202.
+ */
+export function WrittenDay({ label, value, onWritten }: { label: string; value: string; onWritten: (value: string) => void }) {
+  const [draft, setDraft] = useState<string | null>(null);
+  const commit = () => {
+    if (draft === null) return;
+    setDraft(null);
+    onWritten(draft);
+  };
+  return (
+    <input
+      type="date"
+      aria-label={label}
+      value={draft ?? value}
+      onInput={(event) => setDraft(event.currentTarget.value)}
+      onKeyDown={(event) => {
+        if (event.key === "Enter") commit();
+      }}
+      onBlur={commit}
+    />
+  );
+}

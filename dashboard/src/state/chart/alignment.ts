@@ -1,44 +1,54 @@
 // Several lines on one time, with their gaps: what uPlot draws from.
 
+import type { Column } from "../columns";
 import type { Line } from "./lines";
 
-/** Columns of all lines on one time: mid, low, high, before of each; null where a series was silent for longer than its `maxGap`. */
-export function align(lines: readonly Line[]): { time: number[]; columns: (number | null | undefined)[][] } {
-  const times = new Set<number>();
-  const gaps: Set<number>[] = lines.map(() => new Set());
-  lines.forEach((line, index) => {
-    let last: number | null = null;
-    line.time.forEach((at, row) => {
-      if (line.mid[row] === null && line.high[row] === null && !line.before) return;
-      const spoke = typeof line.mid[row] === "number";
-      if (spoke && last !== null && at - last > line.maxGap) {
-        const between = (at + last) / 2;
-        times.add(between);
-        gaps[index]?.add(between);
-      }
-      if (spoke) last = at;
-      times.add(at);
+/** A value at each time; null: a gap; undefined: no point, the line goes on. */
+type Curve = (number | null | undefined)[];
+
+/**
+ * Columns of all lines on one time: mid, low, high of each, and mid of its period before; null where a series was silent for longer
+ * than its `maxGap`.
+ */
+export function align(lines: readonly Line[]): { time: number[]; columns: Curve[] } {
+  const curves = lines.flatMap((line) => [
+    { of: line, columns: [line.mid, line.low, line.high] },
+    { of: line.before, columns: [line.before?.mid ?? []] },
+  ]);
+  const gaps = curves.map(({ of }) => (of ? gapsOf(of) : []));
+  const times = new Set(gaps.flat());
+  for (const { of } of curves)
+    of?.time.forEach((at, row) => {
+      if (of.mid[row] !== null || of.high[row] !== null) times.add(at);
     });
-  });
   const time = [...times].sort((a, b) => a - b);
   const place = new Map(time.map((at, index) => [at, index]));
-  const columns = lines.flatMap((line, index) => {
-    const own: (number | null | undefined)[][] = [line.mid, line.low, line.high, line.before ?? []].map(() =>
-      new Array(time.length).fill(undefined),
-    );
-    line.time.forEach((at, row) => {
-      const where = place.get(at);
-      if (where === undefined) return;
-      for (const [column, from] of [line.mid, line.low, line.high, line.before ?? []].entries()) {
-        const value = from[row];
-        if (value !== null && value !== undefined) (own[column] as (number | null | undefined)[])[where] = value;
-      }
-    });
-    for (const at of gaps[index] ?? []) {
-      const where = place.get(at) as number;
-      for (const column of [0, 1, 2]) (own[column] as (number | null | undefined)[])[where] = null;
-    }
-    return own;
-  });
+  const columns = curves.flatMap(({ of, columns }, index) =>
+    columns.map((column) => laid(of?.time ?? [], column, gaps[index] ?? [], place)),
+  );
   return { time, columns };
+}
+
+/** A time in the middle of each silence that is longer than the `maxGap` of the line. */
+function gapsOf(line: Line): number[] {
+  const gaps: number[] = [];
+  let last: number | null = null;
+  line.time.forEach((at, row) => {
+    if (typeof line.mid[row] !== "number") return;
+    if (last !== null && at - last > line.maxGap) gaps.push((at + last) / 2);
+    last = at;
+  });
+  return gaps;
+}
+
+/** The values of a column where their times have their place. */
+function laid(times: readonly number[], column: Column, gaps: readonly number[], place: ReadonlyMap<number, number>): Curve {
+  const curve: Curve = new Array(place.size).fill(undefined);
+  times.forEach((at, row) => {
+    const where = place.get(at);
+    const value = column[row];
+    if (where !== undefined && value !== null && value !== undefined) curve[where] = value;
+  });
+  for (const at of gaps) curve[place.get(at) as number] = null;
+  return curve;
 }

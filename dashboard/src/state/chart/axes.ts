@@ -43,7 +43,7 @@ export function range(lines: readonly Line[], limits: readonly number[] = []): [
     if (low <= high) break;
   }
   for (const line of lines)
-    for (const value of line.before ?? []) {
+    for (const value of line.before?.mid ?? []) {
       if (value !== null && value < low) low = value;
       if (value !== null && value > high) high = value;
     }

@@ -3,6 +3,7 @@
 import type { BucketColumns, Column } from "../columns";
 import { resolution } from "../numbers";
 import { type Channel, rate, seconds, seriesOf } from "../series";
+import { endOf, moved } from "./steps";
 
 /** A series whose channel is not known, a former one, may be silent for so long before that is a gap. */
 const HEARTBEAT_S = 60;
@@ -35,8 +36,8 @@ export interface Line {
   /** Readings flagged suspect, and those flagged fail or without a value, of each step. */
   suspect: number[];
   wrong: number[];
-  /** The values of the period before, shifted to the times of this one. */
-  before: Column | null;
+  /** The line of the period before, moved to the time of this one. */
+  before: Line | null;
   summary: Summary;
 }
 
@@ -66,9 +67,8 @@ export function line(buckets: BucketColumns, channel: Channel | undefined, how: 
   const counts = buckets.kind === "counter" && !how.totals && buckets.increase !== undefined;
   const step = seconds(buckets.step) || 1;
   const shown = counts ? rate(buckets.unit) : { unit: buckets.unit, factor: 1 };
-  const rates = (of: BucketColumns) => ratesOf(of, shown.factor, step, how.asked);
   const mid = counts
-    ? rates(buckets)
+    ? ratesOf(buckets, shown.factor, how.asked)
     : buckets.kind === "state" || buckets.kind === "counter"
       ? (buckets.last ?? buckets.mean ?? [])
       : (buckets.mean ?? []);
@@ -90,27 +90,30 @@ export function line(buckets: BucketColumns, channel: Channel | undefined, how: 
     high: counts ? mid : (buckets.max ?? mid),
     suspect: number(buckets.suspect),
     wrong: number(buckets.fail).map((value, row) => value + (missing[row] ?? 0)),
-    before: null,
+    before: how.before ? past(line(how.before, channel, { ...how, before: undefined }), how.before.step, how.shift ?? 0) : null,
     summary: { min: null, mean: null, max: null, last: null, flagged: 0 },
   };
-  if (how.before) {
-    const past = counts ? rates(how.before) : (how.before.mean ?? []);
-    const shift = how.shift ?? 0;
-    const at = new Map(how.before.time.map((time, row) => [Math.round((time + shift) / step), past[row] ?? null]));
-    drawn.before = drawn.time.map((time) => at.get(Math.round(time / step)) ?? null);
-  }
   drawn.summary = summaryOf(drawn, buckets);
   return drawn;
 }
 
+/** The line of a period before, drawn `shift` seconds later. `step`: of its buckets, as the API writes it. */
+const past = (line: Line, step: string, shift: number): Line => ({
+  ...line,
+  time: line.time.map((at) => moved(at, step, shift)),
+});
+
 /**
- * What a counter rose by in each step, over the length of it. A step that was not over when it was asked for is shared out over
- * what there had been of it; where the range ends does not matter, as the API answers whole steps.
+ * What a counter rose by in each step, over the length of it: up to the next step, or up to its own end where steps without
+ * readings are left out. A step that was not over when it was asked for is shared out over what there had been of it; where the
+ * range ends does not matter, as the API answers whole steps.
  */
-function ratesOf(buckets: BucketColumns, factor: number, step: number, asked: number): Column {
+function ratesOf(buckets: BucketColumns, factor: number, asked: number): Column {
   return (buckets.increase ?? []).map((value, row) => {
-    const lasted = Math.min(step, asked - (buckets.time[row] as number));
-    return value === null || lasted < step * FIRST_SHARE ? null : (value * factor) / lasted;
+    const start = buckets.time[row] as number;
+    const end = Math.min(endOf(start, buckets.step), buckets.time[row + 1] ?? Number.POSITIVE_INFINITY);
+    const lasted = Math.min(end, asked) - start;
+    return value === null || lasted < (end - start) * FIRST_SHARE ? null : (value * factor) / lasted;
   });
 }
 

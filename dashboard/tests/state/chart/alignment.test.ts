@@ -18,3 +18,12 @@ test("lines of other steps do not break each other", () => {
   assert.deepEqual(columns[0], [1, 2, 3, 4]);
   assert.deepEqual(columns[4], [5, undefined, 6, undefined]); // undefined: no point, the line goes on
 });
+
+test("the period before has points and gaps of its own, also where there is nothing now", () => {
+  const past = { ...drawn(buckets([5, 6, null, null, null, 7])), maxGap: 130 };
+  const now = { ...drawn(buckets([1, 2, null, null, null, null])), before: past };
+  const { time, columns } = align([now]);
+  assert.deepEqual(time, [0, 60, 180, 300]);
+  assert.deepEqual(columns[0], [1, 2, undefined, undefined]);
+  assert.deepEqual(columns[3], [5, 6, null, 7]);
+});

@@ -35,3 +35,17 @@ test("the row at a time, within a step", () => {
   assert.equal(rowAt(one, 119, STEP), 2);
   assert.equal(rowAt(one, 1000, STEP), null);
 });
+
+test("the period before is a line as the present one is: of states and totals the last value, of counters the rate of its own steps", () => {
+  const how = { totals: false, asked: 1e9, place: 0, shift: 3600 };
+  const pastOf = (kind: string, more = {}) => {
+    const past = buckets([0.5, 0.5], { kind, last: [1, 0], increase: [10, 20], unit: "Wh", ...more });
+    return line(buckets([1], { kind, increase: [1], unit: "Wh" }), undefined, { ...how, ...more, before: past }).before;
+  };
+  assert.deepEqual(pastOf("state")?.mid, [1, 0]);
+  assert.deepEqual(pastOf("counter", { totals: true })?.mid, [1, 0]);
+  assert.deepEqual(pastOf("counter")?.mid, [600, 1200]);
+  assert.deepEqual(pastOf("gauge")?.mid, [0.5, 0.5]);
+  assert.deepEqual(pastOf("gauge")?.time, [3600, 3660]);
+  assert.equal(line(buckets([1]), undefined, how).before, null);
+});

@@ -75,13 +75,9 @@ function curves({ lines, hidden }: Shown): Pick<Options, "series"> & { bands: uP
     if (states) middle.points = { show: false };
     if (line.kind === "rate" && stepped) middle.paths = stepped;
     const edge: uPlot.Series = { ...base, stroke: "transparent", show: show && !angle && !states };
-    const before: uPlot.Series = { ...base, stroke: colour, width: 1.2, dash: [3, 4], alpha: 0.75, spanGaps: false };
-    series.push(
-      middle,
-      { ...edge, label: `${line.name} minimum` },
-      { ...edge, label: `${line.name} maximum` },
-      { ...before, label: `${line.name} before` },
-    );
+    const before: uPlot.Series = { ...middle, label: `${line.name} before`, width: 1.2, dash: [3, 4], alpha: 0.75 };
+    if (!angle && !states) before.points = { size: 3 };
+    series.push(middle, { ...edge, label: `${line.name} minimum` }, { ...edge, label: `${line.name} maximum` }, before);
     if (!angle && !states && show) bands.push({ series: [4 * index + 3, 4 * index + 2], fill: `${colour}2e` });
   });
   return { series, bands };
