@@ -372,6 +372,21 @@ def test_muted_nobody_hears_and_at_its_end_everybody() -> None:
     assert made.announced() == [("raised", ("me",))]
 
 
+@pytest.mark.parametrize("ended_by_hand", [False, True])
+def test_an_escalation_that_comes_due_in_a_mute_follows_at_its_end(ended_by_hand: bool) -> None:
+    made = bench("> 30", escalate={"after": "30min", "notify": ["boss"]})
+    made.read(10, 31)
+    made.judge.shelve(made.alarm(), 7200 * S, made.now_us, "cleaning")
+    for at_s in (1900, 3600):
+        made.pass_(at_s)
+    assert made.announced() == [("raised", ("me",))]
+    if ended_by_hand:
+        made.judge.unshelve(made.alarm(), made.at, made.now_us, "cleaned")
+    made.pass_(7201)
+    made.pass_(20_000)
+    assert made.announced() == [("raised", ("me",)), ("raised", ("me",)), ("escalated", ("boss",))]
+
+
 # ---- events, reloads ---------------------------------------------------------------------------------------------------
 
 

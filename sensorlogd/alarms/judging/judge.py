@@ -309,8 +309,10 @@ class Judge:
 
     def _escalate_and_repeat(self, alarm: Alarm, at: int, to_us: int) -> int:
         """Announce an alarm that nobody has acknowledged once more, to others or again to the same, if that is due. Returns when
-        the next such announcement is due."""
+        the next such announcement is due; a muted alarm waits for the end of its mute, where ``unshelve`` touches it."""
         options, due = alarm.definition.options, NEVER
+        if alarm.is_shelved:
+            return due
         if options.escalate is not None and not alarm.escalated:
             escalate_at = alarm.raised_at + options.escalate.after
             if at >= escalate_at:
