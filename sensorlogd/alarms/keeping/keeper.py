@@ -199,22 +199,24 @@ class Keeper:
                 except Exception as error:  # the error belongs to whoever called ``ask``
                     future.set_exception(error)
 
-    def record(self, conn: sqlite3.Connection) -> None:
-        """Store the results in a savepoint of the caller's transaction. Raises sqlite3.Error if the database itself is in
-        trouble."""
+    def record(self, conn: sqlite3.Connection) -> bool:
+        """Store the results in a savepoint of the caller's transaction. Returns whether they are in it. Raises sqlite3.Error if the
+        database itself is in trouble."""
         if not self._loaded or self._to_recall is not None:
-            return
+            return False
         outcomes = len(self.sender.outcomes)
         at, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
         has_mark = bool(self.judge.plan) and at - self._marked_at >= MARK_EVERY_US
         if not (self._unstored or outcomes or has_mark):
-            return
+            return False
         conn.execute("SAVEPOINT alarms")
+        is_stored = False
         try:
             self._unstored.outcomes += [self.sender.outcomes.popleft() for _ in range(outcomes)]
             self._unstored.store(conn, at, now_us)
             meta.put(conn, meta.ALARMS_WATCHED, mark(at, now_us))
             self._marked_at = at
+            is_stored = True
         except Exception as error:
             if _is_trouble(error) or not conn.in_transaction:
                 raise
@@ -222,13 +224,14 @@ class Keeper:
             self._unstored.failed()
             self._report_fault("changes could not be stored", error)
         conn.execute("RELEASE alarms")
+        return is_stored
 
     def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
-        """These blocks were committed (or left out): forget them. ``kept``: what ``record`` stored was committed with them, so its
-        notifications may be sent."""
+        """These blocks were committed (or left out): forget them. ``kept``: ``record`` stored the results, and they were committed
+        with the blocks, so the notifications may be sent."""
         for block in blocks:
             self._seen.pop(id(block), None)
-        if kept and self._unstored.was_stored:
+        if kept:
             self.sender.put(self._unstored.notices)
             self._unstored.stored()
 
