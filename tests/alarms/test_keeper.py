@@ -215,9 +215,12 @@ def test_what_the_database_refuses_of_alarms_costs_no_reading(make: Callable[...
     logger.run(20)
     script.fail_on("INSERT INTO alarm_change", lambda: sqlite_error(sqlite3.SQLITE_CONSTRAINT))
     logger.run(31, 31, 31, 20, 20)
+    assert logger.sender.kinds() == ["raised", "resolved"], "people are told, whatever is stored"
     script.heal()
     logger.run(31)
     logger.settle()
+    lost = [detail for kind, detail in events(path) if kind == "alarms_failed" and detail.startswith("1 change of alarms")]
+    assert lost[0].startswith("1 change of alarms and 1 notification are not recorded")
     assert len(values(path)) == 7
     assert state(path) == "unacknowledged"
     assert changes(path)[-1] == "raised"

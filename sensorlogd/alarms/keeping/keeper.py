@@ -22,12 +22,13 @@ from typing import Any, TypeVar
 from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.watch import WatchClock, mark
 from sensorlogd.alarms.keeping import memory
-from sensorlogd.alarms.keeping.unstored import Unstored
+from sensorlogd.alarms.keeping.unstored import TRIES, Unstored
 from sensorlogd.alarms.notifying import notifications
 from sensorlogd.alarms.notifying.sender import Sender
 from sensorlogd.alarms.plan import Plan
 from sensorlogd.batch import Block
 from sensorlogd.event_kinds import Emit, EventKind
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import alarms as stored
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.errors import Failure, classify
@@ -221,10 +222,21 @@ class Keeper:
             if _is_trouble(error) or not conn.in_transaction:
                 raise
             conn.execute("ROLLBACK TO alarms")
-            self._unstored.failed()
-            self._report_fault("changes could not be stored", error)
+            self._note_refusal(error)
         conn.execute("RELEASE alarms")
         return is_stored
+
+    def _note_refusal(self, error: Exception) -> None:
+        """The results are refused. People are told all the same, because after some refusals the results are dropped, which is an
+        event of its own."""
+        self.sender.put(self._unstored.notices)
+        self._report_fault("changes could not be stored", error)
+        changes, notices = len(self._unstored.changes), len(self._unstored.notices)
+        if self._unstored.refused() and (changes or notices):
+            lost = f"{changes} {plural(changes, 'change')} of alarms and {notices} {plural(notices, 'notification')}"
+            detail = f"{lost} are not recorded, because the database has refused them {TRIES} times: {error}; the notifications are sent"
+            logger.error("alarms: %s", detail)
+            self._emit(EventKind.ALARMS_FAILED, None, detail)
 
     def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
         """These blocks were committed (or left out): forget them. ``kept``: ``record`` stored the results, and they were committed

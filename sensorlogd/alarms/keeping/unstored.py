@@ -89,11 +89,13 @@ class Unstored:
         """The commit has succeeded: forget what it stored."""
         self._clear()
 
-    def failed(self) -> None:
-        """The database has refused the results."""
+    def refused(self) -> bool:
+        """The database has refused the results. Returns whether it has done so ``TRIES`` times, so that they are dropped."""
         self.faults += 1
-        if self.faults >= TRIES:
+        is_last = self.faults >= TRIES
+        if is_last:
             self._clear()
+        return is_last
 
     def _clear(self) -> None:
         self.alarms, self.gone, self.changes, self.events, self.notices, self.outcomes = {}, [], [], [], [], []
