@@ -437,6 +437,15 @@ def test_one_alarm_that_cannot_be_judged_costs_itself(monkeypatch: pytest.Monkey
     assert len(made.judge.found.faults) == 1
 
 
+def test_an_alarm_that_fails_again_after_a_reload_is_reported_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = bench("> 30")
+    monkeypatch.setattr("sensorlogd.alarms.judging.track.Track.value", lambda *_: 1 / 0)
+    for at_s in (1, 2):
+        made.read(at_s, 31)
+        assert len(made.judge.take_findings().faults) == 1
+        made.judge.use(plan_of({"a": {"series": "s.x", "when": "> 30", "notify": "me"}}), made.at, made.now_us)
+
+
 def test_a_term_that_takes_no_reading_costs_the_alarms_that_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until a new plan: it begins with a new term."""
     alarms = {"a": {"series": "s.x", "when": "> 30"}, "b": {"series": "s.x", "when": "mean(1min) > 30"}}

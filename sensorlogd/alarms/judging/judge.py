@@ -110,6 +110,7 @@ class Judge:
         """Give the alarm its present definition; the parts that people see are to be stored."""
         before = alarm.shown_of_it()
         alarm.definition, alarm.series = definition, series
+        alarm.fault = ""  # it is judged again, and a fault is reported anew
         if alarm.shown_of_it() != before:
             self.found.unsaved[alarm] = None
 
