@@ -372,6 +372,21 @@ def test_muted_nobody_hears_and_at_its_end_everybody() -> None:
     assert made.announced() == [("raised", ("me",))]
 
 
+@pytest.mark.parametrize("ended_by_hand", [False, True])
+def test_an_escalation_that_comes_due_in_a_mute_follows_at_its_end(ended_by_hand: bool) -> None:
+    made = bench("> 30", escalate={"after": "30min", "notify": ["boss"]})
+    made.read(10, 31)
+    made.judge.shelve(made.alarm(), 7200 * S, made.now_us, "cleaning")
+    for at_s in (1900, 3600):
+        made.pass_(at_s)
+    assert made.announced() == [("raised", ("me",))]
+    if ended_by_hand:
+        made.judge.unshelve(made.alarm(), made.at, made.now_us, "cleaned")
+    made.pass_(7201)
+    made.pass_(20_000)
+    assert made.announced() == [("raised", ("me",)), ("raised", ("me",)), ("escalated", ("boss",))]
+
+
 # ---- events, reloads ---------------------------------------------------------------------------------------------------
 
 
@@ -420,6 +435,15 @@ def test_one_alarm_that_cannot_be_judged_costs_itself(monkeypatch: pytest.Monkey
         made.read(at, 31)
     assert [change.alarm.name for change in made.judge.found.changes] == ["a"]
     assert len(made.judge.found.faults) == 1
+
+
+def test_an_alarm_that_fails_again_after_a_reload_is_reported_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = bench("> 30")
+    monkeypatch.setattr("sensorlogd.alarms.judging.track.Track.value", lambda *_: 1 / 0)
+    for at_s in (1, 2):
+        made.read(at_s, 31)
+        assert len(made.judge.take_findings().faults) == 1
+        made.judge.use(plan_of({"a": {"series": "s.x", "when": "> 30", "notify": "me"}}), made.at, made.now_us)
 
 
 def test_a_term_that_takes_no_reading_costs_the_alarms_that_need_it(monkeypatch: pytest.MonkeyPatch) -> None:

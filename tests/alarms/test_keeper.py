@@ -17,6 +17,7 @@ from sensorlogd.alarms.notifying.sender import Sender, SenderSettings
 from sensorlogd.batch import Block, Column
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
+from sensorlogd.daemon.writing.recovery.failures import REOPEN_EVERY
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage.alarms import NoticeRow
@@ -214,9 +215,12 @@ def test_what_the_database_refuses_of_alarms_costs_no_reading(make: Callable[...
     logger.run(20)
     script.fail_on("INSERT INTO alarm_change", lambda: sqlite_error(sqlite3.SQLITE_CONSTRAINT))
     logger.run(31, 31, 31, 20, 20)
+    assert logger.sender.kinds() == ["raised", "resolved"], "people are told, whatever is stored"
     script.heal()
     logger.run(31)
     logger.settle()
+    lost = [detail for kind, detail in events(path) if kind == "alarms_failed" and detail.startswith("1 change of alarms")]
+    assert lost[0].startswith("1 change of alarms and 1 notification are not recorded")
     assert len(values(path)) == 7
     assert state(path) == "unacknowledged"
     assert changes(path)[-1] == "raised"
@@ -276,6 +280,30 @@ def test_what_the_database_remembers_is_read_as_soon_as_it_can_be(
     assert state(path) == "unacknowledged"
     assert len(values(path)) == 5
     assert again.rig.writer.ready.is_set()
+
+
+def test_a_commit_before_the_alarms_can_be_read_again_forgets_no_change(
+    make: Callable[..., Logger], path: Path, script: Script
+) -> None:
+    """The commits with the change fail until the file is opened anew, and the next one holds none: the change waits for a later one."""
+    logger = make()
+    logger.run(20)
+    commits = iter(range(REOPEN_EVERY))
+
+    def fail(sql: str) -> Exception | None:
+        is_failing = sql.startswith("SELECT name, subject, definition") or (sql == "COMMIT" and next(commits, None) is not None)
+        return sqlite_error(sqlite3.SQLITE_IOERR) if is_failing else None
+
+    script.before = fail
+    logger.feed(31)
+    logger.rig.turn_until(lambda: len(values(path)) == 2, "the reading to be committed", seconds=0.25)
+    assert changes(path) == []
+    script.heal()
+    logger.run(31)
+    logger.settle()
+    assert changes(path) == ["raised"]
+    assert state(path) == "unacknowledged"
+    assert rows(path, "SELECT count(*) FROM notification") == [(1,)]
 
 
 # ---- after an end ------------------------------------------------------------------------------------------------------

@@ -680,6 +680,23 @@ def test_ubx_tells_the_time_in_pvt_and_the_other_frames_by_the_week() -> None:
     assert counts == {"undated": 1}
 
 
+def test_ubx_frames_behind_a_sentence_of_their_second_belong_to_that_second() -> None:
+    """A receiver that sends both: the sentence tells the new second before the frames do."""
+    wanted: dict[str, Any] = {"hdop": {}, "speed": {}, "satellites": {}}
+
+    def second(n: int) -> bytes:
+        week_ms = (100_000_000 + n * 1000).to_bytes(4, "little")
+        date = (1994).to_bytes(2, "little") + bytes((3, 23, 12, 0, n, 7)) + bytes(8)
+        pvt = week_ms + date + NAV[0x07][20:]
+        return rmc(f"12000{n}", speed=f"{n}.0") + ubx(1, 0x04, week_ms + NAV[0x04][4:]) + ubx(1, 0x07, pvt)
+
+    rows, counts = decoded([(n * 1_000_000, second(n)) for n in range(3)], channels=wanted, time="device")
+    assert [(at_us - NOON, sorted(values)) for at_us, values in rows] == [
+        (n * 1_000_000, [name]) for n in range(3) for name in ("speed", "hdop", "satellites")
+    ]
+    assert counts["undated"] == 0
+
+
 # ---- options -------------------------------------------------------------------------------------------------------------
 
 

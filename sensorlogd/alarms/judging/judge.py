@@ -110,6 +110,7 @@ class Judge:
         """Give the alarm its present definition; the parts that people see are to be stored."""
         before = alarm.shown_of_it()
         alarm.definition, alarm.series = definition, series
+        alarm.fault = ""  # it is judged again, and a fault is reported anew
         if alarm.shown_of_it() != before:
             self.found.unsaved[alarm] = None
 
@@ -309,8 +310,10 @@ class Judge:
 
     def _escalate_and_repeat(self, alarm: Alarm, at: int, to_us: int) -> int:
         """Announce an alarm that nobody has acknowledged once more, to others or again to the same, if that is due. Returns when
-        the next such announcement is due."""
+        the next such announcement is due; a muted alarm waits for the end of its mute, where ``unshelve`` touches it."""
         options, due = alarm.definition.options, NEVER
+        if alarm.is_shelved:
+            return due
         if options.escalate is not None and not alarm.escalated:
             escalate_at = alarm.raised_at + options.escalate.after
             if at >= escalate_at:

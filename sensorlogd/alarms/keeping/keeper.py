@@ -22,12 +22,13 @@ from typing import Any, TypeVar
 from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.watch import WatchClock, mark
 from sensorlogd.alarms.keeping import memory
-from sensorlogd.alarms.keeping.unstored import Unstored
+from sensorlogd.alarms.keeping.unstored import TRIES, Unstored
 from sensorlogd.alarms.notifying import notifications
 from sensorlogd.alarms.notifying.sender import Sender
 from sensorlogd.alarms.plan import Plan
 from sensorlogd.batch import Block
 from sensorlogd.event_kinds import Emit, EventKind
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import alarms as stored
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.errors import Failure, classify
@@ -199,36 +200,50 @@ class Keeper:
                 except Exception as error:  # the error belongs to whoever called ``ask``
                     future.set_exception(error)
 
-    def record(self, conn: sqlite3.Connection) -> None:
-        """Store the results in a savepoint of the caller's transaction. Raises sqlite3.Error if the database itself is in
-        trouble."""
+    def record(self, conn: sqlite3.Connection) -> bool:
+        """Store the results in a savepoint of the caller's transaction. Returns whether they are in it. Raises sqlite3.Error if the
+        database itself is in trouble."""
         if not self._loaded or self._to_recall is not None:
-            return
+            return False
         outcomes = len(self.sender.outcomes)
         at, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
         has_mark = bool(self.judge.plan) and at - self._marked_at >= MARK_EVERY_US
         if not (self._unstored or outcomes or has_mark):
-            return
+            return False
         conn.execute("SAVEPOINT alarms")
+        is_stored = False
         try:
             self._unstored.outcomes += [self.sender.outcomes.popleft() for _ in range(outcomes)]
             self._unstored.store(conn, at, now_us)
             meta.put(conn, meta.ALARMS_WATCHED, mark(at, now_us))
             self._marked_at = at
+            is_stored = True
         except Exception as error:
             if _is_trouble(error) or not conn.in_transaction:
                 raise
             conn.execute("ROLLBACK TO alarms")
-            self._unstored.failed()
-            self._report_fault("changes could not be stored", error)
+            self._note_refusal(error)
         conn.execute("RELEASE alarms")
+        return is_stored
+
+    def _note_refusal(self, error: Exception) -> None:
+        """The results are refused. People are told all the same, because after some refusals the results are dropped, which is an
+        event of its own."""
+        self.sender.put(self._unstored.notices)
+        self._report_fault("changes could not be stored", error)
+        changes, notices = len(self._unstored.changes), len(self._unstored.notices)
+        if self._unstored.refused() and (changes or notices):
+            lost = f"{changes} {plural(changes, 'change')} of alarms and {notices} {plural(notices, 'notification')}"
+            detail = f"{lost} are not recorded, because the database has refused them {TRIES} times: {error}; the notifications are sent"
+            logger.error("alarms: %s", detail)
+            self._emit(EventKind.ALARMS_FAILED, None, detail)
 
     def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
-        """These blocks were committed (or left out): forget them. ``kept``: what ``record`` stored was committed with them, so its
-        notifications may be sent."""
+        """These blocks were committed (or left out): forget them. ``kept``: ``record`` stored the results, and they were committed
+        with the blocks, so the notifications may be sent."""
         for block in blocks:
             self._seen.pop(id(block), None)
-        if kept and self._unstored.was_stored:
+        if kept:
             self.sender.put(self._unstored.notices)
             self._unstored.stored()
 

@@ -41,7 +41,6 @@ class Unstored:
     events: list[tuple[int, EventKind, str | None, str]] = field(default_factory=list)
     notices: list[NoticeRow] = field(default_factory=list)
     outcomes: list[NotificationOutcome] = field(default_factory=list)
-    was_stored: bool = False
     faults: int = 0
 
     def __bool__(self) -> bool:
@@ -85,22 +84,22 @@ class Unstored:
             events.record(conn, *event)
         stored_alarms.add_notices(conn, self.notices)
         stored_alarms.end_notices(conn, self.outcomes)
-        self.was_stored = True
 
     def stored(self) -> None:
         """The commit has succeeded: forget what it stored."""
         self._clear()
 
-    def failed(self) -> None:
-        """The database has refused the results."""
-        self.was_stored = False
+    def refused(self) -> bool:
+        """The database has refused the results. Returns whether it has done so ``TRIES`` times, so that they are dropped."""
         self.faults += 1
-        if self.faults >= TRIES:
+        is_last = self.faults >= TRIES
+        if is_last:
             self._clear()
+        return is_last
 
     def _clear(self) -> None:
         self.alarms, self.gone, self.changes, self.events, self.notices, self.outcomes = {}, [], [], [], [], []
-        self.was_stored, self.faults = False, 0
+        self.faults = 0
 
 
 def _sentence(change: StateChange) -> str:

@@ -193,7 +193,8 @@ class MbusDriver(Driver):
             round_.acknowledged(now)
         else:
             self.meter.answered()
-            round_.take_answer(outcome.answer, records(outcome.answer, self.context.count), outcome.at_us, now)
+            found = records(outcome.answer, self.context.count, round_.values)
+            round_.take_answer(outcome.answer, found, outcome.at_us, now)
 
     def _finished_sample(self) -> Sequence[Sample]:
         """The sample of a finished round."""

@@ -7,7 +7,7 @@ sum of the same bytes. Records are EN 13757-3; values come in base units (Wh, mÂ
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -119,11 +119,13 @@ class LongFrames:
             self._noise = self._noise or skipped[:16]
 
 
-def records(frame: bytes, count: Count) -> tuple[dict[str, float], dict[str, str], bool]:
-    """(field -> value, field -> unit, whether another frame follows). Never raises.
+def records(frame: bytes, count: Count, taken: Collection[str] = ()) -> tuple[dict[str, float], dict[str, str], bool]:
+    """(field -> value, field -> unit, whether another frame follows). ``taken``: the fields of the frames before this one. Never
+    raises.
 
     A field is named by what it is, in lower case (``energy``, ``volume_flow``), then ``min``, ``max`` or ``error`` where it is no present
-    value, then the storage number where it is not 0; of several alike the second is ``..._b``, the third ``..._c``.
+    value, then the storage number where it is not 0; of several alike, in whichever frame, the second is ``..._b``, the third ``..._c``;
+    one beyond ``..._z`` is counted.
     """
     try:
         telegram: Any = meterbus.load(frame)
@@ -145,8 +147,11 @@ def records(frame: bytes, count: Count) -> tuple[dict[str, float], dict[str, str
         if value is None or not name:
             continue
         unique, letter = name, "b"
-        while unique in values and letter <= "z":
+        while (unique in values or unique in taken) and letter <= "z":
             unique, letter = f"{name}_{letter}", chr(ord(letter) + 1)
+        if unique in values or unique in taken:
+            count("bad_records", 1, f"no letter is left for another {name}")
+            continue
         values[unique] = value
         units[unique] = str(record.unit or "")
     return values, units, more

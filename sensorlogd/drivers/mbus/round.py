@@ -35,13 +35,12 @@ class Round:
         self.control, self.answered_at = REQ_UD2 | FCB, at
 
     def take_answer(self, frame: bytes, found: tuple[dict[str, float], dict[str, str], bool], at_us: int, at: float) -> None:
-        """Take a telegram. ``found``: its content, as ``frames.records`` returns it. If two records have the same name, the first
-        counts."""
+        """Take a telegram. ``found``: its content, as ``frames.records`` returns it when the names of ``values`` are taken."""
         values, units, more = found
         self.before, self.answered_at = frame, at
         self.frames += 1
         self.taken_at_us = at_us if self.taken_at_us is None else self.taken_at_us
-        self.values |= {name: value for name, value in values.items() if name not in self.values}
+        self.values |= values
         self.units |= units
         assert self.control is not None
         self.control = self.control ^ FCB if more and self.frames < MAX_FRAMES else None

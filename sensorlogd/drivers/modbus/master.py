@@ -50,6 +50,7 @@ class Master:
         self._due = time.monotonic()
         self._todo: list[Block] = []
         self._silent: list[Block] = []
+        self._answered: list[Block] = []
         self._spoke = False  # the unit, in this round
         self._sample: dict[str, float] = {}
         self._sampled_us: int | None = None
@@ -80,6 +81,7 @@ class Master:
             if not going_on or (self._todo and time.monotonic() >= end):
                 return []
         self._judge_silence()
+        self._note_answers()
         if not self._sample:
             return []
         sample, self._sample = Sample(self._sampled_us, self._sample), {}
@@ -151,11 +153,18 @@ class Master:
     def _take_values(self, block: Block, outcome: Outcome) -> None:
         """Put the values of an answered block into the sample, which has the time of its first answer."""
         self._note_sign_of_life()
-        self.blocks.answered(block)
+        self._answered.append(block)
         wanted = {name: self.registers[name] for name in block.question.names}
         if not self._sample:
             self._sampled_us = outcome.at_us
         self._sample |= readings(wanted, block.question.address, outcome.answer.values, self.context.count)
+
+    def _note_answers(self) -> None:
+        """At the end of a round: end the back-off of the blocks that were answered. Not before, because parts are joined by it, of
+        which some may not be asked yet."""
+        answered, self._answered = self._answered, []
+        for block in answered:
+            self.blocks.answered(block)
 
     def _note_sign_of_life(self) -> None:
         self._spoke = True

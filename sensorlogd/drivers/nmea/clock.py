@@ -25,7 +25,7 @@ class DeviceClock:
     def __init__(self) -> None:
         self.epoch_us: int | None = None
         self._arrived_us = 0
-        self._week_ms: int | None = None  # GPS time of the week at the epoch
+        self._anchor: tuple[int, int] | None = None  # UTC in microseconds, and GPS time of the week, of the last frame with both
         self._void = False  # a receiver without a fix may give the time it was made at
         self._given: set[str] = set()
         self._second_us: int | None = None  # the second that sentences tell, when the first of them came, what they say
@@ -38,7 +38,7 @@ class DeviceClock:
             self._void = fields is None
         if fields is None or self._void:
             if kind == "RMC":
-                self.epoch_us = None
+                self.epoch_us = self._anchor = None
             return
         of_day = _time_of_day_us(cells.text(_TIME_AT[kind])) if kind in _TIME_AT else None
         if of_day is None:
@@ -74,13 +74,12 @@ class DeviceClock:
     def frame(self, utc_us: int | None, week_ms: int, now_us: int) -> None:
         """The same for a UBX frame. ``utc_us``: the time in the frame, if it holds one."""
         if utc_us is not None:
+            self._anchor = utc_us, week_ms
             self._begin_instant(utc_us, now_us)
-            self._week_ms = week_ms
-        elif self.epoch_us is not None and self._week_ms is not None:
-            later_ms = (week_ms - self._week_ms + WEEK_MS // 2) % WEEK_MS - WEEK_MS // 2
-            if later_ms:
-                self._begin_instant(self.epoch_us + later_ms * 1000, now_us)
-                self._week_ms = week_ms
+        elif self._anchor is not None:  # not from the epoch, which a sentence may have moved on already
+            anchor_us, anchor_ms = self._anchor
+            later_ms = (week_ms - anchor_ms + WEEK_MS // 2) % WEEK_MS - WEEK_MS // 2
+            self._begin_instant(anchor_us + later_ms * 1000, now_us)
 
     def _begin_instant(self, epoch_us: int, now_us: int) -> None:
         """Another instant than the present one begins at ``now_us`` of the host's clock."""

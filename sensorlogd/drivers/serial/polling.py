@@ -45,6 +45,7 @@ class Poller:
         self._fed_at = 0.0
         self._half_until = self._half_most = 0.0  # a line has begun; until then it may go on
         self._got: list[Batch] = []
+        self._got_before = 0  # how many of ``_got`` had come when the question was sent
         self._terminator = _last_byte(options)
         self._question = self._make_question()
 
@@ -82,7 +83,7 @@ class Poller:
             quiet_s=self.gaps.gap_s,
             quiet=self._judge_silence,
             ready=lambda: not self.own or time.monotonic() >= self._half_until,
-            begins=self._forget_unfinished,
+            begins=self._begin_answer,
             unasked=self._take_more if self.own else None,
             more=self._take_more,
         )
@@ -141,14 +142,15 @@ class Poller:
         self.gaps = GapClock(self.port, self.gaps.gap_s)
         if outcome.fate is Fate.ANSWERED:
             self.device.answered()
-            self._got.insert(0, outcome.answer)
+            self._got.insert(self._got_before, outcome.answer)
         elif outcome.fate is not Fate.STOPPED:
             self.context.count("unanswered", 1, f"heard {outcome.heard!r}" if outcome.heard else "")
             self.device.missed(time.monotonic())
 
-    def _forget_unfinished(self) -> None:
-        """A question begins: give up the rest of an earlier answer, which neither goes on in the new one, nor is complete,
-        because no silence has ended it."""
+    def _begin_answer(self) -> None:
+        """A question begins. Its answer comes behind what has come by now. Give up the rest of an earlier answer, which neither
+        goes on in the new one, nor is complete, because no silence has ended it."""
+        self._got_before = len(self._got)
         if self._end_answer(self.context.now_us()) is not None:
             self.context.count("cut_short", 1, "the next question was due")
 

@@ -6,6 +6,7 @@ import os
 import re
 import select
 import socket
+import string
 import threading
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
@@ -26,6 +27,7 @@ from sensorlogd.drivers.mbus import driver as mbus_driver
 from sensorlogd.drivers.mbus.answers import Telegram
 from sensorlogd.drivers.mbus.driver import MbusOptions
 from sensorlogd.drivers.mbus.frames import FCB, REQ_UD2, SND_NKE, LongFrames, records, short_frame
+from sensorlogd.drivers.mbus.round import Round
 from sensorlogd.drivers.transactions import Fate, Outcome, Question
 from tests.drivers.decoders.decoding import pieces
 from tests.needs import corpus
@@ -114,6 +116,22 @@ def test_records_have_names_one_can_guess() -> None:
     assert values == {**VALUES, "volume_b": 10.0}
     assert not more
     assert units["volume"]
+
+
+def test_records_of_a_second_telegram_have_names_of_their_own() -> None:
+    """A meter with two tariffs in two telegrams: neither value is lost, and what no name is left for is counted."""
+    counts: Counter[str] = Counter()
+    round_ = Round()
+    round_.acknowledged(0.0)
+    for body in (BODY + b"\x1f", bytes.fromhex("0C1300000100")):
+        frame = long_frame(5, body)
+        round_.take_answer(frame, records(frame, partial(add, counts), round_.values), 0, 0.0)
+    assert round_.values == {**VALUES, "volume_b": 10.0}
+    assert not counts
+    names = ["volume", *(f"volume_{letter}" for letter in string.ascii_lowercase[1:])]
+    values, _, _ = records(long_frame(5, BODY), partial(add, counts), names)
+    assert set(values) == VALUES.keys() - {"volume"}
+    assert counts == {"bad_records": 1}
 
 
 class Meter(threading.Thread):

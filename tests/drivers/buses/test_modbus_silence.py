@@ -8,14 +8,20 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sensorlogd.drivers.contract import DriverError
+from sensorlogd.drivers.contract import DriverContext, DriverError
 from sensorlogd.drivers.modbus.blocks import Block, Blocks
+from sensorlogd.drivers.modbus.codec import Answer
+from sensorlogd.drivers.modbus.master import Master
+from sensorlogd.drivers.modbus.options import ModbusOptions
 from sensorlogd.drivers.modbus.registers import Register
+from sensorlogd.drivers.serial.port import OwnPort
+from sensorlogd.drivers.transactions import Asker, AskingPace, Fate, Outcome, Question
 from sensorlogd.drivers.transactions.asking import HANG_UPS
 from tests.drivers.buses.test_modbus import Unit
 from tests.rig import until
@@ -164,6 +170,29 @@ def test_the_registers_to_blame_are_found(size: int, data: st.DataObject) -> Non
 def _whole(blocks: Blocks, maps: dict[str, Register]) -> None:
     names = [name for block in blocks.all for name in block.question.names]
     assert sorted(names) == sorted(maps)
+
+
+@given(st.text("ASRB", min_size=1, max_size=60))
+@example("ASASASAASSAAS")  # both parts of a block have answered once, and one of them is silent where the other answers
+@example("ASASASAASSAAR")
+def test_whatever_becomes_of_questions_every_register_stays_in_one_block(fates: str) -> None:
+    """Answered, silent, refused or busy, question by question over many rounds."""
+    channels = {"z": {"address": 0}} | {f"r{n}": {"address": 100 + n} for n in range(3)}
+    options = ModbusOptions.model_validate({"driver": "modbus", "port": "/dev/x", "interval": "1ms", "channels": channels})
+    context = DriverContext("s", -1, lambda _: False, lambda: 0, lambda *_: None, lambda *_: None)
+    master = Master(options, context, OwnPort(options, context, asks=True))
+    to_come = iter(fates)
+
+    def ask(asker: Asker, question: Question, wait_s: float) -> Outcome:
+        fate = next(to_come, "A")
+        count = master._todo[0].question.count
+        answers = {"A": Answer([1] * count), "R": Answer([], 2), "B": Answer([], 6)}
+        return Outcome(Fate.SILENT) if fate == "S" else Outcome(Fate.ANSWERED, answers[fate], 1)
+
+    with mock.patch.object(Asker, "ask", ask), mock.patch.object(AskingPace, "due", return_value=True):
+        for _ in range(20):
+            master.read(10.0)
+            _whole(master.blocks, options.registers())
 
 
 def test_parts_that_answer_become_whole_again_but_not_for_ever() -> None:

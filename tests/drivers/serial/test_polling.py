@@ -117,6 +117,34 @@ def test_a_late_answer_is_not_the_other_sensors(port: Port) -> None:
     assert b.lent.counts.get("late_answers", 0) <= b.lent.counts.get("unanswered", 0)
 
 
+def test_a_line_that_came_before_the_question_stays_before_the_answer(port: Port) -> None:
+    """It waits in the port when the question is due, so it is read together with the answer."""
+    lent = Lent()
+    keys = {
+        "driver": "serial", "port": str(port.path), "interval": "100ms", "format": {"type": "csv", "fields": ["v"]},
+        "poll": {"command": "A\n", "turnaround": "10s"},
+    }  # fmt: skip
+    driver = SerialDriver(SerialOptions.model_validate(keys), lent.context)
+    found: list[Any] = []
+
+    def read_rows() -> int:
+        found.extend(rows_of(driver.read(0.1)))
+        return len(found)
+
+    with devices(port, lambda _: [(0.02, b"1\n")]):
+        driver.open()
+        poller = driver.poller
+        assert poller is not None
+        until(read_rows, "the first answer")
+        port.send(b"7\n")
+        until(lambda: select.select([port._slave], [], [], 0)[0] and time.monotonic() > poller._due, "the line, and the question")
+        until(lambda: read_rows() >= 3, "the line and the next answer")
+    driver.close()
+    lent.close()
+    assert [row["v"] for _, row in found][:3] == [1, 7, 1]
+    assert found == sorted(found, key=lambda row: row[0])
+
+
 def test_the_second_line_is_not_the_next_sensors(port: Port) -> None:
     """From the first question on, since what a device sends is learned before its neighbour is asked."""
     says: Says = lambda question: [(0.01, b"11\n"), (0.04, b"11.5\n")] if question == b"A" else [(0.06, b"22\n")]  # noqa: E731  # as short as a table

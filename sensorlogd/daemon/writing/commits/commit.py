@@ -70,8 +70,7 @@ class Commit:
             for key, value in self.marks.items():
                 meta.put(conn, key, value)
         if watcher is not None:
-            watcher.record(conn)
-            self.watched = True
+            self.watched = watcher.record(conn)
         self.committing = True
         conn.execute("COMMIT")
         return result

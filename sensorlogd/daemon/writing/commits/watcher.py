@@ -31,8 +31,9 @@ class Watcher(Protocol):
     def observe(self, blocks: Iterable[Block], *, well: bool) -> None:
         """All that is not committed, in order; most of it was seen before. ``well``: the next commit will probably succeed."""
 
-    def record(self, conn: sqlite3.Connection) -> None:
-        """Inside the transaction of a commit. Raises sqlite3.Error if the database itself is in trouble."""
+    def record(self, conn: sqlite3.Connection) -> bool:
+        """Inside the transaction of a commit. Returns whether something was put into it. Raises sqlite3.Error if the database
+        itself is in trouble."""
 
     def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
         """These blocks are dealt with: committed, or left out because they cannot be stored. ``kept``: what ``record`` has put
@@ -50,6 +51,7 @@ class NullWatcher:
 
     def observe(self, blocks: Iterable[Block], *, well: bool) -> None: ...
 
-    def record(self, conn: sqlite3.Connection) -> None: ...
+    def record(self, conn: sqlite3.Connection) -> bool:
+        return False
 
     def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None: ...
