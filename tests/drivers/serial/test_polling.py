@@ -119,7 +119,7 @@ def test_a_late_answer_is_not_the_other_sensors(port: Port) -> None:
 
 def test_a_line_that_came_before_the_question_stays_before_the_answer(port: Port) -> None:
     """It waits in the port when the question is due, so it is read together with the answer."""
-    lent = Lent()
+    lent = WatchedContext()
     keys = {
         "driver": "serial", "port": str(port.path), "interval": "100ms", "format": {"type": "csv", "fields": ["v"]},
         "poll": {"command": "A\n", "turnaround": "10s"},
