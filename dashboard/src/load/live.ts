@@ -85,6 +85,13 @@ export class Live {
     else if (kind === "events") this.events(data as LogEvent[]);
     else if (kind === "sensors") this.states(data as Report[]);
     else if (kind === "gap" || kind === "skipped") this.makeUpSoon();
+    else if (kind === "another_file") this.isAnotherFile();
+  }
+
+  /** Another database took the place of the former one: its events count from 1 again, and whatever is shown is of the former. */
+  private isAnotherFile(): void {
+    this.store.change(() => ({ recent: [], latest: new Map() }));
+    this.resumed();
   }
 
   /**
@@ -92,7 +99,14 @@ export class Live {
    * no states of sensors. So all of that is asked for.
    */
   private resumed(): void {
-    this.store.change(({ events, chartEvents }) => ({ events: outdated(events), chartEvents: outdated(chartEvents) }));
+    this.store.change(({ chart, chartEvents, events, buckets, costs, database }) => ({
+      chart: outdated(chart),
+      chartEvents: outdated(chartEvents),
+      events: outdated(events),
+      buckets: outdated(buckets),
+      costs: outdated(costs),
+      database: outdated(database),
+    }));
     void this.common.recentEvents();
     void this.common.sensors();
     void this.common.status();

@@ -144,6 +144,37 @@ test("after a break everything that the stream may have left out is asked for", 
   assert.equal(store.state.latest.get("a.t")?.value, 9);
 });
 
+test("after another database took the place of the former, its events are shown, and all answers are asked for again", async () => {
+  const kinds = ["chart", "chartEvents", "events", "buckets", "costs", "database"] as const;
+  const stream = await opened();
+  await stream.send("latest", [{ sensor: "a", channel: "t", time: 100, value: 1 }]);
+  await stream.send("events", [{ ...raised, id: 900 }]);
+  await stream.send("another_file", {});
+  assert.deepEqual([store.state.recent, store.state.latest.size], [[], 0]);
+  for (const kind of kinds) assert.equal(store.state[kind].outdated, true, kind);
+  await stream.send("events", [{ ...raised, id: 2 }]);
+  await answer("events", { events: [raised], earlier: null });
+  assert.deepEqual(
+    store.state.recent.map((event) => event.id),
+    [1, 2],
+  );
+});
+
+test("after a break in which another database took the place of the former, events of the former are gone", async () => {
+  let stream = await opened();
+  await stream.send("events", [{ ...raised, id: 900 }]);
+  await stream.end();
+  await page.timers.pass(2000);
+  stream = await opened();
+  await stream.send("gap", {});
+  await answer("events", { events: [raised], earlier: null });
+  await stream.send("events", [{ ...raised, id: 2 }]);
+  assert.deepEqual(
+    store.state.recent.map((event) => event.id),
+    [1, 2],
+  );
+});
+
 test("a value that the stream brings while the newest ones are asked for stays", async () => {
   const stream = await opened();
   await stream.send("latest", []);

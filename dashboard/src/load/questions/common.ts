@@ -90,8 +90,15 @@ export class CommonQuestions {
 
   private async askRecentEvents(): Promise<void> {
     const opened = this.openedAt / 1000 + this.store.state.ahead;
+    const known = new Set(this.store.state.recent);
     const { events } = await ask("events", { since: iso(opened), limit: KEPT_EVENTS });
-    this.store.change(({ recent }) => ({ recent: continued(events, recent) }));
+    // Of what was known before the question the answer says what is true: another database may have taken the place of the former.
+    this.store.change(({ recent }) => ({
+      recent: continued(
+        events,
+        recent.filter((event) => !known.has(event)),
+      ),
+    }));
   }
 
   private async askStatus(): Promise<void> {
@@ -122,7 +129,7 @@ export class CommonQuestions {
 
 /** Events in the order in which they happened, with those of `more` that are later; no more than are kept, the last ones. */
 export function continued(events: readonly LogEvent[], more: readonly LogEvent[]): LogEvent[] {
-  const last = events.at(-1)?.id ?? -1;
+  const last = events.at(-1)?.id ?? Number.NEGATIVE_INFINITY;
   return [...events, ...more.filter((event) => event.id > last)].slice(-KEPT_EVENTS);
 }
 
