@@ -132,6 +132,7 @@ export class Live {
     this.readingAt = Date.now();
     const names = new Set<string>();
     this.store.change((state) => {
+      const now = Date.now() / 1000 + state.ahead; // state.now stands still for up to a minute while the page is hidden
       const latest = new Map(state.latest);
       const curves = new Map(state.curves);
       for (const reading of rows) {
@@ -140,7 +141,7 @@ export class Live {
         const before = latest.get(name);
         if (!before || isNewer(reading, before, state.now)) latest.set(name, { ...reading, age_s: 0, state: "ok" });
         const curve = curves.get(name);
-        if (curve) curves.set(name, extended(curve, reading));
+        if (curve) curves.set(name, extended(curve, reading, now));
       }
       return { latest, curves };
     });
