@@ -159,8 +159,9 @@ export class Live {
   }
 
   private states(reports: readonly Report[]): void {
+    const known = new Map(this.store.state.sensors?.map((sensor) => [sensor.sensor, sensor.state]));
     this.store.change((state) => ({ sensors: reported(state.sensors, reports) }));
-    const known = this.store.state.sensors;
-    if (reports.some((report) => !known?.some((sensor) => sensor.sensor === report.sensor))) void this.common.sensors();
+    // Since when a state is, and what was counted, is not in a report; a sensor that is not known is in no answer yet.
+    if (reports.some((report) => known.get(report.sensor) !== report.state)) void this.common.sensors();
   }
 }

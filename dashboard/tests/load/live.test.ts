@@ -200,11 +200,20 @@ test("an import, which leaves out readings all the time, does not ask all the ti
 test("the states of sensors come by the stream; one that is not known is asked for", async () => {
   await answer("sensors", { sensors: [SENSOR] });
   const stream = await opened();
-  await stream.send("sensors", [{ sensor: "a", state: "waiting", health: "stale", error: "no answer" }]);
+  await stream.send("sensors", [{ sensor: "a", state: "reading", health: "stale", error: "no answer" }]);
   assert.deepEqual([store.state.sensors?.[0]?.health, store.state.sensors?.[0]?.error], ["stale", "no answer"]);
   assert.equal(page.of("sensors").length, 1);
   await stream.send("sensors", [{ sensor: "b", state: "reading", health: "ok", error: null }]);
   assert.equal(page.of("sensors").length, 2);
+});
+
+test("a sensor that changes its state is asked for: since when, and what was counted, no report says", async () => {
+  await answer("sensors", { sensors: [SENSOR] });
+  const stream = await opened();
+  await stream.send("sensors", [{ sensor: "a", state: "backing_off", health: "reconnecting", error: "no answer" }]);
+  assert.equal(page.of("sensors").length, 2);
+  await answer("sensors", { sensors: [{ ...SENSOR, state: "backing_off", since: 7 }] });
+  assert.equal(store.state.sensors?.[0]?.since, 7);
 });
 
 test("the server's clock counts, unless it differs by less than two seconds", async () => {
