@@ -1,8 +1,11 @@
 // What the stream brings is laid into the store; what it may have left out is asked for.
 
+import { isOfDatabase } from "../state/events";
 import { type LogEvent, outdated, type Store } from "../state/model";
+import { measuresParts } from "../state/parameters";
 import { seriesOf } from "../state/series";
 import { extended } from "./curves";
+import { ChartOutdating } from "./outdating";
 import { CommonQuestions, continued, isNewer, type Report, reported } from "./questions/common";
 import { listen } from "./stream";
 import type { Latest, Reading } from "./types";
@@ -18,6 +21,18 @@ const NO_READINGS_S = 10;
 /** Readings that the stream has left out are made up for so often at most: an import leaves some out four times a second. */
 const MADE_UP_EACH_MS = 5000;
 
+/** After such an event a chart may lack readings, or show what they were before. */
+const CHANGE_READINGS: ReadonlySet<string> = new Set([
+  "imported",
+  "mended",
+  "mend_undone",
+  "unit_changed",
+  "recomputed",
+  "salvaged",
+]);
+/** What the page of the database tells is asked for again so often, unless it measures the parts of the file, which takes long. */
+const DATABASE_EACH_MS = 60_000;
+
 /** Who is told of readings. */
 export interface Followers {
   /** New readings have come of these series. */
@@ -29,6 +44,7 @@ export interface Followers {
 /** Follows the stream, and asks for what every page needs. */
 export class Live {
   private readonly common: CommonQuestions;
+  private readonly chart: ChartOutdating;
   private readingAt = Date.now();
   private following = false;
   private madeUpAt = 0;
@@ -38,7 +54,8 @@ export class Live {
     private readonly store: Store,
     private readonly followers: Followers,
   ) {
-    this.common = new CommonQuestions(store);
+    this.chart = new ChartOutdating(store);
+    this.common = new CommonQuestions(store, this.chart.soon);
   }
 
   begin(): void {
@@ -63,6 +80,7 @@ export class Live {
       lost: (reason) => this.store.change(({ stream }) => ({ stream: { ...stream, state: "lost", reason } })),
     });
     window.setInterval(() => this.tick(), 1000);
+    window.setInterval(() => this.outdateDatabase(), DATABASE_EACH_MS);
   };
 
   private tick(): void {
@@ -75,6 +93,14 @@ export class Live {
     if (now - this.common.statusAt > due * 1000 && this.store.state.stream.state === "open") void this.common.status();
   }
 
+  private outdateDatabase(): void {
+    this.store.change(({ route, database }) =>
+      route.page !== "database" || measuresParts(route) || database.busy || document.hidden
+        ? null
+        : { database: outdated(database) },
+    );
+  }
+
   private message(kind: string, data: unknown): void {
     if (kind === "latest") {
       this.store.change(() => ({
@@ -84,8 +110,10 @@ export class Live {
     } else if (kind === "readings") this.readings(data as Reading[]);
     else if (kind === "events") this.events(data as LogEvent[]);
     else if (kind === "sensors") this.states(data as Report[]);
-    else if (kind === "gap" || kind === "skipped") this.makeUpSoon();
-    else if (kind === "another_file") this.isAnotherFile();
+    else if (kind === "gap" || kind === "skipped") {
+      this.chart.soon();
+      this.makeUpSoon();
+    } else if (kind === "another_file") this.isAnotherFile();
   }
 
   /** Another database took the place of the former one: its events count from 1 again, and whatever is shown is of the former. */
@@ -99,8 +127,8 @@ export class Live {
    * no states of sensors. So all of that is asked for.
    */
   private resumed(): void {
-    this.store.change(({ chart, chartEvents, events, buckets, costs, database }) => ({
-      chart: outdated(chart),
+    this.chart.soon();
+    this.store.change(({ chartEvents, events, buckets, costs, database }) => ({
       chartEvents: outdated(chartEvents),
       events: outdated(events),
       buckets: outdated(buckets),
@@ -152,6 +180,9 @@ export class Live {
     this.store.change(({ recent }) => ({ recent: continued(recent, events) }));
     if (events.some((event) => event.kind === "config_reloaded" || event.kind === "started" || event.kind === "imported"))
       void this.common.sensors();
+    if (events.some((event) => CHANGE_READINGS.has(event.kind))) this.chart.soon();
+    // The page of the database tells of these.
+    if (events.some((event) => isOfDatabase(event.kind))) this.store.change(({ database }) => ({ database: outdated(database) }));
     // Charts show the times in alarm, so ask for those again.
     if (events.some((event) => event.kind.startsWith("alarm_")))
       this.store.change((state) => ({ chartEvents: outdated(state.chartEvents) }));

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Live } from "../../src/load/live";
 import { Store } from "../../src/state/model";
+import { read } from "../../src/state/route";
 import { type Browser, browser, settle } from "../pretend";
 
 const SENSOR = { sensor: "a", state: "reading", health: "ok", channels: [{ series: "a.t", retired: null }] };
@@ -150,6 +151,7 @@ test("after another database took the place of the former, its events are shown,
   await stream.send("latest", [{ sensor: "a", channel: "t", time: 100, value: 1 }]);
   await stream.send("events", [{ ...raised, id: 900 }]);
   await stream.send("another_file", {});
+  await page.timers.pass(0);
   assert.deepEqual([store.state.recent, store.state.latest.size], [[], 0]);
   for (const kind of kinds) assert.equal(store.state[kind].outdated, true, kind);
   await stream.send("events", [{ ...raised, id: 2 }]);
@@ -214,6 +216,69 @@ test("a sensor that changes its state is asked for: since when, and what was cou
   assert.equal(page.of("sensors").length, 2);
   await answer("sensors", { sensors: [{ ...SENSOR, state: "backing_off", since: 7 }] });
   assert.equal(store.state.sensors?.[0]?.since, 7);
+});
+
+const chartAnswered = () => store.change(({ chart }) => ({ chart: { ...chart, key: "c", busy: false, outdated: false } }));
+
+for (const [what, kind, data] of [
+  ["a gap", "gap", {}],
+  ["left out readings", "skipped", { readings: 9 }],
+  ["an import", "events", [{ ...raised, kind: "imported" }]],
+  ["a mend", "events", [{ ...raised, kind: "mended" }]],
+] as const)
+  test(`a chart is asked for whole after ${what}`, async () => {
+    chartAnswered();
+    const stream = await opened();
+    await stream.send(kind, data);
+    await page.timers.pass(0);
+    assert.equal(store.state.chart.outdated, true);
+    chartAnswered();
+    await stream.send(kind, data);
+    await page.timers.pass(1000);
+    assert.equal(store.state.chart.outdated, false); // not all the time
+    await page.timers.pass(10_000);
+    assert.equal(store.state.chart.outdated, true);
+  });
+
+test("a chart that is being asked for is not dropped, but asked for again after its answer", async () => {
+  store.change(({ chart }) => ({ chart: { ...chart, key: "c", busy: true } }));
+  const stream = await opened();
+  await stream.send("gap", {});
+  await page.timers.pass(5000);
+  assert.equal(store.state.chart.outdated, false);
+  chartAnswered();
+  await page.timers.pass(1000);
+  assert.equal(store.state.chart.outdated, true);
+});
+
+test("a chart of a pattern gains the series that a reload adds", async () => {
+  await answer("sensors", { sensors: [SENSOR] });
+  chartAnswered();
+  const stream = await opened();
+  const reloaded = [{ ...raised, kind: "config_reloaded" }];
+  await stream.send("events", reloaded);
+  await answer("sensors", { sensors: [SENSOR] });
+  await page.timers.pass(0);
+  assert.equal(store.state.chart.outdated, false);
+  await stream.send("events", [{ ...raised, id: 2, kind: "config_reloaded" }]);
+  await answer("sensors", { sensors: [SENSOR, { ...SENSOR, sensor: "b", channels: [{ series: "b.t", retired: null }] }] });
+  await page.timers.pass(0);
+  assert.equal(store.state.chart.outdated, true);
+});
+
+test("the page of the database is asked for again each minute, and after events of the database", async () => {
+  const stream = await opened();
+  const lies = (hash: string) =>
+    store.change(({ database }) => ({ route: read(hash), database: { ...database, outdated: false } }));
+  lies("#/database?parts=1");
+  await page.timers.pass(60_000);
+  assert.equal(store.state.database.outdated, false); // measuring takes long
+  lies("#/database");
+  await page.timers.pass(60_000);
+  assert.equal(store.state.database.outdated, true);
+  lies("#/database");
+  await stream.send("events", [{ ...raised, kind: "backup_made" }]);
+  assert.equal(store.state.database.outdated, true);
 });
 
 test("the server's clock counts, unless it differs by less than two seconds", async () => {
