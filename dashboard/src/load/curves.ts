@@ -14,6 +14,8 @@ const AT_ONCE = 40;
 const COUNTED_AGAIN_S = 60;
 const TOGETHER_MS = 30;
 const AFTER_FAILURE_MS = 5000;
+/** The clocks of page and server may differ by so many seconds; a reading further after now has a wrong date. */
+const AHEAD_S = 2;
 
 /** Asks for small curves, several together. */
 export class Curves {
@@ -66,10 +68,20 @@ export class Curves {
     } catch (error) {
       if (!(error instanceof ApiError)) console.error(error);
       const missing = names.filter((name) => this.asking.has(name));
-      this.askSoon(missing, AFTER_FAILURE_MS); // or with the next that come into sight
+      // Soon, or with the next that come into sight. A refusal comes again for the same names, unless one of them is gone by now.
+      if (error instanceof ApiError && (error.code === "away" || error.status === 503)) this.askSoon(missing, AFTER_FAILURE_MS);
+      else if (error instanceof ApiError && error.status >= 400 && error.status < 500) this.askWithoutUnknown(missing);
     } finally {
       for (const name of names) this.asking.delete(name);
     }
+  }
+
+  /** Asks again for those that still exist, if that are fewer. The others are forgotten. */
+  private askWithoutUnknown(names: readonly string[]): void {
+    const known = new Set(everyChannel(this.store.state).map((channel) => channel.series));
+    const left = names.filter((name) => known.has(name));
+    if (left.length && left.length < names.length) this.askSoon(left, AFTER_FAILURE_MS);
+    this.store.change((state) => ({ curves: new Map([...state.curves].filter(([name]) => known.has(name))) }));
   }
 
   private async askFor(series: readonly string[]): Promise<void> {
@@ -102,15 +114,18 @@ export const isOutdated = (curve: Curve | undefined, now: number): boolean =>
   typeof curve?.counted === "number" && now - curve.counted >= COUNTED_AGAIN_S;
 
 /**
- * The curve of the last hour, extended by a reading from the stream: one point a minute. A reading without a value, or one that
+ * The curve of the last hour before `now` (seconds since 1970), extended by a reading from the stream: one point a minute. A reading that
+ * came late gets its place between the others; one from before the hour, or dated ahead of now, is not drawn. A reading without a value, or one that
  * failed a test, is not drawn, because the API's mean leaves it out; a minute that has no other is a gap.
  */
-export function extended(curve: Curve, reading: Reading): Curve {
+export function extended(curve: Curve, reading: Reading, now: number): Curve {
   const slot = Math.floor(reading.time / STEP) * STEP;
-  const from = reading.time - HOUR;
+  const from = Math.max(now, curve.time.at(-1) ?? 0) - HOUR;
+  if (reading.time > now + AHEAD_S || reading.time < from) return curve;
   const drawn = curve.time.map((at, row) => [at, curve.value[row] ?? null] as const);
-  const earlier = drawn.filter(([at]) => at >= from && at < slot);
+  const others = drawn.filter(([at]) => at >= from && at !== slot);
   const counts = reading.value !== null && !reading.quality.startsWith("fail");
   const value = counts ? reading.value : (drawn.find(([at]) => at === slot)?.[1] ?? null);
-  return { ...curve, time: [...earlier.map(([at]) => at), slot], value: [...earlier.map(([, before]) => before), value] };
+  const all = [...others, [slot, value] as const].sort(([a], [b]) => a - b);
+  return { ...curve, time: all.map(([at]) => at), value: all.map(([, one]) => one) };
 }

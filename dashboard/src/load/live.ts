@@ -1,8 +1,11 @@
 // What the stream brings is laid into the store; what it may have left out is asked for.
 
+import { isOfDatabase } from "../state/events";
 import { type LogEvent, outdated, type Store } from "../state/model";
+import { measuresParts } from "../state/parameters";
 import { seriesOf } from "../state/series";
 import { extended } from "./curves";
+import { ChartOutdating } from "./outdating";
 import { CommonQuestions, continued, isNewer, type Report, reported } from "./questions/common";
 import { listen } from "./stream";
 import type { Latest, Reading } from "./types";
@@ -18,6 +21,18 @@ const NO_READINGS_S = 10;
 /** Readings that the stream has left out are made up for so often at most: an import leaves some out four times a second. */
 const MADE_UP_EACH_MS = 5000;
 
+/** After such an event a chart may lack readings, or show what they were before. */
+const CHANGE_READINGS: ReadonlySet<string> = new Set([
+  "imported",
+  "mended",
+  "mend_undone",
+  "unit_changed",
+  "recomputed",
+  "salvaged",
+]);
+/** What the page of the database tells is asked for again so often, unless it measures the parts of the file, which takes long. */
+const DATABASE_EACH_MS = 60_000;
+
 /** Who is told of readings. */
 export interface Followers {
   /** New readings have come of these series. */
@@ -29,6 +44,7 @@ export interface Followers {
 /** Follows the stream, and asks for what every page needs. */
 export class Live {
   private readonly common: CommonQuestions;
+  private readonly chart: ChartOutdating;
   private readingAt = Date.now();
   private following = false;
   private madeUpAt = 0;
@@ -38,7 +54,8 @@ export class Live {
     private readonly store: Store,
     private readonly followers: Followers,
   ) {
-    this.common = new CommonQuestions(store);
+    this.chart = new ChartOutdating(store);
+    this.common = new CommonQuestions(store, this.chart.soon);
   }
 
   begin(): void {
@@ -63,6 +80,7 @@ export class Live {
       lost: (reason) => this.store.change(({ stream }) => ({ stream: { ...stream, state: "lost", reason } })),
     });
     window.setInterval(() => this.tick(), 1000);
+    window.setInterval(() => this.outdateDatabase(), DATABASE_EACH_MS);
   };
 
   private tick(): void {
@@ -75,6 +93,14 @@ export class Live {
     if (now - this.common.statusAt > due * 1000 && this.store.state.stream.state === "open") void this.common.status();
   }
 
+  private outdateDatabase(): void {
+    this.store.change(({ route, database }) =>
+      route.page !== "database" || measuresParts(route) || database.busy || document.hidden
+        ? null
+        : { database: outdated(database) },
+    );
+  }
+
   private message(kind: string, data: unknown): void {
     if (kind === "latest") {
       this.store.change(() => ({
@@ -84,7 +110,16 @@ export class Live {
     } else if (kind === "readings") this.readings(data as Reading[]);
     else if (kind === "events") this.events(data as LogEvent[]);
     else if (kind === "sensors") this.states(data as Report[]);
-    else if (kind === "gap" || kind === "skipped") this.makeUpSoon();
+    else if (kind === "gap" || kind === "skipped") {
+      this.chart.soon();
+      this.makeUpSoon();
+    } else if (kind === "another_file") this.isAnotherFile();
+  }
+
+  /** Another database took the place of the former one: its events count from 1 again, and whatever is shown is of the former. */
+  private isAnotherFile(): void {
+    this.store.change(() => ({ recent: [], latest: new Map() }));
+    this.resumed();
   }
 
   /**
@@ -92,7 +127,14 @@ export class Live {
    * no states of sensors. So all of that is asked for.
    */
   private resumed(): void {
-    this.store.change(({ events, chartEvents }) => ({ events: outdated(events), chartEvents: outdated(chartEvents) }));
+    this.chart.soon();
+    this.store.change(({ chartEvents, events, buckets, costs, database }) => ({
+      chartEvents: outdated(chartEvents),
+      events: outdated(events),
+      buckets: outdated(buckets),
+      costs: outdated(costs),
+      database: outdated(database),
+    }));
     void this.common.recentEvents();
     void this.common.sensors();
     void this.common.status();
@@ -118,6 +160,7 @@ export class Live {
     this.readingAt = Date.now();
     const names = new Set<string>();
     this.store.change((state) => {
+      const now = Date.now() / 1000 + state.ahead; // state.now stands still for up to a minute while the page is hidden
       const latest = new Map(state.latest);
       const curves = new Map(state.curves);
       for (const reading of rows) {
@@ -126,7 +169,7 @@ export class Live {
         const before = latest.get(name);
         if (!before || isNewer(reading, before, state.now)) latest.set(name, { ...reading, age_s: 0, state: "ok" });
         const curve = curves.get(name);
-        if (curve) curves.set(name, extended(curve, reading));
+        if (curve) curves.set(name, extended(curve, reading, now));
       }
       return { latest, curves };
     });
@@ -137,6 +180,9 @@ export class Live {
     this.store.change(({ recent }) => ({ recent: continued(recent, events) }));
     if (events.some((event) => event.kind === "config_reloaded" || event.kind === "started" || event.kind === "imported"))
       void this.common.sensors();
+    if (events.some((event) => CHANGE_READINGS.has(event.kind))) this.chart.soon();
+    // The page of the database tells of these.
+    if (events.some((event) => isOfDatabase(event.kind))) this.store.change(({ database }) => ({ database: outdated(database) }));
     // Charts show the times in alarm, so ask for those again.
     if (events.some((event) => event.kind.startsWith("alarm_")))
       this.store.change((state) => ({ chartEvents: outdated(state.chartEvents) }));
@@ -144,8 +190,9 @@ export class Live {
   }
 
   private states(reports: readonly Report[]): void {
+    const known = new Map(this.store.state.sensors?.map((sensor) => [sensor.sensor, sensor.state]));
     this.store.change((state) => ({ sensors: reported(state.sensors, reports) }));
-    const known = this.store.state.sensors;
-    if (reports.some((report) => !known?.some((sensor) => sensor.sensor === report.sensor))) void this.common.sensors();
+    // Since when a state is, and what was counted, is not in a report; a sensor that is not known is in no answer yet.
+    if (reports.some((report) => known.get(report.sensor) !== report.state)) void this.common.sensors();
   }
 }

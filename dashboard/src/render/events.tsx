@@ -98,7 +98,7 @@ export function Events({ state, act }: { state: State; act: Act }) {
             Newest
           </button>
         ) : null}
-        {earlier ? (
+        {typeof earlier === "number" ? (
           <button type="button" onClick={() => act.go({ ...route, more: { ...more, before: String(earlier) } })}>
             Earlier
           </button>

@@ -48,15 +48,18 @@ export function reportOf(state: State, sensor: Sensor): SensorReport {
   }
   let health: string = sensor.health;
   const silent = last === null ? 0 : state.now - last;
+  const hasSpokenSince = last !== null && (sensor.last === null || last > sensor.last);
   if (health === "ok" && heartbeat > 0 && silent > heartbeat + 2 && state.stream.state === "open") health = "stale";
-  if (health === "stale" && silent <= heartbeat) health = "ok";
+  if (health === "stale" && hasSpokenSince && silent <= heartbeat) health = "ok";
   let level = levelOfHealth(health);
   if (level === "good" && flagged) level = "warn";
   const error = level === "good" || level === "off" ? "" : (sensor.error ?? "");
   const says =
     error ||
     (health === "stale"
-      ? `nothing for ${duration(Math.max(silent, 0))}`
+      ? last === null
+        ? "nothing has come yet"
+        : `nothing for ${duration(Math.max(silent, 0))}`
       : flagged && level !== "bad"
         ? `${plural(flagged, "newest value")} flagged`
         : "");

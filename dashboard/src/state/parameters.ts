@@ -38,7 +38,7 @@ export interface EventParameters {
   /** Globs. */
   sensor: string;
   kind: string;
-  /** Only events with a smaller id: a page of earlier ones. */
+  /** Only events with a smaller id: a page of earlier ones. Those that were brought back from a damaged file have ids of 0 or less. */
   before: string;
 }
 
@@ -48,7 +48,7 @@ export function eventParameters(route: Route): EventParameters {
   return {
     sensor: route.sensor || (route.more["sensor"] ?? ""),
     kind: route.more["kind"] ?? "",
-    before: /^\d{1,15}$/.test(before) ? before : "",
+    before: /^-?\d{1,15}$/.test(before) ? before : "",
   };
 }
 

@@ -6,17 +6,26 @@ import { Curves, curveOf, extended, isOutdated } from "../../src/load/curves";
 import type { BucketColumns } from "../../src/state/columns";
 import { type Curve, type Sensor, Store } from "../../src/state/model";
 import { read } from "../../src/state/route";
-import { browser } from "../pretend";
+import { browser, settle } from "../pretend";
 
 test("a curve goes on by the minute and forgets what is older than an hour", () => {
   const reading = (time: number, value: number) => ({ time, value, sensor: "a", channel: "b", unit: "", quality: "good" });
   const counted = { increase: null, counted: null };
   let curve: Curve = { time: [0, 60], value: [1, 2], ...counted };
-  curve = extended(curve, reading(70, 3));
+  curve = extended(curve, reading(70, 3), 70);
   assert.deepEqual(curve, { time: [0, 60], value: [1, 3], ...counted });
-  curve = extended(curve, reading(125, 4));
+  curve = extended(curve, reading(125, 4), 125);
   assert.deepEqual(curve, { time: [0, 60, 120], value: [1, 3, 4], ...counted });
-  assert.deepEqual(extended(curve, reading(3700, 5)), { time: [120, 3660], value: [4, 5], ...counted });
+  assert.deepEqual(extended(curve, reading(3700, 5), 3700), { time: [120, 3660], value: [4, 5], ...counted });
+});
+
+test("a late reading gets its place in the curve; one dated ahead, or from before the hour, leaves it as it is", () => {
+  const reading = (time: number) => ({ time, value: 9, sensor: "a", channel: "b", unit: "", quality: "good" });
+  const curve: Curve = { time: [3600, 3720, 3780], value: [1, 2, 3], increase: null, counted: null };
+  assert.deepEqual(extended(curve, reading(3670), 3790).time, [3600, 3660, 3720, 3780]);
+  assert.deepEqual(extended(curve, reading(3670), 3790).value, [1, 9, 2, 3]);
+  assert.deepEqual(extended(curve, reading(3730), 3790).value, [1, 9, 3]);
+  for (const time of [90_000, 0]) assert.deepEqual(extended(curve, reading(time), 3790), curve);
 });
 
 test("by how much a counter rose is what the API counts, wraps and all, and it is asked for again each minute", () => {
@@ -40,10 +49,10 @@ test("readings that failed a test are not drawn, as the API's mean leaves them o
     unit: "",
   });
   const curve: Curve = { time: [0, 60], value: [1, 2], increase: null, counted: null };
-  assert.deepEqual(extended(curve, reading(70, 999, "fail:gross_range")).value, [1, 2]);
-  assert.deepEqual(extended(curve, reading(125, 999, "fail:gross_range")).value, [1, 2, null]);
-  assert.deepEqual(extended(curve, reading(70, null, "missing")).value, [1, 2]);
-  assert.deepEqual(extended(curve, reading(125, 3, "suspect:spike")).value, [1, 2, 3]);
+  assert.deepEqual(extended(curve, reading(70, 999, "fail:gross_range"), 125).value, [1, 2]);
+  assert.deepEqual(extended(curve, reading(125, 999, "fail:gross_range"), 125).value, [1, 2, null]);
+  assert.deepEqual(extended(curve, reading(70, null, "missing"), 125).value, [1, 2]);
+  assert.deepEqual(extended(curve, reading(125, 3, "suspect:spike"), 125).value, [1, 2, 3]);
 });
 
 test("curves that come into sight together are one question; those that may miss readings are asked for again", async () => {
@@ -68,3 +77,27 @@ test("curves that come into sight together are one question; those that may miss
   curves.missed();
   assert.equal(store.state.curves.size, 0); // each is asked for when it comes into sight
 });
+
+for (const [status, code, again] of [
+  [404, "unknown_series", ["a.t"]],
+  [503, "busy", ["a.t", "gone.t"]],
+] as const)
+  test(`curves that are refused with ${status} are asked for again: ${again.join(", ")}`, async () => {
+    const { of, timers } = browser();
+    const store = new Store((act) => act());
+    const curves = new Curves(store);
+    const sensors = [{ channels: [{ series: "a.t" }] }] as unknown as Sensor[];
+    store.change(() => ({ route: read("#/"), sensors }));
+    curves.cameIntoSight("a.t");
+    curves.cameIntoSight("gone.t");
+    await timers.pass(30);
+    const refuse = async (at: number) => {
+      await of("buckets")[at]?.answer({ error: { code, message: "refused" } }, status);
+      for (const _ of [1, 2, 3]) await settle();
+      await timers.pass(5000);
+    };
+    await refuse(0);
+    assert.deepEqual(of("buckets")[1]?.query.getAll("series"), again);
+    await refuse(1);
+    assert.equal(of("buckets").length, status === 404 ? 2 : 3); // what is refused for good is not asked for ever
+  });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Live } from "../../src/load/live";
 import { Store } from "../../src/state/model";
+import { read } from "../../src/state/route";
 import { type Browser, browser, settle } from "../pretend";
 
 const SENSOR = { sensor: "a", state: "reading", health: "ok", channels: [{ series: "a.t", retired: null }] };
@@ -144,6 +145,38 @@ test("after a break everything that the stream may have left out is asked for", 
   assert.equal(store.state.latest.get("a.t")?.value, 9);
 });
 
+test("after another database took the place of the former, its events are shown, and all answers are asked for again", async () => {
+  const kinds = ["chart", "chartEvents", "events", "buckets", "costs", "database"] as const;
+  const stream = await opened();
+  await stream.send("latest", [{ sensor: "a", channel: "t", time: 100, value: 1 }]);
+  await stream.send("events", [{ ...raised, id: 900 }]);
+  await stream.send("another_file", {});
+  await page.timers.pass(0);
+  assert.deepEqual([store.state.recent, store.state.latest.size], [[], 0]);
+  for (const kind of kinds) assert.equal(store.state[kind].outdated, true, kind);
+  await stream.send("events", [{ ...raised, id: 2 }]);
+  await answer("events", { events: [raised], earlier: null });
+  assert.deepEqual(
+    store.state.recent.map((event) => event.id),
+    [1, 2],
+  );
+});
+
+test("after a break in which another database took the place of the former, events of the former are gone", async () => {
+  let stream = await opened();
+  await stream.send("events", [{ ...raised, id: 900 }]);
+  await stream.end();
+  await page.timers.pass(2000);
+  stream = await opened();
+  await stream.send("gap", {});
+  await answer("events", { events: [raised], earlier: null });
+  await stream.send("events", [{ ...raised, id: 2 }]);
+  assert.deepEqual(
+    store.state.recent.map((event) => event.id),
+    [1, 2],
+  );
+});
+
 test("a value that the stream brings while the newest ones are asked for stays", async () => {
   const stream = await opened();
   await stream.send("latest", []);
@@ -169,11 +202,83 @@ test("an import, which leaves out readings all the time, does not ask all the ti
 test("the states of sensors come by the stream; one that is not known is asked for", async () => {
   await answer("sensors", { sensors: [SENSOR] });
   const stream = await opened();
-  await stream.send("sensors", [{ sensor: "a", state: "waiting", health: "stale", error: "no answer" }]);
+  await stream.send("sensors", [{ sensor: "a", state: "reading", health: "stale", error: "no answer" }]);
   assert.deepEqual([store.state.sensors?.[0]?.health, store.state.sensors?.[0]?.error], ["stale", "no answer"]);
   assert.equal(page.of("sensors").length, 1);
   await stream.send("sensors", [{ sensor: "b", state: "reading", health: "ok", error: null }]);
   assert.equal(page.of("sensors").length, 2);
+});
+
+test("a sensor that changes its state is asked for: since when, and what was counted, no report says", async () => {
+  await answer("sensors", { sensors: [SENSOR] });
+  const stream = await opened();
+  await stream.send("sensors", [{ sensor: "a", state: "backing_off", health: "reconnecting", error: "no answer" }]);
+  assert.equal(page.of("sensors").length, 2);
+  await answer("sensors", { sensors: [{ ...SENSOR, state: "backing_off", since: 7 }] });
+  assert.equal(store.state.sensors?.[0]?.since, 7);
+});
+
+const chartAnswered = () => store.change(({ chart }) => ({ chart: { ...chart, key: "c", busy: false, outdated: false } }));
+
+for (const [what, kind, data] of [
+  ["a gap", "gap", {}],
+  ["left out readings", "skipped", { readings: 9 }],
+  ["an import", "events", [{ ...raised, kind: "imported" }]],
+  ["a mend", "events", [{ ...raised, kind: "mended" }]],
+] as const)
+  test(`a chart is asked for whole after ${what}`, async () => {
+    chartAnswered();
+    const stream = await opened();
+    await stream.send(kind, data);
+    await page.timers.pass(0);
+    assert.equal(store.state.chart.outdated, true);
+    chartAnswered();
+    await stream.send(kind, data);
+    await page.timers.pass(1000);
+    assert.equal(store.state.chart.outdated, false); // not all the time
+    await page.timers.pass(10_000);
+    assert.equal(store.state.chart.outdated, true);
+  });
+
+test("a chart that is being asked for is not dropped, but asked for again after its answer", async () => {
+  store.change(({ chart }) => ({ chart: { ...chart, key: "c", busy: true } }));
+  const stream = await opened();
+  await stream.send("gap", {});
+  await page.timers.pass(5000);
+  assert.equal(store.state.chart.outdated, false);
+  chartAnswered();
+  await page.timers.pass(1000);
+  assert.equal(store.state.chart.outdated, true);
+});
+
+test("a chart of a pattern gains the series that a reload adds", async () => {
+  await answer("sensors", { sensors: [SENSOR] });
+  chartAnswered();
+  const stream = await opened();
+  const reloaded = [{ ...raised, kind: "config_reloaded" }];
+  await stream.send("events", reloaded);
+  await answer("sensors", { sensors: [SENSOR] });
+  await page.timers.pass(0);
+  assert.equal(store.state.chart.outdated, false);
+  await stream.send("events", [{ ...raised, id: 2, kind: "config_reloaded" }]);
+  await answer("sensors", { sensors: [SENSOR, { ...SENSOR, sensor: "b", channels: [{ series: "b.t", retired: null }] }] });
+  await page.timers.pass(0);
+  assert.equal(store.state.chart.outdated, true);
+});
+
+test("the page of the database is asked for again each minute, and after events of the database", async () => {
+  const stream = await opened();
+  const lies = (hash: string) =>
+    store.change(({ database }) => ({ route: read(hash), database: { ...database, outdated: false } }));
+  lies("#/database?parts=1");
+  await page.timers.pass(60_000);
+  assert.equal(store.state.database.outdated, false); // measuring takes long
+  lies("#/database");
+  await page.timers.pass(60_000);
+  assert.equal(store.state.database.outdated, true);
+  lies("#/database");
+  await stream.send("events", [{ ...raised, kind: "backup_made" }]);
+  assert.equal(store.state.database.outdated, true);
 });
 
 test("the server's clock counts, unless it differs by less than two seconds", async () => {

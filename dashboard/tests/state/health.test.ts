@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Latest } from "../../src/load/types";
 import { ordered, verdict } from "../../src/state/health";
 import { beginning, type Sensor, type State } from "../../src/state/model";
 import type { Channel } from "../../src/state/series";
@@ -25,6 +26,21 @@ test("a sensor that falls silent is stale without anybody saying so", () => {
   const sensors = [{ ...(state.sensors?.[0] as Sensor), channels: [channel] }];
   assert.equal(ordered({ ...state, sensors })[0]?.health, "ok");
   assert.equal(ordered({ ...state, sensors, now: 1010 })[0]?.health, "stale");
+});
+
+test("a sensor that the server calls stale is well again only when a newer reading has come", () => {
+  const channel = { series: "s0.t", heartbeat_s: 5 } as Channel;
+  const said = (last: number | null, newest: number | null) => {
+    const state = site(["stale"]);
+    const sensors = [{ ...(state.sensors?.[0] as Sensor), last, channels: [channel] }];
+    const reading = { time: newest, quality: "good" } as Latest;
+    return ordered({ ...state, sensors, latest: new Map(newest === null ? [] : [["s0.t", reading]]) })[0];
+  };
+  assert.deepEqual([said(null, null)?.health, said(null, null)?.level], ["stale", "warn"]);
+  assert.equal(said(null, null)?.says, "nothing has come yet");
+  assert.equal(said(1000, 1000)?.health, "stale"); // the server knew of it
+  assert.equal(said(900, 1000)?.health, "ok");
+  assert.equal(said(null, 1000)?.health, "ok");
 });
 
 test("the head is green only while the log answers and logs", () => {

@@ -37,6 +37,7 @@ test("events of a sensor's page are those of that sensor; the id of an event is 
     kind: "web_*",
     before: "12",
   });
+  for (const before of ["0", "-7"]) assert.equal(eventParameters(read(`#/events?before=${before}`)).before, before);
   assert.deepEqual(eventParameters(read("#/sensor/a?sensor=b&before=x")), { sensor: "a", kind: "", before: "" });
 });
 

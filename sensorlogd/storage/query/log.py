@@ -297,22 +297,26 @@ class Log:
         kind: str | None,
         sensor: str | None,
         *,
-        after: int,
-        before: int,
+        after: int | None,
+        before: int | None,
         limit: int,
     ) -> list[Event]:
-        """The newest first. ``kind``, ``sensor``: globs; ``after``, ``before``: ids that bound it, 0: none."""
+        """The newest first. ``kind``, ``sensor``: globs; ``after``, ``before``: ids that bound it, both left out; None: no bound. Ids
+        of events that were brought back from a damaged file are 0 or less."""
         rows = self.conn.execute(
             "SELECT id, ts, kind, sensor, detail FROM event WHERE (?1 IS NULL OR ts >= ?1) AND (?2 IS NULL OR ts < ?2)"
-            " AND (?3 IS NULL OR kind GLOB ?3) AND (?4 IS NULL OR sensor GLOB ?4) AND id > ?5 AND (?6 = 0 OR id < ?6)"
+            " AND (?3 IS NULL OR kind GLOB ?3) AND (?4 IS NULL OR sensor GLOB ?4) AND (?5 IS NULL OR id > ?5)"
+            " AND (?6 IS NULL OR id < ?6)"
             " ORDER BY id DESC LIMIT ?7",
             (since_us, until_us, kind, sensor, after, before, limit),
         ).fetchall()
         return [Event(*row) for row in rows]
 
-    def events(self, since_us: int | None = None, limit: int = 100, sensor: str | None = None, after_id: int = 0) -> list[Event]:
-        """The newest ``limit`` events, oldest of them first."""
-        return self.events_between(since_us, None, None, sensor, after=after_id, before=0, limit=limit)[::-1]
+    def events(
+        self, since_us: int | None = None, limit: int = 100, sensor: str | None = None, after_id: int | None = None
+    ) -> list[Event]:
+        """The newest ``limit`` events, oldest of them first; with ``after_id`` only those of a greater id."""
+        return self.events_between(since_us, None, None, sensor, after=after_id, before=None, limit=limit)[::-1]
 
     def daemon(self) -> dict[str, Any]:
         """What the daemon last wrote about itself; empty if it never ran on this file."""

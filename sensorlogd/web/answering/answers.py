@@ -127,15 +127,15 @@ EVENT_COLUMNS_WITH_ID = ("id", *EVENT_COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class EventsAsk:
-    """A question for events. ``after``, ``before``: ids that bound it. ``kind``, ``sensor``: globs."""
+    """A question for events. ``after``, ``before``: ids that bound it; None: no bound. ``kind``, ``sensor``: globs."""
 
     since_us: int | None
     until_us: int | None
     limit: int
     kind: str | None
     sensor: str | None
-    after: int
-    before: int
+    after: int | None
+    before: int | None
     form: TimeForm
 
 

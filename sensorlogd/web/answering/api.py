@@ -25,6 +25,7 @@ from sensorlogd.web.working.asking import answer_of
 from sensorlogd.web.working.damage import Lost
 from sensorlogd.web.working.refusal import ApiError
 
+EVENT_ID_MAX = 2**62
 PAGE_ROWS = 5_000  # of a streamed answer: some hundred kB at a time
 QUESTIONS = "sensorlogd.web.working.questions:"
 COMMON = ("tz", "time")
@@ -88,8 +89,8 @@ async def events(request: Request) -> Response:
         params.whole("limit", 100, 1, ROWS_MAX),
         params.text("kind"),
         params.text("sensor"),
-        params.whole("after", 0, 0, 2**62),
-        params.whole("before", 0, 0, 2**62),
+        params.whole("after", None, -EVENT_ID_MAX, EVENT_ID_MAX),
+        params.whole("before", None, -EVENT_ID_MAX, EVENT_ID_MAX),
         form,
     )
     if kind == "json":

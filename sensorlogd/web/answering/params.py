@@ -6,7 +6,7 @@ import difflib
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sensorlogd.notation import times
 from sensorlogd.storage.query import aggregates
@@ -25,6 +25,8 @@ MAX_LENGTH = 200  # of any one value
 ROWS_DEFAULT, ROWS_MAX = 10_000, 100_000
 CELLS_MAX = 600_000  # of a JSON answer of buckets: some 10 MB
 POINTS_MAX = 20_000
+
+D = TypeVar("D", int, None)
 
 
 class Params:
@@ -49,12 +51,12 @@ class Params:
             raise bad_parameter(name, f"is longer than {MAX_LENGTH} characters")
         return values[0] if values else None
 
-    def whole(self, name: str, default: int, lowest: int, highest: int) -> int:
+    def whole(self, name: str, default: D, lowest: int, highest: int) -> int | D:
         """The parameter as a whole number within [lowest, highest]. Raises ApiError 400."""
         text = self.text(name)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit() and len(text) < 20 and lowest <= int(text) <= highest):
+        if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) < 20 and lowest <= int(text) <= highest):
             raise bad_parameter(name, f"{text!r} is not a whole number from {lowest} to {highest}")
         return int(text)
 

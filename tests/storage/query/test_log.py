@@ -91,7 +91,7 @@ QUESTIONS: dict[str, Callable[[Log, Series], object]] = {
     "gaps": lambda log, series: list(log.gaps(series, 0, NOW_US, 1)),
     "buckets": lambda log, series: [list(answer.rows) for _, answer in log.buckets([series], ASK)],
     "events": lambda log, _: log.events(),
-    "events_between": lambda log, _: log.events_between(None, None, None, None, after=0, before=0, limit=10),
+    "events_between": lambda log, _: log.events_between(None, None, None, None, after=None, before=None, limit=10),
     "daemon": lambda log, _: log.daemon(),
     "sensors": lambda log, _: log.sensors(),
 }
@@ -167,3 +167,22 @@ def test_a_transaction_of_the_caller_is_left_to_him(path: Path, conn: sqlite3.Co
         assert log.span([series]) == (1_000_000, 1_000_000)
         log.conn.execute("ROLLBACK")
         assert log.span([series]) == (1_000_000, 2_000_000)
+
+
+def test_events_that_were_brought_back_are_found(path: Path, conn: sqlite3.Connection) -> None:
+    """Salvage gives them ids of 0 or less, below those of the live log."""
+    conn.execute("DELETE FROM event")
+    ids = [-2, -1, 0, 1, 2]
+    conn.executemany("INSERT INTO event(id, ts, kind, detail) VALUES (?, ?, 'lost', '')", [(each, each + 10) for each in ids])
+
+    def found(after: int | None, before: int | None) -> list[int]:
+        return [event.id for event in log.events_between(None, None, None, None, after=after, before=before, limit=10)]
+
+    with Log.open(path) as log:
+        assert found(None, None) == ids[::-1]
+        assert found(None, 1) == [0, -1, -2]
+        assert found(None, 0) == [-1, -2]
+        assert found(-1, 2) == [1, 0]
+        assert found(0, None) == [2, 1]
+        assert [event.id for event in log.events()] == ids
+        assert [event.id for event in log.events(after_id=0)] == [1, 2]

@@ -111,7 +111,10 @@ def test_every_event_can_be_reached(made: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as conn:
         rows = [(T0 + n * S, f"kind_{n % 3}", "lab" if n % 2 else None, str(n)) for n in range(1001)]
         conn.execute("DELETE FROM event")
-        conn.executemany("INSERT INTO event(ts, kind, sensor, detail) VALUES (?,?,?,?)", rows)
+        # As after a salvage: the first half has ids of 0 or less, and one of them is where a page ends.
+        conn.executemany(
+            "INSERT INTO event(id, ts, kind, sensor, detail) VALUES (?,?,?,?,?)", [(n - 539, *row) for n, row in enumerate(rows)]
+        )
         conn.commit()
     with serving(Settings(path, query_threads=1)) as served:
         found: list[str] = []

@@ -310,6 +310,7 @@ def test_a_replaced_database_is_followed(live: Served, log: Log, fresh: Path, tm
 
         try:
             until(seen, "a value of the new file")
+            assert viewer.of("another_file") == [{}]
         finally:
             other.conn.close()
 

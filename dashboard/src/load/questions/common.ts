@@ -1,6 +1,6 @@
 // What every page needs: sensors, newest values, the state of the daemon, alarms.
 
-import type { LogEvent, Sensor, Store } from "../../state/model";
+import { everyChannel, type LogEvent, type Sensor, type State, type Store } from "../../state/model";
 import { seriesOf } from "../../state/series";
 import { ApiError, ask, iso } from "../api";
 import type { Latest, SensorState, Status } from "../types";
@@ -26,7 +26,11 @@ export class CommonQuestions {
   private readonly openedAt = Date.now();
   private readonly errors = new Map<string, string>();
 
-  constructor(private readonly store: Store) {}
+  /** `otherSeries`: called when there are other series than before. */
+  constructor(
+    private readonly store: Store,
+    private readonly otherSeries: () => void,
+  ) {}
 
   /** Asks for the sensors and their channels, until there is an answer. */
   readonly sensors = oneAtATime(() => this.untilAnswered("sensors", () => this.askSensors()));
@@ -68,12 +72,14 @@ export class CommonQuestions {
     const all = (await ask("sensors", { retired: "1" })).sensors;
     const live = (sensor: Sensor) =>
       sensor.channels.some((channel) => !channel.retired) || (!sensor.channels.length && sensor.state !== "stopped");
+    const before = this.store.state;
     this.store.change(() => ({
       sensors: all.filter(live).map((sensor) => ({ ...sensor, channels: sensor.channels.filter((channel) => !channel.retired) })),
       former: all
         .map((sensor) => ({ ...sensor, channels: sensor.channels.filter((channel) => channel.retired || !live(sensor)) }))
         .filter((sensor) => sensor.channels.length),
     }));
+    if (before.sensors && namesOf(before) !== namesOf(this.store.state)) this.otherSeries();
   }
 
   /** A newer value that the stream brought meanwhile stays. */
@@ -90,8 +96,15 @@ export class CommonQuestions {
 
   private async askRecentEvents(): Promise<void> {
     const opened = this.openedAt / 1000 + this.store.state.ahead;
+    const known = new Set(this.store.state.recent);
     const { events } = await ask("events", { since: iso(opened), limit: KEPT_EVENTS });
-    this.store.change(({ recent }) => ({ recent: continued(events, recent) }));
+    // Of what was known before the question the answer says what is true: another database may have taken the place of the former.
+    this.store.change(({ recent }) => ({
+      recent: continued(
+        events,
+        recent.filter((event) => !known.has(event)),
+      ),
+    }));
   }
 
   private async askStatus(): Promise<void> {
@@ -120,9 +133,16 @@ export class CommonQuestions {
   }
 }
 
+/** The names of all series, as one text. */
+const namesOf = (state: State): string =>
+  everyChannel(state)
+    .map((channel) => channel.series)
+    .sort()
+    .join("\n");
+
 /** Events in the order in which they happened, with those of `more` that are later; no more than are kept, the last ones. */
 export function continued(events: readonly LogEvent[], more: readonly LogEvent[]): LogEvent[] {
-  const last = events.at(-1)?.id ?? -1;
+  const last = events.at(-1)?.id ?? Number.NEGATIVE_INFINITY;
   return [...events, ...more.filter((event) => event.id > last)].slice(-KEPT_EVENTS);
 }
 

@@ -2,12 +2,11 @@
 
 import type { State, Store } from "../../state/model";
 import { measuresParts } from "../../state/parameters";
-import { write } from "../../state/route";
 import { ask } from "../api";
 import { Asking } from "./asking";
 import { ChartQuestions } from "./chart";
 import { eventsKey, eventsOf } from "./events";
-import { bucketsOf, costsOf } from "./sums";
+import { bucketsOf, costsOf, sumsKey } from "./sums";
 
 /** Asks what the page at the present address shows, and asks anew when that is out of date. */
 export class Questions {
@@ -30,7 +29,7 @@ export class Questions {
       this.asking.begin("database", parts, (signal) => ask("database", { parts }, signal));
     }
     if (!route.series.length) return;
-    const key = write({ ...route, kiosk: false });
+    const key = sumsKey(route, state.now);
     if (route.page === "use") this.asking.begin("costs", key, (signal) => costsOf(state, signal));
     if (["use", "year", "rose"].includes(route.page)) this.asking.begin("buckets", key, (signal) => bucketsOf(state, signal));
   };

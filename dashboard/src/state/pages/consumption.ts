@@ -57,9 +57,12 @@ const keyOf = (by: By, at: number): string => `${label(by, at)} ${by === "1h" ? 
 /** More bars than these are not drawn: those of two months of days. No period that can be chosen has more. */
 const MOST_BARS = 62;
 
-/** A bar a step, whether something was counted in it or not. */
+/** A bar a step in [since, until), whether something was counted in it or not. What was counted outside is left out. */
 export function barsOf(counted: BucketColumns, by: By, since: number, until: number): Bar[] {
-  const known = new Map(counted.time.map((time, row) => [keyOf(by, time), counted.increase?.[row] ?? null]));
+  const known = new Map<string, number | null>();
+  counted.time.forEach((time, row) => {
+    if (time >= since && time < until) known.set(keyOf(by, time), counted.increase?.[row] ?? null);
+  });
   const bars: Bar[] = [];
   let at = since;
   while (at < until && bars.length < MOST_BARS) {

@@ -15,6 +15,13 @@ test("bars: a day has its hours, a month its days, and days without readings hav
   assert.equal(barsOf({ ...counted, time: [] }, "1mo", ...period("1mo", since)).length, 12);
 });
 
+test("bars: what was counted in another period is in no bar of this one, though the label is the same", () => {
+  const [since, until] = period("1h", new Date(2026, 1, 14, 12).getTime() / 1000);
+  const counted = { time: [since - 86_400, since + 3600, until], increase: [7, 8, 9] } as unknown as BucketColumns;
+  const bars = barsOf(counted, "1h", since, until);
+  assert.deepEqual([bars[0]?.value, bars[1]?.value, bars.length], [null, 8, 24]);
+});
+
 test("bars: the hour that comes twice in autumn is two bars, each with what it counted and cost", () => {
   const before = process.env["TZ"];
   process.env["TZ"] = "Europe/Berlin";

@@ -5,6 +5,7 @@
     event: skipped    {"readings": n}: too many to pass on; /api/v1/readings has them
     event: events     what happened: rows of /api/v1/events
     event: sensors    sensors whose state changed: {"sensor", "state", "health", "error"}
+    event: another_file  {}: another database took the place of the one before; whatever was answered before is of that one
     event: gap        {"since", "until"}: after a long absence, more than can be sent again; ask /api/v1/readings
 
 Every message but ``skipped`` has an id; a browser that reconnects sends the last one it saw, and gets what it missed: from
@@ -212,6 +213,8 @@ class Hub:
         """The messages that a viewer with this subscription gets of what was seen."""
         identity, form = self.identity(number, seen.until_us), subscription.form
         messages = []
+        if seen.is_another_file:
+            messages.append(message("another_file", {}, identity))
         rows = [reading_as_row(reading, form) for reading in seen.readings if self._wants(subscription, reading)]
         if rows:
             messages.append(message("readings", rows, identity))

@@ -25,7 +25,7 @@ READINGS_MAX = 5_000  # in one check; if there are more, the newest of each seri
 @dataclass(slots=True)
 class Seen:
     """What one check found. ``skipped``: how many readings were too many to be passed on. ``since_us``: where the reading of what is
-    stamped lately began."""
+    stamped lately began. ``is_another_file``: since the check before, another database took the place of the one that was read."""
 
     since_us: int
     until_us: int
@@ -33,9 +33,10 @@ class Seen:
     events: list[Event] = field(default_factory=list)
     sensors: list[tuple[SensorState, str]] = field(default_factory=list)  # with its health
     skipped: int = 0
+    is_another_file: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.readings or self.events or self.sensors)
+        return bool(self.readings or self.events or self.sensors or self.is_another_file)
 
 
 class Watch:
@@ -49,16 +50,17 @@ class Watch:
         self._newest: dict[int, int] = {}
         self._looked_us = 0
         self._overlap_us = 5_000_000
-        self._event = 0
+        self._event: int | None = None  # the id of the newest event that was seen
         self._arrived_version = 0  # of the log when its newest arrivals were looked at
         self._health: dict[str, tuple[str, str, str | None]] = {}
         self._states_due = 0.0
 
     def check(self, log: Log, now_us: int) -> Seen:
         """What has come since the last check; states of sensors are checked less often."""
+        is_another_file = self._log is not None and log is not self._log
         if log is not self._log:
             self._begin(log, now_us)
-        seen = Seen(max(self._looked_us - self._overlap_us, 0), now_us + AHEAD_US)
+        seen = Seen(max(self._looked_us - self._overlap_us, 0), now_us + AHEAD_US, is_another_file=is_another_file)
         version = log.version()
         if version != self._version:
             self._find_readings(log, seen)
@@ -88,7 +90,7 @@ class Watch:
                 self._newest[reading.series.id] = min(reading.ts_us, now_us + AHEAD_US)
         self._looked_us = now_us
         newest = log.events(None, 1)
-        self._event = newest[-1].id if newest else 0
+        self._event = newest[-1].id if newest else None
         if first:
             self._find_states(log, Seen(0, 0), now_us)
 
