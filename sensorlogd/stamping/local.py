@@ -28,7 +28,8 @@ class LocalTimes:
 
     ``fold``: ``first`` and ``second`` always take that one of two times that are written alike. ``by_order`` goes by the times
     before: time goes on, so the first one is meant until it falls back by a minute or more; at the very beginning, and if the same
-    time comes again, the time of arrival decides, if it is known.
+    time comes again, the time of arrival decides, if it is known. If it is not, the same time again is the second one where the
+    time before it came an hour earlier, and more readings than this never shared one time: so does an hourly logger write.
     """
 
     def __init__(self, zone: str, fold: str = BY_ORDER) -> None:
@@ -37,12 +38,24 @@ class LocalTimes:
         self.fold = fold
         self._last_us: int | None = None
         self._arrived_us: int | None = None
+        self._step_us = 0  # from the time before the last one to the last one
+        self._alike = 0  # how many in a row had the last time
+        self._most_alike = 1  # and any time before it
 
     def utc_us(self, at: datetime, arrived_us: int | None = None) -> int:
         """``at`` in microseconds since 1970; an offset that ``at`` has itself is used. Raises NoSuchTime, OverflowError."""
         found = utc_us(at) if at.tzinfo is not None else self._zoned_us(at, arrived_us)
-        self._last_us, self._arrived_us = found, arrived_us
+        self._note(found, arrived_us)
         return found
+
+    def _note(self, found: int, arrived_us: int | None) -> None:
+        """Remember a time, for those that come behind it."""
+        if found == self._last_us:
+            self._alike += 1
+        else:
+            self._step_us = 0 if self._last_us is None else found - self._last_us
+            self._most_alike, self._alike = max(self._most_alike, self._alike), 1
+        self._last_us, self._arrived_us = found, arrived_us
 
     def _zoned_us(self, at: datetime, arrived_us: int | None) -> int:
         """A time without offset in microseconds since 1970. Raises NoSuchTime, OverflowError."""
@@ -65,8 +78,10 @@ class LocalTimes:
         elif last > second:
             is_second = last - second < width  # shortly behind the second one; otherwise begin anew
         elif last - first < JITTER_US:
-            waited = 0 if arrived_us is None or self._arrived_us is None else arrived_us - self._arrived_us
-            is_second = last >= first and waited >= width // 2
+            if arrived_us is None or self._arrived_us is None:
+                is_second = last == first and abs(self._step_us - width) < JITTER_US and self._alike >= self._most_alike
+            else:
+                is_second = last >= first and arrived_us - self._arrived_us >= width // 2
         else:
             is_second = True
         return second if is_second else first

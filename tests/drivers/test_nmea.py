@@ -383,6 +383,7 @@ POSITION = {"latitude": pytest.approx(48.1173), "longitude": pytest.approx(-11.5
         ("TIROT,-3.1,A", {"rate_of_turn": -3.1}),
         ("AGRSA,-5.5,A,,", {"rudder": -5.5}),
         ("IIRPM,E,1,2400,,A", {"rpm": 2400}),
+        ("IIRPM,,,2400,,A", {"rpm": 2400}),
         ("IIVHW,,T,,M,5.2,N,,K", {"water_speed": 5.2}),
         ("VMVLW,1234.5,N,12.3,N", {"distance": 1234.5, "distance_trip": 12.3}),
         ("VMVDR,10.0,T,12.0,M,1.5,N", {"current_direction": 10.0, "current_speed": 1.5}),
@@ -562,6 +563,17 @@ def test_talkers_and_sentences_can_be_chosen() -> None:
     assert found[0]["altitude"] == pytest.approx(74.9808)
     assert counts == {"other_sentences": 3}
     assert decode(data, channels=wanted, sentences=["NAV-DOP", "RMC"], talkers=["GP"])[0] == [{"speed": 1}, {"hdop": 1.5}]
+
+
+def test_engines_and_shafts_are_told_apart() -> None:
+    """``rpm`` is of the first one that is heard, alone."""
+    wanted: dict[str, Any] = {"rpm": {}, "rpm_engine_2": {}, "shaft": {"source": "rpm_shaft_1"}}
+    bodies = ["IIRPM,E,1,1500,10,A", "IIRPM,E,2,3000,10,A", "IIRPM,S,01,600,10,A", "IIRPM,E,1,1600,10,A"]
+    found, _ = decode(sent(*bodies), channels=wanted)
+    assert found == [{"rpm": 1500}, {"rpm_engine_2": 3000}, {"rpm_shaft_1": 600}, {"rpm": 1600}]
+    assert options(channels=wanted).channel_options()["shaft"].unit == "1/min"
+    with pytest.raises(ValueError, match="rpm_engine_N"):
+        options(channels={"rpm_engine_port": {}})
 
 
 # ---- the device's clock --------------------------------------------------------------------------------------------------

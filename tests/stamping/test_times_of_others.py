@@ -54,6 +54,30 @@ def test_an_hourly_logger_is_told_by_the_time_of_arrival() -> None:
     assert local.utc_us(stamp, first + 3600 * S) == first + 3600 * S
 
 
+@pytest.mark.parametrize(
+    ("shown_hours", "utc_hours"),
+    [
+        ("0 1 2 2 3", [-2, -1, 0, 1, 2]),
+        ("0 0 1 1 2 2 2 2 3 3", [-2, -2, -1, -1, 0, 0, 1, 1, 2, 2]),  # two sensors, a line each
+        ("0 0 1 2 2 2 3", [-2, -2, -1, 0, 0, 1, 2]),  # of which one has gaps
+        ("0 2 2 3", [-2, 0, 0, 2]),  # now and then
+        ("2 2 3", [0, 0, 2]),  # it is not known how often
+    ],
+)
+def test_an_hourly_file_is_told_by_its_steps(shown_hours: str, utc_hours: list[int]) -> None:
+    local = Local("Europe/Berlin")
+    midnight = utc_us(datetime(2026, 10, 25, tzinfo=UTC))
+    found = [local.utc_us(datetime(2026, 10, 25, int(hour))) for hour in shown_hours.split()]  # noqa: DTZ001  # as above
+    assert [(us - midnight) // (3600 * S) for us in found] == utc_hours
+
+
+@pytest.mark.parametrize("minutes", [1, 10, 30, 60])
+def test_regular_steps_are_the_instants_they_were_made_of(minutes: int) -> None:
+    at, local = utc_us(datetime(2026, 10, 24, 20, tzinfo=UTC)), Local("Europe/Berlin")
+    instants = [at + n * minutes * 60 * S for n in range(8 * 60 // minutes)]
+    assert [local.utc_us(shown("Europe/Berlin", us)) for us in instants] == instants
+
+
 def test_the_beginning_in_the_second_hour_is_told_by_the_time_of_arrival() -> None:
     stamp = datetime(2026, 10, 25, 2, 30)  # noqa: DTZ001  # as above
     second = utc_us(datetime(2026, 10, 25, 1, 30, tzinfo=UTC))

@@ -27,6 +27,7 @@ class NmeaDecoder:
         self.messages = Messages(count, checksum_required=options.checksum, midway=midway)
         self._talkers, self._kinds = frozenset(options.talkers), frozenset(options.sentences)
         self._clock = DeviceClock() if options.time == "device" else None
+        self._rpm_names: set[str] | None = None  # of the first source that is heard; ``rpm`` is its alone
 
     def feed(self, data: bytes, now_us: int) -> Batch | None:
         """The samples of the messages that ``data`` completes."""
@@ -84,7 +85,15 @@ class NmeaDecoder:
         finally:
             if self._clock is not None:  # which knows the time from sentences that are not chosen, too
                 self._clock.sentence(kind, cells, fields, now_us)
-        return None if fields is None or not chosen else (kind in OF_THE_FIX, self.messages.tag_time_us, fields)
+        if fields is None or not chosen:
+            return None
+        return kind in OF_THE_FIX, self.messages.tag_time_us, self._with_rpm_of_one(fields) if "rpm" in fields else fields
+
+    def _with_rpm_of_one(self, fields: Fields) -> Fields:
+        """The fields of an RPM sentence, without ``rpm`` if it is of another engine or shaft than the first one that was heard."""
+        if self._rpm_names is None:
+            self._rpm_names = set(fields)
+        return fields if fields.keys() == self._rpm_names else {name: value for name, value in fields.items() if name != "rpm"}
 
     def _decode_frame(self, frame: bytes, now_us: int) -> tuple[bool, int | None, Fields] | None:
         """The same for a UBX frame, which has no tag block. Raises Nonsense, Void."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -87,7 +88,14 @@ KNOWN = {
     "heave": FieldDefinition("m", low=-100, high=100),
     "rpm": FieldDefinition("1/min", low=-100_000, high=100_000),
 }
+_OF_ONE_SOURCE = re.compile(r"(rpm)_(?:engine|shaft)_\d{1,3}", re.ASCII)
 DEFAULT = ("latitude", "longitude", "altitude", "speed", "course", "satellites", "hdop", "fix")
+
+
+def known_field(name: str) -> Known | None:
+    """What is known of a field; ``rpm_engine_1`` and ``rpm_shaft_1`` are like ``rpm``. None for names that devices give."""
+    of_one = _OF_ONE_SOURCE.fullmatch(name)
+    return KNOWN.get(of_one[1] if of_one else name)
 
 
 def possible(fields: Fields, leave_out: Callable[[str], None]) -> Fields:
@@ -95,12 +103,13 @@ def possible(fields: Fields, leave_out: Callable[[str], None]) -> Fields:
     other such field."""
     impossible = [name for name, value in fields.items() if not _is_possible(name, value)]
     for name in impossible:
-        if name not in KNOWN or not KNOWN[name].minor:
+        known = known_field(name)
+        if known is None or not known.minor:
             raise Nonsense(f"{name} cannot be {fields[name]:g}")
         leave_out(f"{name} cannot be {fields[name]:g}")
     return {name: value for name, value in fields.items() if name not in impossible} if impossible else fields
 
 
 def _is_possible(name: str, value: float) -> bool:
-    known = KNOWN.get(name)
+    known = known_field(name)
     return math.isfinite(value) and (known is None or known.low <= value <= known.high)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from sensorlogd.config.models import ChannelOptions, Name, SensorOptions
 from sensorlogd.config.validation.names import closest
-from sensorlogd.drivers.nmea.known import DEFAULT, KNOWN
+from sensorlogd.drivers.nmea.known import DEFAULT, KNOWN, known_field
 from sensorlogd.drivers.serial.options import PortOptions
 from sensorlogd.stamping.judging import TimeLimits
 
@@ -22,16 +22,18 @@ class NmeaDecoding(SensorOptions):
     sentences: tuple[str, ...] = Field((), description="only these, e.g. [RMC, GGA, NAV-PVT]")
     time: Literal["arrival", "device"] = Field("arrival", description="device: the receiver's UTC")
     channels: Mapping[Name, ChannelOptions] = Field(
-        default_factory=dict, description=f"any of {', '.join(KNOWN)}, xdr_NAME; default: {', '.join(DEFAULT)}"
+        default_factory=dict,
+        description=f"any of {', '.join(KNOWN)}, rpm_engine_N, rpm_shaft_N, xdr_NAME; default: {', '.join(DEFAULT)}",
     )
 
     @model_validator(mode="after")
     def _known_sources(self) -> NmeaDecoding:
         for name, channel in self.channels.items():
             source = channel.source or name
-            if source not in KNOWN and not source.startswith("xdr_"):
+            if known_field(source) is None and not source.startswith("xdr_"):
                 raise ValueError(
-                    f"channels.{name}: no sentence gives {source!r}{closest(source, KNOWN)}; known: {', '.join(KNOWN)}, xdr_NAME"
+                    f"channels.{name}: no sentence gives {source!r}{closest(source, KNOWN)}; known: {', '.join(KNOWN)}, "
+                    "rpm_engine_N, rpm_shaft_N, xdr_NAME"
                 )
         return self
 
@@ -43,7 +45,7 @@ class NmeaDecoding(SensorOptions):
         """Units and kinds are those of the driver, unless the file says otherwise."""
         chosen = dict(self.channels) or {name: ChannelOptions() for name in DEFAULT}
         for name, channel in chosen.items():
-            known = KNOWN.get(channel.source or name)
+            known = known_field(channel.source or name)
             if known is None:
                 continue
             update: dict[str, object] = {}

@@ -221,8 +221,12 @@ def _rsa(cells: Cells) -> Fields:
 
 
 def _rpm(cells: Cells) -> Fields:
+    """NMEA 0183: E (engine) or S (shaft), its number (0: the only one or the middle one), revolutions a minute, pitch of the propeller,
+    status. Also under the name of its source, ``rpm_engine_1``; the number counts without leading zeros."""
     cells.valid(5)
-    return _drop_empty(rpm=cells.number(3))
+    value, source, number = cells.number(3), {"E": "engine", "S": "shaft"}.get(cells.text(1)), cells.text(2)
+    of_one = {f"rpm_{source}_{int(number)}": value} if source and len(number) <= 3 and number.isdecimal() else {}
+    return _drop_empty(rpm=value, **of_one)
 
 
 def _decode_depth(name: str) -> Callable[[Cells], Fields]:
