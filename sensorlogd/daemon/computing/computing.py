@@ -60,16 +60,21 @@ class Computing:
         return made
 
     def use(self, formulas: Formulas) -> list[Block]:
-        """Use these formulas from the next block on; channels that are unchanged keep their state. A fault leaves the former ones in
-        use. Raises nothing."""
-        former, self.formulas = self.formulas, formulas
+        """Use these formulas from the next block on, once all before it is committed and the database knows the sensors. Channels that
+        are unchanged keep their state. Returns what is still to be computed from stored readings. A fault leaves the former ones in
+        use. Raises sqlite3.Error, OSError if what is stored cannot be read; then the former ones stay, and it may be called again."""
+        former = self.formulas, self.engine
+        self.formulas = formulas
         try:
             self.engine = self._make_engine(self.engine)
+            return self._warm_up(self.engine.fresh)[0] if self._is_warm else []
+        except (sqlite3.Error, OSError):
+            self.formulas, self.engine = former
+            raise
         except Exception as error:
-            self.formulas = former
+            self.formulas, self.engine = former
             self._report_fault("by the new formulas, the former ones stay", error)
             return []
-        return self._warm_up(self.engine.fresh)[0] if self._is_warm else []
 
     def follow(self, block: Block) -> list[Block]:
         """The blocks of readings that follow from ``block``. Raises nothing."""

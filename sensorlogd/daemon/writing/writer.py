@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sensorlogd.batch import Block
 from sensorlogd.daemon.computing.computing import Computing, Formulas
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.between_commits.jobs import Job, JobRunner, Jobs
@@ -100,7 +99,7 @@ class Writer:
         self._times = Timetable(settings.status_interval_s, settings.latest_interval_s)
         books = Bookkeeping(self._totals, self._notices, self._times)
         self._computing = computing or Computing(Formulas(), self._notices.emit)
-        self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, self._compute_from)
+        self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, self._computing.follow)
         self._stopping = threading.Event()
         self._stop_at = float("inf")  # monotonic: what is not stored by then is spilled
         space = Space(settings.path, settings.min_free_bytes)
@@ -118,6 +117,7 @@ class Writer:
             opening=opening,
             clock=clock,
             watcher=self._watcher,
+            computing=self._computing,
             report=report,
             look_for_work=self._work.look_for_work,
             latest_back_us=int(max(2 * settings.commit_interval_s, 5.0) * 1e6),
@@ -274,12 +274,6 @@ class Writer:
         if self.clock.anchored:
             self.inbox.correct_early()
 
-    def _compute_from(self, block: Block) -> Sequence[Block]:
-        """What is computed from what the inbox gave."""
-        if isinstance(block, NewSpecs):
-            return () if block.formulas is None else self._computing.use(block.formulas)
-        return self._computing.follow(block)
-
     def _show_watcher(self) -> None:
         if self._trouble.is_well():
             self._watcher.observe(self._pending.blocks, well=True)
@@ -310,8 +304,8 @@ class Writer:
         return time.monotonic() >= self._stop_at or self._is_idle()
 
     def _is_idle(self) -> bool:
-        left = self._pending.blocks or self.inbox.depth or len(self._jobs) or len(self._notices.events)
-        return not left and self._trouble.is_well()
+        left = self._pending.blocks or len(self._jobs) or len(self._notices.events)
+        return not left and self.inbox.is_empty and self._trouble.is_well()
 
     def _open(self) -> None:
         """Open the database, and pass on what was found at the opening. Raises what ``Opening.open`` raises."""
