@@ -37,6 +37,7 @@ from sensorlogd.daemon.writing.ending import Ending
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending, WriterStopped
+from sensorlogd.daemon.writing.recovery.notes import Notes
 from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
@@ -308,11 +309,23 @@ class Writer:
         return not left and self.inbox.is_empty and self._trouble.is_well()
 
     def _open(self) -> None:
-        """Open the database, and pass on what was found at the opening. Raises what ``Opening.open`` raises."""
+        """Open the database, and pass on what was found at the opening. It counts as open once all know it. Raises what
+        ``Opening.open`` and ``Computing.opened`` raise; then it is closed again."""
         db, notes = self.opening.open(first=not self.ready.is_set(), beat=lambda: self._totals.beat(time.monotonic()))
+        self._take_over_notes(notes)  # first: no later opening tells of this again
+        try:
+            self._watcher.opened(db)
+            made = self._computing.opened(db, self.now_us())
+        except BaseException:
+            db.let_go()
+            raise
         self._log.db = db
-        self._watcher.opened(db)
-        self._pending.add(self._computing.opened(db, self.now_us()))
+        self._pending.add(made)
+        self._times.all_due()
+        self._work.look_for_work()
+        self.ready.set()
+
+    def _take_over_notes(self, notes: Notes) -> None:
         for note in reversed(notes.before):
             self._notices.events.put_first(note)
         for note in notes.after:
@@ -320,9 +333,6 @@ class Writer:
         for sensor, kind, n in notes.counted:
             self._totals.count(kind, {sensor: n})
         self._totals.set_given_up(notes.given_up)
-        self._times.all_due()
-        self._work.look_for_work()
-        self.ready.set()
 
     def _close(self) -> None:
         """The end of the thread."""

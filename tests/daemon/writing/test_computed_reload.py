@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 
 from sensorlogd.config.loader import load_text
+from sensorlogd.daemon.computing import warm_up
 from sensorlogd.daemon.sensing.build import formulas, sensor_specs
 from sensorlogd.drivers.registry import options_for
 from sensorlogd.storage.maintenance.retention import RetentionPlan
-from tests.daemon.writing.rig import Rig
+from tests.daemon.writing.rig import Rig, sqlite_error
 from tests.daemon.writing.test_computed import ENERGY, MIXED, SENSORS, Computer
 
 
@@ -108,3 +110,44 @@ def test_sensors_that_are_refused_leave_the_former_formulas(computer: Computer, 
     assert "sensors_failed" in computer.rig.kinds()
     computer.check()
     assert len(computer.read("e.work")) == 10
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    """The next look for what is stored fails. Returns the error; empty once it was raised."""
+    warm, errors = warm_up.warm, [sqlite_error(sqlite3.SQLITE_IOERR)]
+
+    def warm_later(*args: Any) -> warm_up.Warmed:
+        if errors:
+            raise errors.pop()
+        return warm(*args)
+
+    monkeypatch.setattr(warm_up, "warm", warm_later)
+    return errors  # type: ignore[return-value]  # its errors are exceptions
+
+
+def test_a_reload_that_cannot_read_what_is_stored_is_tried_again(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An integral must not begin at 0 because a disk failed once."""
+    computer.measure(10)
+    computer.settle()
+    total = computer.read("e.work")[9][0]
+    assert total
+    errors = fail_once(monkeypatch)
+    reload(computer, ENERGY.replace("  e:\n", "  f:\n    was: e\n").replace("e.power", "f.power"))
+    computer.measure(5)
+    computer.settle()
+    assert not errors
+    assert works(computer, "f.work") == sums_from(computer, total, range(9, 15))
+
+
+def test_a_start_that_cannot_read_what_is_stored_is_tried_again(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
+    computer.measure(10)
+    computer.settle()
+    computer.rig.stop()
+    computer.again()
+    errors = fail_once(monkeypatch)
+    computer.measure(5)
+    computer.settle()
+    assert not errors
+    assert len(computer.read("e.work")) == 15
+    computer.check()
+    assert "database_blocked" in computer.rig.kinds()
