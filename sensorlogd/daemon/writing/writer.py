@@ -241,15 +241,17 @@ class Writer:
     # ---- the writer thread -----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        fault: Exception | None = None
         try:
             while self._trouble.refusal is None and not self._is_over():
                 self._totals.beat(time.monotonic())
                 self._turn()
-        except Exception:
+        except Exception as error:
+            fault = error
             logger.exception("writer: stopped by an error of its own")
             raise
         finally:
-            self._close()
+            self._close(fault)
 
     def _turn(self) -> None:
         """One round of the loop: open the database if need be, take what has come, commit what is due, run jobs, look after
@@ -334,7 +336,7 @@ class Writer:
             self._totals.count(kind, {sensor: n})
         self._totals.set_given_up(notes.given_up)
 
-    def _close(self) -> None:
-        """The end of the thread."""
+    def _close(self, fault: Exception | None = None) -> None:
+        """The end of the thread. ``fault``: what has ended it, if it did not end by itself."""
         self._work.close()
-        self._ending.close()
+        self._ending.close(fault)
