@@ -41,6 +41,7 @@ class Backups:
         self._child: subprocess.Popen[str] | None = None
         self._making: Path | None = None
         self._not_before_us = 0
+        self._told: set[Path] = set()  # the backups dated later than now that an event has told of
 
     def use(self, options: BackupOptions) -> None:
         """Make backups as ``options`` say from now on."""
@@ -63,14 +64,14 @@ class Backups:
         now = self.safe_us()
         if now < self._not_before_us or self.commits() is None:
             return
-        made = backups(folder, self.database.stem)
+        made, _ = self._backups_until(now, folder)
         if made and now < when_us(made[-1]) + self._options.every:
             self._not_before_us = min(when_us(made[-1]) + self._options.every, now + AGAIN_US)
             return
         for left in folder.glob(f".{self.database.stem}-*.db.part*") if folder.is_dir() else ():
             left.unlink(missing_ok=True)
         self._not_before_us = now + AGAIN_US
-        target = folder / f"{self.database.stem}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now / 1e6))}.db"
+        target = folder / self._name(now)
         command, environment = module_command("sensorlogd", "backup", str(target), "--db", str(self.database))
         try:
             self._child = subprocess.Popen(
@@ -99,12 +100,25 @@ class Backups:
         if child.returncode:
             self._report_failure(last)
             return
+        assert self._making is not None
+        made, later = self._backups_until(max(self.safe_us(), when_us(self._making)), self._making.parent)
+        if untold := [path for path in later if path not in self._told]:
+            self._told.update(untold)
+            last += f"; left out of schedule and number, because they are dated later: {', '.join(path.name for path in untold)}"
         logger.info("backup: %s", last)
         self.emit(EventKind.BACKUP_MADE, None, last)
-        assert self._making is not None
-        for old in backups(self._making.parent, self.database.stem)[: -self._options.keep]:
+        for old in made[: -self._options.keep]:
             with contextlib.suppress(OSError):
                 old.unlink()
+
+    def _backups_until(self, now_us: int, folder: Path) -> tuple[Sequence[Path], Sequence[Path]]:
+        """The backups in ``folder`` that may have been made by ``now_us``, and those that are dated later: by a clock that was wrong.
+        Those neither put off a backup nor count among those that are kept."""
+        found, newest = backups(folder, self.database.stem), self._name(now_us)
+        return [path for path in found if path.name <= newest], [path for path in found if path.name > newest]
+
+    def _name(self, now_us: int) -> str:
+        return f"{self.database.stem}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now_us / 1e6))}.db"
 
     def _report_failure(self, why: str) -> None:
         logger.error("backup: %s; it is tried again", why)
