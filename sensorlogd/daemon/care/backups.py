@@ -12,8 +12,9 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sensorlogd.config.care import BackupOptions
@@ -28,8 +29,8 @@ _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)\.db")
 
 
 class Backups:
-    """Makes the backups that are due and deletes those that are too many. For one thread; ``stop`` may be called by another once that
-    has ended. ``safe_us``: the time that the schedule goes by. ``commits``: the number of commits so far; None while the database
+    """Makes the backups that are due and deletes those that are too many. For one thread; ``stop`` may be called by another, also while
+    the first one waits for the disk that backups go to. ``safe_us``: the time that the schedule goes by. ``commits``: the number of commits so far; None while the database
     takes none."""
 
     def __init__(self, database: Path, safe_us: Callable[[], int], commits: Callable[[], int | None], emit: Emit) -> None:
@@ -41,6 +42,8 @@ class Backups:
         self._child: subprocess.Popen[str] | None = None
         self._making: Path | None = None
         self._not_before_us = 0
+        self._starting = threading.Lock()  # guards ``_stopped``, and the start of a process that depends on it
+        self._stopped = False
         self._told: set[Path] = set()  # the backups dated later than now that an event has told of
 
     def use(self, options: BackupOptions) -> None:
@@ -56,7 +59,10 @@ class Backups:
             self._back_up(Path(self._options.to))
 
     def stop(self, within_s: float) -> None:
-        """Cut off a backup that is being made, and wait for its process for so long, but at least for KILLED_WITHIN_S. Idempotent."""
+        """Begin no backup any more. Cut off one that is being made, and wait for its process for so long, but at least for
+        KILLED_WITHIN_S. Idempotent."""
+        with self._starting:
+            self._stopped = True
         self._kill_child(max(within_s, KILLED_WITHIN_S))
 
     def _back_up(self, folder: Path) -> None:
@@ -74,6 +80,17 @@ class Backups:
         target = folder / self._name(now)
         command, environment = module_command("sensorlogd", "backup", str(target), "--db", str(self.database))
         try:
+            self._start_unless_stopped(command, environment)
+        except OSError as error:
+            self._report_failure(f"{target}: {error.strerror}")
+            return
+        self._making = target
+
+    def _start_unless_stopped(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start the process that makes a backup. Raises OSError."""
+        with self._starting:
+            if self._stopped:
+                return
             self._child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -84,10 +101,6 @@ class Backups:
                 env=environment,
                 start_new_session=True,
             )
-        except OSError as error:
-            self._report_failure(f"{target}: {error.strerror}")
-            return
-        self._making = target
 
     def _take_outcome(self, child: subprocess.Popen[str]) -> None:
         """Report a backup that has ended, and delete the oldest ones that are too many. Does nothing while it is being made."""

@@ -121,3 +121,19 @@ def test_a_backup_that_cannot_be_killed_does_not_hold_up_the_end(tmp_path: Path,
     made._child = cast(Any, Hanging())
     made.stop(0.5)
     assert made._child is None
+
+
+def test_none_is_begun_after_the_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread was waiting for the folder, on a slow share, when the daemon stopped: nobody would end the process."""
+    started: list[object] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: started.append(command))
+    made = Backups(tmp_path / "log.db", lambda: NOW_US, lambda: 1, lambda *_: None)
+    made.use(BackupOptions(to=str(tmp_path)))
+
+    def stop_meanwhile(folder: Path, stem: str) -> list[Path]:
+        made.stop(0.0)
+        return []
+
+    monkeypatch.setattr("sensorlogd.daemon.care.backups.backups", stop_meanwhile)
+    made.tick()
+    assert not started
