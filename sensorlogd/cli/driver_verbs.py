@@ -151,7 +151,8 @@ def _try_sensor(name: str, config: Any, seconds: float, limit: int) -> bool:
             got = driver.read(min(max(deadline - time.monotonic(), 0), 1.0))
             batch = batch_of(driver, got, context.now_us())
             for part in judge.judge(batch, context.now_us(), clock_set=True) if batch.times_us else []:
-                attempt.show(treatment.process(part))
+                for block in treatment.blocks(part):
+                    attempt.show(block)
         attempt.show(treatment.flush())
     except EndOfData:
         problem = "the source has ended"

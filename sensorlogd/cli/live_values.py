@@ -54,8 +54,7 @@ class LiveSensor:
         batch = batch_of(self._driver, got, _now_us())
         before = self.samples
         for part in self._judge.judge(batch, _now_us(), clock_set=True) if batch.times_us else []:
-            block = self._treatment.process(part)
-            if block is not None:
+            for block in self._treatment.blocks(part):
                 self.samples += block.rows
                 self.latest |= {column.channel: column.values[-1] for column in block.columns if column.values}
         return self.samples > before

@@ -12,8 +12,9 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sensorlogd.config.care import BackupOptions
@@ -28,8 +29,8 @@ _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)\.db")
 
 
 class Backups:
-    """Makes the backups that are due and deletes those that are too many. For one thread; ``stop`` may be called by another once that
-    has ended. ``safe_us``: the time that the schedule goes by. ``commits``: the number of commits so far; None while the database
+    """Makes the backups that are due and deletes those that are too many. For one thread; ``stop`` may be called by another, also while
+    the first one waits for the disk that backups go to. ``safe_us``: the time that the schedule goes by. ``commits``: the number of commits so far; None while the database
     takes none."""
 
     def __init__(self, database: Path, safe_us: Callable[[], int], commits: Callable[[], int | None], emit: Emit) -> None:
@@ -41,6 +42,9 @@ class Backups:
         self._child: subprocess.Popen[str] | None = None
         self._making: Path | None = None
         self._not_before_us = 0
+        self._starting = threading.Lock()  # guards ``_stopped``, and the start of a process that depends on it
+        self._stopped = False
+        self._told: set[Path] = set()  # the backups dated later than now that an event has told of
 
     def use(self, options: BackupOptions) -> None:
         """Make backups as ``options`` say from now on."""
@@ -55,7 +59,10 @@ class Backups:
             self._back_up(Path(self._options.to))
 
     def stop(self, within_s: float) -> None:
-        """Cut off a backup that is being made, and wait for its process for so long, but at least for KILLED_WITHIN_S. Idempotent."""
+        """Begin no backup any more. Cut off one that is being made, and wait for its process for so long, but at least for
+        KILLED_WITHIN_S. Idempotent."""
+        with self._starting:
+            self._stopped = True
         self._kill_child(max(within_s, KILLED_WITHIN_S))
 
     def _back_up(self, folder: Path) -> None:
@@ -63,16 +70,27 @@ class Backups:
         now = self.safe_us()
         if now < self._not_before_us or self.commits() is None:
             return
-        made = backups(folder, self.database.stem)
+        made, _ = self._backups_until(now, folder)
         if made and now < when_us(made[-1]) + self._options.every:
             self._not_before_us = min(when_us(made[-1]) + self._options.every, now + AGAIN_US)
             return
         for left in folder.glob(f".{self.database.stem}-*.db.part*") if folder.is_dir() else ():
             left.unlink(missing_ok=True)
         self._not_before_us = now + AGAIN_US
-        target = folder / f"{self.database.stem}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now / 1e6))}.db"
+        target = folder / self._name(now)
         command, environment = module_command("sensorlogd", "backup", str(target), "--db", str(self.database))
         try:
+            self._start_unless_stopped(command, environment)
+        except OSError as error:
+            self._report_failure(f"{target}: {error.strerror}")
+            return
+        self._making = target
+
+    def _start_unless_stopped(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start the process that makes a backup. Raises OSError."""
+        with self._starting:
+            if self._stopped:
+                return
             self._child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -83,10 +101,6 @@ class Backups:
                 env=environment,
                 start_new_session=True,
             )
-        except OSError as error:
-            self._report_failure(f"{target}: {error.strerror}")
-            return
-        self._making = target
 
     def _take_outcome(self, child: subprocess.Popen[str]) -> None:
         """Report a backup that has ended, and delete the oldest ones that are too many. Does nothing while it is being made."""
@@ -99,12 +113,25 @@ class Backups:
         if child.returncode:
             self._report_failure(last)
             return
+        assert self._making is not None
+        made, later = self._backups_until(max(self.safe_us(), when_us(self._making)), self._making.parent)
+        if untold := [path for path in later if path not in self._told]:
+            self._told.update(untold)
+            last += f"; left out of schedule and number, because they are dated later: {', '.join(path.name for path in untold)}"
         logger.info("backup: %s", last)
         self.emit(EventKind.BACKUP_MADE, None, last)
-        assert self._making is not None
-        for old in backups(self._making.parent, self.database.stem)[: -self._options.keep]:
+        for old in made[: -self._options.keep]:
             with contextlib.suppress(OSError):
                 old.unlink()
+
+    def _backups_until(self, now_us: int, folder: Path) -> tuple[Sequence[Path], Sequence[Path]]:
+        """The backups in ``folder`` that may have been made by ``now_us``, and those that are dated later: by a clock that was wrong.
+        Those neither put off a backup nor count among those that are kept."""
+        found, newest = backups(folder, self.database.stem), self._name(now_us)
+        return [path for path in found if path.name <= newest], [path for path in found if path.name > newest]
+
+    def _name(self, now_us: int) -> str:
+        return f"{self.database.stem}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now_us / 1e6))}.db"
 
     def _report_failure(self, why: str) -> None:
         logger.error("backup: %s; it is tried again", why)

@@ -50,26 +50,31 @@ class Computing:
 
     def opened(self, db: OpenDatabase, now_us: int) -> list[Block]:
         """A database was opened. At the first opening, returns what is still to be computed from stored readings. Raises
-        nothing."""
+        sqlite3.Error, OSError if these cannot be read; then the next call does it."""
         self._db = db
         if self._is_warm:
             return []
-        self._is_warm = True
         made, from_zero = self._warm_up(self.engine.nodes)
         self._mend_after_salvage(db, from_zero, now_us)
+        self._is_warm = True
         return made
 
     def use(self, formulas: Formulas) -> list[Block]:
-        """Use these formulas from the next block on; channels that are unchanged keep their state. A fault leaves the former ones in
-        use. Raises nothing."""
-        former, self.formulas = self.formulas, formulas
+        """Use these formulas from the next block on, once all before it is committed and the database knows the sensors. Channels that
+        are unchanged keep their state. Returns what is still to be computed from stored readings. A fault leaves the former ones in
+        use. Raises sqlite3.Error, OSError if what is stored cannot be read; then the former ones stay, and it may be called again."""
+        former = self.formulas, self.engine
+        self.formulas = formulas
         try:
             self.engine = self._make_engine(self.engine)
+            return self._warm_up(self.engine.fresh)[0] if self._is_warm else []
+        except (sqlite3.Error, OSError):
+            self.formulas, self.engine = former
+            raise
         except Exception as error:
-            self.formulas = former
+            self.formulas, self.engine = former
             self._report_fault("by the new formulas, the former ones stay", error)
             return []
-        return self._warm_up(self.engine.fresh)[0] if self._is_warm else []
 
     def follow(self, block: Block) -> list[Block]:
         """The blocks of readings that follow from ``block``. Raises nothing."""
@@ -98,7 +103,7 @@ class Computing:
 
     def _warm_up(self, nodes: Sequence[Node]) -> tuple[list[Block], Sequence[Key]]:
         """Give ``nodes`` the past that is stored. Returns (what is still to be computed from it, the integrals that began at 0);
-        nothing of either if it cannot be read."""
+        nothing of either after a fault of ours. Raises sqlite3.Error, OSError if it cannot be read."""
         db = self._db
         if not nodes or db is None:
             return [], ()
@@ -107,9 +112,8 @@ class Computing:
                 db.conn, db.catalog.ids, db.frontier.moved_until_us, self.engine, nodes, self._seed, self._unscaled
             )
             made = _blocks_by_sensor(warmed.made)
-        except (sqlite3.Error, OSError) as error:  # channels start without a past
-            logger.warning("computed sensors: what is stored could not be read: %s", error)
-            return [], ()
+        except (sqlite3.Error, OSError):  # of the database: without their past, integrals would begin at 0
+            raise
         except Exception as error:
             self._report_fault("at the start", error)
             return [], ()
@@ -131,7 +135,7 @@ class Computing:
             with db.transaction() as conn:
                 for sensor in recomputing.order_after_salvage(conn, formulas, since_us, now_us):
                     logger.warning("computed sensors: %s is computed anew once the salvage is done: its sum began at 0", sensor)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:
             logger.warning("computed sensors: sums began at 0, and it could not be ordered to put them right: %s", error)
 
     def _report_behind(self, db: OpenDatabase, behind: Sequence[Key]) -> None:

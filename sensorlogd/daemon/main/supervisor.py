@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from multiprocessing.connection import wait
 
 from sensorlogd import __version__
@@ -160,23 +161,29 @@ class Supervisor:
         began = time.monotonic()
         deadline = (self._requested.stop_at if self._requested.stop else began) + STOP_WITHIN_S
         logger.info("stopping: %d sensors, %d readings to store", len(self.sensors.running), self.inbox.depth)
-        self.notifier.stopping()
-        self.notifier.extend(int((STOP_WITHIN_S + 5) * 1e6))
-        self.alarms.hold()
-        self.sensors.stop(deadline)
-        self.inbox.close()
-        self.coordinator.stop(1.0)
-        self.care.stop()
-        self.alarms.stop()
-        self.writer.emit(EventKind.STOPPED, None, f"after {format_duration(self.clock.monotonic_us() - self._began_us)}")
-        self.pages.stop()
+        _stop_safely("the notice to systemd", self._notify_stopping)
+        _stop_safely("the hold of the alarms", self.alarms.hold)
+        _stop_safely("the sensors", lambda: self.sensors.stop(deadline))
+        _stop_safely("the inbox", self.inbox.close)
+        _stop_safely("the aggregator", lambda: self.coordinator.stop(1.0))
+        _stop_safely("backups and the sign of life", self.care.stop)
+        _stop_safely("the alarms", self.alarms.stop)
+        _stop_safely("the event of the stop", self._report_stop)
+        _stop_safely("the pages", self.pages.stop)
         # What the control socket has asked of the writer is done or refused by the time it closes.
         self.writer.stop(max(deadline - time.monotonic() - LAST_WORDS_S, 0.5))
-        self.control.stop(1.0)
+        _stop_safely("the control socket", lambda: self.control.stop(1.0))
         ended = self.writer.join(max(deadline - time.monotonic(), 1.0))
         logger.info("stopped in %.1f s; %d readings stored since start", time.monotonic() - began, self.writer.stats().committed)
         if not ended:
             self._leave_without_writer()
+
+    def _notify_stopping(self) -> None:
+        self.notifier.stopping()
+        self.notifier.extend(int((STOP_WITHIN_S + 5) * 1e6))
+
+    def _report_stop(self) -> None:
+        self.writer.emit(EventKind.STOPPED, None, f"after {format_duration(self.clock.monotonic_us() - self._began_us)}")
 
     def _leave_without_writer(self) -> None:
         logger.error("the writer does not come back from the disk; leaving")
@@ -184,3 +191,11 @@ class Supervisor:
         end_children()
         logging.shutdown()
         os._exit(1)
+
+
+def _stop_safely(what: str, stop: Callable[[], None]) -> None:
+    """Call ``stop``. A fault in it must not keep the writer from storing what it holds, so it is logged and the stop goes on."""
+    try:
+        stop()
+    except Exception:
+        logger.exception("stopping: %s failed; the stop goes on", what)

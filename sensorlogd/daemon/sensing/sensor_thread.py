@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sensorlogd.batch import Batch, Block
 from sensorlogd.daemon.backoff import Backoff
@@ -211,9 +211,16 @@ class SensorThread:
         configured channel counts as silence."""
         mapped = self.treatment.mapped
         synced = self.clock_synced()
-        parts = self._judge.judge(batch, self.clock.now_us(), clock_set=synced)
-        blocks = [self.treatment.process(part, clock_synced=synced) for part in parts]
+        blocks: list[Block] = []
+        try:
+            for part in self._judge.judge(batch, self.clock.now_us(), clock_set=synced):
+                for block in self.treatment.blocks(part, clock_synced=synced):
+                    blocks.append(block)  # noqa: PERF402  # one by one: those before a fault are kept
+        except Exception:
+            self._put_all(blocks)
+            raise
         if self.treatment.mapped == mapped:
+            self._put_all(blocks)
             self._note_silence()  # something came, but nothing of what is configured
             return
         self._heard_us = self.clock.monotonic_us()
@@ -221,6 +228,9 @@ class SensorThread:
         self._status.note_reading()
         if self._status.state is not SensorState.READING:
             self._note_arrival()
+        self._put_all(blocks)
+
+    def _put_all(self, blocks: Sequence[Block]) -> None:
         for block in blocks:
             self._put_or_count(block)
 

@@ -6,7 +6,7 @@ and its deadband (``deadband``) takes out what need not be stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import compress, islice, repeat
 from operator import is_not, lt
 from typing import Any
@@ -52,8 +52,16 @@ class Treatment:
         self._device_time = False  # of the batch before
         self.mapped = 0  # readings of configured channels so far, suppressed ones included
 
+    def blocks(self, batch: Batch, *, clock_synced: bool = True) -> Iterator[Block]:
+        """What is to be stored now that ``batch`` has come. All times of a block are of one clock: if those of ``batch`` are of another
+        one than those before, what the spike test holds back comes first, in a block of its own. Raises as ``process``."""
+        if batch.times_us and batch.device_time != self._device_time and (held_back := self.flush()) is not None:
+            yield held_back
+        if (block := self.process(batch, clock_synced=clock_synced)) is not None:
+            yield block
+
     def process(self, batch: Batch, *, clock_synced: bool = True) -> Block | None:
-        """What of ``batch`` is to be stored, or None.
+        """What of ``batch`` is to be stored, or None; the clock is that of the batch before, or the spike test holds nothing back.
 
         Raises ValueError or TypeError for a batch that breaks the contract (lengths differ, times that are no integers).
         """

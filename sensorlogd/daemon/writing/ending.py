@@ -72,11 +72,12 @@ class Ending:
         self._report = report
         self._note_lost = note_lost
 
-    def close(self) -> None:
+    def close(self, fault: Exception | None = None) -> None:
         """On the writer thread, the last of it: what could not be stored is spilled, all that waits is refused, and the database
-        is closed: the clean-shutdown mark, one file without a WAL if nobody reads. Raises nothing of the database's."""
+        is closed: the clean-shutdown mark, one file without a WAL if nobody reads. ``fault``: what has ended the thread, if it did
+        not end by itself; then there is no such mark. Raises nothing of the database's."""
         try:
-            self._say_last_words()
+            self._say_last_words(fault)
         finally:
             if self._trouble.refusal is None:
                 self._trouble.move(WriterState.STOPPED, "")
@@ -89,7 +90,7 @@ class Ending:
         self._spill_the_rest()
         self._pending.give_up("the writer hangs")
 
-    def _say_last_words(self) -> None:
+    def _say_last_words(self, fault: Exception | None) -> None:
         self._jobs.close("the writer stopped")
         complete = True
         if self._trouble.refusal is None:
@@ -100,7 +101,9 @@ class Ending:
         if self._log.db is not None:
             try:
                 self._log.db.check_file()
-                last_words(self._log.db, self._report(), clean=complete, now_us=self._clock.now_us(), marks=self._clock.stored())
+                report = self._report()
+                report = Report(report.sensors, report.daemon and report.daemon | _last_facts(report.daemon, complete, fault))
+                last_words(self._log.db, report, now_us=self._clock.now_us(), marks=self._clock.stored())
             except FileGone as error:
                 self._trouble.rescue(failures.decide(error, Failing()))
             except Exception as error:  # whatever it is: what was committed is safe, and the process ends now
@@ -171,29 +174,28 @@ def give_up(left: LeftAtEnd, database: Path, now_us: int, note_lost: Callable[[i
     return False
 
 
-def last_words(db: OpenDatabase, report: Report, *, clean: bool, now_us: int, marks: Mapping[str, str]) -> None:
-    """The newest values, the state of all, the clean-shutdown mark, and a single file if nobody reads. Raises sqlite3.Error."""
+def last_words(db: OpenDatabase, report: Report, *, now_us: int, marks: Mapping[str, str]) -> None:
+    """The newest values, the state of all as ``report`` has it, and a single file if nobody reads. Raises sqlite3.Error."""
     with db.transaction() as conn:
         if db.newest:
             latest.save(conn, db.newest, now_us, 0)
             decimals.learn(conn, decimals.of_newest(db.newest))
         status.save_sensors(conn, report.sensors, db.catalog.sensor_ids, now_us)
         if report.daemon:  # a verb that works without the daemon says nothing of it
-            status.save_daemon(conn, report.daemon | _last_facts(report.daemon, clean))
+            status.save_daemon(conn, report.daemon)
         for key, value in marks.items():
             meta.put(conn, key, value)
     db.close_cleanly()
 
 
-def _last_facts(facts: Mapping[str, Any], clean: bool) -> dict[str, Any]:
-    """The facts that differ in the last status. If the database took no more writes, they say so."""
-    if not clean:
+def _last_facts(facts: Mapping[str, Any], complete: bool, fault: Exception | None) -> dict[str, Any]:
+    """The facts that differ in the last status. If the database took no more writes, or a fault has ended the writer, they say so."""
+    if fault is not None or not complete:
         reason = str(facts.get("state_reason") or "the database took no more readings")
-        return {
-            "clean_shutdown": False,
-            "state": "stopped",
-            "state_reason": f"{reason}; what could not be stored waits beside it",
-        }
+        if fault is not None:
+            reason = f"ended by a fault: {type(fault).__name__}: {fault}"
+        rest = "" if complete else "; what could not be stored waits beside it"
+        return {"clean_shutdown": False, "state": "stopped", "state_reason": reason + rest}
     if facts.get("state") == "blocked":
         return {"clean_shutdown": True}
     return {"clean_shutdown": True, "state": "stopped", "state_reason": ""}

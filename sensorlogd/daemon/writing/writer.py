@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sensorlogd.batch import Block
 from sensorlogd.daemon.computing.computing import Computing, Formulas
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.between_commits.jobs import Job, JobRunner, Jobs
@@ -38,6 +37,7 @@ from sensorlogd.daemon.writing.ending import Ending
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending, WriterStopped
+from sensorlogd.daemon.writing.recovery.notes import Notes
 from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
@@ -100,7 +100,7 @@ class Writer:
         self._times = Timetable(settings.status_interval_s, settings.latest_interval_s)
         books = Bookkeeping(self._totals, self._notices, self._times)
         self._computing = computing or Computing(Formulas(), self._notices.emit)
-        self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, self._compute_from)
+        self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, self._computing.follow)
         self._stopping = threading.Event()
         self._stop_at = float("inf")  # monotonic: what is not stored by then is spilled
         space = Space(settings.path, settings.min_free_bytes)
@@ -118,6 +118,7 @@ class Writer:
             opening=opening,
             clock=clock,
             watcher=self._watcher,
+            computing=self._computing,
             report=report,
             look_for_work=self._work.look_for_work,
             latest_back_us=int(max(2 * settings.commit_interval_s, 5.0) * 1e6),
@@ -240,15 +241,17 @@ class Writer:
     # ---- the writer thread -----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        fault: Exception | None = None
         try:
             while self._trouble.refusal is None and not self._is_over():
                 self._totals.beat(time.monotonic())
                 self._turn()
-        except Exception:
+        except Exception as error:
+            fault = error
             logger.exception("writer: stopped by an error of its own")
             raise
         finally:
-            self._close()
+            self._close(fault)
 
     def _turn(self) -> None:
         """One round of the loop: open the database if need be, take what has come, commit what is due, run jobs, look after
@@ -273,12 +276,6 @@ class Writer:
     def _correct_early_stamps(self) -> None:
         if self.clock.anchored:
             self.inbox.correct_early()
-
-    def _compute_from(self, block: Block) -> Sequence[Block]:
-        """What is computed from what the inbox gave."""
-        if isinstance(block, NewSpecs):
-            return () if block.formulas is None else self._computing.use(block.formulas)
-        return self._computing.follow(block)
 
     def _show_watcher(self) -> None:
         if self._trouble.is_well():
@@ -310,15 +307,27 @@ class Writer:
         return time.monotonic() >= self._stop_at or self._is_idle()
 
     def _is_idle(self) -> bool:
-        left = self._pending.blocks or self.inbox.depth or len(self._jobs) or len(self._notices.events)
-        return not left and self._trouble.is_well()
+        left = self._pending.blocks or len(self._jobs) or len(self._notices.events)
+        return not left and self.inbox.is_empty and self._trouble.is_well()
 
     def _open(self) -> None:
-        """Open the database, and pass on what was found at the opening. Raises what ``Opening.open`` raises."""
+        """Open the database, and pass on what was found at the opening. It counts as open once all know it. Raises what
+        ``Opening.open`` and ``Computing.opened`` raise; then it is closed again."""
         db, notes = self.opening.open(first=not self.ready.is_set(), beat=lambda: self._totals.beat(time.monotonic()))
+        self._take_over_notes(notes)  # first: no later opening tells of this again
+        try:
+            self._watcher.opened(db)
+            made = self._computing.opened(db, self.now_us())
+        except BaseException:
+            db.let_go()
+            raise
         self._log.db = db
-        self._watcher.opened(db)
-        self._pending.add(self._computing.opened(db, self.now_us()))
+        self._pending.add(made)
+        self._times.all_due()
+        self._work.look_for_work()
+        self.ready.set()
+
+    def _take_over_notes(self, notes: Notes) -> None:
         for note in reversed(notes.before):
             self._notices.events.put_first(note)
         for note in notes.after:
@@ -326,11 +335,8 @@ class Writer:
         for sensor, kind, n in notes.counted:
             self._totals.count(kind, {sensor: n})
         self._totals.set_given_up(notes.given_up)
-        self._times.all_due()
-        self._work.look_for_work()
-        self.ready.set()
 
-    def _close(self) -> None:
-        """The end of the thread."""
+    def _close(self, fault: Exception | None = None) -> None:
+        """The end of the thread. ``fault``: what has ended it, if it did not end by itself."""
         self._work.close()
-        self._ending.close()
+        self._ending.close(fault)

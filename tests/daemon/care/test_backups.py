@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -73,6 +74,37 @@ def test_backups_are_due_by_their_names(tmp_path: Path) -> None:
     assert due._not_before_us > NOW_US
 
 
+def test_a_backup_dated_later_than_now_neither_stops_the_others_nor_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that was wrong once has named it."""
+
+    def make_at_once(command: list[str], **_: object) -> SimpleNamespace:
+        Path(command[-3]).touch()
+        return SimpleNamespace(returncode=0, communicate=lambda timeout: ("made", None))
+
+    monkeypatch.setattr(subprocess, "Popen", make_at_once)
+    told: list[str] = []
+    now = NOW_US
+    made = Backups(tmp_path / "log.db", lambda: now, lambda: 1, lambda kind, sensor, detail: told.append(f"{kind} {detail}"))
+    made.use(BackupOptions(to=str(tmp_path), keep=2))
+    for name in ("log-20270112T000000Z.db", "log-20270113T000000Z.db", "log-20990101T000000Z.db"):
+        (tmp_path / name).touch()
+    for _ in range(2):
+        made.tick()
+        made.tick()
+        now += 86_400_000_000
+    assert [path.name for path in backups(tmp_path, "log")] == [
+        "log-20270115T080000Z.db",
+        "log-20270116T080000Z.db",
+        "log-20990101T000000Z.db",
+    ]
+    assert told == [
+        "backup_made made; left out of schedule and number, because they are dated later: log-20990101T000000Z.db",
+        "backup_made made",
+    ]
+
+
 def test_a_backup_that_cannot_be_killed_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It hangs in the kernel, on a share whose server is gone."""
 
@@ -89,3 +121,19 @@ def test_a_backup_that_cannot_be_killed_does_not_hold_up_the_end(tmp_path: Path,
     made._child = cast(Any, Hanging())
     made.stop(0.5)
     assert made._child is None
+
+
+def test_none_is_begun_after_the_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread was waiting for the folder, on a slow share, when the daemon stopped: nobody would end the process."""
+    started: list[object] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: started.append(command))
+    made = Backups(tmp_path / "log.db", lambda: NOW_US, lambda: 1, lambda *_: None)
+    made.use(BackupOptions(to=str(tmp_path)))
+
+    def stop_meanwhile(folder: Path, stem: str) -> list[Path]:
+        made.stop(0.0)
+        return []
+
+    monkeypatch.setattr("sensorlogd.daemon.care.backups.backups", stop_meanwhile)
+    made.tick()
+    assert not started

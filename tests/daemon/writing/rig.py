@@ -225,7 +225,8 @@ class Rig:
         """All that was handed over is committed, and the writer is well."""
         writer = self.writer
         return (
-            not (writer._pending.blocks or self.inbox.depth or len(writer._jobs) or len(writer._notices.events))
+            not (writer._pending.blocks or len(writer._jobs) or len(writer._notices.events))
+            and self.inbox.is_empty
             and writer._trouble.is_well()
         )
 

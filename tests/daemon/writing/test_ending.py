@@ -242,3 +242,19 @@ def test_last_words_that_fail_harm_nothing(make: Callable[..., Rig], script: Scr
     again = make()
     again.turn(5)
     assert again.kinds().count("unclean_end") == 1
+
+
+def test_an_end_by_a_fault_is_not_called_clean(make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = make(report=lambda: Report((), {"state": "running", "clean_shutdown": False}))
+    put = rig.put(3)
+    rig.turn_until(rig.is_idle, "rest")
+    monkeypatch.setattr(rig.writer, "_turn", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        rig.writer._run()
+    assert values(path) == put
+    found = facts(path)
+    assert found["clean_shutdown"] is False
+    assert found["state_reason"] == "ended by a fault: ZeroDivisionError: division by zero"
+    again = make()
+    again.turn(5)
+    assert again.kinds().count("unclean_end") == 1

@@ -191,12 +191,15 @@ class DatabaseHandlers:
     ) -> tuple[float, upsert.UpsertCounts]:
         def run(db: OpenDatabase) -> tuple[float, upsert.UpsertCounts]:
             began = time.perf_counter()
-            upserted = upsert.upsert(db.conn, db.frontier, series, *columns, self.writer.now_us(), replace=replace)
-            if upserted.replaced:
-                latest.renew(db.conn, db.newest, [series])
+            newest = dict(db.newest)  # a copy, which counts once what it tells of is committed
+            with db.transaction() as conn:
+                upserted = upsert.upsert(conn, db.frontier, series, *columns, self.writer.now_us(), replace=replace)
+                if upserted.replaced:
+                    latest.renew(conn, newest, [series])
+            db.newest = newest
             return time.perf_counter() - began, upserted
 
-        return self._run_on_writer("import", run, epoch=epoch)
+        return self._run_on_writer("import", run, transaction=False, epoch=epoch)
 
     def _note(self, request: NoteRequest) -> Done:
         kind, at_us = kind_of(request.kind), request.at_us

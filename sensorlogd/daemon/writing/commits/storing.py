@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from sensorlogd.batch import Block
+from sensorlogd.daemon.computing.computing import Computing
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.bookkeeping import Bookkeeping
 from sensorlogd.daemon.writing.commits.commit import Commit, Report
@@ -39,7 +40,7 @@ class Storing:
         isolate           each block and each event in a transaction of its own. A fault in that leads to:
         isolate_failed    leaves out the first block if nothing could be stored, so that the rest gets its turn.
 
-    ``report``: what the status tables are to say. ``look_for_work``: called when new sensors may have ordered kept work.
+    ``computing``: takes over the formulas that come with new sensors. ``report``: what the status tables are to say. ``look_for_work``: called when new sensors may have ordered kept work.
     ``latest_back_us``: how far back the newest values are written again."""
 
     def __init__(
@@ -53,6 +54,7 @@ class Storing:
         opening: Opening,
         clock: JudgedClock,
         watcher: Watcher,
+        computing: Computing,
         report: Callable[[], Report],
         look_for_work: Callable[[], None],
         latest_back_us: int,
@@ -66,6 +68,7 @@ class Storing:
         self._opening = opening
         self._clock = clock
         self._watcher = watcher
+        self._computing = computing
         self._look_for_work = look_for_work
         self._latest_back_us = latest_back_us
         self.dropped: dict[str, int] = {}  # by the inbox; counted, but not stored in the database yet
@@ -178,7 +181,7 @@ class Storing:
             self._notices.emit(
                 EventKind.SENSORS_FAILED,
                 None,
-                f"{reason}; readings of those that are not known yet are counted as unknown_channel",
+                f"{reason}; readings of those that are not known yet are counted as unknown_channel, and formulas stay as they were",
             )
 
     def _waiting_events(self) -> list[Event]:
@@ -205,13 +208,15 @@ class Storing:
             self._trouble.attempt(_NewSensors(self, db, new))
 
     def use_new_sensors(self, db: OpenDatabase, new: NewSpecs) -> None:
-        """The configured sensors are others from here on. Raises sqlite3.Error."""
+        """The configured sensors, and what is computed, are others from here on. May be called again. Raises sqlite3.Error, OSError."""
         for kind, sensor, detail in use_specs(db, new.specs, self._clock.now_us()):
             self._notices.emit(kind, sensor, detail)
             logger.info("%s: %s: %s", sensor, kind, detail)
         db.upkeep.retention.use_plan(new.plan)  # a plan names sensors, and must not meet those of another configuration
         self._opening.use_specs(new.specs, new.plan)
+        made = [] if new.formulas is None else self._computing.use(new.formulas)
         self._pending.committed(1)
+        self._pending.add(made)
         self._specs_faults = 0
         self._look_for_work()
         self._trouble.recovered()

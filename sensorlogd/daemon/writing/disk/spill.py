@@ -52,8 +52,8 @@ class Spill:
 
 def write(database: Path, blocks: Iterable[Block], events: Iterable[Event], now_us: int, *, given_up: int = 0) -> Path:
     """Write a spill for ``database``. Returns the path of its file. ``given_up``: readings that are lost and counted nowhere yet.
-    Raises OSError, MemoryError; then nothing unfinished is left, but the file is there if only the sync of its folder has
-    failed."""
+    Raises OSError, MemoryError; then nothing is left. A folder that cannot be synced is only logged: the next start takes the file up,
+    unless the power fails first."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(max(now_us, 0) / 1e6))
     target, temporary, descriptor = _claim(database, f"{stamp}-{os.getpid()}")
     try:
@@ -67,10 +67,15 @@ def write(database: Path, blocks: Iterable[Block], events: Iterable[Event], now_
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(target)
-        _sync_folder(target.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    try:
+        _sync_folder(target.parent)
+    except OSError as error:  # an error raised here would count as lost what the next start stores
+        logger.warning(
+            "writer: %s is written; its folder cannot be synced (%s), so a power cut could still lose it", target, error
+        )
     return target
 
 

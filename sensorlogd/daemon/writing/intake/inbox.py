@@ -49,6 +49,11 @@ class Inbox:
         """Readings waiting now."""
         return self._rows
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits now, no block without readings either."""
+        return not self._blocks
+
     def put(self, block: Block, timeout_s: float = 0.5, *, drop: bool = True) -> bool:
         """Hand over. Waits up to ``timeout_s`` for room, then drops the oldest. False: nothing was taken, because the
         inbox is closed or, with ``drop=False`` (for a source that can wait), has no room still.
@@ -103,8 +108,11 @@ class Inbox:
                 kept.append(block)
         self._blocks = kept
 
-    def get_all(self, max_rows: int, timeout_s: float, min_rows: int = 1) -> list[Block]:
-        """Blocks in order, about ``max_rows`` readings, once ``min_rows`` are there or the time has passed.
+    def get_all(
+        self, max_rows: int, timeout_s: float, min_rows: int = 1, is_last: Callable[[Block], bool] = lambda block: False
+    ) -> list[Block]:
+        """Blocks in order, about ``max_rows`` readings, once ``min_rows`` are there or the time has passed. What comes behind a block
+        that ``is_last`` stays inside.
 
         Returns early, with whatever is there, when woken, closed, or asked for by a block without readings.
         """
@@ -121,6 +129,8 @@ class Inbox:
                 rows += block.rows
                 self._rows_of[block.sensor] -= block.rows
                 taken.append(block)
+                if is_last(block):
+                    break
             self._rows -= rows
             if not self._blocks:
                 self._rows_of.clear()

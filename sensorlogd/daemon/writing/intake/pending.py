@@ -48,11 +48,19 @@ class Flush(Marker):
 
 @dataclass(slots=True)
 class NewSpecs(Marker):
-    """From here on these sensors are configured, kept for so long, and computed from these formulas (None: as before)."""
+    """From here on these sensors are configured, kept for so long, and computed from these formulas (None: as before).
+
+    All of the configuration changes at one moment: once everything before this block is committed, and before anything behind it
+    leaves the inbox. So the database knows the names that the formulas use, and no reading is computed by formulas of another time.
+    If the database cannot take the sensors over, the former formulas stay, too."""
 
     specs: Sequence[SensorSpec]
     plan: RetentionPlan
     formulas: Formulas | None = None
+
+
+def _is_new_specs(block: Block) -> bool:
+    return isinstance(block, NewSpecs)
 
 
 class Pending:
@@ -80,12 +88,12 @@ class Pending:
         self._begun = False  # the first readings of a run are committed at once: whoever has started it looks for them
 
     def take(self, timeout_s: float) -> None:
-        """Move blocks from the inbox here, waiting until there is enough or the time has passed.
-        ``timeout_s`` below 0: take nothing."""
+        """Move blocks from the inbox here, waiting until there is enough or the time has passed. What comes behind a ``NewSpecs``
+        stays in the inbox until that is done. ``timeout_s`` below 0: take nothing."""
         room = self.limit - self.rows
-        if room <= 0 or timeout_s < 0:
+        if room <= 0 or timeout_s < 0 or any(map(_is_new_specs, self.blocks)):
             return
-        blocks = self.inbox.get_all(room, timeout_s, min_rows=room if self.rows else 1)
+        blocks = self.inbox.get_all(room, timeout_s, min_rows=room if self.rows else 1, is_last=_is_new_specs)
         found: list[Block] = []
         for block in blocks:
             found.append(block)
@@ -108,7 +116,7 @@ class Pending:
     def first(self) -> list[Block]:
         """The blocks of the next commit: all up to the next ``NewSpecs``."""
         for index, block in enumerate(self.blocks):
-            if isinstance(block, NewSpecs):
+            if _is_new_specs(block):
                 return self.blocks[:index]
         return self.blocks
 

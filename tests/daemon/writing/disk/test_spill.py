@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.writing.disk import spill
+from sensorlogd.daemon.writing.ending import Left, give_up
 from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import meta
@@ -107,6 +109,24 @@ def test_a_spill_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypat
     with pytest.raises(OSError, match="No space"):
         spill.write(tmp_path / "log.db", [Block("a", [Column("x", [T0], [1.0], 0)])], [], T0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_synced_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file has its name by then and the next start takes it up: an error would have its readings counted as lost as well."""
+    sync = os.fsync
+
+    def fails_for_folders(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(5, "Input/output error")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fails_for_folders)
+    lost: list[int] = []
+    left = Left([Block("a", [Column("x", [T0], [1.0], 0)])], [])
+    assert not give_up(left, tmp_path / "log.db", T0, lost.append)
+    (path,) = spill.found(tmp_path / "log.db")
+    assert spill.read(path).readings == 1
+    assert not lost
 
 
 def test_two_spills_of_a_second_are_two(tmp_path: Path) -> None:

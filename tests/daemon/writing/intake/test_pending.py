@@ -34,7 +34,8 @@ def filled(*blocks: Block, limit: int = 1_000) -> Pending:
 
 
 def test_a_commit_takes_what_stands_before_new_sensors() -> None:
-    """Nothing behind the marker is stored under the former names, nothing before it under the new ones."""
+    """Nothing behind the marker is stored under the former names, nothing before it under the new ones; it stays in the inbox until
+    the new ones are there."""
     first, mark, second = block(2), marker(), block(3)
     pending = filled(first, mark, second)
     assert pending.first() == [first]
@@ -42,7 +43,10 @@ def test_a_commit_takes_what_stands_before_new_sensors() -> None:
     pending.committed(1)
     assert pending.first() == []
     assert pending.next_specs() is mark
+    pending.take(0.0)
+    assert pending.blocks == [mark]
     pending.committed(1)
+    pending.take(0.0)
     assert pending.first() == [second]
     assert pending.next_specs() is None
     assert pending.rows == 3
@@ -52,6 +56,7 @@ def test_the_first_readings_of_a_run_are_due_at_once() -> None:
     """Later ones wait for the interval, so that the card is written less often; a marker before them changes nothing."""
     pending = filled(marker(), block())
     pending.committed(1)
+    pending.take(0.0)
     assert pending.is_due(time.monotonic())
     pending.committed(1)
     before = time.monotonic()
@@ -66,6 +71,7 @@ def test_two_markers_are_two_steps() -> None:
     pending = filled(first, second)
     assert pending.next_specs() is first
     pending.committed(1)
+    pending.take(0.0)
     assert pending.next_specs() is second
     pending.committed(1)
     assert not pending.is_due(0.0)

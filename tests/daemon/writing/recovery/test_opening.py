@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.daemon.main.process.lock import NAME, DatabaseLock, DataDirLock
+from sensorlogd.daemon.writing.commits.watcher import Nobody
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.notation.microseconds import SECOND_US
 from sensorlogd.storage import open_database, work
@@ -338,3 +339,30 @@ def test_a_long_opening_is_a_sign_of_life(make: Callable[..., Rig], fake: Time, 
     monkeypatch.setattr(open_database, "ensure_schema", upgrade)
     rig.turn(1)
     assert beats == [1000.0 + second for second in range(1, 301)]
+
+
+class _FaultyOnce(Nobody):
+    def __init__(self) -> None:
+        self.faults = [ZeroDivisionError("as scripted")]
+
+    def opened(self, db: opened.OpenDatabase) -> None:
+        if self.faults:
+            raise self.faults.pop()
+
+
+def test_an_opening_that_fails_half_way_is_done_again_and_still_told(make: Callable[..., Rig], path: Path) -> None:
+    first = make()
+    first.turn(3)
+    first.stop()
+    with contextlib.closing(sqlite3.connect(path)) as conn:
+        conn.execute("INSERT OR REPLACE INTO daemon_status VALUES ('clean_shutdown', 'false')")
+        conn.commit()
+    rig = make(watcher=lambda clock: _FaultyOnce())
+    rig.turn()
+    assert rig.writer.open_token is None
+    assert not rig.writer.ready.is_set()
+    put = rig.put(3)
+    rig.turn_until(rig.is_idle, "rest", 10.0)
+    assert rig.writer.ready.is_set()
+    assert values(path) == put
+    assert rig.kinds().count("unclean_end") == 1
