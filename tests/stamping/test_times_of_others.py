@@ -65,7 +65,7 @@ def test_an_hourly_logger_is_told_by_the_time_of_arrival() -> None:
     ],
 )
 def test_an_hourly_file_is_told_by_its_steps(shown_hours: str, utc_hours: list[int]) -> None:
-    local = Local("Europe/Berlin")
+    local = LocalTimes("Europe/Berlin")
     midnight = utc_us(datetime(2026, 10, 25, tzinfo=UTC))
     found = [local.utc_us(datetime(2026, 10, 25, int(hour))) for hour in shown_hours.split()]  # noqa: DTZ001  # as above
     assert [(us - midnight) // (3600 * S) for us in found] == utc_hours
@@ -73,7 +73,7 @@ def test_an_hourly_file_is_told_by_its_steps(shown_hours: str, utc_hours: list[i
 
 @pytest.mark.parametrize("minutes", [1, 10, 30, 60])
 def test_regular_steps_are_the_instants_they_were_made_of(minutes: int) -> None:
-    at, local = utc_us(datetime(2026, 10, 24, 20, tzinfo=UTC)), Local("Europe/Berlin")
+    at, local = utc_us(datetime(2026, 10, 24, 20, tzinfo=UTC)), LocalTimes("Europe/Berlin")
     instants = [at + n * minutes * 60 * S for n in range(8 * 60 // minutes)]
     assert [local.utc_us(shown("Europe/Berlin", us)) for us in instants] == instants
 

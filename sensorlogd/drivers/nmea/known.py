@@ -92,7 +92,7 @@ _OF_ONE_SOURCE = re.compile(r"(rpm)_(?:engine|shaft)_\d{1,3}", re.ASCII)
 DEFAULT = ("latitude", "longitude", "altitude", "speed", "course", "satellites", "hdop", "fix")
 
 
-def known_field(name: str) -> Known | None:
+def known_field(name: str) -> FieldDefinition | None:
     """What is known of a field; ``rpm_engine_1`` and ``rpm_shaft_1`` are like ``rpm``. None for names that devices give."""
     of_one = _OF_ONE_SOURCE.fullmatch(name)
     return KNOWN.get(of_one[1] if of_one else name)

@@ -33,7 +33,7 @@ def test_a_replacement_that_is_rolled_back_leaves_the_newest_value(rig: Rig, scr
 
     script.before = refuse_once
     operations = Dispatch(DatabaseHandlers(cast(Any, TurnedByHand(rig)), cast(Any, NoCoordinator())).handlers())
-    done = operations.do(requests.Upsert(series, [at_us], [99.0], [1], Replace(note="better")))
+    done = operations.do(requests.UpsertRequest(series, [at_us], [99.0], [1], Replace(note="better")))
     assert done.replaced == 1
     assert seen == [value]
     assert db.newest[series][1] == 99.0

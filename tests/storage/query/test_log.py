@@ -85,6 +85,8 @@ QUESTIONS: dict[str, Callable[[Log, Series], object]] = {
     "span": lambda log, series: log.span([series]),
     "known_from": lambda log, series: log.known_from(series),
     "stamped": lambda log, _: log.stamped(0, NOW_US),
+    "arrived": lambda log, _: log.arrived(),
+    "each_since": lambda log, series: sorted(log.each_since({series.id: 0}, NOW_US)),
     "page": lambda log, series: log.page([series], 0, NOW_US, None, 10),
     "readings": lambda log, series: list(log.readings([series], 0, NOW_US)),
     "columns": lambda log, series: list(log.columns(series, 0, NOW_US)),
@@ -95,7 +97,7 @@ QUESTIONS: dict[str, Callable[[Log, Series], object]] = {
     "daemon": lambda log, _: log.daemon(),
     "sensors": lambda log, _: log.sensors(),
 }
-NO_QUESTIONS = {"open", "close", "version"}  # ``version`` tells of commits, not of what is in them
+NO_QUESTIONS = {"open", "close", "version", "epoch"}  # these tell of commits and of the file, not of what is in it
 
 
 def store(conn: sqlite3.Connection, ts_us: int) -> None:
@@ -135,7 +137,13 @@ def test_a_question_is_answered_while_readings_are_streamed(
         assert log.conn.in_transaction, "the stream holds its snapshot still"
         assert 1 + len(list(streaming)) == whole
         assert not log.conn.in_transaction
-        if question not in ("series", "has_series", "sensors", "known_from"):  # another reading says nothing new to these
+        if question not in (
+            "series",
+            "has_series",
+            "sensors",
+            "known_from",
+            "arrived",
+        ):  # another reading says nothing new to these
             assert ask(log, series) != before
 
 

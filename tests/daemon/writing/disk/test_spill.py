@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.writing.disk import spill
-from sensorlogd.daemon.writing.ending import Left, give_up
+from sensorlogd.daemon.writing.ending import LeftAtEnd, give_up
 from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import meta
@@ -122,7 +122,7 @@ def test_a_folder_that_cannot_be_synced_costs_nothing(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(os, "fsync", fails_for_folders)
     lost: list[int] = []
-    left = Left([Block("a", [Column("x", [T0], [1.0], 0)])], [])
+    left = LeftAtEnd([Block("a", [Column("x", [T0], [1.0], 0)])], [])
     assert not give_up(left, tmp_path / "log.db", T0, lost.append)
     (path,) = spill.found(tmp_path / "log.db")
     assert spill.read(path).readings == 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.daemon.main.process.lock import NAME, DatabaseLock, DataDirLock
-from sensorlogd.daemon.writing.commits.watcher import Nobody
+from sensorlogd.daemon.writing.commits.watcher import NullWatcher
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.notation.microseconds import SECOND_US
 from sensorlogd.storage import open_database, work
@@ -341,11 +341,11 @@ def test_a_long_opening_is_a_sign_of_life(make: Callable[..., Rig], fake: Time, 
     assert beats == [1000.0 + second for second in range(1, 301)]
 
 
-class _FaultyOnce(Nobody):
+class _FaultyOnce(NullWatcher):
     def __init__(self) -> None:
         self.faults = [ZeroDivisionError("as scripted")]
 
-    def opened(self, db: opened.OpenDatabase) -> None:
+    def opened(self, db: open_database.OpenDatabase) -> None:
         if self.faults:
             raise self.faults.pop()
 
