@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sensorlogd.counters import DIP
-from sensorlogd.notation.microseconds import MINUTE_US
+from sensorlogd.notation.microseconds import END_US, MINUTE_US
 from sensorlogd.storage import cuts, meta, watermarks
+from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.salvage.reading import DamagedLog, Row
 from sensorlogd.storage.stages import damaged as statements
 
 KINDS = ("gauge", "counter", "angle", "state")
 MOST_SERIES = 1_000_000
 _TRIES = 100
+_WITH_CUTS = (cuts.READINGS, *resolutions.DEFAULT_RESOLUTIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Former:
     """What a damaged log says of itself. ``ids``: all series that have a name, a cut or settled readings. ``moved_until_us``
     None: it could not be read, and both tables of readings are taken whole. ``cuts_us``: (series, resolution) -> cut.
     ``outdated_us``: (series, resolution) -> roll-ups that end later did not count. ``dirty``: series -> minutes to be healed.
-    ``has_cuts`` False: the table of cuts is damaged."""
+    ``has_cuts`` False: the table of cuts is damaged. ``without_cut``: series one of whose cuts makes no sense. ``nonsense``: how
+    many rows of these tables make no sense and were left out."""
 
     sensors: dict[int, FormerSensor] = field(default_factory=dict)
     series: dict[int, FormerSeries] = field(default_factory=dict)
@@ -65,6 +68,8 @@ class Former:
     zone: str = "UTC"
     cuts_us: dict[tuple[int, int], int] = field(default_factory=dict)
     has_cuts: bool = True
+    without_cut: set[int] = field(default_factory=set)
+    nonsense: int = 0
     outdated_us: dict[tuple[int, int], int] = field(default_factory=dict)
     dirty: dict[int, list[int]] = field(default_factory=dict)
     newest_event: int = 0
@@ -73,6 +78,10 @@ class Former:
         """Older ones had expired; see ``cuts.kept_from``."""
         cut = self.cuts_us.get((series, resolution))
         return None if cut is None else cuts.kept_from(cut)
+
+    def has_lost_cut(self, series: int) -> bool:
+        """Whether its readings may have had a cut that cannot be read."""
+        return (series, cuts.READINGS) not in self.cuts_us and (not self.has_cuts or series in self.without_cut)
 
     def valid_until(self, series: int) -> int | None:
         """Roll-ups that end later did not count; None: all did."""
@@ -85,11 +94,7 @@ def read(damaged: DamagedLog) -> Former:
     former = Former()
     _read_names(damaged, former)
     _read_meta(damaged, former)
-    rows, stretches = damaged.all(
-        "SELECT series_id, tier, cut_us FROM retention_cut WHERE series_id >= ? AND series_id <= ? ORDER BY series_id"
-    )
-    former.has_cuts = not stretches
-    former.cuts_us = {(series, resolution): cut for series, resolution, cut in rows if _all_int(series, resolution, cut)}
+    _read_cuts(damaged, former)
     rows, _ = damaged.all("SELECT series_id, tier, from_us FROM stale WHERE series_id >= ? AND series_id <= ? ORDER BY series_id")
     former.outdated_us = {
         (series, resolution): from_us for series, resolution, from_us in rows if _all_int(series, resolution, from_us)
@@ -151,11 +156,26 @@ def _read_table(damaged: DamagedLog, table: str, columns: Sequence[str]) -> tupl
 
 def _read_meta(damaged: DamagedLog, former: Former) -> None:
     try:
-        former.moved_until_us = meta.get_int(damaged.conn, watermarks.MOVED_UNTIL)
-        former.edge_us = meta.get_int(damaged.conn, watermarks.EDGE)
+        former.moved_until_us = meta.get_int(damaged.conn, watermarks.MOVED_UNTIL) or None
+        former.edge_us = meta.get_int(damaged.conn, watermarks.EDGE) or None
         former.zone = str(meta.get(damaged.conn, watermarks.DAY_ZONE) or "UTC")
     except (sqlite3.Error, ValueError, TypeError):
         return
+
+
+def _read_cuts(damaged: DamagedLog, former: Former) -> None:
+    """Fill ``cuts_us`` with the cuts that retention can have made: it never cuts what is not moved and rolled up yet."""
+    rows, stretches = damaged.all(
+        "SELECT series_id, tier, cut_us FROM retention_cut WHERE series_id >= ? AND series_id <= ? ORDER BY series_id"
+    )
+    former.has_cuts = not stretches
+    settled_us = min((mark for mark in (former.moved_until_us, former.edge_us) if mark is not None), default=END_US)
+    for series, resolution, cut in rows:
+        if _all_int(series, resolution, cut) and resolution in _WITH_CUTS and cut <= settled_us:
+            former.cuts_us[series, resolution] = cut
+        else:
+            former.without_cut.add(series)
+            former.nonsense += 1
 
 
 def _series_in_history(damaged: DamagedLog) -> set[int]:

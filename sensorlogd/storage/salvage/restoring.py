@@ -45,12 +45,15 @@ _FLAGS = frozenset(int(flag) for flag in Flag)
 # ---- cuts --------------------------------------------------------------------------------------------------------------
 
 
-def raise_cuts(conn: sqlite3.Connection, frontier: Frontier, of_live: Sequence[Cut]) -> None:
-    """Store cuts of live series; none is lowered. The frontier knows them at once."""
-    cuts.raise_to(conn, of_live)
-    for series, resolution, cut in of_live:
+def raise_cuts(conn: sqlite3.Connection, frontier: Frontier, of_live: Sequence[Cut], now_us: int) -> int:
+    """Store cuts of live series; none is lowered. The frontier knows them at once. Returns how many were refused because they lie
+    in the future: they would make every reading expire that there is."""
+    past = [cut for cut in of_live if cut[2] <= now_us]
+    cuts.raise_to(conn, past)
+    for series, resolution, cut in past:
         if resolution == cuts.READINGS:
             frontier.cuts_us[series] = max(cut, frontier.cuts_us.get(series, cut))
+    return len(of_live) - len(past)
 
 
 def kept_from(conn: sqlite3.Connection, series: int, resolution: int = cuts.READINGS) -> int | None:
@@ -253,7 +256,7 @@ def rollups(
     stored = nonsense = expired = 0
     for row in rows:
         start = row[0]
-        if not _is_rollup(resolution, row):
+        if not is_rollup(resolution, row):
             nonsense += 1
             continue
         if resolution_from is not None and start < resolution_from:
@@ -268,7 +271,7 @@ def rollups(
     return stored, nonsense, expired
 
 
-def _is_rollup(resolution: int, row: Row) -> bool:
+def is_rollup(resolution: int, row: Row) -> bool:
     """What cannot be one is left out."""
     start = row[0]
     if (
