@@ -5,6 +5,7 @@ All of it is small; it is read when the file is opened and held in memory.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -119,7 +120,7 @@ def _read_names(damaged: DamagedLog, former: Former) -> None:
             former.sensors[identity] = FormerSensor(
                 name,
                 _text_or_none(driver) or "unknown",
-                _text_or_none(labels) or "{}",
+                _labels_or_none(labels) or "{}",
                 _whole_number_or_none(created) or 0,
                 _whole_number_or_none(retired),
             )
@@ -139,7 +140,7 @@ def _read_names(damaged: DamagedLog, former: Former) -> None:
                 wrap if type(wrap) is float else None,
                 dip if type(dip) is float else DIP,
                 zero if type(zero) is float else 0.0,
-                _text_or_none(labels) or "{}",
+                _labels_or_none(labels) or "{}",
                 _whole_number_or_none(created) or 0,
                 _whole_number_or_none(retired),
             )
@@ -210,6 +211,16 @@ def _all_int(*values: Any) -> bool:
 
 def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _labels_or_none(value: Any) -> str | None:
+    """Labels as they are stored: a JSON object of texts. What cannot be parsed would make the live log unreadable."""
+    try:
+        labels = json.loads(value)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    is_sound = isinstance(labels, dict) and all(isinstance(text, str) for text in labels.values())
+    return value if is_sound and isinstance(value, str) else None
 
 
 def _whole_number_or_none(value: Any) -> int | None:

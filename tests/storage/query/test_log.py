@@ -167,3 +167,11 @@ def test_a_transaction_of_the_caller_is_left_to_him(path: Path, conn: sqlite3.Co
         assert log.span([series]) == (1_000_000, 1_000_000)
         log.conn.execute("ROLLBACK")
         assert log.span([series]) == (1_000_000, 2_000_000)
+
+
+@pytest.mark.parametrize("labels", ['{"room: "x"}', "[1]", "", "[" * 50_000])
+def test_a_series_whose_labels_cannot_be_parsed_has_none(path: Path, conn: sqlite3.Connection, labels: str) -> None:
+    configure(conn, "°C", 1)
+    conn.execute("UPDATE series SET labels = ?", (labels,))
+    with Log.open(path) as log:
+        assert [series.labels for series in log.series()] == [{}]

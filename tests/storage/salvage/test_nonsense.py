@@ -10,6 +10,7 @@ import pytest
 
 from sensorlogd.storage import cuts
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
+from sensorlogd.storage.query.log import Log
 from tests.connections import connect_writer
 from tests.storage import salvage_rig as rig
 from tests.storage.salvage.test_left_out import rollup, salvage
@@ -92,3 +93,19 @@ def test_retention_deletes_nothing_for_a_cut_beyond_what_is_settled(fresh: Path,
     a_round_of_retention(path)
     assert len(readings_of(path)["s.x"]) == 100
     assert len(rig.contents(path).rollups) == 1
+
+
+@pytest.mark.parametrize("labels", ['{"room: "x"}', "[1]", '{"room": 1}', "7", "", "[" * 50_000])
+def test_labels_that_make_no_sense_are_left_out(fresh: Path, tmp_path: Path, labels: str) -> None:
+    """Of a sensor and of a series that are in no configuration: the live log stays readable, and all that is sound is in it."""
+    path = healthy(fresh, tmp_path / "log.db")
+    change(
+        path,
+        f"INSERT INTO sensor(id, name, driver, labels, created_us) VALUES (2, 'old', 'simulated', '{labels}', 0)",
+        f"INSERT INTO series(id, sensor_id, channel, kind, heartbeat_us, labels, created_us) VALUES (2, 2, 'a', 'gauge', 1, '{labels}', 0)",
+        f"INSERT INTO history VALUES (2, {T}, 5.0, 1)",
+    )
+    salvage(path, fresh)
+    with Log.open(path) as log:
+        assert {series.name: series.labels for series in log.series(retired=True)} == {"s.x": {}, "old.a": {}}
+    assert readings_of(path)["old.a"] == {T: 5.0}
