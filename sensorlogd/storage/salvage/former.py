@@ -6,13 +6,15 @@ All of it is small; it is read when the file is opened and held in memory.
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sensorlogd.counters import DIP
-from sensorlogd.notation.microseconds import END_US, MINUTE_US
+from sensorlogd.notation import times
+from sensorlogd.notation.microseconds import DAY_US, END_US, MINUTE_US
 from sensorlogd.storage import cuts, meta, watermarks
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.salvage.reading import DamagedLog, Row
@@ -21,6 +23,8 @@ from sensorlogd.storage.stages import damaged as statements
 KINDS = ("gauge", "counter", "angle", "state")
 MOST_SERIES = 1_000_000
 _TRIES = 100
+_LATEST_US = 253_402_300_800_000_000  # the year 10000
+_LONGEST_HEARTBEAT_US = 10 * 366 * DAY_US
 _WITH_CUTS = (cuts.READINGS, *resolutions.DEFAULT_RESOLUTIONS)
 
 
@@ -55,7 +59,7 @@ class FormerSeries:
 @dataclass(slots=True)
 class Former:
     """What a damaged log says of itself. ``ids``: all series that have a name, a cut or settled readings. ``moved_until_us``
-    None: it could not be read, and both tables of readings are taken whole. ``cuts_us``: (series, resolution) -> cut.
+    None: it could not be read, and both tables of readings are taken whole. ``zone``: of its days; None: it cannot be read. ``cuts_us``: (series, resolution) -> cut.
     ``outdated_us``: (series, resolution) -> roll-ups that end later did not count. ``dirty``: series -> minutes to be healed.
     ``has_cuts`` False: the table of cuts is damaged. ``without_cut``: series one of whose cuts makes no sense. ``nonsense``: how
     many rows of these tables make no sense and were left out."""
@@ -66,7 +70,7 @@ class Former:
     mends: list[int] = field(default_factory=list)
     moved_until_us: int | None = None
     edge_us: int | None = None
-    zone: str = "UTC"
+    zone: str | None = None
     cuts_us: dict[tuple[int, int], int] = field(default_factory=dict)
     has_cuts: bool = True
     without_cut: set[int] = field(default_factory=set)
@@ -90,11 +94,11 @@ class Former:
         return min((from_us for from_us in known if from_us is not None), default=None)
 
 
-def read(damaged: DamagedLog) -> Former:
-    """Raises NotNow."""
+def read(damaged: DamagedLog, made_us: int) -> Former:
+    """``made_us``: when the file was set aside. Raises NotNow."""
     former = Former()
     _read_names(damaged, former)
-    _read_meta(damaged, former)
+    _read_meta(damaged, former, made_us)
     _read_cuts(damaged, former)
     rows, _ = damaged.all("SELECT series_id, tier, from_us FROM stale WHERE series_id >= ? AND series_id <= ? ORDER BY series_id")
     former.outdated_us = {
@@ -121,8 +125,8 @@ def _read_names(damaged: DamagedLog, former: Former) -> None:
                 name,
                 _text_or_none(driver) or "unknown",
                 _labels_or_none(labels) or "{}",
-                _whole_number_or_none(created) or 0,
-                _whole_number_or_none(retired),
+                _time_or_none(created) or 0,
+                _time_or_none(retired),
             )
     columns = (
         "id", "sensor_id", "channel", "unit", "kind", "heartbeat_us", "wrap", "dip", "zero", "labels", "created_us",
@@ -136,13 +140,13 @@ def _read_names(damaged: DamagedLog, former: Former) -> None:
                 channel,
                 _text_or_none(unit) or "",
                 kind if kind in KINDS else "gauge",
-                max(_whole_number_or_none(heartbeat) or MINUTE_US, 1),
-                wrap if type(wrap) is float else None,
-                dip if type(dip) is float else DIP,
-                zero if type(zero) is float else 0.0,
+                heartbeat if type(heartbeat) is int and 0 < heartbeat <= _LONGEST_HEARTBEAT_US else MINUTE_US,
+                wrap if type(wrap) is float and 0 < wrap < math.inf else None,
+                dip if type(dip) is float and 0 <= dip < math.inf else DIP,
+                zero if type(zero) is float and math.isfinite(zero) else 0.0,
                 _labels_or_none(labels) or "{}",
-                _whole_number_or_none(created) or 0,
-                _whole_number_or_none(retired),
+                _time_or_none(created) or 0,
+                _time_or_none(retired),
             )
 
 
@@ -155,13 +159,22 @@ def _read_table(damaged: DamagedLog, table: str, columns: Sequence[str]) -> tupl
     return damaged.all(f"SELECT {wanted} FROM {table} WHERE id >= ? AND id <= ? ORDER BY id")
 
 
-def _read_meta(damaged: DamagedLog, former: Former) -> None:
+def _read_meta(damaged: DamagedLog, former: Former, made_us: int) -> None:
+    former.moved_until_us = _mark_or_none(damaged, watermarks.MOVED_UNTIL, made_us)
+    former.edge_us = _mark_or_none(damaged, watermarks.EDGE, made_us)
     try:
-        former.moved_until_us = meta.get_int(damaged.conn, watermarks.MOVED_UNTIL) or None
-        former.edge_us = meta.get_int(damaged.conn, watermarks.EDGE) or None
-        former.zone = str(meta.get(damaged.conn, watermarks.DAY_ZONE) or "UTC")
+        former.zone = times.zone(meta.get(damaged.conn, watermarks.DAY_ZONE) or "")
     except (sqlite3.Error, ValueError, TypeError):
         return
+
+
+def _mark_or_none(damaged: DamagedLog, key: str, made_us: int) -> int | None:
+    """How far the log had got; None where that cannot be read, or lies beyond the end of the file."""
+    try:
+        mark = meta.get_int(damaged.conn, key)
+    except (sqlite3.Error, ValueError, TypeError):
+        return None
+    return mark if 0 < mark <= made_us + DAY_US else None
 
 
 def _read_cuts(damaged: DamagedLog, former: Former) -> None:
@@ -172,7 +185,7 @@ def _read_cuts(damaged: DamagedLog, former: Former) -> None:
     former.has_cuts = not stretches
     settled_us = min((mark for mark in (former.moved_until_us, former.edge_us) if mark is not None), default=END_US)
     for series, resolution, cut in rows:
-        if _all_int(series, resolution, cut) and resolution in _WITH_CUTS and cut <= settled_us:
+        if _all_int(series, resolution, cut) and resolution in _WITH_CUTS and 0 < cut <= settled_us:
             former.cuts_us[series, resolution] = cut
         else:
             former.without_cut.add(series)
@@ -223,5 +236,5 @@ def _labels_or_none(value: Any) -> str | None:
     return value if is_sound and isinstance(value, str) else None
 
 
-def _whole_number_or_none(value: Any) -> int | None:
-    return value if type(value) is int else None
+def _time_or_none(value: Any) -> int | None:
+    return value if type(value) is int and abs(value) < _LATEST_US else None

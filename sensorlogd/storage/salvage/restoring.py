@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 
 from sensorlogd import curves
-from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
+from sensorlogd.notation.microseconds import BEGINNING_US, END_US, MINUTE_US, SECOND_US
 from sensorlogd.quality import FLAG_MASK, Flag
 from sensorlogd.storage import cuts
 from sensorlogd.storage.cuts import Cut
@@ -39,6 +39,7 @@ _WHOLE = {"n", *_COUNTS}
 _INTEGERS = {"first_ts", "last_ts", "covered_us", "resets", "transitions"}
 _FIRST_US = -62_135_596_800_000_000  # the year 1: an import takes readings from then on
 _FAR_FUTURE_US = 253_402_300_800_000_000  # the year 10000
+_MOST_IDS = 1 << 40  # ids, and numbers of readings, are smaller
 _FLAGS = frozenset(int(flag) for flag in Flag)
 
 
@@ -67,16 +68,28 @@ def kept_from(conn: sqlite3.Connection, series: int, resolution: int = cuts.READ
 
 def is_reading(series: object, ts: object, value: object, quality: object) -> bool:
     """A damaged page may still look like one: what cannot be a reading is left out."""
-    return (
-        type(ts) is int
-        and _FIRST_US <= ts < _FAR_FUTURE_US
-        and (value is None or type(value) is float)
-        and type(quality) is int
-        and 0 < quality < 1 << 31
-        and quality & FLAG_MASK in _FLAGS
-        and type(series) is int
-        and 0 < series <= MOST_SERIES
-    )
+    return _is_time(ts) and (value is None or type(value) is float) and _is_quality(quality) and _is_series(series)
+
+
+def _is_time(us: object) -> bool:
+    return type(us) is int and _FIRST_US <= us < _FAR_FUTURE_US
+
+
+def _is_bound(us: object) -> bool:
+    """A time, or one of those that mean the beginning and the end of all time."""
+    return type(us) is int and BEGINNING_US <= us <= END_US
+
+
+def _is_quality(quality: object) -> bool:
+    return type(quality) is int and 0 < quality < 1 << 31 and quality & FLAG_MASK in _FLAGS
+
+
+def _is_series(series: object) -> bool:
+    return type(series) is int and 0 < series <= MOST_SERIES
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is float and math.isfinite(value)
 
 
 def readings(
@@ -116,10 +129,8 @@ def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], 
     for series, valid_from, scale, offset, curve in rows:
         if (
             (curve is not None and not _is_curve(curve))
-            or type(series) is not int
-            or type(valid_from) is not int
-            or type(scale) is not float
-            or type(offset) is not float
+            or not (_is_series(series) and _is_bound(valid_from))
+            or not (_is_number(scale) and _is_number(offset))
         ):
             nonsense += 1
             continue
@@ -150,7 +161,7 @@ def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: S
     stored, nonsense, shortened = 0, 0, []
     for row in rows:
         identity, made, series, since, until, quality, scale, offset, note, at_us, count, done, undone, kind, curve = row
-        if any(type(value) is not int for value in (identity, made, series, since, until, at_us, count)) or type(note) is not str:
+        if not _is_mend(row):
             nonsense += 1
             continue
         if done is None and undone is None:
@@ -162,17 +173,38 @@ def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: S
         ).fetchone()
         if mend_rows is None:
             mend_rows = (_free_mend(conn, kept, identity),)
-            conn.execute(
-                'INSERT INTO mend(id, made_us, series_id, since_us, until_us, quality, scale, "offset", note, at_us, readings,'
-                " done_us, undone_us, kind, curve) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                (
-                    mend_rows[0], made, names.of(series), since, until, quality, scale, offset, note, at_us, count, done, undone,
-                    kind if isinstance(kind, str) else "change", curve if _is_curve(curve) else None,
-                ),
-            )  # fmt: skip
+            try:
+                conn.execute(
+                    'INSERT INTO mend(id, made_us, series_id, since_us, until_us, quality, scale, "offset", note, at_us, readings,'
+                    " done_us, undone_us, kind, curve) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    (
+                        mend_rows[0], made, names.of(series), since, until, quality, 1.0 if scale is None else scale,
+                        0.0 if offset is None else offset, note, at_us, count, done, undone,
+                        kind if isinstance(kind, str) else "change", curve if _is_curve(curve) else None,
+                    ),
+                )  # fmt: skip
+            except sqlite3.IntegrityError:
+                nonsense += 1
+                continue
             stored += 1
         kept.mends[str(identity)] = mend_rows[0]
     return stored, nonsense, shortened
+
+
+def _is_mend(row: Row) -> bool:
+    identity, made, series, since, until, quality, scale, offset, note, at_us, count, done, undone = row[:13]
+    return (
+        -_MOST_IDS < identity < _MOST_IDS
+        and _is_series(series)
+        and _is_time(made)
+        and all(_is_bound(us) for us in (since, until, at_us))
+        and (quality is None or _is_quality(quality))
+        and all(value is None or _is_number(value) for value in (scale, offset))
+        and type(note) is str
+        and type(count) is int
+        and 0 <= count < _MOST_IDS
+        and all(us is None or _is_time(us) for us in (done, undone))
+    )
 
 
 def _free_mend(conn: sqlite3.Connection, kept: SalvageMemory, identity: int) -> int:
@@ -218,8 +250,8 @@ def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: 
     stored = nonsense = 0
     for identity, ts, kind, sensor, detail in rows:
         if (
-            identity > former.newest_event
-            or type(ts) is not int
+            not -_MOST_IDS < identity <= former.newest_event
+            or not _is_time(ts)
             or type(kind) is not str
             or type(detail) is not str
             or not (sensor is None or type(sensor) is str)
@@ -248,9 +280,16 @@ def begin_rollups(conn: sqlite3.Connection, frontier: Frontier, former: Former, 
 
 
 def rollups(
-    conn: sqlite3.Connection, former: Former, series: int, live: int, resolution: int, rows: Sequence[Row], hole_until: int | None
+    conn: sqlite3.Connection,
+    former: Former,
+    series: int,
+    live: int,
+    resolution: int,
+    rows: Sequence[Row],
+    hole_until: int | None,
+    zone: str,
 ) -> tuple[int, int, int]:
-    """Bring back those whose readings have expired or are lost. (how many, how many make no sense, how many have expired)."""
+    """Bring back those whose readings have expired or are lost. ``zone``: of their days. Returns (how many, how many make no sense, how many have expired)."""
     readings_from, resolution_from = kept_from(conn, live), kept_from(conn, live, resolution)
     valid_until, dirty = former.valid_until(series), sorted(former.dirty.get(series, ()))
     stored = nonsense = expired = 0
@@ -263,7 +302,7 @@ def rollups(
             expired += 1
             continue
         if readings_from is None or start >= readings_from:
-            end = resolutions.bucket(start, resolution, former.zone)[1]
+            end = resolutions.bucket(start, resolution, zone)[1]
             is_wrong = (valid_until is not None and end > valid_until) or any(start <= minute < end for minute in dirty)
             if hole_until is None or start >= hole_until or is_wrong or end > (former.edge_us or end):
                 continue

@@ -157,9 +157,12 @@ class StoringPiece:
         """Store those roll-ups of one series and resolution that its readings cannot give again."""
         self._cut_nameless({source.of})
         series, live = source.of, self.names.of(source.of)
+        zone = meta.get(self.conn, watermarks.DAY_ZONE)
         if source.resolution == resolutions.DAY:
-            zone = meta.get(self.conn, watermarks.DAY_ZONE)
             self.progress.other_days |= zone is not None and zone != self.former.zone
+            if self.former.zone is None:
+                sentence = f"the time zone of its days cannot be read: they came back as days in {zone or 'UTC'}"
+                self.progress.apart += [sentence] if sentence not in self.progress.apart else []
         hole = max(
             (until for until in (self.progress.holes.get(series), self.progress.holes.get(0)) if until is not None), default=None
         )
@@ -171,7 +174,14 @@ class StoringPiece:
         if lost_cuts:
             self._raise_lost_cut(source, live, rows)
         stored, nonsense, expired = restoring.rollups(
-            self.conn, self.former, series, live, source.resolution, rows, FAR if lost_cuts else hole
+            self.conn,
+            self.former,
+            series,
+            live,
+            source.resolution,
+            rows,
+            FAR if lost_cuts else hole,
+            self.former.zone or zone or "UTC",
         )
         self.progress.add_count(f"rollups_{source.resolution}", stored)
         self.progress.add_count("nonsense", nonsense)
