@@ -74,8 +74,10 @@ def pack(rows: Sequence[Reading]) -> bytes:
 
 
 def unpack(packed: bytes, n: int) -> list[Reading]:
-    """What ``pack`` was given."""
+    """What ``pack`` was given. Raises ValueError, zlib.error if it does not hold ``n`` readings."""
     raw = zlib.decompress(packed)
+    if len(raw) != 24 * n:
+        raise ValueError(f"the originals of {n} readings are {len(raw)} bytes, not {24 * n}")
     steps, values, qualities = array("q"), array("d"), array("q")
     steps.frombytes(raw[: 8 * n])
     values.frombytes(raw[8 * n : 16 * n])

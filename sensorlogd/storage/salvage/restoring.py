@@ -10,11 +10,13 @@ import math
 import sqlite3
 import zlib
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from sensorlogd import curves
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US, MINUTE_US, SECOND_US
 from sensorlogd.quality import FLAG_MASK, Flag
 from sensorlogd.storage import cuts
+from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated, resolutions
@@ -230,15 +232,16 @@ def mended(conn: sqlite3.Connection, kept: SalvageMemory, mend: int, rows: Seque
 
 
 def _is_mended(first_ts: object, n: object, before: object) -> bool:
-    return type(first_ts) is int and type(n) is int and n > 0 and isinstance(before, bytes) and _can_be_unpacked(before)
-
-
-def _can_be_unpacked(before: bytes) -> bool:
-    try:
-        zlib.decompress(before)
-    except zlib.error:
+    """Whether so many readings, from that time on, can be unpacked: else the mend could never be taken back."""
+    if type(n) is not int or not isinstance(before, bytes):
         return False
-    return True
+    try:
+        rows = originals.unpack(before, n)
+    except (ValueError, zlib.error):
+        return False
+    times = [ts for ts, _, _ in rows]
+    is_ascending = all(earlier < later for earlier, later in pairwise(times))
+    return bool(rows) and times[0] == first_ts and is_ascending and all(is_reading(1, *row) for row in rows)
 
 
 def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: Sequence[Row]) -> tuple[int, int]:

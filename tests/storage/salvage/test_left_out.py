@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import zlib
 from pathlib import Path
 
 import pytest
 
 from sensorlogd.storage import work
+from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage import messages, names, restoring
 from sensorlogd.storage.salvage.progress import Progress
@@ -97,7 +97,7 @@ def test_what_is_left_out_is_counted(fresh: Path, tmp_path: Path) -> None:
 def test_what_belongs_to_a_mend_that_is_lost_is_counted(conn: sqlite3.Connection) -> None:
     kept = names.SalvageMemory(conn, 1)
     kept.mends["1"] = 1
-    row = (T, 1, zlib.compress(b""))
+    row = (T, 1, originals.pack([(T, 1.0, 1)]))
     assert restoring.mended(conn, kept, 1, [row]) == (0, 0)
     assert restoring.mended(conn, kept, 7, [row]) == (0, 1)
     said = messages.outcome("damaged/x", Progress.from_json({"counts": {"without_mend": 1}}))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import sqlite3
+import zlib
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +163,8 @@ def wrong_rows(table: str) -> list[dict[str, Any]]:
             row = dict(sound)
             if key in ("id", "mend_id"):
                 row[key] = 100 + len(rows)
+            if table == "mend":
+                row["note"] = f"note {len(rows)}"  # else it is the same mend again
             row[column] = value
             rows.append(row)
     return [sound, *rows]
@@ -171,9 +175,10 @@ def test_values_of_wrong_types_in_any_column(fresh: Path, tmp_path: Path, table:
     """Nothing raises, the sound rest is back, and the live log can be read, rolled up, expired and mended."""
     path = healthy(fresh, tmp_path / "log.db")
     if table == "mended":
-        put_untyped(
-            path, "mend", [SOUND["mend"] | {"id": row["mend_id"]} for row in wrong_rows(table) if type(row["mend_id"]) is int]
-        )
+        kept = [row["mend_id"] for row in wrong_rows(table) if type(row["mend_id"]) is int]
+        apart = {"since_us": T + 50, "until_us": T + 52, "at_us": T + 52}
+        mends = [SOUND["mend"] | apart | {"id": identity, "note": f"note {identity}"} for identity in kept if identity > 2]
+        put_untyped(path, "mend", [SOUND["mend"], *mends])
     put_untyped(path, table, wrong_rows(table))
     salvage(path, fresh)
     change(path, f"INSERT INTO history VALUES (1, {T + 1000}, 1.0, 1)")
@@ -225,3 +230,24 @@ def test_days_come_back_without_their_zone(fresh: Path, tmp_path: Path, zone: st
     said = salvage(path, fresh)
     assert "; the time zone of its days cannot be read: they came back as days in UTC" in said
     assert ("s.x", 86_400, DAY - rig.DAY) in rig.contents(path).rollups
+
+
+@pytest.mark.parametrize(("first_ts", "n"), [(T, 1), (T, 3), (T, 1 << 62), (T + 1, 2)])
+def test_originals_that_do_not_agree_with_their_count_are_left_out(fresh: Path, tmp_path: Path, first_ts: int, n: int) -> None:
+    """Else the mend could be ordered to be taken back, and that would fail."""
+    path = healthy(fresh, tmp_path / "log.db")
+    before = SOUND["mended"]["before"]
+    put_untyped(path, "mend", [SOUND["mend"]])
+    put_untyped(path, "mended", [{"mend_id": 2, "first_ts": first_ts, "n": n, "before": before}])
+    assert "; 1 row that makes no sense was left out" in salvage(path, fresh)
+    assert rig.contents(path).mended == set()
+
+
+def test_originals_of_times_that_no_reading_has_are_left_out(fresh: Path, tmp_path: Path) -> None:
+    """They can be unpacked, but no statement takes them."""
+    path = healthy(fresh, tmp_path / "log.db")
+    steps = array("q", [T, (1 << 63) - 1]).tobytes()
+    before = zlib.compress(steps + array("d", [1.0, 2.0]).tobytes() + array("q", [1, 1]).tobytes())
+    put_untyped(path, "mend", [SOUND["mend"]])
+    put_untyped(path, "mended", [{"mend_id": 2, "first_ts": T, "n": 2, "before": before}])
+    assert "; 1 row that makes no sense was left out" in salvage(path, fresh)
