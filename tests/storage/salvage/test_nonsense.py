@@ -156,7 +156,8 @@ def quoted(name: str) -> str:
 
 def wrong_rows(table: str) -> list[dict[str, Any]]:
     """One row for each column and each value that cannot be there, behind the sound one."""
-    sound, rows = SOUND[table], []
+    sound = SOUND[table]
+    rows: list[dict[str, Any]] = []
     key = next(iter(sound))
     for column in sound:
         for value in WRONG:
