@@ -18,7 +18,7 @@ from sensorlogd.storage.catalog import SensorSpec, SeriesSpec, sync
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.corrections.conversion import SAME, conversion, waiting
 from sensorlogd.storage.corrections.mend import Change, MendError
-from sensorlogd.storage.corrections.upsert import Replace, UpsertError, upsert
+from sensorlogd.storage.corrections.upsert import Busy, Replace, UpsertError, upsert
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from tests.storage import working
 from tests.storage.rollups.test_compute import HEARTBEAT, T0, Machine, _edge, _readings
@@ -318,3 +318,13 @@ def test_nothing_expires_while_it_is_between_two_series(conn: sqlite3.Connection
     retention.step(conn, frontier, NOW + 100 * day_us)
     assert set(frontier.cuts_us) == {new}
     assert old not in frontier.cuts_us
+
+
+def test_an_import_waits_for_the_conversion(conn: sqlite3.Connection, frontier: Any) -> None:
+    """What it brought to the new series would be written over by what is carried there."""
+    _, new = begun(conn)
+    with pytest.raises(Busy, match="its unit is being converted"):
+        upsert(conn, frontier, new, [NOW], [999.0], [1], NOW)
+    working.run(conn, frontier, NOW)
+    found = upsert(conn, frontier, new, [NOW], [999.0], [1], NOW)
+    assert found.new + found.differing == 1
