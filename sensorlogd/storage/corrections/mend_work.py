@@ -16,7 +16,7 @@ from sensorlogd.storage.corrections.mend import Mend, MendError, MendRequest
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.stages.readings import Reading, Readings
 from sensorlogd.storage.watermarks import Frontier
-from sensorlogd.storage.work import SALVAGE, Slice, Work, has_been
+from sensorlogd.storage.work import Slice, Work, any_lost_to_damage
 
 SLICE_S = 0.015  # beside it the commit takes its time
 MOST_ROWS = 1_000  # readings changed, and kept, together
@@ -108,7 +108,7 @@ class UndoWorker:
         expired = work.progress.get("expired", 0)
         cut_us = frontier.cuts_us.get(mend.series)
         kept_from = BEGINNING_US if cut_us is None else cuts.kept_from(cut_us)
-        some_are_lost = has_been(conn, SALVAGE)  # originals may have come back without their readings
+        some_are_lost = any_lost_to_damage(conn)  # originals may have come back without their readings
         began = time.perf_counter()
         while rows := originals.newest(conn, mend.id):
             started = time.perf_counter()

@@ -444,6 +444,10 @@ def test_an_undo_that_misses_readings_is_an_error(log: Log) -> None:
     assert values(log) == mended[:-1]
     salvage = work.order(log.conn, work.SALVAGE, {}, UNTIL)
     log.conn.execute("UPDATE work SET state = 'done' WHERE id = ?", (salvage,))
+    with pytest.raises(ReadingsMissing):  # that salvage could read everything
+        working.run(log.conn, log.frontier, UNTIL)
+    log.conn.execute("ROLLBACK")
+    log.conn.execute("UPDATE work SET progress = '{\"skipped\": 1}' WHERE id = ?", (salvage,))
     working.run(log.conn, log.frontier, UNTIL)
     assert work.find(log.conn, ordered).state is State.DONE  # type: ignore[union-attr]  # it was ordered above
     assert values(log) == before[:-1]

@@ -110,6 +110,15 @@ def test_what_was_lost_to_damage_is_known_however_it_is_worded(fresh: Path, full
         assert work.any_lost_to_damage(conn)
 
 
+def test_rows_that_make_no_sense_were_lost_to_damage(fresh: Path, tmp_path: Path) -> None:
+    """A reading of no flag did not come back, so a mend that is taken back may not find it."""
+    path = small(fresh, tmp_path / "log.db", {"recent": [(T, 1, 1.0)]})
+    change(path, f"INSERT INTO recent VALUES ({T + 1}, 1, 1.0, 0)")
+    salvage(path, fresh)
+    with contextlib.closing(sqlite3.connect(path)) as conn:
+        assert work.any_lost_to_damage(conn)
+
+
 def test_nothing_was_lost_to_damage_where_all_could_be_read(fresh: Path, tmp_path: Path) -> None:
     path = small(fresh, tmp_path / "log.db", {"recent": [(T, 1, 1.0)]})
     salvage(path, fresh)
