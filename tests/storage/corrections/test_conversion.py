@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.notation.microseconds import HOUR_US
-from sensorlogd.storage import work
+from sensorlogd.storage import meta, work
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec, sync
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.corrections.conversion import SAME, conversion, waiting
@@ -328,3 +328,15 @@ def test_an_import_waits_for_the_conversion(conn: sqlite3.Connection, frontier: 
     working.run(conn, frontier, NOW)
     found = upsert(conn, frontier, new, [NOW], [999.0], [1], NOW)
     assert found.new + found.differing == 1
+
+
+def test_nothing_is_kept_of_the_old_series(conn: sqlite3.Connection, frontier: Any) -> None:
+    """SQLite may give its id to a new series, which would be shown with the places and the limits of another one."""
+    old, new = begun(conn)
+    for prefix in (meta.DECIMALS, meta.SEEN_DECIMALS, meta.VALID):
+        for series in (old, new):
+            meta.put(conn, f"{prefix}{series}", "1")
+    working.run(conn, frontier, NOW)
+    kept = {key for key, _ in meta.entries(conn)}
+    assert {f"{prefix}{new}" for prefix in (meta.DECIMALS, meta.SEEN_DECIMALS, meta.VALID)} <= kept
+    assert not kept & {f"{prefix}{old}" for prefix in (meta.DECIMALS, meta.SEEN_DECIMALS, meta.VALID)}
