@@ -74,6 +74,11 @@ def _range(prefix: str) -> tuple[str, str]:
     return prefix, f"{prefix}\U0010ffff"
 
 
+def forget_series(conn: sqlite3.Connection, series: int) -> None:
+    """Delete all that is kept of a deleted series: SQLite may give its id to a new one. The caller owns the transaction."""
+    remove(conn, [f"{prefix}{series}" for prefix in (DECIMALS, SEEN_DECIMALS, VALID)])
+
+
 def remove(conn: sqlite3.Connection, gone: Iterable[str]) -> None:
     """Delete keys; the caller owns the transaction."""
     conn.executemany("DELETE FROM meta WHERE key = ?", [(key,) for key in gone])

@@ -162,8 +162,12 @@ def has_been(conn: sqlite3.Connection, kind: str) -> bool:
 
 
 def any_lost_to_damage(conn: sqlite3.Connection) -> bool:
-    """Whether any salvage of this database met a stretch that it could not read: readings of it may be lost for good."""
-    query = "SELECT 1 FROM work WHERE kind = ? AND json_extract(progress, '$.skipped') > 0 LIMIT 1"
+    """Whether any salvage of this database met a stretch that it could not read, or a row that makes no sense: readings of it may be
+    lost for good."""
+    query = (
+        "SELECT 1 FROM work WHERE kind = ? AND (json_extract(progress, '$.skipped') > 0"
+        " OR json_extract(progress, '$.counts.nonsense') > 0) LIMIT 1"
+    )
     return conn.execute(query, (SALVAGE,)).fetchone() is not None
 
 

@@ -20,10 +20,10 @@ from typing import Any
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.notation.plurals import plural
-from sensorlogd.storage import cuts
+from sensorlogd.storage import cuts, meta
 from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.corrections.conversion import CONVERT, ConvertOrder, Linear
-from sensorlogd.storage.ingest import decimals, latest
+from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
@@ -169,5 +169,5 @@ class _Move:
         cuts.forget(conn, old)
         conn.execute("DELETE FROM calibration WHERE series_id = ?", (old,))
         conn.execute("DELETE FROM series WHERE id = ?", (old,))
-        decimals.forget(conn, old)
+        meta.forget_series(conn, old)
         return sensor, f"{channel}: convert from {before!r} to {after!r}, {readings:,} {plural(readings, 'reading')}"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from bisect import bisect_left
 from typing import Any
 
+from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.notation.plurals import plural
+from sensorlogd.storage import cuts
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.corrections.mend import Mend, MendError, MendOrder
 from sensorlogd.storage.pace import Pace
-from sensorlogd.storage.stages.readings import Readings
+from sensorlogd.storage.stages.readings import Reading, Readings
 from sensorlogd.storage.watermarks import Frontier
-from sensorlogd.storage.work import SALVAGE, Slice, Work, has_been
+from sensorlogd.storage.work import Slice, Work, any_lost_to_damage
 
 SLICE_S = 0.015  # beside it the commit takes its time
 MOST_ROWS = 1_000  # readings changed, and kept, together
@@ -102,19 +105,37 @@ class UndoWorker:
         except MendError as error:
             return Slice({}, 0, False, str(error), failed=True)
         restored, rolls_up = 0, False
-        some_are_lost = has_been(conn, SALVAGE)  # originals may have come back without their readings
+        expired = work.progress.get("expired", 0)
+        cut_us = frontier.cuts_us.get(mend.series)
+        kept_from = BEGINNING_US if cut_us is None else cuts.kept_from(cut_us)
+        some_are_lost = any_lost_to_damage(conn)  # originals may have come back without their readings
         began = time.perf_counter()
         while rows := originals.newest(conn, mend.id):
             started = time.perf_counter()
             rolls_up = originals.write(conn, frontier, mend.series, rows, some_are_lost=some_are_lost) or rolls_up
             originals.forget(conn, mend.id, rows)
             restored += len(rows)
+            expired += bisect_left(rows, kept_from, key=_ts)
             if 2 * time.perf_counter() - began - started > self.slice_s:  # another round would take as long
                 break
         more = bool(rows)
-        total = work.done + restored
-        outcome = "" if more else f"{total:,} {plural(total, 'reading is what it was', 'readings are what they were')}"
-        return Slice({}, restored, more, outcome, rolls_up=rolls_up, touched=[mend.series] if restored else [])
+        total = work.done + restored - expired
+        outcome = f"{total:,} {plural(total, 'reading is what it was', 'readings are what they were')}"
+        if expired:
+            outcome += f", {expired:,} {plural(expired, 'has', 'have')} expired"
+        outcome = "" if more else outcome
+        return Slice(
+            {"expired": expired} if expired else {},
+            restored,
+            more,
+            outcome,
+            rolls_up=rolls_up,
+            touched=[mend.series] if restored else [],
+        )
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _ts(row: Reading) -> int:
+    return row[0]

@@ -12,7 +12,8 @@ import zlib
 from array import array
 from collections.abc import Sequence
 
-from sensorlogd.notation.microseconds import MINUTE_US
+from sensorlogd.notation.microseconds import BEGINNING_US, MINUTE_US
+from sensorlogd.storage import cuts
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.stages import storing
@@ -56,11 +57,14 @@ def write(
 ) -> bool:
     """Give readings, in order of time, other values, wherever they are; those that have expired meanwhile stay away.
 
-    True if roll-ups have to follow. The caller owns the transaction. Raises ReadingsMissing, see ``storing.change``.
+    The minutes of what has expired are not marked: nothing is left from which their roll-ups could be computed, and while they
+    wait for that, days would be answered without them. True if roll-ups have to follow. The caller owns the transaction. Raises ReadingsMissing, see ``storing.change``.
     """
-    storing.change(conn, frontier, series, rows, cut_us=frontier.cuts_us.get(series), some_are_lost=some_are_lost)
+    cut_us = frontier.cuts_us.get(series)
+    storing.change(conn, frontier, series, rows, cut_us=cut_us, some_are_lost=some_are_lost)
     latest.change(conn, series, rows)
-    minutes = {ts - ts % MINUTE_US for ts, *_ in rows if ts < frontier.edge_us}
+    since_us = BEGINNING_US if cut_us is None else cuts.kept_from(cut_us)
+    minutes = {ts - ts % MINUTE_US for ts, *_ in rows if since_us <= ts < frontier.edge_us}
     outdated.mark_minutes(conn, frontier, [(series, minute) for minute in sorted(minutes)])
     return bool(minutes)
 
@@ -74,8 +78,10 @@ def pack(rows: Sequence[Reading]) -> bytes:
 
 
 def unpack(packed: bytes, n: int) -> list[Reading]:
-    """What ``pack`` was given."""
+    """What ``pack`` was given. Raises ValueError, zlib.error if it does not hold ``n`` readings."""
     raw = zlib.decompress(packed)
+    if len(raw) != 24 * n:
+        raise ValueError(f"the originals of {n} readings are {len(raw)} bytes, not {24 * n}")
     steps, values, qualities = array("q"), array("d"), array("q")
     steps.frombytes(raw[: 8 * n])
     values.frombytes(raw[8 * n : 16 * n])

@@ -71,8 +71,8 @@ def upsert(
 ) -> UpsertCounts:
     """Store readings of one series, in any order; the caller owns the transaction. Repeating it changes nothing.
 
-    Raises UpsertError if the series is not there any more or is being converted to another unit; Busy if ``replace`` is given
-    while a mend, its undoing or a conversion into this series waits.
+    Raises UpsertError if the series is not there any more or is being converted to another unit; Busy while a conversion into
+    this series waits, and, if ``replace`` is given, while a mend or its undoing does.
     """
     _refuse_changing_series(conn, series, is_replacing=replace is not None)
     upserted = UpsertCounts(mend=None if replace is None else replace.mend)
@@ -118,3 +118,6 @@ def _refuse_changing_series(conn: sqlite3.Connection, series: int, *, is_replaci
         raise UpsertError("the series is being converted to another unit; import again when that is done")
     if is_replacing and (waits := mending.what_waits(conn, series)):
         raise Busy(waits)
+    if series in conversion.held(conn):
+        # What the conversion carries over is written over what it meets: a reading of this import would be lost.
+        raise Busy("its unit is being converted")

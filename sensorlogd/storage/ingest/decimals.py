@@ -72,8 +72,3 @@ def _sample_usable(column: Column) -> Values:
 def seen(conn: sqlite3.Connection) -> dict[int, int]:
     """Series id -> the most decimal places seen; ``numbers.LONG`` + 1 where the values have more than can be shown."""
     return meta.whole_numbers(conn, meta.SEEN_DECIMALS)
-
-
-def forget(conn: sqlite3.Connection, series: int) -> None:
-    """Delete what is known of a deleted series: SQLite may give its id to a new one."""
-    meta.remove(conn, [f"{meta.SEEN_DECIMALS}{series}"])

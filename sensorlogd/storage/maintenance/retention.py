@@ -120,8 +120,9 @@ class Retention:
             frontier, [(*key, cut) for key, cut in stored.items()]
         )  # a COMMIT that reported an error may have stored some
         due = dict(stored)
+        settled = _settled_until(conn)
         if not plan.is_forever():
-            settled, dirty = _settled_until(conn), outdated.first_of_each(conn)
+            dirty = outdated.first_of_each(conn)
             days: dict[int, int] = {}
             held = conversion.held(conn)
             for series, sensor in conn.execute(
@@ -141,8 +142,9 @@ class Retention:
                 with transaction(conn):
                     cuts.raise_to(conn, changed)
                 _raise_cuts(frontier, changed)
-        # Cuts of earlier rounds too: a crash may have come between a cut and its deletions.
-        return [(*key, cut) for key, cut in due.items() if self._done.get(key, 0) < cut]
+        # Cuts of earlier rounds too: a crash may have come between a cut and its deletions. None of them lies beyond what is
+        # settled: a later one is not from here (a damaged file, a clock that was ahead), and nothing is deleted for it.
+        return [(*key, cut) for key, cut in due.items() if self._done.get(key, 0) < cut <= settled]
 
     @staticmethod
     def read_cuts(conn: sqlite3.Connection, frontier: Frontier) -> None:

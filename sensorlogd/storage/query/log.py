@@ -351,7 +351,7 @@ def _all_series(conn: sqlite3.Connection) -> list[Series]:
             unit,
             kind,
             heartbeat,
-            {**json.loads(outer), **json.loads(own)},
+            {**_labels(outer), **_labels(own)},
             gone,
             places.get(i),
             seen.get(i),
@@ -359,6 +359,15 @@ def _all_series(conn: sqlite3.Connection) -> list[Series]:
         )
         for i, sensor, channel, unit, kind, heartbeat, own, outer, gone in rows
     ]
+
+
+def _labels(stored: str) -> dict[str, str]:
+    """Labels of a sensor or a series; none where a damaged row tells none: the other series stay readable."""
+    try:
+        labels = json.loads(stored)
+    except (ValueError, RecursionError):
+        return {}
+    return {key: str(text) for key, text in labels.items()} if isinstance(labels, dict) else {}
 
 
 def conversions(series: Iterable[Series], unit: str, aggregates: Sequence[str] = ()) -> dict[int, Conversion | None]:

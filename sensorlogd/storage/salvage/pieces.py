@@ -156,7 +156,7 @@ class Pieces:
         """Those that readings cannot give again: older than their cut, or up to the end of what is damaged."""
         kept_from = self.former.kept_from(series)
         until = max(NOWHERE if kept_from is None else kept_from + _MARGIN_US, hole_until)
-        if not self.former.has_cuts and kept_from is None:
+        if self.former.has_lost_cut(series):
             until = max(until, self._first_reading_us(series))
         if until == NOWHERE or not self._has_table("rollup"):
             return []

@@ -10,11 +10,13 @@ import math
 import sqlite3
 import zlib
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from sensorlogd import curves
-from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
+from sensorlogd.notation.microseconds import BEGINNING_US, END_US, MINUTE_US, SECOND_US
 from sensorlogd.quality import FLAG_MASK, Flag
 from sensorlogd.storage import cuts
+from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated, resolutions
@@ -39,18 +41,22 @@ _WHOLE = {"n", *_COUNTS}
 _INTEGERS = {"first_ts", "last_ts", "covered_us", "resets", "transitions"}
 _FIRST_US = -62_135_596_800_000_000  # the year 1: an import takes readings from then on
 _FAR_FUTURE_US = 253_402_300_800_000_000  # the year 10000
+_MOST_IDS = 1 << 40  # ids, and numbers of readings, are smaller
 _FLAGS = frozenset(int(flag) for flag in Flag)
 
 
 # ---- cuts --------------------------------------------------------------------------------------------------------------
 
 
-def raise_cuts(conn: sqlite3.Connection, frontier: Frontier, of_live: Sequence[Cut]) -> None:
-    """Store cuts of live series; none is lowered. The frontier knows them at once."""
-    cuts.raise_to(conn, of_live)
-    for series, resolution, cut in of_live:
+def raise_cuts(conn: sqlite3.Connection, frontier: Frontier, of_live: Sequence[Cut], now_us: int) -> int:
+    """Store cuts of live series; none is lowered. The frontier knows them at once. Returns how many were refused because they lie
+    in the future: they would make every reading expire that there is."""
+    past = [cut for cut in of_live if cut[2] <= now_us]
+    cuts.raise_to(conn, past)
+    for series, resolution, cut in past:
         if resolution == cuts.READINGS:
             frontier.cuts_us[series] = max(cut, frontier.cuts_us.get(series, cut))
+    return len(of_live) - len(past)
 
 
 def kept_from(conn: sqlite3.Connection, series: int, resolution: int = cuts.READINGS) -> int | None:
@@ -64,16 +70,28 @@ def kept_from(conn: sqlite3.Connection, series: int, resolution: int = cuts.READ
 
 def is_reading(series: object, ts: object, value: object, quality: object) -> bool:
     """A damaged page may still look like one: what cannot be a reading is left out."""
-    return (
-        type(ts) is int
-        and _FIRST_US <= ts < _FAR_FUTURE_US
-        and (value is None or type(value) is float)
-        and type(quality) is int
-        and 0 < quality < 1 << 31
-        and quality & FLAG_MASK in _FLAGS
-        and type(series) is int
-        and 0 < series <= MOST_SERIES
-    )
+    return _is_time(ts) and (value is None or type(value) is float) and _is_quality(quality) and _is_series(series)
+
+
+def _is_time(us: object) -> bool:
+    return type(us) is int and _FIRST_US <= us < _FAR_FUTURE_US
+
+
+def _is_bound(us: object) -> bool:
+    """A time, or one of those that mean the beginning and the end of all time."""
+    return type(us) is int and BEGINNING_US <= us <= END_US
+
+
+def _is_quality(quality: object) -> bool:
+    return type(quality) is int and 0 < quality < 1 << 31 and quality & FLAG_MASK in _FLAGS
+
+
+def _is_series(series: object) -> bool:
+    return type(series) is int and 0 < series <= MOST_SERIES
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is float and math.isfinite(value)
 
 
 def readings(
@@ -113,10 +131,8 @@ def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], 
     for series, valid_from, scale, offset, curve in rows:
         if (
             (curve is not None and not _is_curve(curve))
-            or type(series) is not int
-            or type(valid_from) is not int
-            or type(scale) is not float
-            or type(offset) is not float
+            or not (_is_series(series) and _is_bound(valid_from))
+            or not (_is_number(scale) and _is_number(offset))
         ):
             nonsense += 1
             continue
@@ -147,7 +163,7 @@ def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: S
     stored, nonsense, shortened = 0, 0, []
     for row in rows:
         identity, made, series, since, until, quality, scale, offset, note, at_us, count, done, undone, kind, curve = row
-        if any(type(value) is not int for value in (identity, made, series, since, until, at_us, count)) or type(note) is not str:
+        if not _is_mend(row):
             nonsense += 1
             continue
         if done is None and undone is None:
@@ -159,17 +175,38 @@ def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: S
         ).fetchone()
         if mend_rows is None:
             mend_rows = (_free_mend(conn, kept, identity),)
-            conn.execute(
-                'INSERT INTO mend(id, made_us, series_id, since_us, until_us, quality, scale, "offset", note, at_us, readings,'
-                " done_us, undone_us, kind, curve) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                (
-                    mend_rows[0], made, names.of(series), since, until, quality, scale, offset, note, at_us, count, done, undone,
-                    kind if isinstance(kind, str) else "change", curve if _is_curve(curve) else None,
-                ),
-            )  # fmt: skip
+            try:
+                conn.execute(
+                    'INSERT INTO mend(id, made_us, series_id, since_us, until_us, quality, scale, "offset", note, at_us, readings,'
+                    " done_us, undone_us, kind, curve) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    (
+                        mend_rows[0], made, names.of(series), since, until, quality, 1.0 if scale is None else scale,
+                        0.0 if offset is None else offset, note, at_us, count, done, undone,
+                        kind if isinstance(kind, str) else "change", curve if _is_curve(curve) else None,
+                    ),
+                )  # fmt: skip
+            except sqlite3.IntegrityError:
+                nonsense += 1
+                continue
             stored += 1
         kept.mends[str(identity)] = mend_rows[0]
     return stored, nonsense, shortened
+
+
+def _is_mend(row: Row) -> bool:
+    identity, made, series, since, until, quality, scale, offset, note, at_us, count, done, undone = row[:13]
+    return (
+        -_MOST_IDS < identity < _MOST_IDS
+        and _is_series(series)
+        and _is_time(made)
+        and all(_is_bound(us) for us in (since, until, at_us))
+        and (quality is None or _is_quality(quality))
+        and all(value is None or _is_number(value) for value in (scale, offset))
+        and type(note) is str
+        and type(count) is int
+        and 0 <= count < _MOST_IDS
+        and all(us is None or _is_time(us) for us in (done, undone))
+    )
 
 
 def _free_mend(conn: sqlite3.Connection, kept: SalvageMemory, identity: int) -> int:
@@ -195,15 +232,16 @@ def mended(conn: sqlite3.Connection, kept: SalvageMemory, mend: int, rows: Seque
 
 
 def _is_mended(first_ts: object, n: object, before: object) -> bool:
-    return type(first_ts) is int and type(n) is int and n > 0 and isinstance(before, bytes) and _can_be_unpacked(before)
-
-
-def _can_be_unpacked(before: bytes) -> bool:
-    try:
-        zlib.decompress(before)
-    except zlib.error:
+    """Whether so many readings, from that time on, can be unpacked: else the mend could never be taken back."""
+    if type(n) is not int or not isinstance(before, bytes):
         return False
-    return True
+    try:
+        rows = originals.unpack(before, n)
+    except (ValueError, zlib.error):
+        return False
+    times = [ts for ts, _, _ in rows]
+    is_ascending = all(earlier < later for earlier, later in pairwise(times))
+    return bool(rows) and times[0] == first_ts and is_ascending and all(is_reading(1, *row) for row in rows)
 
 
 def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: Sequence[Row]) -> tuple[int, int]:
@@ -215,8 +253,8 @@ def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: 
     stored = nonsense = 0
     for identity, ts, kind, sensor, detail in rows:
         if (
-            identity > former.newest_event
-            or type(ts) is not int
+            not -_MOST_IDS < identity <= former.newest_event
+            or not _is_time(ts)
             or type(kind) is not str
             or type(detail) is not str
             or not (sensor is None or type(sensor) is str)
@@ -245,22 +283,29 @@ def begin_rollups(conn: sqlite3.Connection, frontier: Frontier, former: Former, 
 
 
 def rollups(
-    conn: sqlite3.Connection, former: Former, series: int, live: int, resolution: int, rows: Sequence[Row], hole_until: int | None
+    conn: sqlite3.Connection,
+    former: Former,
+    series: int,
+    live: int,
+    resolution: int,
+    rows: Sequence[Row],
+    hole_until: int | None,
+    zone: str,
 ) -> tuple[int, int, int]:
-    """Bring back those whose readings have expired or are lost. (how many, how many make no sense, how many have expired)."""
+    """Bring back those whose readings have expired or are lost. ``zone``: of their days. Returns (how many, how many make no sense, how many have expired)."""
     readings_from, resolution_from = kept_from(conn, live), kept_from(conn, live, resolution)
     valid_until, dirty = former.valid_until(series), sorted(former.dirty.get(series, ()))
     stored = nonsense = expired = 0
     for row in rows:
         start = row[0]
-        if not _is_rollup(resolution, row):
+        if not is_rollup(resolution, row):
             nonsense += 1
             continue
         if resolution_from is not None and start < resolution_from:
             expired += 1
             continue
         if readings_from is None or start >= readings_from:
-            end = resolutions.bucket(start, resolution, former.zone)[1]
+            end = resolutions.bucket(start, resolution, zone)[1]
             is_wrong = (valid_until is not None and end > valid_until) or any(start <= minute < end for minute in dirty)
             if hole_until is None or start >= hole_until or is_wrong or end > (former.edge_us or end):
                 continue
@@ -268,7 +313,7 @@ def rollups(
     return stored, nonsense, expired
 
 
-def _is_rollup(resolution: int, row: Row) -> bool:
+def is_rollup(resolution: int, row: Row) -> bool:
     """What cannot be one is left out."""
     start = row[0]
     if (

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
-from sensorlogd.storage import meta, watermarks
+from sensorlogd.storage import cuts, meta, watermarks
+from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.maintenance.incidents import Incident
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.salvage import messages, names, restoring
 from sensorlogd.storage.salvage.former import Former
-from sensorlogd.storage.salvage.pieces import FetchedPiece, PieceSource, Stage
+from sensorlogd.storage.salvage.pieces import FetchedPiece, PieceSource, Pointer, Stage
 from sensorlogd.storage.salvage.progress import Progress
 from sensorlogd.storage.salvage.reading import FAR, Row
 from sensorlogd.storage.watermarks import Frontier
@@ -54,6 +55,8 @@ class StoringPiece:
         piece = self.found.piece
         for source, since, until in piece.stretches:
             self._note_damage(source, since, until, _earliest_start(piece, source))
+        if self.progress.pointer == Pointer():
+            self.progress.add_count("nonsense", self.former.nonsense)
         if self.progress.pointer.stage == Stage.NAMES:
             self._names_and_cuts()
         for source, rows in piece.found:
@@ -82,7 +85,7 @@ class StoringPiece:
         """Some series and their cuts: before any reading, so that none below a cut comes back."""
         first, after = self.progress.pointer.key, self.found.piece.after
         last = after.key if after.stage == Stage.NAMES else max(self.former.series, default=0)
-        cuts = [
+        former_cuts = [
             (self.names.of(series), resolution, cut)
             for (series, resolution), cut in self.former.cuts_us.items()
             if first < series <= last and series in self.former.series
@@ -90,7 +93,10 @@ class StoringPiece:
         for series in sorted(self.former.series):
             if first < series <= last:
                 self.names.of(series)
-        restoring.raise_cuts(self.conn, self.frontier, cuts)
+        self._raise_cuts(former_cuts)
+
+    def _raise_cuts(self, of_live: list[Cut]) -> None:
+        self.progress.add_count("nonsense", restoring.raise_cuts(self.conn, self.frontier, of_live, self.now_us))
 
     def _store(self, source: PieceSource, rows: list[Row]) -> None:
         """Rows of one source."""
@@ -140,20 +146,23 @@ class StoringPiece:
         """Those whose names are lost were not among those whose cuts came first."""
         nameless = series - set(self.former.series)
         if nameless:
-            cuts = [
+            former_cuts = [
                 (self.names.of(former_id), resolution, cut)
                 for (former_id, resolution), cut in self.former.cuts_us.items()
                 if former_id in nameless
             ]
-            restoring.raise_cuts(self.conn, self.frontier, cuts)
+            self._raise_cuts(former_cuts)
 
     def _store_roll_ups(self, source: PieceSource, rows: list[Row]) -> None:
         """Store those roll-ups of one series and resolution that its readings cannot give again."""
         self._cut_nameless({source.of})
         series, live = source.of, self.names.of(source.of)
+        zone = meta.get(self.conn, watermarks.DAY_ZONE)
         if source.resolution == resolutions.DAY:
-            zone = meta.get(self.conn, watermarks.DAY_ZONE)
             self.progress.other_days |= zone is not None and zone != self.former.zone
+            if self.former.zone is None:
+                sentence = f"the time zone of its days cannot be read: they came back as days in {zone or 'UTC'}"
+                self.progress.apart += [sentence] if sentence not in self.progress.apart else []
         hole = max(
             (until for until in (self.progress.holes.get(series), self.progress.holes.get(0)) if until is not None), default=None
         )
@@ -161,16 +170,28 @@ class StoringPiece:
             hole = None
         if hole is not None:
             restoring.begin_rollups(self.conn, self.frontier, self.former, series, live, hole)
-        lost_cuts = hole is None and not self.former.has_cuts
+        lost_cuts = hole is None and self.former.has_lost_cut(series)
         if lost_cuts:
-            # The table of cuts is damaged: what has roll-ups and no readings before the first reading had expired.
-            end = rows[-1][0] + source.resolution * SECOND_US
-            restoring.raise_cuts(self.conn, self.frontier, [(live, 0, end if source.high >= FAR - 1 else source.high + 1)])
+            self._raise_lost_cut(source, live, rows)
         stored, nonsense, expired = restoring.rollups(
-            self.conn, self.former, series, live, source.resolution, rows, FAR if lost_cuts else hole
+            self.conn,
+            self.former,
+            series,
+            live,
+            source.resolution,
+            rows,
+            FAR if lost_cuts else hole,
+            self.former.zone or zone or "UTC",
         )
         self.progress.add_count(f"rollups_{source.resolution}", stored)
         self.progress.add_count("nonsense", nonsense)
         self.progress.add_count("expired_rollups", expired)
         if stored:
             self.touched.add(live)
+
+    def _raise_lost_cut(self, source: PieceSource, live: int, rows: list[Row]) -> None:
+        """The cut of a series cannot be read: what has roll-ups and no readings before the first reading had expired."""
+        starts = [row[0] for row in rows if restoring.is_rollup(source.resolution, row) and row[0] < self.made_us]
+        if starts:
+            end = min(starts[-1] + source.resolution * SECOND_US, self.made_us)
+            self._raise_cuts([(live, cuts.READINGS, end if source.high >= FAR - 1 else source.high + 1)])

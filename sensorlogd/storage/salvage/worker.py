@@ -128,7 +128,7 @@ class Salvage:
             incidents.mark_salvaged(incident)
             rebuilding.clear(incident)
             return Finished(incident)
-        pieces = self._pieces or self._open_pieces(incident)
+        pieces = self._pieces or self._open_pieces(incident, work.made_us)
         if pieces is None:
             return None
         if pointer.stage == Stage.NAMES:
@@ -136,7 +136,7 @@ class Salvage:
         piece = pieces.fetch(pointer, progress.holes, int(self._pace), self.slice_s)
         return FoundPiece(incident, pieces.former, piece)
 
-    def _open_pieces(self, incident: Incident) -> Pieces | None:
+    def _open_pieces(self, incident: Incident, made_us: int) -> Pieces | None:
         """The contents of the incident; None while its file is being rebuilt. Raises Unreadable, NotNow, OSError."""
         if self._damaged is None:
             if self._opening is None:
@@ -144,7 +144,7 @@ class Salvage:
             self._damaged = self._opening.poll()
             if self._damaged is None:
                 return None
-        self._pieces = Pieces(self._damaged, former.read(self._damaged))
+        self._pieces = Pieces(self._damaged, former.read(self._damaged, made_us))
         return self._pieces
 
     # ---- storing ---------------------------------------------------------------------------------------------------

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.notation.microseconds import HOUR_US
-from sensorlogd.storage import work
+from sensorlogd.storage import meta, work
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec, sync
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.corrections.conversion import SAME, conversion, waiting
 from sensorlogd.storage.corrections.mend import Change, MendError
-from sensorlogd.storage.corrections.upsert import Replace, UpsertError, upsert
+from sensorlogd.storage.corrections.upsert import Busy, Replace, UpsertError, upsert
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from tests.storage import working
 from tests.storage.rollups.test_compute import HEARTBEAT, T0, Machine, _edge, _readings
@@ -318,3 +318,25 @@ def test_nothing_expires_while_it_is_between_two_series(conn: sqlite3.Connection
     retention.step(conn, frontier, NOW + 100 * day_us)
     assert set(frontier.cuts_us) == {new}
     assert old not in frontier.cuts_us
+
+
+def test_an_import_waits_for_the_conversion(conn: sqlite3.Connection, frontier: Any) -> None:
+    """What it brought to the new series would be written over by what is carried there."""
+    _, new = begun(conn)
+    with pytest.raises(Busy, match="its unit is being converted"):
+        upsert(conn, frontier, new, [NOW], [999.0], [1], NOW)
+    working.run(conn, frontier, NOW)
+    found = upsert(conn, frontier, new, [NOW], [999.0], [1], NOW)
+    assert found.new + found.differing == 1
+
+
+def test_nothing_is_kept_of_the_old_series(conn: sqlite3.Connection, frontier: Any) -> None:
+    """SQLite may give its id to a new series, which would be shown with the places and the limits of another one."""
+    old, new = begun(conn)
+    for prefix in (meta.DECIMALS, meta.SEEN_DECIMALS, meta.VALID):
+        for series in (old, new):
+            meta.put(conn, f"{prefix}{series}", "1")
+    working.run(conn, frontier, NOW)
+    kept = {key for key, _ in meta.entries(conn)}
+    assert {f"{prefix}{new}" for prefix in (meta.DECIMALS, meta.SEEN_DECIMALS, meta.VALID)} <= kept
+    assert not kept & {f"{prefix}{old}" for prefix in (meta.DECIMALS, meta.SEEN_DECIMALS, meta.VALID)}

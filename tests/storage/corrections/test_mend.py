@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from sensorlogd import curves
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.quality import describe
-from sensorlogd.storage import work
+from sensorlogd.storage import cuts, work
 from sensorlogd.storage.corrections import mend, recomputing
 from sensorlogd.storage.corrections.mend import Change, MendError
 from sensorlogd.storage.corrections.upsert import Busy, Replace, UpsertCounts, upsert
+from sensorlogd.storage.stages import moving
 from sensorlogd.storage.stages.storing import ReadingsMissing
 from sensorlogd.storage.work import State
 from tests.storage import working
@@ -445,6 +446,10 @@ def test_an_undo_that_misses_readings_is_an_error(log: Log) -> None:
     assert values(log) == mended[:-1]
     salvage = work.order(log.conn, work.SALVAGE, {}, UNTIL)
     log.conn.execute("UPDATE work SET state = 'done' WHERE id = ?", (salvage,))
+    with pytest.raises(ReadingsMissing):  # that salvage could read everything
+        working.run(log.conn, log.frontier, UNTIL)
+    log.conn.execute("ROLLBACK")
+    log.conn.execute("UPDATE work SET progress = '{\"skipped\": 1}' WHERE id = ?", (salvage,))
     working.run(log.conn, log.frontier, UNTIL)
     assert work.find(log.conn, ordered).state is State.DONE  # type: ignore[union-attr]  # it was ordered above
     assert values(log) == before[:-1]
@@ -467,3 +472,24 @@ def test_what_cannot_be_stored_ends_the_mend(log: Log) -> None:
     mend.order_undo(log.conn, identity, UNTIL)
     working.run(log.conn, log.frontier, UNTIL)
     assert values(log) == before
+
+
+def test_taking_back_leaves_the_days_of_what_has_expired_as_they_are(tmp_path: Path, fresh: Path) -> None:
+    """Their readings are gone, so nothing could be computed anew: no minute of them is marked, and it is told how many have expired."""
+    log = Log(tmp_path, fresh)
+    readings = [(T0 + n * HOUR_US, float(n), 1) for n in range(48)]
+    log.store(readings)
+    log.move(20, UNTIL)
+    log.roll_up(EDGE, [])
+    identity, _ = log.transaction(lambda: mend.order(log.conn, log.series, T0, EDGE, Change(scale=2.0), "", UNTIL))
+    working.run(log.conn, log.frontier, UNTIL)
+    log.roll_up(EDGE, [])
+    cut = T0 + 24 * HOUR_US
+    log.transaction(lambda: cuts.raise_to(log.conn, [(log.series, cuts.READINGS, cut)]))
+    log.frontier.cuts_us[log.series] = cut
+    moving.delete_before(log.conn, log.series, cut)
+    log.transaction(lambda: mend.order_undo(log.conn, identity, UNTIL))
+    working.run(log.conn, log.frontier, UNTIL)
+    assert work.everything(log.conn)[-1].outcome == "24 readings are what they were, 24 have expired"
+    assert log.conn.execute("SELECT min(start) FROM dirty").fetchone() == (cut,)
+    log.close()

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation import numbers
+from sensorlogd.storage import meta
 from sensorlogd.storage.ingest import decimals
 from sensorlogd.storage.query.log import Log
 from tests.rig import Daemon, Port, rows, until
@@ -61,7 +62,7 @@ def test_what_is_no_reading_teaches_nothing_and_noise_is_no_resolution(tmp_path:
         put(machine, gauge, [(T0 + n, 20 + n / 1000, GOOD) for n in range(1, 500)])
         assert known()[gauge] == 3
         blocks = [Block("s", [Column("counter", [T0, T0 + 1], [0.25, 0.123456], [GOOD, FAIL])]), Block("x", [])]
-        decimals.forget(machine.conn, counter)
+        meta.forget_series(machine.conn, counter)
         decimals.learn(machine.conn, decimals.of_blocks(blocks, machine.ids))
         assert known()[counter] == 2
         poisoned: list[Any] = ["0.123", 10**400, float("nan"), float("inf"), 0.5]
@@ -69,7 +70,7 @@ def test_what_is_no_reading_teaches_nothing_and_noise_is_no_resolution(tmp_path:
             block = Block("s", [Column("counter", list(range(5)), poisoned, quality)])  # type: ignore[arg-type]  # [None]: wrong on purpose
             decimals.learn(machine.conn, decimals.of_blocks([block], machine.ids))
         assert known()[counter] == 2
-        decimals.forget(machine.conn, gauge)
+        meta.forget_series(machine.conn, gauge)
         assert known()[gauge] is None
     finally:
         machine.close()

@@ -194,3 +194,11 @@ def test_events_that_were_brought_back_are_found(path: Path, conn: sqlite3.Conne
         assert found(0, None) == [2, 1]
         assert [event.id for event in log.events()] == ids
         assert [event.id for event in log.events(after_id=0)] == [1, 2]
+
+
+@pytest.mark.parametrize("labels", ['{"room: "x"}', "[1]", "", "[" * 50_000])
+def test_a_series_whose_labels_cannot_be_parsed_has_none(path: Path, conn: sqlite3.Connection, labels: str) -> None:
+    configure(conn, "°C", 1)
+    conn.execute("UPDATE series SET labels = ?", (labels,))
+    with Log.open(path) as log:
+        assert [series.labels for series in log.series()] == [{}]

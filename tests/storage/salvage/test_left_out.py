@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import zlib
 from pathlib import Path
 
 import pytest
 
 from sensorlogd.storage import work
+from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage import messages, names, restoring
 from sensorlogd.storage.salvage.progress import Progress
@@ -97,7 +97,7 @@ def test_what_is_left_out_is_counted(fresh: Path, tmp_path: Path) -> None:
 def test_what_belongs_to_a_mend_that_is_lost_is_counted(conn: sqlite3.Connection) -> None:
     kept = names.SalvageMemory(conn, 1)
     kept.mends["1"] = 1
-    row = (T, 1, zlib.compress(b""))
+    row = (T, 1, originals.pack([(T, 1.0, 1)]))
     assert restoring.mended(conn, kept, 1, [row]) == (0, 0)
     assert restoring.mended(conn, kept, 7, [row]) == (0, 1)
     said = messages.outcome("damaged/x", Progress.from_json({"counts": {"without_mend": 1}}))
@@ -107,6 +107,15 @@ def test_what_belongs_to_a_mend_that_is_lost_is_counted(conn: sqlite3.Connection
 def test_what_was_lost_to_damage_is_known_however_it_is_worded(fresh: Path, full_of_damage: Path) -> None:
     change(full_of_damage, "UPDATE work SET outcome = 'in other words'")
     with contextlib.closing(sqlite3.connect(full_of_damage)) as conn:
+        assert work.any_lost_to_damage(conn)
+
+
+def test_rows_that_make_no_sense_were_lost_to_damage(fresh: Path, tmp_path: Path) -> None:
+    """A reading of no flag did not come back, so a mend that is taken back may not find it."""
+    path = small(fresh, tmp_path / "log.db", {"recent": [(T, 1, 1.0)]})
+    change(path, f"INSERT INTO recent VALUES ({T + 1}, 1, 1.0, 0)")
+    salvage(path, fresh)
+    with contextlib.closing(sqlite3.connect(path)) as conn:
         assert work.any_lost_to_damage(conn)
 
 
