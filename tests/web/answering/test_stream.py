@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -25,6 +26,7 @@ from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.answering.live import stream
 from sensorlogd.web.answering.live.watch import Watch
 from sensorlogd.web.answering.params import TimeForm
+from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.serving.settings import Settings
 from tests.connections import connect_writer
 from tests.rig import DEADLINE_S, until
@@ -176,6 +178,35 @@ def test_who_comes_back_to_another_process_gets_what_he_missed(log: Log) -> None
     missed = log.commit(count=3)
     with serving(Settings(log.path)) as live, watching(live, last, series="lab.t") as viewer:
         viewer.wait_for(before + missed)
+
+
+class OneLog:
+    """Stands for the pool of a hub: answers at once, from one log."""
+
+    def __init__(self, opened: query_log.Log) -> None:
+        self.opened = opened
+
+    async def run(self, question: Callable[[query_log.Log], Any]) -> Any:
+        return question(self.opened)
+
+
+def test_after_the_checking_has_ended_memory_does_not_answer(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has seen what was committed then; the database has it."""
+    monkeypatch.setattr(stream, "LINGER_S", 0.0)
+    monkeypatch.setattr(stream, "CHECK_EVERY_S", 0.0)
+
+    async def come_and_go(hub: stream.Hub) -> str:
+        viewer = hub.join(stream.Wish((), TimeForm("s", "UTC")))
+        await hub.first_check()
+        last = hub.now()
+        assert hub.since(last)[0] == []
+        hub.leave(viewer)
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        return last
+
+    with query_log.Log.open(log.path) as opened:
+        hub = stream.Hub(cast(Pool, OneLog(opened)))
+        assert hub.since(asyncio.run(come_and_go(hub)))[0] is None
 
 
 def test_more_at_once_than_is_kept_for_those_who_come_back_is_seen(

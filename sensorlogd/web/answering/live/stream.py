@@ -8,7 +8,8 @@
     event: gap        {"since", "until"}: after a long absence, more than can be sent again; ask /api/v1/readings
 
 Every message but ``skipped`` has an id; a browser that reconnects sends the last one it saw, and gets what it missed: from
-memory exactly, after a restart of this process from the database, where some readings may come a second time.
+memory exactly; after a restart of this process, or when nobody had been watching for a while, from the database, where some
+readings may come a second time.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class Hub:
         self.viewers: set[Viewer] = set()
         self._watch = Watch()
         self._task: asyncio.Task[None] | None = None
-        self._boot = f"{time.time_ns() // 1_000_000:x}"
+        self._boot = _new_boot()
         self._number = 0
         self._kept: deque[tuple[int, float, Seen]] = deque()
         self._kept_readings = 0
@@ -135,7 +136,7 @@ class Hub:
     # ---- resuming --------------------------------------------------------------------------------------------------
 
     def identity(self, number: int, seen_us: int) -> str:
-        """The id of a message: this process, its number, and the time (microseconds since 1970) up to which the log was
+        """The id of a message: this run of checks, its number, and the time (microseconds since 1970) up to which the log was
         read."""
         return f"{self._boot}-{number}-{seen_us}"
 
@@ -169,8 +170,7 @@ class Hub:
             elif idle_at is None:
                 idle_at = now + LINGER_S
             elif now >= idle_at:
-                self._watch = Watch()  # whoever comes now begins anew
-                self._checked.clear()
+                self._begin_anew()
                 return
             try:
                 self._share(await self.pool.run(lambda found: self._watch.check(found, time.time_ns() // 1000)))
@@ -185,6 +185,15 @@ class Hub:
                 for viewer in self.viewers:
                     viewer.push(b": \n\n")
             await asyncio.sleep(CHECK_EVERY_S)
+
+    def _begin_anew(self) -> None:
+        """Forget all: nobody sees what is committed from now on, so whoever comes back is answered by the database, not by what is
+        kept."""
+        self._watch = Watch()
+        self._checked.clear()
+        self._boot = _new_boot()
+        self._kept.clear()
+        self._kept_readings = 0
 
     def _share(self, seen: Seen) -> None:
         """Push what was seen to every viewer who wants it, encoded once for each wish."""
@@ -236,6 +245,11 @@ class Hub:
                 self._wanted.clear()
             known = self._wanted[key] = wish.wants(reading.series)
         return known
+
+
+def _new_boot() -> str:
+    """What ids of messages begin with: another one whenever the memory of what was sent has been lost."""
+    return f"{time.time_ns() // 1000:x}"
 
 
 def reading_as_row(reading: Reading, form: TimeForm) -> dict[str, Any]:
