@@ -10,10 +10,10 @@ import base64
 import binascii
 import logging
 import time
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -166,12 +166,8 @@ class Guard:
             except (binascii.Error, ValueError):
                 return False
             return self.token.admits(password)
-        cookies: SimpleCookie = SimpleCookie()
-        try:
-            cookies.load(headers.get("cookie", ""))
-        except CookieError:
-            return False
-        return COOKIE in cookies and self.token.admits_cookie(cookies[COOKIE].value)
+        cookies = cookie_parser(headers.get("cookie", ""))
+        return COOKIE in cookies and self.token.admits_cookie(cookies[COOKIE])
 
 
 def _check_size(scope: Scope) -> None:
