@@ -301,6 +301,37 @@ def test_a_look_asks_no_more_the_more_series_there_are(fresh: Path, tmp_path: Pa
     assert statements_of_a_look(fresh, tmp_path / "few.db", 2) == statements_of_a_look(fresh, tmp_path / "many.db", 100)
 
 
+def test_a_log_that_is_opened_again_goes_on(log: Log) -> None:
+    """What was committed while it was closed is seen, however long that was; nothing is seen twice."""
+    watch, now_us = Watch(), time.time_ns() // 1000
+    with query_log.Log.open(log.path) as opened:
+        watch.check(opened, now_us)
+        first = log.commit_at([now_us + 1])
+        assert [reading.value for reading in watch.check(opened, now_us + S).readings] == first
+    missed = log.commit_at([now_us + 2 * S, now_us + 1000 * S])
+    log.conn.execute("BEGIN IMMEDIATE")
+    events.record(log.conn, now_us, OtherKind("lost"), "lab", "unplugged")
+    log.conn.execute("COMMIT")
+    with query_log.Log.open(log.path) as opened:
+        seen = watch.check(opened, now_us + 1000 * S)
+        assert [reading.value for reading in seen.readings] == missed
+        assert [event.detail for event in seen.events] == ["unplugged"]
+        assert not watch.check(opened, now_us + 1001 * S).readings
+
+
+def test_a_check_that_fails_has_seen_nothing(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one sees it."""
+    watch, now_us = Watch(), time.time_ns() // 1000
+    with query_log.Log.open(log.path) as opened:
+        watch.check(opened, now_us)
+        missed = log.commit_at([now_us + 1])
+        with monkeypatch.context() as broken:
+            broken.setattr(query_log.Log, "events", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                watch.check(opened, now_us + S)
+        assert [reading.value for reading in watch.check(opened, now_us + S).readings] == missed
+
+
 def test_a_reading_of_tomorrow_does_not_hide_those_of_now(live: Served, log: Log) -> None:
     """It is shown when its time has come."""
     with watching(live) as viewer:

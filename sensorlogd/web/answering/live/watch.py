@@ -14,11 +14,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sensorlogd.storage.file.identity import file_identity
 from sensorlogd.storage.query.health import ALIVE, daemon_state, sensor_health
 from sensorlogd.storage.query.log import Event, Log, Reading, SensorState, Series
 
+NEVER = -1  # is no version of a log
 STATES_EVERY_S = 2.0
 AHEAD_US = 1_000_000  # a reading dated later is shown when its time has come
+STAMPED_MAX_US = 120_000_000  # after a longer absence the rest is read by series, as of those that were silent
 READINGS_MAX = 5_000  # in one check; if there are more, the newest of each series
 
 
@@ -39,11 +42,12 @@ class Seen:
 
 
 class Watch:
-    """Finds what is new in a log. Call ``check`` again and again with the same log, or with a new one after the file was
-    replaced."""
+    """Finds what is new in a log. Call ``check`` again and again with the same log, or with a new one after it was closed: of the
+    same file, what was committed meanwhile is new; of another one, only what comes from then on."""
 
     def __init__(self) -> None:
         self._log: Log | None = None
+        self._file: tuple[int, int, int] | None = None  # device, inode, epoch
         self._version = 0
         self._series: dict[int, Series] = {}
         self._newest: dict[int, int] = {}
@@ -55,10 +59,20 @@ class Watch:
         self._states_due = 0.0
 
     def check(self, log: Log, now_us: int) -> Seen:
-        """What has come since the last check; states of sensors are checked less often."""
+        """What has come since the last check; states of sensors are checked less often. A check that fails has passed nothing on,
+        so what it had found is found again by the next one."""
+        before = vars(self) | {"_newest": dict(self._newest), "_health": dict(self._health)}
+        try:
+            return self._check(log, now_us)
+        except Exception:
+            vars(self).update(before)
+            raise
+
+    def _check(self, log: Log, now_us: int) -> Seen:
         if log is not self._log:
-            self._begin(log, now_us)
-        seen = Seen(max(self._looked_us - self._overlap_us, 0), now_us + AHEAD_US)
+            self._open(log, now_us)
+        since_us = max(self._looked_us - self._overlap_us, now_us - STAMPED_MAX_US, 0)
+        seen = Seen(since_us, now_us + AHEAD_US)
         version = log.version()
         if version != self._version:
             self._find_readings(log, seen)
@@ -74,6 +88,19 @@ class Watch:
                 self._find_late(log, seen)
             self._find_states(log, seen, now_us)
         return seen
+
+    def _open(self, log: Log, now_us: int) -> None:
+        """Go on where the last check ended if it is the same file, else begin."""
+        try:
+            file = (*file_identity(log.path), log.epoch())
+        except OSError:  # removed just now
+            file = None
+        if file is None or file != self._file:
+            self._begin(log, now_us)
+        else:
+            self._log = log
+            self._version = self._arrived_version = NEVER  # versions of another connection tell nothing
+        self._file = file
 
     def _begin(self, log: Log, now_us: int) -> None:
         """Remember what exists already, so that it does not count as new."""
