@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query import log as query_log
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.answering.live import stream
-from sensorlogd.web.answering.live.watch import Watch
+from sensorlogd.web.answering.live.watch import Seen, Watch
 from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.serving.settings import Settings
@@ -317,6 +318,44 @@ def test_a_log_that_is_opened_again_goes_on(log: Log) -> None:
         assert [reading.value for reading in seen.readings] == missed
         assert [event.detail for event in seen.events] == ["unplugged"]
         assert not watch.check(opened, now_us + 1001 * S).readings
+
+
+def test_a_series_that_is_configured_again_is_seen(log: Log) -> None:
+    """By those who wish for all that are configured, from its first reading on; renamed, by its new name."""
+    log.conn.execute("UPDATE series SET retired_us = 5 WHERE id = ?", (log.ids["lab", "t"],))
+    watch, now_us, wish = Watch(), time.time_ns() // 1000, stream.Wish((), TimeForm("s", "UTC"))
+    with query_log.Log.open(log.path) as opened:
+        hub = stream.Hub(cast(Pool, OneLog(opened)))
+        log.commit_at([now_us + 1])
+        assert not hub.encode(1, watch.check(opened, now_us), wish)
+        log.commit_at([now_us + 2])
+        assert not hub.encode(2, watch.check(opened, now_us + 1), wish)
+        log.conn.execute("UPDATE series SET retired_us = NULL WHERE id = ?", (log.ids["lab", "t"],))
+        log.commit_at([now_us + 3])
+        assert b'"channel":"t"' in hub.encode(3, watch.check(opened, now_us + 2), wish)
+
+
+def test_a_series_that_is_removed_ends_no_check(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is forgotten."""
+    monkeypatch.setattr("sensorlogd.web.answering.live.watch.STATES_EVERY_S", 0.0)
+    watch, now_us = Watch(), time.time_ns() // 1000
+    with query_log.Log.open(log.path) as opened:
+        watch.check(opened, now_us)
+        log.conn.execute("PRAGMA foreign_keys = OFF")
+        log.conn.execute("DELETE FROM series WHERE id = ?", (log.ids["lab", "n"],))
+        seen = log.commit_at([now_us + 1])
+        assert [reading.value for reading in watch.check(opened, now_us + 1).readings] == seen
+
+
+def test_a_series_of_another_file_is_not_taken_for_one_of_the_same_number(log: Log) -> None:
+    """What is remembered of wishes goes by name."""
+    wish = stream.Wish(("lab.t",), TimeForm("s", "UTC"))
+    with query_log.Log.open(log.path) as opened:
+        hub = stream.Hub(cast(Pool, OneLog(opened)))
+        (series,) = opened.series(["lab.t"])
+    for name, wanted in (("t", True), ("other", False)):
+        reading = query_log.Reading(replace(series, channel=name), 1, 2.0, 1)
+        assert bool(hub.encode(1, Seen(0, 1, [reading]), wish)) is wanted
 
 
 def test_a_check_that_fails_has_seen_nothing(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sensorlogd import calling
 from sensorlogd.config.models.web import WebOptions
 from sensorlogd.web.answering import changes
 from sensorlogd.web.answering.changes import FIELDS
@@ -249,7 +250,7 @@ def test_what_was_flagged_is_told_though_the_rest_was_refused(
         return {"ok": True, "work": 1, "id": 7, "state": "done", "done": 3}
 
     monkeypatch.setattr(changes, "holder", lambda path: SimpleNamespace(control=path))
-    monkeypatch.setattr(changes.calling, "ask", answer)
+    monkeypatch.setattr(calling, "ask", answer)
     with serving(replace(Settings(made, query_threads=1), changes=True)) as running:
         body = FLAG | {"series": ["lab.n", "lab.t"], "since": "2026-03-29", "until": "2026-03-30"}
         found = running.client.post("/api/v1/flag", json=body)

@@ -101,7 +101,7 @@ class Hub:
         self._number = 0
         self._kept: deque[tuple[int, float, Seen]] = deque()
         self._kept_readings = 0
-        self._wanted: dict[tuple[Wish, int], bool] = {}
+        self._wanted: dict[tuple[Wish, str, bool], bool] = {}  # wish, name of a series, whether it is configured
         self._closed = False
         self._checked = asyncio.Event()  # what was there when the checking began is known: all that comes later is pushed
 
@@ -238,7 +238,7 @@ class Hub:
         return b"".join(messages)
 
     def _wants(self, wish: Wish, reading: Reading) -> bool:
-        key = (wish, reading.series.id)
+        key = (wish, reading.series.name, reading.series.retired_us is None)
         known = self._wanted.get(key)
         if known is None:
             if len(self._wanted) > 100_000:

@@ -50,6 +50,7 @@ class Watch:
         self._file: tuple[int, int, int] | None = None  # device, inode, epoch
         self._version = 0
         self._series: dict[int, Series] = {}
+        self._series_read = False  # in this check
         self._newest: dict[int, int] = {}
         self._looked_us = 0
         self._overlap_us = 5_000_000
@@ -69,6 +70,7 @@ class Watch:
             raise
 
     def _check(self, log: Log, now_us: int) -> Seen:
+        self._series_read = False
         if log is not self._log:
             self._open(log, now_us)
         since_us = max(self._looked_us - self._overlap_us, now_us - STAMPED_MAX_US, 0)
@@ -85,6 +87,7 @@ class Watch:
             self._states_due = time.monotonic() + STATES_EVERY_S
             if version != self._arrived_version:
                 self._arrived_version = version
+                self._read_series(log)  # of a reload: retired, named otherwise, in another unit
                 self._find_late(log, seen)
             self._find_states(log, seen, now_us)
         return seen
@@ -108,7 +111,7 @@ class Watch:
         self._log = log
         self._version = log.version()
         self._overlap_us = overlap_us(log)
-        self._series = {series.id: series for series in log.series(retired=True)}
+        self._read_series(log)
         self._newest = {}
         for reading in log.latest(list(self._series.values()), now_us):
             if reading is not None:
@@ -176,9 +179,17 @@ class Watch:
             seen.readings = list(last.values())
 
     def _of(self, log: Log, identity: int) -> Series:
-        if identity not in self._series:
-            self._series = {known.id: known for known in log.series(retired=True)}
+        """The series, read again if it is not known, and if it had retired but has readings now."""
+        known = self._series.get(identity)
+        if known is None or (known.retired_us is not None and not self._series_read):
+            self._read_series(log)
         return self._series[identity]
+
+    def _read_series(self, log: Log) -> None:
+        self._series = {known.id: known for known in log.series(retired=True)}
+        self._series_read = True
+        for removed in self._newest.keys() - self._series.keys():
+            del self._newest[removed]
 
     def _find_states(self, log: Log, seen: Seen, now_us: int) -> None:
         """The sensors whose state, health or error has changed since the last check."""
