@@ -335,6 +335,28 @@ def test_a_series_that_is_configured_again_is_seen(log: Log) -> None:
         assert b'"channel":"t"' in hub.encode(3, watch.check(opened, now_us + 2), wish)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "name", "meant"),
+    [
+        ("lab.\u03bcg", "lab.\u00b5g", True),
+        ("lab.\u00b5g", "lab.\u03bcg", True),
+        ("l*", "lab.t", True),
+        ("*t", "lab.t", False),
+        ("lab", "lab", True),
+        ("lab.*", "lab", False),
+        ("lab.T", "lab.t", False),
+    ],
+)
+def test_a_glob_means_the_same_everywhere(log: Log, pattern: str, name: str, meant: bool) -> None:
+    """In the stream as in queries, and for what alarms are about."""
+    assert query_log.matches(pattern, name) is meant
+    if "." not in name:
+        return
+    with query_log.Log.open(log.path) as opened:
+        series = replace(opened.series()[0], sensor=name.partition(".")[0], channel=name.partition(".")[2])
+    assert stream.Wish((pattern,), TimeForm("s", "UTC")).wants(series) is meant
+
+
 def test_a_series_that_is_removed_ends_no_check(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is forgotten."""
     monkeypatch.setattr("sensorlogd.web.answering.live.watch.STATES_EVERY_S", 0.0)

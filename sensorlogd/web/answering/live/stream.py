@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fnmatch
 import logging
 import time
 from collections import deque
@@ -28,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from sensorlogd.storage.query.log import Reading, Series
+from sensorlogd.storage.query.log import Reading, Series, matches
 from sensorlogd.storage.query.rows import event_row, reading_row
 from sensorlogd.web.answering import answers
 from sensorlogd.web.answering.live.watch import AHEAD_US, Seen, Watch, overlap_us
@@ -60,7 +59,7 @@ class Wish:
         """Whether a pattern means the series. Without patterns: any series that is still configured."""
         if not self.patterns:
             return series.retired_us is None
-        return any(fnmatch.fnmatchcase(series.name, p if "." in p else f"{p}.*") for p in self.patterns)
+        return any(matches(pattern, series.name) for pattern in self.patterns)
 
 
 @dataclass(slots=True, eq=False)
