@@ -210,6 +210,31 @@ def test_after_the_checking_has_ended_memory_does_not_answer(log: Log, monkeypat
         assert hub.since(asyncio.run(come_and_go(hub)))[0] is None
 
 
+def test_what_is_committed_before_the_first_check_is_not_missed(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is asked for what was missed after the hub has begun to check: what the check takes for known is in that."""
+    begun, asked, committed = threading.Event(), threading.Event(), threading.Event()
+    check, missed_in_database = Watch.check, stream._missed_in_database
+
+    def late_check(watch: Watch, opened: query_log.Log, now_us: int) -> Seen:
+        begun.set()
+        assert committed.wait(DEADLINE_S)
+        return check(watch, opened, now_us)
+
+    async def missed(*arguments: Any) -> bytes:
+        found = await missed_in_database(*arguments)
+        asked.set()
+        return found
+
+    monkeypatch.setattr(Watch, "check", late_check)
+    monkeypatch.setattr(stream, "_missed_in_database", missed)
+    with serving(Settings(log.path)) as live, watching(live, f"1-1-{time.time_ns() // 1000}", series="lab.t") as viewer:
+        assert begun.wait(DEADLINE_S)
+        asked.wait(0.5)  # were it asked now, it would not have what follows
+        values = log.commit()
+        committed.set()
+        viewer.wait_for(values)
+
+
 def test_more_at_once_than_is_kept_for_those_who_come_back_is_seen(
     live: Served, log: Log, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

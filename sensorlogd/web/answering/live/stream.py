@@ -330,9 +330,9 @@ async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], for
     async def first() -> bytes:
         if missed is not None:
             return b"".join(hub.encode(number, seen, wish) for number, seen in missed)
+        await hub.first_check()
         if last is not None:
             return await _missed_in_database(pool, wish, at_us, identity)
-        await hub.first_check()
         now_us = time.time_ns() // 1000
         rows = await pool.run(lambda found: answers.latest(found, list(patterns), now_us, form)["latest"])
         return message("latest", rows, identity)
