@@ -18,10 +18,10 @@ export interface Marked {
   by: string;
 }
 
-/** Give every reading of the range this quality; returns what was changed, by series. Throws ApiError. */
-export const flag = async (of: Marked, quality: Quality): Promise<Mended[]> => {
+/** Give every reading of the range this quality; returns what was changed, and which series were refused. Throws ApiError. */
+export const flag = (of: Marked, quality: Quality): Promise<Changes["flag"]["answer"]> => {
   const { series, note, by } = of;
-  return (await send("flag", { series: [...series], quality, since: iso(of.since), until: iso(of.until), note, by })).mends;
+  return send("flag", { series: [...series], quality, since: iso(of.since), until: iso(of.until), note, by });
 };
 
 /** Take back a change, named by its number; returns what was restored. Throws ApiError. */

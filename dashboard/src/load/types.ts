@@ -379,6 +379,10 @@ export type Changes = {
     };
     answer: {
       mends: Mended[];
+      refused: {
+        series: string;
+        message: string;
+      }[];
     };
   };
   undo: {

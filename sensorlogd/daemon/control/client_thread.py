@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.calling import MOST_BYTES, short_path
-from sensorlogd.daemon.writing.intake.pending import WriterStopped
+from sensorlogd.daemon.writing.stopped import WriterStopped
 from sensorlogd.processes.wake_pipe import WakePipe
 from sensorlogd.storage.corrections.mend import MendError
 from sensorlogd.storage.corrections.upsert import UpsertError

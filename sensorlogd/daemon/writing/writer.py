@@ -36,11 +36,12 @@ from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
 from sensorlogd.daemon.writing.ending import Ending
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.intake.notices import Notices
-from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending, WriterStopped
+from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending
 from sensorlogd.daemon.writing.recovery.notes import Notes
 from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
+from sensorlogd.daemon.writing.stopped import WriterStopped
 from sensorlogd.daemon.writing.totals import Totals, WriterStats
 from sensorlogd.event_kinds import Kind
 from sensorlogd.storage import catalog

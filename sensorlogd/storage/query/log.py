@@ -101,6 +101,13 @@ class SensorState:
     examples: dict[str, str] = field(default_factory=dict)  # by counter, the last one; only a living daemon tells
 
 
+def matches(pattern: str, name: str) -> bool:
+    """Whether the glob means ``sensor.channel``, or a sensor. A glob without a point means sensors, with all their channels; both
+    signs for micro are the same."""
+    full = pattern if "." in pattern or "." not in name else f"{pattern}.*"
+    return fnmatch.fnmatchcase(micro(name), micro(full))
+
+
 class Log:
     """See the module."""
 
@@ -163,8 +170,7 @@ class Log:
             return [series for series in known if retired or series.retired_us is None]
         found: dict[int, Series] = {}
         for pattern in patterns:
-            full = micro(pattern if "." in pattern else f"{pattern}.*")
-            matching = [series for series in known if fnmatch.fnmatchcase(micro(series.name), full)]
+            matching = [series for series in known if matches(pattern, series.name)]
             if not matching:
                 import difflib
 

@@ -35,6 +35,7 @@ class Body:
             raise bad_parameter(name, "must be a text")
         if len(value) > most:
             raise bad_parameter(name, f"is longer than {most} characters")
+        _check_encodable(name, value)
         return value
 
     def texts(self, name: str, most: int) -> list[str]:
@@ -44,6 +45,8 @@ class Body:
             raise bad_parameter(name, "must be a list of texts, at least one")
         if len(values) > most:
             raise bad_parameter(name, f"names {len(values)}; at most {most}")
+        for value in values:
+            _check_encodable(name, value)
         return list(dict.fromkeys(values))
 
     def whole(self, name: str) -> int:
@@ -61,6 +64,15 @@ class Body:
             return times.parse_time(text, self.now_us, self.zone)
         except (ValueError, OverflowError) as error:
             raise bad_parameter(name, str(error).encode("ascii", "backslashreplace").decode()) from None
+
+
+def _check_encodable(name: str, value: str) -> None:
+    """Raise ApiError 400 for half a character: JSON can write a surrogate without its other half, UTF-8 cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        found = ascii(value[error.start])[1:-1]
+        raise bad_parameter(name, f"has half a character, {found}", "write both halves, or the character itself") from None
 
 
 async def read(request: Request) -> dict[str, Any]:

@@ -6,6 +6,7 @@ exactly: no glob changes more than was seen.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import time
 from collections import Counter
@@ -69,24 +70,10 @@ async def flag(request: Request) -> Response:
 
     wanted, epoch = await _pool(request).run(find)
 
-    def order(ask: Ask) -> list[dict[str, Any]]:
-        made = [
-            ask(
-                do="mend",
-                series=series.id,
-                epoch=epoch,
-                since_us=since,
-                until_us=until,
-                quality=int(Flag[quality.upper()]),
-                note=note,
-            )
-            for series in wanted
-        ]
-        ask(do="roll_up")
-        until_s = time.monotonic() + WATCH_S
-        return [_mend(ask, answer, until_s) | {"series": series.name} for series, answer in zip(wanted, made, strict=True)]
+    def order(ask: Ask) -> dict[str, Any]:
+        return _flag_each(ask, wanted, epoch=epoch, since_us=since, until_us=until, quality=int(Flag[quality.upper()]), note=note)
 
-    return json_answer(request, {"mends": await _daemon(request, order)})
+    return json_answer(request, await _daemon(request, order))
 
 
 async def undo(request: Request) -> Response:
@@ -229,6 +216,36 @@ async def _daemon(request: Request, order: Callable[[Ask], T]) -> T:
         return await run_in_threadpool(lambda: order(Ask(settings)))
     finally:
         turns["now"] -= 1
+
+
+def _flag_each(ask: Ask, wanted: list[Series], **what: Any) -> dict[str, Any]:
+    """Order a mend of each series. ``mends``: what was ordered, and how far it has got; ``refused``: the series for which that was
+    refused, and why. Raises ApiError if all were."""
+    ordered: list[tuple[Series, dict[str, Any]]] = []
+    refused: list[tuple[Series, ApiError]] = []
+    for series in wanted:
+        if refused and refused[-1][1].status == 503:  # no daemon answers: nor would it for the rest
+            refused.append((series, refused[-1][1]))
+            continue
+        try:
+            ordered.append((series, ask(do="mend", series=series.id, **what)))
+        except ApiError as error:
+            refused.append((series, error))
+    with contextlib.suppress(ApiError):  # it only makes roll-ups follow sooner
+        ask(do="roll_up")
+    until_s = time.monotonic() + WATCH_S
+    mends = []
+    for series, answer in ordered:
+        try:
+            mends.append(_mend(ask, answer, until_s) | {"series": series.name})
+        except ApiError as error:
+            if error.status == 503:  # it was ordered; how far it has got is not known
+                mends.append({"mend": int(answer["id"]), "readings": 0, "done": False, "series": series.name})
+            else:
+                refused.append((series, error))
+    if not mends:
+        raise refused[0][1]
+    return {"mends": mends, "refused": [{"series": series.name, "message": str(error)} for series, error in refused]}
 
 
 def _mend(ask: Ask, ordered: dict[str, Any], until_s: float) -> dict[str, Any]:

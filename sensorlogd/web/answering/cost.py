@@ -1,15 +1,18 @@
 """What counters cost: their increase in each hour times the price of that hour. Computed when it is
-asked for, so that a mended reading or a corrected price counts at once."""
+asked for, so that a mended reading or a corrected price counts at once.
+
+Increases are summed by hours of UTC. Where an hour or a day of the zones begins within such an hour (Asia/Kolkata is +05:30), they
+are summed by quarters of an hour, in which the offsets of all zones of today are whole."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sensorlogd.notation.microseconds import HOUR_US
+from sensorlogd.notation.microseconds import DAY_US, HOUR_US
 from sensorlogd.prices import Tariff
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
@@ -20,6 +23,7 @@ from sensorlogd.web.working.refusal import ApiError, bad_parameter
 HOURS_MAX = 20_000
 OLDEST_US = 48 * HOUR_US  # a logged price holds for so long where no newer one was logged
 HOUR = Step(HOUR_US)
+QUARTER = Step(HOUR_US // 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class PriceSeries:
             found = self.log.series([name], retired=True)
         except UnknownSeries:
             return {}
-        rows = _hourly(self.log, found[0], self.ask.since_us - OLDEST_US, self.ask.until_us, "mean", None)
+        rows = _rows(self.log, found[0], self.ask.since_us - OLDEST_US, self.ask.until_us, HOUR, "mean", None)
         return {start: value for start, value in rows if value is not None}
 
 
@@ -94,7 +98,8 @@ def _cost_of_series(log: Log, series: Series, tariff: Tariff, ask: CostAsk, anno
     """The increase and cost of one series in each step, as columns."""
     sums: dict[int, Sum] = {}
     home = ZoneInfo(ask.home)
-    for start, rose in _hourly(log, series, ask.since_us, ask.until_us, "increase", tariff.unit):
+    whole = all(_has_whole_hours(zone, ask.since_us, ask.until_us) for zone in (ask.home, ask.zone))
+    for start, rose in _rows(log, series, ask.since_us, ask.until_us, HOUR if whole else QUARTER, "increase", tariff.unit):
         if rose is None:
             continue
         bucket = sums.setdefault(ask.every.bucket(max(start, ask.since_us), ask.zone)[0], Sum())
@@ -117,10 +122,21 @@ def _cost_of_series(log: Log, series: Series, tariff: Tariff, ask: CostAsk, anno
     }
 
 
-def _hourly(log: Log, series: Series, since: int, until: int, aggregate: str, unit: str | None) -> list[tuple[int, float | None]]:
-    """A list of (begin of the hour, value). Raises ApiError 400 for a unit that cannot be converted."""
+def _has_whole_hours(zone: str, since_us: int, until_us: int) -> bool:
+    """Whether the offset of the zone from UTC is whole hours all through the range, looked at on each of its days."""
+    info = ZoneInfo(zone)
+    return all(
+        datetime.fromtimestamp(at_us / 1e6, UTC).astimezone(info).utcoffset() % timedelta(hours=1) == timedelta(0)  # type: ignore[operator]
+        for at_us in (*range(since_us, until_us, DAY_US), until_us)
+    )
+
+
+def _rows(
+    log: Log, series: Series, since: int, until: int, every: Step, aggregate: str, unit: str | None
+) -> list[tuple[int, float | None]]:
+    """A list of (begin of the step, value). Raises ApiError 400 for a unit that cannot be converted."""
     try:
-        with closing(log.buckets([series], Ask(since, until, HOUR, None, (aggregate,), "UTC"), unit)) as answers:
+        with closing(log.buckets([series], Ask(since, until, every, None, (aggregate,), "UTC"), unit)) as answers:
             return [(row.start_us, row.values[0]) for _, answer in answers for row in answer.rows]
     except ValueError as error:
         raise ApiError(400, "unanswerable", str(error)) from None

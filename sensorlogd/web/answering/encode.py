@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
@@ -56,7 +57,11 @@ def tagged(
 
 def takes_gzip(request: Request) -> bool:
     """Whether the client accepts gzip."""
-    return "gzip" in request.headers.get("accept-encoding", "")
+    for coding in request.headers.get("accept-encoding", "").lower().split(","):
+        name, _, weight = coding.replace(" ", "").partition(";")
+        if name == "gzip":
+            return re.fullmatch(r"q=0(\.0*)?", weight) is None
+    return False
 
 
 async def streamed(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 from typing import Any
 
 from sensorlogd.storage import alarm_rows
 from sensorlogd.storage import alarms as stored_alarms
 from sensorlogd.storage.corrections import mend as mending
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log import Log, matches
 from sensorlogd.web.answering.params import TimeForm, find_series
 
 Json = dict[str, Any]
@@ -55,10 +54,9 @@ PERIODS_MAX = 5_000
 
 def alarm_periods(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
     """The times in alarm within the range; if there are more than ``PERIODS_MAX``, the newest."""
-    globs = [glob for pattern in patterns for glob in ([pattern] if "." in pattern else [pattern, f"{pattern}.*"])]
     found = [
         period
         for period in stored_alarms.periods(log.conn, since_us, until_us)
-        if not globs or any(fnmatch.fnmatchcase(period.subject, glob) for glob in globs)
+        if not patterns or any(matches(pattern, period.subject) for pattern in patterns)
     ]
     return {"periods": [alarm_rows.period_row(period, form) for period in found[-PERIODS_MAX:]]}

@@ -102,7 +102,7 @@ async def query_range(request: Request, parameters: QueryParams) -> Any:
     step = _step_us(parameters)
     if end < start:
         raise PromError('invalid parameter "end": end timestamp must not be before start time', "bad_data")
-    if (end - start) // step >= MOST_POINTS:
+    if (end - start) // step > MOST_POINTS:  # one more than it says, as in Prometheus
         raise PromError(
             f"exceeded maximum resolution of {MOST_POINTS:,} points per timeseries. Try decreasing the query resolution (?step=XX)",
             "bad_data",

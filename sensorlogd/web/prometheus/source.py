@@ -66,6 +66,7 @@ class LogSource:
         self.limits = limits
         self.looked_at = 0
         self.lost: list[Lost] = []
+        self._expired: dict[str, int] = {}  # series with windows of expired readings -> the time from which they are kept
         self._looked_at_rolled = 0
         self._resolutions: dict[int, bool] = {}  # that answered, and whether on the borders that were asked for
         self._series = (
@@ -95,6 +96,11 @@ class LogSource:
             f"{stretch.series} cannot be read from {format_time(stretch.since_us)} to {format_time(stretch.until_us)}: the file is damaged"
             for stretch in self.lost[:20]
         ]
+        warnings += [
+            f"the readings of {name} before {format_time(kept_from_us)} have expired: windows that begin earlier were computed from"
+            " what is left"
+            for name, kept_from_us in list(self._expired.items())[:20]
+        ]
         return {"warnings": warnings, "infos": self._about_rollups()}
 
     def source_kind(self) -> str | None:
@@ -107,6 +113,10 @@ class LogSource:
         """Count rows of roll-ups, and of readings where there are no roll-ups yet. Raises PromError."""
         self.limits.check_readings(self.looked_at + self._looked_at_rolled + rows)
         self._looked_at_rolled += rows
+
+    def expired(self, name: str, kept_from_us: int) -> None:
+        """Note that a window of readings of this series begins before ``kept_from_us``, from where on they are kept."""
+        self._expired[name] = kept_from_us
 
     def rolled(self, tiles: Tiles) -> None:
         """Note that a series was answered from roll-ups."""
@@ -140,6 +150,8 @@ class _LogSeries:
 
     def window(self, after_us: int, until_us: int) -> Samples:
         after_us, until_us = _in_calendar(after_us), _in_calendar(until_us)
+        if self._has_expired(after_us):
+            self.source.expired(self.series.name, self._segments().cut_us(0) or 0)
         try:
             return self._read_window(after_us, until_us)
         except DatabaseError as error:
@@ -198,14 +210,20 @@ class _LogSeries:
         self.source.rolled(tiles)
         return found
 
-    def is_dense(self, ends: Sequence[int]) -> bool:
+    def is_to_look_up(self, ends: Sequence[int], lookback_us: int) -> bool:
+        if self._has_expired(_in_calendar(ends[0] - lookback_us)):
+            return True  # roll-ups still have the last reading of each of their buckets
         between = self._count_stored(_in_calendar(ends[0]), _in_calendar(ends[-1]))
         return between > LOOKED_UP_AS_READ * len(ends)
 
     def _is_little(self, after_us: int, until_us: int) -> bool:
         """Whether the readings are few enough to be used instead of roll-ups: they give exactly the answer of Prometheus."""
-        cut = self._segments().cut_us(0)
-        return (cut is None or after_us >= cut) and self._count_stored(after_us, until_us) <= FEW
+        return not self._has_expired(after_us) and self._count_stored(after_us, until_us) <= FEW
+
+    def _has_expired(self, since_us: int) -> bool:
+        """Whether readings from this time on have been removed by the retention."""
+        kept_from_us = self._segments().cut_us(0)
+        return kept_from_us is not None and since_us < kept_from_us
 
     def _count_stored(self, after_us: int, until_us: int) -> int:
         """About how many readings there are in the range, before the edge."""

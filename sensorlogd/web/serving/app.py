@@ -22,10 +22,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from sensorlogd.web.answering import api, changes
 from sensorlogd.web.answering.describing import openapi
-from sensorlogd.web.answering.encode import tagged
+from sensorlogd.web.answering.encode import tagged, takes_gzip
 from sensorlogd.web.answering.live.stream import Hub
 from sensorlogd.web.answering.monitoring import metrics, probes
 from sensorlogd.web.answering.pool import Pool
@@ -43,6 +44,15 @@ NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>senso
 <ul><li><a href="api/v1/latest">the newest values</a></li><li><a href="api/v1/sensors">the sensors</a></li>
 <li><a href="api/v1/status">the daemon</a></li><li><a href="docs">the API</a></li></ul></html>
 """
+
+
+class _Packing(GZipMiddleware):
+    """Packs answers for those who take gzip. Starlette's own takes ``gzip;q=0`` for a wish."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not takes_gzip(Request(scope)):
+            scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        await super().__call__(scope, receive, send)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -96,7 +106,7 @@ def create_app(settings: Settings) -> Starlette:
         lifespan=lifespan,
         middleware=[
             Middleware(Guard, settings=settings, denials=denials),
-            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+            Middleware(_Packing, minimum_size=1000, compresslevel=5),
         ],
         exception_handlers={
             ApiError: errors.on_api_error,

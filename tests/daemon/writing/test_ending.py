@@ -18,7 +18,7 @@ from sensorlogd.daemon.writing import ending
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.intake.events import Event
-from sensorlogd.daemon.writing.intake.pending import WriterStopped
+from sensorlogd.daemon.writing.stopped import WriterStopped
 from sensorlogd.event_kinds import EventKind, OtherKind
 from sensorlogd.storage import meta
 from tests.daemon.writing.rig import Rig, Script, events, sqlite_error, values

@@ -52,6 +52,23 @@ def test_a_day_and_hours_have_their_prices(made: Path) -> None:
     assert (day["time"], day["cost"]) == ([T0], day["increase"])
 
 
+@pytest.mark.parametrize(("zone", "home"), [("Asia/Kolkata", "Asia/Kolkata"), ("UTC", "Asia/Kathmandu")])
+def test_hours_of_a_zone_with_half_an_offset_are_its_own(made: Path, zone: str, home: str) -> None:
+    """Each step holds what the same step of /buckets holds, and the price changes at the hour of the home."""
+    settings = Settings(made, query_threads=1, zone=home, tariffs=(tariff(Rate("2026-01-01", 0.0, ((6, 24, 1.0),))),))
+    asked = HOURS | {"tz": zone}
+    with serving(settings) as served:
+        (found,) = served.get("/api/v1/cost", series="lab.*", **asked)["series"]
+        (rows,) = served.get("/api/v1/buckets", series="lab.n", agg="increase", shape="columns", **asked)["series"]
+        since = T0 + {"Asia/Kolkata": 1800, "Asia/Kathmandu": 900}[home] * S  # six o'clock at home
+        dear = served.get("/api/v1/buckets", series="lab.n", agg="increase", shape="columns", **asked | {"since": str(since)})
+    assert dict(zip(found["time"], found["increase"], strict=True)) == pytest.approx(
+        {at: rose for at, rose in zip(rows["time"], rows["increase"], strict=True) if rose is not None}
+    )
+    priced = sum(rose for series in dear["series"] for rose in series["increase"] if rose is not None)
+    assert sum(found["cost"]) == pytest.approx(priced)
+
+
 def test_a_series_says_the_price(made: Path) -> None:
     """Its mean of that hour; of one that is not there nothing is known."""
     found = costs(made, Rate("2026-01-01", by="lab.t"))

@@ -171,6 +171,9 @@ def test_a_large_answer_is_packed_for_who_takes_that(served: Served) -> None:
     packed = served.client.get("/api/v1/readings", params=asked, headers={"Accept-Encoding": "gzip"})
     assert packed.json() == plain.json()
     assert (packed.headers["content-encoding"], packed.headers["etag"]) == ("gzip", plain.headers["etag"])
+    for accepted, encoding in (("gzip;q=0, identity", None), ("br, GZIP; q=0.5", "gzip"), ("gzip; q=0.000", None)):
+        answer = served.client.get("/api/v1/readings", params=asked, headers={"Accept-Encoding": accepted})
+        assert answer.headers.get("content-encoding") == encoding, accepted
     assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 5
 
 

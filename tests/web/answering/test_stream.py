@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -23,8 +25,9 @@ from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query import log as query_log
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.answering.live import stream
-from sensorlogd.web.answering.live.watch import Watch
+from sensorlogd.web.answering.live.watch import Seen, Watch
 from sensorlogd.web.answering.params import TimeForm
+from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.serving.settings import Settings
 from tests.connections import connect_writer
 from tests.rig import DEADLINE_S, until
@@ -178,6 +181,60 @@ def test_who_comes_back_to_another_process_gets_what_he_missed(log: Log) -> None
         viewer.wait_for(before + missed)
 
 
+class OneLog:
+    """Stands for the pool of a hub: answers at once, from one log."""
+
+    def __init__(self, opened: query_log.Log) -> None:
+        self.opened = opened
+
+    async def run(self, question: Callable[[query_log.Log], Any]) -> Any:
+        return question(self.opened)
+
+
+def test_after_the_checking_has_ended_memory_does_not_answer(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has seen what was committed then; the database has it."""
+    monkeypatch.setattr(stream, "LINGER_S", 0.0)
+    monkeypatch.setattr(stream, "CHECK_EVERY_S", 0.0)
+
+    async def come_and_go(hub: stream.Hub) -> str:
+        viewer = hub.join(stream.Wish((), TimeForm("s", "UTC")))
+        await hub.first_check()
+        last = hub.now()
+        assert hub.since(last)[0] == []
+        hub.leave(viewer)
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        return last
+
+    with query_log.Log.open(log.path) as opened:
+        hub = stream.Hub(cast(Pool, OneLog(opened)))
+        assert hub.since(asyncio.run(come_and_go(hub)))[0] is None
+
+
+def test_what_is_committed_before_the_first_check_is_not_missed(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is asked for what was missed after the hub has begun to check: what the check takes for known is in that."""
+    begun, asked, committed = threading.Event(), threading.Event(), threading.Event()
+    check, missed_in_database = Watch.check, stream._missed_in_database
+
+    def late_check(watch: Watch, opened: query_log.Log, now_us: int) -> Seen:
+        begun.set()
+        assert committed.wait(DEADLINE_S)
+        return check(watch, opened, now_us)
+
+    async def missed(*arguments: Any) -> bytes:
+        found = await missed_in_database(*arguments)
+        asked.set()
+        return found
+
+    monkeypatch.setattr(Watch, "check", late_check)
+    monkeypatch.setattr(stream, "_missed_in_database", missed)
+    with serving(Settings(log.path)) as live, watching(live, f"1-1-{time.time_ns() // 1000}", series="lab.t") as viewer:
+        assert begun.wait(DEADLINE_S)
+        asked.wait(0.5)  # were it asked now, it would not have what follows
+        values = log.commit()
+        committed.set()
+        viewer.wait_for(values)
+
+
 def test_more_at_once_than_is_kept_for_those_who_come_back_is_seen(
     live: Served, log: Log, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -268,6 +325,97 @@ def statements_of_a_look(fresh: Path, path: Path, series: int) -> int:
 
 def test_a_look_asks_no_more_the_more_series_there_are(fresh: Path, tmp_path: Path) -> None:
     assert statements_of_a_look(fresh, tmp_path / "few.db", 2) == statements_of_a_look(fresh, tmp_path / "many.db", 100)
+
+
+def test_a_log_that_is_opened_again_goes_on(log: Log) -> None:
+    """What was committed while it was closed is seen, however long that was; nothing is seen twice."""
+    watch, now_us = Watch(), time.time_ns() // 1000
+    with query_log.Log.open(log.path) as opened:
+        watch.check(opened, now_us)
+        first = log.commit_at([now_us + 1])
+        assert [reading.value for reading in watch.check(opened, now_us + S).readings] == first
+    missed = log.commit_at([now_us + 2 * S, now_us + 1000 * S])
+    log.conn.execute("BEGIN IMMEDIATE")
+    events.record(log.conn, now_us, OtherKind("lost"), "lab", "unplugged")
+    log.conn.execute("COMMIT")
+    with query_log.Log.open(log.path) as opened:
+        seen = watch.check(opened, now_us + 1000 * S)
+        assert [reading.value for reading in seen.readings] == missed
+        assert [event.detail for event in seen.events] == ["unplugged"]
+        assert not watch.check(opened, now_us + 1001 * S).readings
+
+
+def test_a_series_that_is_configured_again_is_seen(log: Log) -> None:
+    """By those who wish for all that are configured, from its first reading on; renamed, by its new name."""
+    log.conn.execute("UPDATE series SET retired_us = 5 WHERE id = ?", (log.ids["lab", "t"],))
+    watch, now_us, wish = Watch(), time.time_ns() // 1000, stream.Wish((), TimeForm("s", "UTC"))
+    with query_log.Log.open(log.path) as opened:
+        hub = stream.Hub(cast(Pool, OneLog(opened)))
+        log.commit_at([now_us + 1])
+        assert not hub.encode(1, watch.check(opened, now_us), wish)
+        log.commit_at([now_us + 2])
+        assert not hub.encode(2, watch.check(opened, now_us + 1), wish)
+        log.conn.execute("UPDATE series SET retired_us = NULL WHERE id = ?", (log.ids["lab", "t"],))
+        log.commit_at([now_us + 3])
+        assert b'"channel":"t"' in hub.encode(3, watch.check(opened, now_us + 2), wish)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "meant"),
+    [
+        ("lab.\u03bcg", "lab.\u00b5g", True),
+        ("lab.\u00b5g", "lab.\u03bcg", True),
+        ("l*", "lab.t", True),
+        ("*t", "lab.t", False),
+        ("lab", "lab", True),
+        ("lab.*", "lab", False),
+        ("lab.T", "lab.t", False),
+    ],
+)
+def test_a_glob_means_the_same_everywhere(log: Log, pattern: str, name: str, meant: bool) -> None:
+    """In the stream as in queries, and for what alarms are about."""
+    assert query_log.matches(pattern, name) is meant
+    if "." not in name:
+        return
+    with query_log.Log.open(log.path) as opened:
+        series = replace(opened.series()[0], sensor=name.partition(".")[0], channel=name.partition(".")[2])
+    assert stream.Wish((pattern,), TimeForm("s", "UTC")).wants(series) is meant
+
+
+def test_a_series_that_is_removed_ends_no_check(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is forgotten."""
+    monkeypatch.setattr("sensorlogd.web.answering.live.watch.STATES_EVERY_S", 0.0)
+    watch, now_us = Watch(), time.time_ns() // 1000
+    with query_log.Log.open(log.path) as opened:
+        watch.check(opened, now_us)
+        log.conn.execute("PRAGMA foreign_keys = OFF")
+        log.conn.execute("DELETE FROM series WHERE id = ?", (log.ids["lab", "n"],))
+        seen = log.commit_at([now_us + 1])
+        assert [reading.value for reading in watch.check(opened, now_us + 1).readings] == seen
+
+
+def test_a_series_of_another_file_is_not_taken_for_one_of_the_same_number(log: Log) -> None:
+    """What is remembered of wishes goes by name."""
+    wish = stream.Wish(("lab.t",), TimeForm("s", "UTC"))
+    with query_log.Log.open(log.path) as opened:
+        hub = stream.Hub(cast(Pool, OneLog(opened)))
+        (series,) = opened.series(["lab.t"])
+    for name, wanted in (("t", True), ("other", False)):
+        reading = query_log.Reading(replace(series, channel=name), 1, 2.0, 1)
+        assert bool(hub.encode(1, Seen(0, 1, [reading]), wish)) is wanted
+
+
+def test_a_check_that_fails_has_seen_nothing(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one sees it."""
+    watch, now_us = Watch(), time.time_ns() // 1000
+    with query_log.Log.open(log.path) as opened:
+        watch.check(opened, now_us)
+        missed = log.commit_at([now_us + 1])
+        with monkeypatch.context() as broken:
+            broken.setattr(query_log.Log, "events", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                watch.check(opened, now_us + S)
+        assert [reading.value for reading in watch.check(opened, now_us + S).readings] == missed
 
 
 def test_a_reading_of_tomorrow_does_not_hide_those_of_now(live: Served, log: Log) -> None:

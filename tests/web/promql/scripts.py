@@ -50,7 +50,7 @@ class Memory:
     def rolled(self, function: str, ends: Sequence[int], length_us: int) -> Values | None:
         return None
 
-    def is_dense(self, ends: Sequence[int]) -> bool:
+    def is_to_look_up(self, ends: Sequence[int], lookback_us: int) -> bool:
         return False
 
 

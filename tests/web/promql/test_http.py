@@ -128,11 +128,19 @@ def test_too_much_is_refused_not_guessed(made: Path) -> None:
         assert "1 series at 72 steps; at most 50 values are given; a step of 144 s or more" in answer.json()["error"]
 
 
+def test_as_many_points_as_prometheus_takes(served: Served) -> None:
+    """11,000 steps have 11,001 points; one step more is refused."""
+    for steps, status in ((11_000, 200), (11_001, 400)):
+        asked: dict[str, str | int] = {"query": "1", "start": 0, "end": steps, "step": 1}
+        assert served.client.get(f"{API}/query_range", params=asked).status_code == status
+
+
 def test_numbers_as_prometheus_writes_them() -> None:
     """No exponents but for the very large and the very small."""
-    numbers = (1.0, -0.0, 0.1, 1e20, 1e21, 1e-6, 1e-7, 123456789.125, math.inf, -math.inf, math.nan)
+    numbers = (1.0, -0.0, 0.1, 1e20, 1e21, 1e-6, 1e-7, 123456789.125, 2.0**53, 1e16, math.inf, -math.inf, math.nan)
     assert [number(value) for value in numbers] == [
-        "1", "-0", "0.1", "100000000000000000000", "1e+21", "0.000001", "1e-07", "123456789.125", "+Inf", "-Inf", "NaN",
+        "1", "-0", "0.1", "100000000000000000000", "1e+21", "0.000001", "1e-07", "123456789.125", "9007199254740992",
+        "10000000000000000", "+Inf", "-Inf", "NaN",
     ]  # fmt: skip
 
 

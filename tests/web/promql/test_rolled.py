@@ -258,16 +258,22 @@ def test_looking_up_is_reading(log: Log, monkeypatch: pytest.MonkeyPatch) -> Non
     assert found[:half] == found[half:]
 
 
-def test_expired_readings_are_answered_by_roll_ups(made: Made, tmp_path: Path) -> None:
-    """What only roll-ups remember is still an answer, over HTTP, with its source."""
-    path = tmp_path / "log.db"
+def _expired(made: Made, folder: Path) -> tuple[Path, int]:
+    """A copy whose first readings have expired, and the hour (µs) from which on they are there."""
+    path = folder / "log.db"
     path.write_bytes(made.path.read_bytes())
-    cut = T0 + 100_000 * S - T0 % (3600 * S)
+    cut = T0 + 27 * 3600 * S
     with closing(sqlite3.connect(path)) as conn:
         conn.execute("DELETE FROM recent WHERE ts < ?", (cut,))
         conn.execute("DELETE FROM dirty")
         conn.execute("INSERT INTO retention_cut(series_id, tier, cut_us) SELECT id, 0, ? FROM series", (cut,))
         conn.commit()
+    return path, cut
+
+
+def test_expired_readings_are_answered_by_roll_ups(made: Made, tmp_path: Path) -> None:
+    """What only roll-ups remember is still an answer, over HTTP, with its source."""
+    path, _ = _expired(made, tmp_path)
     with serving(Settings(path, query_threads=1)) as served:
         asked: dict[str, str | int] = {
             "query": "max_over_time(g[1h])",
@@ -281,6 +287,30 @@ def test_expired_readings_are_answered_by_roll_ups(made: Made, tmp_path: Path) -
         readings = made.readings["g"]
         expected = [max(v for ts, v in readings if T0 + a * S <= ts < T0 + (a + 3600) * S) for a in (0, 3600)]
         assert [float(value) for _, value in series["values"]] == pytest.approx(expected)
+
+
+def test_what_has_expired_is_said_and_looked_up_alike(made: Made, tmp_path: Path) -> None:
+    """A window of which a part has expired is answered with a warning; an instant finds the same at any distance to the next."""
+    path, cut = _expired(made, tmp_path)
+    with serving(Settings(path, query_threads=1)) as served:
+
+        def warnings(query: str, at_us: int) -> list[str]:
+            asked = {"query": query, "time": str(at_us // S)}
+            return list(served.client.get("/prometheus/api/v1/query", params=asked).json().get("warnings", ()))
+
+        for query in ("quantile_over_time(0.5, g[1h])", "deriv(g[1h])", "resets(c[1h])", "g[1h]"):
+            assert any("have expired" in warning and "lab." in warning for warning in warnings(query, cut + 1800 * S)), query
+            assert warnings(query, cut + 3660 * S) == [], query
+        assert warnings("max_over_time(g[1h])", cut + 1800 * S) == []
+
+        def values(step: int) -> dict[int, str]:
+            asked = {"query": "g", "start": str(T0 // S + 3600), "end": str(T0 // S + 7200), "step": str(step)}
+            found = served.client.get("/prometheus/api/v1/query_range", params=asked).json()["data"]["result"]
+            return {int(at): value for series in found for at, value in series["values"]}
+
+        often, seldom = values(60), values(600)
+        assert len(seldom) > 1
+        assert {at: often.get(at) for at in seldom} == seldom
 
 
 def test_a_limit_holds_for_roll_ups_too(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

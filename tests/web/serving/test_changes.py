@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from sensorlogd import calling
 from sensorlogd.config.models.web import WebOptions
+from sensorlogd.web.answering import changes
 from sensorlogd.web.answering.changes import FIELDS
 from sensorlogd.web.serving.settings import Settings
 from tests.rig import DEADLINE_S, Daemon, until
@@ -141,7 +144,8 @@ def test_only_json_is_taken(client: httpx.Client, kind: str) -> None:
         ("note", NOTE | {"note": " \n "}, 400, "bad_parameter"),
         ("note", NOTE | {"by": "y" * 101}, 400, "bad_parameter"),
         ("note", NOTE | {"series": ["greenhouse.temprature"]}, 404, "unknown_series"),
-        ("note", NOTE | {"series": ["\ud800"]}, 404, "unknown_series"),
+        ("note", NOTE | {"series": ["\ud800"]}, 400, "bad_parameter"),
+        ("note", NOTE | {"note": "\ud800"}, 400, "bad_parameter"),
         ("note", NOTE | {"series": ["*"]}, 404, "unknown_series"),
         ("note", NOTE | {"series": []}, 400, "bad_parameter"),
         ("note", NOTE | {"series": SERIES}, 400, "bad_parameter"),
@@ -159,7 +163,7 @@ def test_only_json_is_taken(client: httpx.Client, kind: str) -> None:
         ("ack", {"alarms": ["warm"]}, 404, "unknown_alarm"),
         ("ack", {"alarms": ["*"]}, 404, "unknown_alarm"),
         ("ack", {"alarms": ["warm/*"]}, 404, "unknown_alarm"),
-        ("ack", {"alarms": [f"warm/{SERIES}", "\ud800"]}, 404, "unknown_alarm"),
+        ("ack", {"alarms": [f"warm/{SERIES}", "\ud800"]}, 400, "bad_parameter"),
         ("ack", {"alarms": []}, 400, "bad_parameter"),
         ("ack", {"alarms": ["x"] * 101}, 400, "bad_parameter"),
         ("ack", {"alarms": [f"warm/{SERIES}"], "note": "x" * 1_001}, 400, "bad_parameter"),
@@ -173,7 +177,7 @@ def test_only_json_is_taken(client: httpx.Client, kind: str) -> None:
         ("panel_save", {"name": "x", "view": None}, 400, "bad_parameter"),
         ("panel_save", {"name": "x", "view": "#/", "path": "/etc/passwd"}, 400, "bad_parameter"),
         ("panel_delete", {"name": "../../etc/passwd"}, 409, "refused"),
-        ("panel_delete", {"name": "\ud800"}, 409, "refused"),
+        ("panel_delete", {"name": "\ud800"}, 400, "bad_parameter"),
         ("undo", {"mend": True}, 400, "bad_parameter"),
         ("undo", {"mend": -1}, 400, "bad_parameter"),
         ("undo", {"mend": 2**70}, 400, "bad_parameter"),
@@ -229,6 +233,35 @@ def test_without_a_daemon_or_leave_nothing_is_changed(made: Path, served: Served
         answer = running.client.post("/api/v1/note", json=NOTE | {"series": ["lab.t"]})
         assert status_and_code(answer) == (503, "no_daemon")
         assert answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize(
+    ("refuses", "status", "mended"), [((), 200, ["lab.n", "lab.t"]), ((2,), 200, ["lab.n"]), ((1, 2), 409, [])]
+)
+def test_what_was_flagged_is_told_though_the_rest_was_refused(
+    made: Path, monkeypatch: pytest.MonkeyPatch, refuses: tuple[int, ...], status: int, mended: list[str]
+) -> None:
+    """Each series with its mend or with why not; an error only if nothing was done. Roll-ups are asked to follow all the same."""
+    asked: list[str] = []
+
+    def answer(_: Path, request: dict[str, Any], __: float) -> dict[str, Any]:
+        asked.append(request["do"])
+        if request["do"] == "mend" and asked.count("mend") in refuses:
+            return {"ok": False, "error": "mend: too many mends wait"}
+        return {"ok": True, "work": 1, "id": 7, "state": "done", "done": 3}
+
+    monkeypatch.setattr(changes, "holder", lambda path: SimpleNamespace(control=path))
+    monkeypatch.setattr(calling, "ask", answer)
+    with serving(replace(Settings(made, query_threads=1), changes=True)) as running:
+        body = FLAG | {"series": ["lab.n", "lab.t"], "since": "2026-03-29", "until": "2026-03-30"}
+        found = running.client.post("/api/v1/flag", json=body)
+    assert (found.status_code, asked.count("roll_up")) == (status, 1)
+    if status == 200:
+        assert [mend["series"] for mend in found.json()["mends"]] == mended
+        told = [{"series": "lab.t", "message": "too many mends wait"}] if refuses else []
+        assert found.json()["refused"] == told
+    else:
+        assert status_and_code(found) == (409, "refused")
 
 
 @pytest.mark.parametrize(

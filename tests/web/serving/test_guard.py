@@ -100,6 +100,8 @@ def test_the_token_opens_in_each_of_its_ways(guarded: Served) -> None:
         ({"Authorization": "Basic %%%"}, 401),
         ({"Cookie": f"other=1; sensorlogd={token.cookie_of(right)}"}, 200),
         ({"Cookie": f"sensorlogd={right}"}, 401),
+        ({"Cookie": f'prefs={{"dark": true}}; flag; a b=c; sensorlogd={token.cookie_of(right)}'}, 200),  # of other programs
+        (basic("of the proxy") | {"Cookie": f"sensorlogd={token.cookie_of(right)}"}, 200),
     ):
         assert guarded.client.get(STREAM, headers=headers).status_code == status, headers
     denied = [

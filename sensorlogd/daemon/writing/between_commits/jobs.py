@@ -10,10 +10,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sensorlogd.daemon.writing.intake.pending import WriterStopped
 from sensorlogd.daemon.writing.recovery.failures import Verdict
 from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
+from sensorlogd.daemon.writing.stopped import WriterStopped
 from sensorlogd.daemon.writing.totals import Totals
 from sensorlogd.storage.open_database import OpenDatabase
 

@@ -15,12 +15,9 @@ from dataclasses import dataclass, field
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.computing.computing import Formulas
 from sensorlogd.daemon.writing.intake.inbox import Inbox
+from sensorlogd.daemon.writing.stopped import WriterStopped
 from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.maintenance.retention import RetentionPlan
-
-
-class WriterStopped(RuntimeError):
-    """The writer has ended, or ends: what it was asked for is not done."""
 
 
 def _not_to_be_cancelled() -> Future[None]:

@@ -157,7 +157,12 @@ CHANGES: dict[str, tuple[str, Schema, Schema]] = {
             },
             optional=("by",),
         ),
-        closed({"mends": listed(ref("Mended"))}),
+        closed(
+            {
+                "mends": listed(ref("Mended")),
+                "refused": listed(closed({"series": {"type": "string"}, "message": {"type": "string"}})),
+            }
+        ),
     ),
     "undo": ("Take a mend back.", closed({"mend": {"type": "integer", "minimum": 0, "maximum": 2**62 - 1}}), ref("Mended")),
     "note": (

@@ -9,14 +9,14 @@
     event: gap        {"since", "until"}: after a long absence, more than can be sent again; ask /api/v1/readings
 
 Every message but ``skipped`` has an id; a browser that reconnects sends the last one it saw, and gets what it missed: from
-memory exactly, after a restart of this process from the database, where some readings may come a second time.
+memory exactly; after a restart of this process, or when nobody had been watching for a while, from the database, where some
+readings may come a second time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fnmatch
 import logging
 import time
 from collections import deque
@@ -28,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from sensorlogd.storage.query.log import Reading, Series
+from sensorlogd.storage.query.log import Reading, Series, matches
 from sensorlogd.storage.query.rows import event_row, reading_row
 from sensorlogd.web.answering import answers
 from sensorlogd.web.answering.live.watch import AHEAD_US, Seen, Watch, overlap_us
@@ -60,7 +60,7 @@ class Subscription:
         """Whether a pattern means the series. Without patterns: any series that is still configured."""
         if not self.patterns:
             return series.retired_us is None
-        return any(fnmatch.fnmatchcase(series.name, p if "." in p else f"{p}.*") for p in self.patterns)
+        return any(matches(pattern, series.name) for pattern in self.patterns)
 
 
 @dataclass(slots=True, eq=False)
@@ -97,11 +97,11 @@ class Hub:
         self.viewers: set[Viewer] = set()
         self._watch = Watch()
         self._task: asyncio.Task[None] | None = None
-        self._boot = f"{time.time_ns() // 1_000_000:x}"
+        self._boot = _new_boot()
         self._number = 0
         self._kept: deque[tuple[int, float, Seen]] = deque()
         self._kept_readings = 0
-        self._wanted: dict[tuple[Subscription, int], bool] = {}
+        self._wanted: dict[tuple[Subscription, str, bool], bool] = {}  # subscription, name of a series, whether it is configured
         self._closed = False
         self._checked = asyncio.Event()  # what was there when the checking began is known: all that comes later is pushed
 
@@ -136,7 +136,7 @@ class Hub:
     # ---- resuming --------------------------------------------------------------------------------------------------
 
     def identity(self, number: int, seen_us: int) -> str:
-        """The id of a message: this process, its number, and the time (microseconds since 1970) up to which the log was
+        """The id of a message: this run of checks, its number, and the time (microseconds since 1970) up to which the log was
         read."""
         return f"{self._boot}-{number}-{seen_us}"
 
@@ -170,8 +170,7 @@ class Hub:
             elif idle_at is None:
                 idle_at = now + LINGER_S
             elif now >= idle_at:
-                self._watch = Watch()  # whoever comes now begins anew
-                self._checked.clear()
+                self._begin_anew()
                 return
             try:
                 self._share(await self.pool.run(lambda found: self._watch.check(found, time.time_ns() // 1000)))
@@ -186,6 +185,15 @@ class Hub:
                 for viewer in self.viewers:
                     viewer.push(b": \n\n")
             await asyncio.sleep(CHECK_EVERY_S)
+
+    def _begin_anew(self) -> None:
+        """Forget all: nobody sees what is committed from now on, so whoever comes back is answered by the database, not by what is
+        kept."""
+        self._watch = Watch()
+        self._checked.clear()
+        self._boot = _new_boot()
+        self._kept.clear()
+        self._kept_readings = 0
 
     def _share(self, seen: Seen) -> None:
         """Push what was seen to every viewer who wants it, encoded once for each subscription."""
@@ -232,13 +240,18 @@ class Hub:
         return b"".join(messages)
 
     def _wants(self, subscription: Subscription, reading: Reading) -> bool:
-        key = (subscription, reading.series.id)
+        key = (subscription, reading.series.name, reading.series.retired_us is None)
         known = self._wanted.get(key)
         if known is None:
             if len(self._wanted) > 100_000:
                 self._wanted.clear()
             known = self._wanted[key] = subscription.wants(reading.series)
         return known
+
+
+def _new_boot() -> str:
+    """What ids of messages begin with: another one whenever the memory of what was sent has been lost."""
+    return f"{time.time_ns() // 1000:x}"
 
 
 def reading_as_row(reading: Reading, form: TimeForm) -> dict[str, Any]:
@@ -320,9 +333,9 @@ async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], for
     async def first() -> bytes:
         if missed is not None:
             return b"".join(hub.encode(number, seen, subscription) for number, seen in missed)
+        await hub.first_check()
         if last is not None:
             return await _missed_in_database(pool, subscription, at_us, identity)
-        await hub.first_check()
         now_us = time.time_ns() // 1000
         rows = await pool.run(lambda found: answers.latest(found, list(patterns), now_us, form)["latest"])
         return message("latest", rows, identity)

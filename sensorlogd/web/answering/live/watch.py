@@ -14,11 +14,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sensorlogd.storage.file.identity import file_identity
 from sensorlogd.storage.query.health import ALIVE, daemon_state, sensor_health
 from sensorlogd.storage.query.log import Event, Log, Reading, SensorState, Series
 
+NEVER = -1  # is no version of a log
 STATES_EVERY_S = 2.0
 AHEAD_US = 1_000_000  # a reading dated later is shown when its time has come
+STAMPED_MAX_US = 120_000_000  # after a longer absence the rest is read by series, as of those that were silent
 READINGS_MAX = 5_000  # in one check; if there are more, the newest of each series
 
 
@@ -40,13 +43,15 @@ class Seen:
 
 
 class Watch:
-    """Finds what is new in a log. Call ``check`` again and again with the same log, or with a new one after the file was
-    replaced."""
+    """Finds what is new in a log. Call ``check`` again and again with the same log, or with a new one after it was closed: of the
+    same file, what was committed meanwhile is new; of another one, only what comes from then on."""
 
     def __init__(self) -> None:
         self._log: Log | None = None
+        self._file: tuple[int, int, int] | None = None  # device, inode, epoch
         self._version = 0
         self._series: dict[int, Series] = {}
+        self._series_read = False  # in this check
         self._newest: dict[int, int] = {}
         self._looked_us = 0
         self._overlap_us = 5_000_000
@@ -56,11 +61,20 @@ class Watch:
         self._states_due = 0.0
 
     def check(self, log: Log, now_us: int) -> Seen:
-        """What has come since the last check; states of sensors are checked less often."""
-        is_another_file = self._log is not None and log is not self._log
-        if log is not self._log:
-            self._begin(log, now_us)
-        seen = Seen(max(self._looked_us - self._overlap_us, 0), now_us + AHEAD_US, is_another_file=is_another_file)
+        """What has come since the last check; states of sensors are checked less often. A check that fails has passed nothing on,
+        so what it had found is found again by the next one."""
+        before = vars(self) | {"_newest": dict(self._newest), "_health": dict(self._health)}
+        try:
+            return self._check(log, now_us)
+        except Exception:
+            vars(self).update(before)
+            raise
+
+    def _check(self, log: Log, now_us: int) -> Seen:
+        self._series_read = False
+        is_another_file = log is not self._log and self._open(log, now_us)
+        since_us = max(self._looked_us - self._overlap_us, now_us - STAMPED_MAX_US, 0)
+        seen = Seen(since_us, now_us + AHEAD_US, is_another_file=is_another_file)
         version = log.version()
         if version != self._version:
             self._find_readings(log, seen)
@@ -73,9 +87,26 @@ class Watch:
             self._states_due = time.monotonic() + STATES_EVERY_S
             if version != self._arrived_version:
                 self._arrived_version = version
+                self._read_series(log)  # of a reload: retired, named otherwise, in another unit
                 self._find_late(log, seen)
             self._find_states(log, seen, now_us)
         return seen
+
+    def _open(self, log: Log, now_us: int) -> bool:
+        """Go on where the last check ended if it is the same file, else begin. Returns whether there was another file before."""
+        had_one = self._log is not None
+        try:
+            file = (*file_identity(log.path), log.epoch())
+        except OSError:  # removed just now
+            file = None
+        is_other = file is None or file != self._file
+        self._file = file
+        if is_other:
+            self._begin(log, now_us)
+        else:
+            self._log = log
+            self._version = self._arrived_version = NEVER  # versions of another connection tell nothing
+        return had_one and is_other
 
     def _begin(self, log: Log, now_us: int) -> None:
         """Remember what exists already, so that it does not count as new."""
@@ -83,7 +114,7 @@ class Watch:
         self._log = log
         self._version = log.version()
         self._overlap_us = overlap_us(log)
-        self._series = {series.id: series for series in log.series(retired=True)}
+        self._read_series(log)
         self._newest = {}
         for reading in log.latest(list(self._series.values()), now_us):
             if reading is not None:
@@ -151,9 +182,17 @@ class Watch:
             seen.readings = list(last.values())
 
     def _of(self, log: Log, identity: int) -> Series:
-        if identity not in self._series:
-            self._series = {known.id: known for known in log.series(retired=True)}
+        """The series, read again if it is not known, and if it had retired but has readings now."""
+        known = self._series.get(identity)
+        if known is None or (known.retired_us is not None and not self._series_read):
+            self._read_series(log)
         return self._series[identity]
+
+    def _read_series(self, log: Log) -> None:
+        self._series = {known.id: known for known in log.series(retired=True)}
+        self._series_read = True
+        for removed in self._newest.keys() - self._series.keys():
+            del self._newest[removed]
 
     def _find_states(self, log: Log, seen: Seen, now_us: int) -> None:
         """The sensors whose state, health or error has changed since the last check."""

@@ -43,8 +43,9 @@ class Stored(Protocol):
         from readings."""
         ...
 
-    def is_dense(self, ends: Sequence[int]) -> bool:
-        """Whether there are so many readings between the instants that looking up each instant is faster than reading everything."""
+    def is_to_look_up(self, ends: Sequence[int], lookback_us: int) -> bool:
+        """Whether ``last`` is to be asked at each instant, instead of reading everything: there are so many readings between the
+        instants that this is faster, or the first of them have expired and only ``last`` knows what is left of them."""
         ...
 
 

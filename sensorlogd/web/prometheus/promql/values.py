@@ -92,7 +92,7 @@ def number(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    if value == int(value) and abs(value) < 1e15:
+    if value == int(value) and abs(value) < 1e16:  # from there on its text has an exponent
         return "-0" if value == 0 and math.copysign(1.0, value) < 0 else str(int(value))
     text = repr(value)
     if "e" in text:

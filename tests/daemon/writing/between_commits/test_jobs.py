@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sensorlogd.daemon.writing.between_commits.jobs import Job, Jobs, Superseded
-from sensorlogd.daemon.writing.intake.pending import WriterStopped
+from sensorlogd.daemon.writing.stopped import WriterStopped
 from sensorlogd.storage import meta
 from sensorlogd.storage.open_database import OpenDatabase
 from tests.daemon.writing.rig import Rig, Script, sqlite_error

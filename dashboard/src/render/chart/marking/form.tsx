@@ -135,10 +135,11 @@ function Meant({
 
 /** Flag a range; returns what came of it. Throws ApiError. */
 async function flagged(of: Marked, quality: Quality): Promise<string> {
-  const mended = await flag(of, quality);
+  const { mends: mended, refused } = await flag(of, quality);
   const readings = mended.reduce((sum, one) => sum + one.readings, 0);
   const rest = mended.every((one) => one.done) ? "" : "; the daemon goes on with it";
-  return `${plural(readings, "reading")} of ${plural(mended.length, "series", "series")} flagged ${quality}${rest}`;
+  const not = refused.map((one) => `; ${one.series} not: ${one.message}`).join("");
+  return `${plural(readings, "reading")} of ${plural(mended.length, "series", "series")} flagged ${quality}${rest}${not}`;
 }
 
 /** Take back a change; returns what came of it. Throws ApiError. */

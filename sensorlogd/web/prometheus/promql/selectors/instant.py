@@ -35,7 +35,7 @@ def last_readings(evaluator: Evaluator, node: VectorSelector) -> Iterator[tuple[
         lookback = stored.lookback_us or evaluator.lookback_us
         if len(set(ends)) == 1:
             yield stored, [stored.last(ends[0] - lookback, ends[0])] * len(ends)
-        elif evaluator.grid.step_us >= lookback or stored.is_dense(ends):
+        elif evaluator.grid.step_us >= lookback or stored.is_to_look_up(ends, lookback):
             # Far apart: looking each of them up beats reading all that lies between.
             yield stored, [stored.last(end - lookback, end) for end in ends]
         else:
