@@ -197,7 +197,7 @@ def test_after_the_checking_has_ended_memory_does_not_answer(log: Log, monkeypat
     monkeypatch.setattr(stream, "CHECK_EVERY_S", 0.0)
 
     async def come_and_go(hub: stream.Hub) -> str:
-        viewer = hub.join(stream.Wish((), TimeForm("s", "UTC")))
+        viewer = hub.join(stream.Subscription((), TimeForm("s", "UTC")))
         await hub.first_check()
         last = hub.now()
         assert hub.since(last)[0] == []
@@ -348,7 +348,7 @@ def test_a_log_that_is_opened_again_goes_on(log: Log) -> None:
 def test_a_series_that_is_configured_again_is_seen(log: Log) -> None:
     """By those who wish for all that are configured, from its first reading on; renamed, by its new name."""
     log.conn.execute("UPDATE series SET retired_us = 5 WHERE id = ?", (log.ids["lab", "t"],))
-    watch, now_us, wish = Watch(), time.time_ns() // 1000, stream.Wish((), TimeForm("s", "UTC"))
+    watch, now_us, wish = Watch(), time.time_ns() // 1000, stream.Subscription((), TimeForm("s", "UTC"))
     with query_log.Log.open(log.path) as opened:
         hub = stream.Hub(cast(Pool, OneLog(opened)))
         log.commit_at([now_us + 1])
@@ -379,7 +379,7 @@ def test_a_glob_means_the_same_everywhere(log: Log, pattern: str, name: str, mea
         return
     with query_log.Log.open(log.path) as opened:
         series = replace(opened.series()[0], sensor=name.partition(".")[0], channel=name.partition(".")[2])
-    assert stream.Wish((pattern,), TimeForm("s", "UTC")).wants(series) is meant
+    assert stream.Subscription((pattern,), TimeForm("s", "UTC")).wants(series) is meant
 
 
 def test_a_series_that_is_removed_ends_no_check(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -396,7 +396,7 @@ def test_a_series_that_is_removed_ends_no_check(log: Log, monkeypatch: pytest.Mo
 
 def test_a_series_of_another_file_is_not_taken_for_one_of_the_same_number(log: Log) -> None:
     """What is remembered of wishes goes by name."""
-    wish = stream.Wish(("lab.t",), TimeForm("s", "UTC"))
+    wish = stream.Subscription(("lab.t",), TimeForm("s", "UTC"))
     with query_log.Log.open(log.path) as opened:
         hub = stream.Hub(cast(Pool, OneLog(opened)))
         (series,) = opened.series(["lab.t"])
