@@ -80,7 +80,7 @@ def wide(
     """Read CSV with a column per series. ``read``: text -> µs. Blank cells are skipped. ``exact``: the last column has the exact time."""
     width, decimal = len(targets) + 1 + exact, decimal_of(delimiter, exact=exact)
     nulls = Nulls(options.nulls, decimal)
-    for row in cells(lines, delimiter):
+    for row in cells(lines, delimiter, width):
         if len(row) != width:
             lines.bad(f"{len(row)} cells, the header has {width} columns")
             continue

@@ -78,7 +78,7 @@ def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) 
         decimal = own_format.decimal_of(delimiter, exact=exact)
         nulls = Nulls(options.nulls, decimal)
         return ImportPlan(
-            True, f"{kind}, a line a reading", lambda: own_format.long(cells(lines, delimiter), plain, lines, time, nulls, decimal),
+            True, f"{kind}, a line a reading", lambda: own_format.long(cells(lines, delimiter, len(plain)), plain, lines, time, nulls, decimal),
             zoneless=zoneless,
         )  # fmt: skip
     exact = plain[-1] == EXACT
