@@ -119,17 +119,21 @@ class Stage:
         cursor = self._conn.execute("SELECT ts, value, quality FROM staged WHERE series = ? ORDER BY ts, rowid", (file.number,))
         piece = Piece([], [], [])
         before_us: int | None = None
-        last: tuple[int, float | None, int] | None = None  # the first reading at the current instant
+        at_us: int | None = None
+        known: set[tuple[float | None, int]] = set()  # the readings at that instant
         for ts, value, code in cursor:
-            if last is not None and ts == last[0] and same_is_one and (value, code) == last[1:]:
+            if ts != at_us:
+                at_us = ts
+                known.clear()
+            if same_is_one and (value, code) in known:
                 self.repeated += 1
                 continue
+            known.add((value, code))
             if before_us is not None and ts <= before_us:
                 self.shifted += 1
                 stored = before_us + 1
             else:
                 stored = ts
-            last = (ts, value, code)
             before_us = stored
             piece.times.append(stored)
             piece.values.append(value)
