@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from sensorlogd import quality
+from sensorlogd.batch import whole
 from sensorlogd.exchange import stamps
 from sensorlogd.exchange.found import FileReading, ImportTarget, Nulls, Options, null_hint, number, some, target_of
 from sensorlogd.exchange.lines import FileError, Lines, cells
@@ -152,7 +153,7 @@ def _read_object(text: str, read: Callable[[str], int], nulls: Nulls) -> FileRea
         raise ValueError(f"value is null, and quality is {quality.describe(code)!r}; write a value, or the quality 'missing'")
     unit = row.get("unit")
     target = target_of(str(row["sensor"]), str(row["channel"]), None if unit is None else str(unit))
-    return FileReading(target, read(str(row["time"])), None if value is None else float(value), code)
+    return FileReading(target, read(str(row["time"])), whole(value) if isinstance(value, int) else value, code)
 
 
 class _Constant:
