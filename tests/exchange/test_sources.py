@@ -385,6 +385,12 @@ def test_mistakes_in_line_protocol(tmp_path: Path, text: str, options: dict[str,
         points(tmp_path, text, **options)
 
 
+def test_a_path_of_windows_in_line_protocol_is_told_at_once(tmp_path: Path) -> None:
+    """Many backslashes and no field: a mistake like others."""
+    with pytest.raises(FileError, match=r"is no line protocol"):
+        points(tmp_path, "m v=1 1774656000000000000\nm " + r"\a" * 60 + " 1774656000000000000\n")
+
+
 def test_line_protocol_is_known_by_its_first_point(tmp_path: Path) -> None:
     """And what influx_inspect writes above it is no point."""
     path = tmp_path / "export.txt"
