@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from typing import IO, Protocol
@@ -108,7 +109,7 @@ class Lines:
             raise FileError(
                 self.name, self.number + 1, f"this is not {self.encoding}; is it text? say --encoding latin-1 (or what it is)"
             ) from None
-        except (EOFError, OSError, gzip.BadGzipFile) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise FileError(self.name, self.number + 1, f"the file cannot be read on: {error}") from None
         if len(line) > LONGEST_LINE:
             raise FileError(self.name, self.number + 1, f"the line is longer than {LONGEST_LINE:,} characters; is this a table?")

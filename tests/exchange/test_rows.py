@@ -16,7 +16,7 @@ from sensorlogd.exchange import lines as lines_module
 from sensorlogd.exchange import stamps
 from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.rows import Options, plan
-from sensorlogd.exchange.stage import Stage
+from sensorlogd.exchange.stage import Stage, StageError
 from sensorlogd.notation.times import format_time
 from sensorlogd.quality import describe
 
@@ -244,6 +244,20 @@ def test_equal_times_are_kept_apart(tmp_path: Path) -> None:
     assert single.values == [1, 2, 3]
     assert (stage.shifted, stage.repeated) == (3, 1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_gzip_is_told() -> None:
+    data = bytearray(gzip.compress((HEAD + "2026-01-01T00:00:00Z,s,x,1,,good\n" * 10).encode()))
+    data[10:] = b"\xff" * 50
+    with pytest.raises(FileError, match="cannot be read on"):
+        read(bytes(data))
+
+
+def test_no_room_for_the_temporary_file_is_told(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage._conn.execute("PRAGMA max_page_count = 3")
+        with pytest.raises(StageError, match="TMPDIR"):
+            list(stage.take(plan(Lines(io.BytesIO(("t,x\n" + "2026-01-01,1\n" * 9000).encode()), "f"), FOREIGN).read()))
 
 
 def test_one_reading_in_ours_stays_one_with_another_between(tmp_path: Path) -> None:

@@ -155,6 +155,23 @@ def test_any_table(tmp_path: Path) -> None:
         read(path, table='my "log', times=("at",), sensor="s")
 
 
+def test_a_damaged_archive_of_weewx(tmp_path: Path) -> None:
+    """Damage behind the first pages is told as a mistake of the file."""
+    path = tmp_path / "w.sdb"
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute(
+            "CREATE TABLE archive(dateTime INTEGER PRIMARY KEY, usUnits INTEGER, interval INTEGER, outTemp REAL, pad TEXT)"
+        )
+        conn.executemany("INSERT INTO archive VALUES (?,1,5,50.0,?)", [(1_767_225_600 + 300 * n, "x" * 200) for n in range(2000)])
+        conn.commit()
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 8192 * 4096
+    data[middle : middle + 5 * 4096] = b"\xee" * (5 * 4096)
+    path.write_bytes(data)
+    with pytest.raises(FileError, match="cannot be read on"):
+        read(path)
+
+
 def test_our_own_log_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("t,x\n2026-01-01,1\n")
     run("import", "f.csv", "--time", "t", "--sensor", "s", "--db", "log.db", cwd=tmp_path)
