@@ -94,7 +94,7 @@ def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) 
     once([target.name for target in targets], lines)
     understood_as = f"{kind}, a column a series ({len(targets)})"
     return _judged_plan(
-        understood_as, lambda: own_format.wide(lines, delimiter, targets, time, options, exact=exact), options, zoneless
+        understood_as, lambda: own_format.wide(lines, delimiter, names, targets, time, options, exact=exact), options, zoneless
     )
 
 

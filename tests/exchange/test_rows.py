@@ -246,6 +246,12 @@ def test_equal_times_are_kept_apart(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("text", [HEAD + "2026-01-01T00:00:00Z,s,x,1,,good\n", "Time,s.x [°C]\n2026-01-01T00:00:00Z,1\n"])
+def test_files_of_ours_put_together_are_one(text: str) -> None:
+    """``zcat *.csv.gz``: the header comes once for each file."""
+    assert [value for _, _, value, _ in read(text + text)] == [1, 1]
+
+
 def test_damaged_gzip_is_told() -> None:
     data = bytearray(gzip.compress((HEAD + "2026-01-01T00:00:00Z,s,x,1,,good\n" * 10).encode()))
     data[10:] = b"\xff" * 50
