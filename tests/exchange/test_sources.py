@@ -300,6 +300,13 @@ def recorder(tmp_path: Path) -> Path:
     )  # fmt: skip
 
 
+def test_a_state_without_attributes_has_the_unit_of_the_one_before(recorder: Path) -> None:
+    with closing(sqlite3.connect(recorder)) as conn:
+        conn.execute("INSERT INTO states(state, last_updated_ts, attributes_id, metadata_id) VALUES ('101', 1774656009, 3, 2)")
+        conn.commit()
+    assert {row[:3] for row in read(recorder) if row[0] == "sensor.meter"} == {("sensor.meter", "kWh", "counter")}
+
+
 def test_states_of_home_assistant(recorder: Path) -> None:
     """Series are named as the entities are; silence is a missing reading once there was a number; switches are states."""
     assert read(recorder) == [
