@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import operator
 import os
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock_time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, SupportsIndex
 from zoneinfo import ZoneInfo
 
 from sensorlogd.api import locate
@@ -26,7 +29,7 @@ from sensorlogd.storage.query.log import Log as StoredLog
 if TYPE_CHECKING:
     import pandas
 
-When = str | int | datetime
+When = str | SupportsIndex | date
 Names = str | Sequence[str]
 State = Literal["ok", "stale", "never"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -238,9 +241,17 @@ class Log:
     def _to_us(self, when: When) -> int:
         if isinstance(when, datetime):
             return times.of_datetime(when, self.tz)
-        if isinstance(when, int):
-            return when
-        return times.parse_time(when, time.time_ns() // 1000, self.tz)
+        if isinstance(when, str):
+            return times.parse_time(when, time.time_ns() // 1000, self.tz)
+        if isinstance(when, date):  # the midnight at which it begins, in the zone of the log
+            return times.of_datetime(datetime.combine(when, clock_time()), self.tz)
+        if not isinstance(when, bool):
+            with contextlib.suppress(TypeError):
+                return operator.index(when)
+        raise ValueError(
+            f"the time {when!r} is a {type(when).__name__}; allowed are a datetime, a date, a text such as '-1h', and a whole number of"
+            " microseconds since 1970"
+        )
 
     def _range_us(self, since: When, until: When) -> tuple[int, int]:
         start, end = self._to_us(since), self._to_us(until)

@@ -103,6 +103,12 @@ def _show_findings(
             f", the first is line {lines.nuls[0]}",
             err=True,
         )
+    if lines.inside:
+        click.echo(
+            f"  {lines.inside:,} {plural(lines.inside, 'line lies', 'lines lie')} inside quotes, the first inside those of"
+            f" line {lines.inside_from}; if these are rows, a quote is missing there",
+            err=True,
+        )
     if bad is not None and bad.lines:
         click.echo(f"  left out: {bad.lines:,} of {lines.number:,} lines {plural(bad.lines, 'is', 'are')} bad", err=True)
         for example in bad.examples:

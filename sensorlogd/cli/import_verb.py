@@ -137,6 +137,8 @@ def _read_file(name: str, stack: ExitStack, options: rows.Options, given: dict[s
         fail(str(error), exits.USAGE)
     except OSError as error:
         fail(f"{plain_errors.os_error(error, name)}; nothing was imported")
+    except stage.StageError as error:
+        fail(f"{name}: {error}; nothing was imported")
 
 
 def _keep_bad(read: Read) -> str | None:

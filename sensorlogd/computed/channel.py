@@ -162,9 +162,7 @@ class Node:
                 arguments.append(None)
                 continue
             if isinstance(found, Gone):
-                self.count(
-                    self.channel.key, "late", 1, f"{input_.name} ({'.'.join(input_.key)}) at {ts} µs is not remembered any more"
-                )
+                self._count_gone(ts, input_)
                 return None
             quality = self._combine_input(quality, found[1], input_)
             arguments.append(found[0])
@@ -172,15 +170,21 @@ class Node:
 
     def _equal(self, ts: int, arguments: list[float | None]) -> int | None:
         """Fill ``arguments`` with the values at exactly ``ts``. Returns the worst quality of the inputs; None if one has no reading
-        of that time (yet)."""
+        of that time (yet), or does not remember it."""
         quality = GOOD
         for memory, input_ in zip(self._memories, self.channel.inputs, strict=True):
             found = memory.exactly(ts)
             if found is None:
                 return None
+            if isinstance(found, Gone):
+                self._count_gone(ts, input_)
+                return None
             quality = self._combine_input(quality, found[1], input_)
             arguments.append(found[0])
         return quality
+
+    def _count_gone(self, ts: int, input_: Input) -> None:
+        self.count(self.channel.key, "late", 1, f"{input_.name} ({'.'.join(input_.key)}) at {ts} µs is not remembered any more")
 
     def _combine_input(self, quality: int, other: int, input_: Input) -> int:
         """The quality combined with that of an input; a bad input is counted, and marked in the result."""

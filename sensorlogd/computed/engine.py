@@ -8,8 +8,8 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import repeat
 
 from sensorlogd.batch import Column
-from sensorlogd.computed.channel import Channel, Count, Key, Made, Node
-from sensorlogd.computed.memory import Memory
+from sensorlogd.computed.channel import EQUAL, Channel, Count, Key, Made, Node
+from sensorlogd.computed.memory import KEPT, KEPT_FOR_EQUAL, Memory
 
 # (key, computed readings) -> the readings to store: scaled, tested, thinned out. None: nothing is stored.
 Treat = Callable[[Key, Made], Column | None]
@@ -42,6 +42,8 @@ class Engine:
         for channel in channels:
             for input_ in channel.inputs:
                 self._add_memory(input_.key, input_.heartbeat_us, former)
+                if channel.join == EQUAL:
+                    self.memories[input_.key].kept = KEPT_FOR_EQUAL
         self.nodes = [Node(channel, self.memories, count) for channel in channels]
         self._users: dict[Key, list[int]] = {}
         for rank, node in enumerate(self.nodes):
@@ -52,7 +54,9 @@ class Engine:
     def _add_memory(self, key: Key, heartbeat_us: int, former: Engine | None) -> None:
         if key not in self.memories:
             known = former.memories.get(key) if former is not None else None
-            self.memories[key] = known if known is not None and known.heartbeat_us == heartbeat_us else Memory(heartbeat_us)
+            memory = known if known is not None and known.heartbeat_us == heartbeat_us else Memory(heartbeat_us)
+            memory.kept = KEPT
+            self.memories[key] = memory
 
     def _take_over(self, former: Engine | None) -> list[Node]:
         """Take over the state of ``former``. Returns the nodes that are new or have changed."""

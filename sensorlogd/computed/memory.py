@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 KEPT = 512  # the most readings that are remembered beside those handed over last
+KEPT_FOR_EQUAL = 65_536  # as many of an input that waits for readings of the very same time
 
 
 class Gone(Enum):
@@ -21,7 +22,8 @@ Found = tuple[float | None, int]
 
 class Memory:
     """The memory of an input. A reading counts for ``heartbeat_us``. Twice that is remembered, but no more than ``kept`` readings
-    and those handed over last."""
+    and those handed over last. The age of a reading is told from the last two hand-overs, so that a single one far in the future
+    does not make it forget."""
 
     def __init__(self, heartbeat_us: int, kept: int = KEPT) -> None:
         self.heartbeat_us = heartbeat_us
@@ -30,10 +32,14 @@ class Memory:
         self._times: list[int] = []
         self._found: list[Found] = []
         self._gone_us: int | None = None  # the time of the newest reading that was forgotten
+        self._handed_us: int | None = None  # the newest time of the last hand-over
 
     def insert(self, times: Sequence[int], values: Sequence[float | None], qualities: Sequence[int]) -> list[int]:
         """Add readings. Returns the times that are new, in order; the first reading of a time stays, as in the log."""
-        self._forget()
+        if times:
+            newest_us = max(times)
+            self._forget(newest_us if self._handed_us is None else min(newest_us, self._handed_us))
+            self._handed_us = newest_us
         fresh = []
         for ts, value, quality in zip(times, values, qualities, strict=True):
             if not self._times or ts > self._times[-1]:
@@ -61,20 +67,20 @@ class Memory:
             return self._found[index] if ts - times[index] <= self.heartbeat_us else None
         return GONE if gone is not None and gone >= ts - self.heartbeat_us else None
 
-    def exactly(self, ts: int) -> Found | None:
-        """The reading at exactly ``ts`` (µs); None if there is none."""
+    def exactly(self, ts: int) -> Found | Gone | None:
+        """The reading at exactly ``ts`` (µs); None if there is none, GONE if it may have been forgotten."""
         index = bisect_left(self._times, ts)
-        return self._found[index] if index < len(self._times) and self._times[index] == ts else None
+        if index < len(self._times) and self._times[index] == ts:
+            return self._found[index]
+        return GONE if self._gone_us is not None and ts <= self._gone_us else None
 
     def after(self, ts: int) -> list[int]:
         """The remembered times later than ``ts``, in order."""
         return self._times[bisect_right(self._times, ts) :]
 
-    def _forget(self) -> None:
-        """Forget what is older than twice the heartbeat, or more than ``kept`` readings ago."""
-        if not self._times:
-            return
-        old = bisect_left(self._times, self._times[-1] - self.forget_after_us)
+    def _forget(self, now_us: int) -> None:
+        """Forget what is older than twice the heartbeat at ``now_us``, or more than ``kept`` readings ago."""
+        old = bisect_left(self._times, now_us - self.forget_after_us)
         old = max(old, len(self._times) - self.kept)
         if old > 0:
             self._gone_us = max(self._times[old - 1], self._times[old - 1] if self._gone_us is None else self._gone_us)

@@ -112,7 +112,7 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
     doubtful: list[int] = []
 
     def found() -> Iterator[FileReading]:
-        rows = _even(cells(lines, delimiter), len(names), lines)
+        rows = _even(cells(lines, delimiter, len(names)), len(names), lines)
         read = _map_rows(rows, lines, time, time_at, sensor_at, chosen, set(automatic), names, options, left_out)
         if options.repeat == SPREAD:
             read = _spread(read, width_us(options.time_format))

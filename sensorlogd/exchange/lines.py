@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from typing import IO, Protocol
@@ -41,6 +42,8 @@ class Lines:
     record   the lines since ``begin``: a quoted cell may have several
     head     the lines so far, until ``end_head``: they must be right; of those behind, ``aside`` may take what is wrong
     nuls     lines of nothing but NUL characters, which a power cut leaves: they are passed over
+    inside   how many lines go on with a quoted cell that began in a line above
+    inside_from  the first line whose quoted cell goes on below; 0 if there is none
     """
 
     def __init__(self, file: IO[bytes], name: str, encoding: str = "utf-8") -> None:
@@ -68,6 +71,8 @@ class Lines:
         self.head: list[str] | None = []
         self.aside: Aside | None = None
         self.nuls: list[int] = []
+        self.inside = 0
+        self.inside_from = 0
         self._ahead: deque[str] = deque()
 
     @property
@@ -104,7 +109,7 @@ class Lines:
             raise FileError(
                 self.name, self.number + 1, f"this is not {self.encoding}; is it text? say --encoding latin-1 (or what it is)"
             ) from None
-        except (EOFError, OSError, gzip.BadGzipFile) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise FileError(self.name, self.number + 1, f"the file cannot be read on: {error}") from None
         if len(line) > LONGEST_LINE:
             raise FileError(self.name, self.number + 1, f"the line is longer than {LONGEST_LINE:,} characters; is this a table?")
@@ -191,16 +196,16 @@ def split(line: str, delimiter: str) -> list[str]:
     return next(csv.reader([line], delimiter=delimiter, strict=True), [])
 
 
-def cells(lines: Lines, delimiter: str) -> Iterator[list[str]]:
-    """The cells of each record that is not empty."""
-    for row in _records(lines, delimiter):
+def cells(lines: Lines, delimiter: str, width: int) -> Iterator[list[str]]:
+    """The cells of each record that is not empty. ``width``: how many cells the header has."""
+    for row in _records(lines, delimiter, width):
         if len(row) > MOST_COLUMNS:
             lines.bad(f"{len(row):,} columns; at most {MOST_COLUMNS:,} are taken")
         elif any(row) and not (len(row) == 1 and not row[0].strip()):
             yield row
 
 
-def _records(lines: Lines, delimiter: str) -> Iterator[list[str]]:
+def _records(lines: Lines, delimiter: str, width: int) -> Iterator[list[str]]:
     """The cells of each record, also of empty ones; lines that cannot be split are put aside. Raises FileError."""
     if delimiter == " ":
         lines.begin()
@@ -215,16 +220,30 @@ def _records(lines: Lines, delimiter: str) -> Iterator[list[str]]:
             row = next(reader)
         except StopIteration:
             return
-        except csv.Error as error:
-            if lines.aside is None:
-                lines.bad(f"{error}; see the quotes of this line")
+        except csv.Error:
             yield from _one_by_one(lines, delimiter)
         else:
-            yield row
+            if len(lines.record) == 1:
+                yield row
+            elif all(_is_whole(line, delimiter, width) for line in lines.record[1:-1] or lines.record[1:]):
+                yield from _one_by_one(lines, delimiter)
+            else:
+                lines.inside_from = lines.inside_from or lines.number - len(lines.record) + 1
+                lines.inside += len(lines.record) - 1
+                yield row
+
+
+def _is_whole(line: str, delimiter: str, width: int) -> bool:
+    """Whether a line inside quotes is a row by itself, so that the quotes are two stray ones and no cell of several lines."""
+    try:
+        row = split(line, delimiter)
+    except csv.Error:
+        row = line.split(delimiter)
+    return width > 1 and (len(row) == width or (len(row) > width and not any(cell.strip() for cell in row[width:])))
 
 
 def _one_by_one(lines: Lines, delimiter: str) -> Iterator[list[str]]:
-    """The cells of the lines that a quote which never closes took in: those lines that are right by themselves are not lost."""
+    """The cells of the lines that a stray quote took in: those lines that are right by themselves are not lost. Raises FileError."""
     taken, last = lines.record, lines.number
     for index, line in enumerate(taken):
         lines.record, lines.number = [line], last - len(taken) + 1 + index

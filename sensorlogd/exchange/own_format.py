@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from sensorlogd import quality
+from sensorlogd.batch import whole
 from sensorlogd.exchange import stamps
 from sensorlogd.exchange.found import FileReading, ImportTarget, Nulls, Options, null_hint, number, some, target_of
 from sensorlogd.exchange.lines import FileError, Lines, cells
@@ -41,6 +42,8 @@ def long(
     targets: dict[tuple[str, str, str | None], ImportTarget] = {}
     qualities: dict[str, int] = {}
     for row in rows:
+        if is_header(row, names):
+            continue
         if len(row) != len(names):
             lines.bad(f"{len(row)} cells, the header has {len(names)} columns")
             continue
@@ -63,6 +66,11 @@ def long(
                 yield found
 
 
+def is_header(row: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a row repeats the header, as the first line of each further file does in files that were put together."""
+    return row[0].strip().lower() == "time" and [cell.strip().lower() for cell in row] == [name.lower() for name in names]
+
+
 def _parse_value(text: str, code: int, decimal: str) -> float | None:
     """The number in a cell; None for an empty one whose quality code is "missing". Raises ValueError."""
     if text == "" and quality.flag_of(code) == quality.MISSING:
@@ -75,12 +83,15 @@ def _parse_value(text: str, code: int, decimal: str) -> float | None:
 
 
 def wide(
-    lines: Lines, delimiter: str, targets: Sequence[ImportTarget], read: Callable[[str], int], options: Options, *, exact: bool
-) -> Iterator[FileReading]:
-    """Read CSV with a column per series. ``read``: text -> µs. Blank cells are skipped. ``exact``: the last column has the exact time."""
+    lines: Lines, delimiter: str, names: Sequence[str], targets: Sequence[ImportTarget], read: Callable[[str], int], options: Options,
+    *, exact: bool,
+) -> Iterator[FileReading]:  # fmt: skip
+    """Read CSV with a column per series. ``names``: of the columns, as the header has them. ``read``: text -> µs. Blank cells are skipped. ``exact``: the last column has the exact time."""
     width, decimal = len(targets) + 1 + exact, decimal_of(delimiter, exact=exact)
     nulls = Nulls(options.nulls, decimal)
-    for row in cells(lines, delimiter):
+    for row in cells(lines, delimiter, width):
+        if is_header(row, names):
+            continue
         if len(row) != width:
             lines.bad(f"{len(row)} cells, the header has {width} columns")
             continue
@@ -152,7 +163,7 @@ def _read_object(text: str, read: Callable[[str], int], nulls: Nulls) -> FileRea
         raise ValueError(f"value is null, and quality is {quality.describe(code)!r}; write a value, or the quality 'missing'")
     unit = row.get("unit")
     target = target_of(str(row["sensor"]), str(row["channel"]), None if unit is None else str(unit))
-    return FileReading(target, read(str(row["time"])), None if value is None else float(value), code)
+    return FileReading(target, read(str(row["time"])), whole(value) if isinstance(value, int) else value, code)
 
 
 class _Constant:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from sensorlogd.exchange import foreign_tables, heads, own_format
@@ -29,9 +30,10 @@ def plan(lines: Lines, options: Options) -> ImportPlan:
     first = _first_line(lines)
     if first.lstrip().startswith("{") and not options.is_foreign:
         lines.back(first)
+        _refuse_in_ours(options, ".")
         time, zoneless = own_format.time_reader(options)
-        return ImportPlan(
-            True, "NDJSON in our format", lambda: own_format.ndjson(lines, time, Nulls(options.nulls)), zoneless=zoneless
+        return _judged_plan(
+            "NDJSON in our format", lambda: own_format.ndjson(lines, time, Nulls(options.nulls)), options, zoneless
         )
     delimiter = options.delimiter or head.delimiter or _delimiter(first, options)
     names = _split_header(first, delimiter, lines)
@@ -78,20 +80,47 @@ def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) 
     time, zoneless = own_format.time_reader(options)
     if set(own_format.COLUMNS) <= set(plain):
         decimal = own_format.decimal_of(delimiter, exact=exact)
+        _refuse_in_ours(options, decimal)
         nulls = Nulls(options.nulls, decimal)
-        return ImportPlan(
-            True, f"{kind}, a line a reading", lambda: own_format.long(cells(lines, delimiter), plain, lines, time, nulls, decimal),
-            zoneless=zoneless,
-        )  # fmt: skip
+
+        def long() -> Iterator[FileReading]:
+            return own_format.long(cells(lines, delimiter, len(plain)), plain, lines, time, nulls, decimal)
+
+        return _judged_plan(f"{kind}, a line a reading", long, options, zoneless)
     exact = plain[-1] == EXACT
     series = names[1:-1] if exact else names[1:]
     if plain[0] != "time" or not series or not all("." in name for name in series):
         return None
+    _refuse_in_ours(options, own_format.decimal_of(delimiter, exact=exact))
     targets = [own_format.series(name, lines) for name in series]
     once([target.name for target in targets], lines)
     understood_as = f"{kind}, a column a series ({len(targets)})"
-    return ImportPlan(
-        True, understood_as, lambda: own_format.wide(lines, delimiter, targets, time, options, exact=exact), zoneless=zoneless
+    return _judged_plan(
+        understood_as, lambda: own_format.wide(lines, delimiter, names, targets, time, options, exact=exact), options, zoneless
+    )
+
+
+def _judged_plan(
+    understood_as: str, read: Callable[[], Iterator[FileReading]], options: Options, zoneless: list[str]
+) -> ImportPlan:
+    """The plan for a file in our own format. ``read``: gives its readings, without those that mean no value."""
+    is_ahead_said = options.ahead_us != Options().ahead_us  # else what was exported comes back as it was, also from the future
+    options = replace(options, nulls=(), now_us=options.now_us if is_ahead_said else 0)
+    doubtful: list[int] = []
+    return ImportPlan(True, understood_as, lambda: others.judged(read(), options, doubtful), doubtful=doubtful, zoneless=zoneless)
+
+
+def _refuse_in_ours(options: Options, decimal: str) -> None:
+    """Raise ValueError for options that contradict our own format. ``decimal``: what stands before the fraction in the file."""
+    if options.decimal not in (".", decimal):
+        wrong, own = f"--decimal {options.decimal}", f"numbers have {decimal!r} before the fraction"
+    elif options.time_format != "iso":
+        wrong, own = f"--time-format {options.time_format!r}", "times are in ISO 8601"
+    else:
+        return
+    raise ValueError(
+        f"{wrong}: the file is in our own format, in which {own}; leave the option out, or if another program wrote the file, say its"
+        " columns: --time COLUMN, and --sensor NAME or --sensor-column COLUMN"
     )
 
 

@@ -24,6 +24,10 @@ SPACINGS = 5_000
 LEAST_HEARTBEAT_US = 5_000_000
 
 
+class StageError(Exception):
+    """The temporary file cannot be written, as when the disk is full."""
+
+
 @dataclass(frozen=True, slots=True)
 class Staged:
     """What a file holds for one series. ``heartbeat_us``: three times the usual spacing, if there are two readings."""
@@ -85,16 +89,30 @@ class Stage:
                 yield self.readings
                 rows = []
         self._store(rows)
-        self._conn.execute("COMMIT")
+        with self._told():
+            self._conn.execute("COMMIT")
         yield self.readings
 
     def _store(self, rows: list[tuple[int, int, float | None, int]]) -> None:
-        self._conn.executemany("INSERT INTO staged VALUES (?,?,?,?)", rows)
+        with self._told():
+            self._conn.executemany("INSERT INTO staged VALUES (?,?,?,?)", rows)
         self.readings += len(rows)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Raises StageError for what SQLite raises."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise StageError(
+                f"the temporary file in {self._path.parent} cannot be written: {error}; make room there, or set TMPDIR to a folder"
+                " with room"
+            ) from None
 
     def finish(self) -> list[Staged]:
         """Call this after ``take``. Returns what was found for each series, by name."""
-        self._conn.execute("CREATE INDEX staged_order ON staged(series, ts)")  # equal times stay in the order of the file
+        with self._told():
+            self._conn.execute("CREATE INDEX staged_order ON staged(series, ts)")  # equal times stay in the order of the file
         found = []
         for target, number in sorted(self._numbers.items(), key=lambda pair: pair[0].name):
             n, first, last = self._conn.execute(
@@ -119,17 +137,21 @@ class Stage:
         cursor = self._conn.execute("SELECT ts, value, quality FROM staged WHERE series = ? ORDER BY ts, rowid", (file.number,))
         piece = Piece([], [], [])
         before_us: int | None = None
-        last: tuple[int, float | None, int] | None = None  # the first reading at the current instant
+        at_us: int | None = None
+        known: set[tuple[float | None, int]] = set()  # the readings at that instant
         for ts, value, code in cursor:
-            if last is not None and ts == last[0] and same_is_one and (value, code) == last[1:]:
+            if ts != at_us:
+                at_us = ts
+                known.clear()
+            if same_is_one and (value, code) in known:
                 self.repeated += 1
                 continue
+            known.add((value, code))
             if before_us is not None and ts <= before_us:
                 self.shifted += 1
                 stored = before_us + 1
             else:
                 stored = ts
-            last = (ts, value, code)
             before_us = stored
             piece.times.append(stored)
             piece.values.append(value)

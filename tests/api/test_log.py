@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -27,6 +28,22 @@ def test_readings_are_every_one_in_order(path: Path) -> None:
         failed = [r for r in log.readings("lab.t", T0, T0 + 7200 * S) if r.quality & 15 == 4]
         assert [r.value for r in failed] == [1.0]
         assert [series.name for series in log.series()] == ["lab.n", "lab.t"]
+
+
+def test_a_date_is_its_midnight_and_whole_numbers_of_any_kind_are_microseconds(path: Path) -> None:
+    class Whole:
+        def __index__(self) -> int:
+            return T0 + 7200 * S
+
+    with sensorlogd.open(path, tz="Europe/Berlin") as log:
+        by_date = [r.ts_us for r in log.readings("lab.t", date(2026, 3, 29), Whole())]
+        assert by_date == [r.ts_us for r in log.readings("lab.t", "2026-03-29", T0 + 7200 * S)]
+
+
+@pytest.mark.parametrize("when", [1.5, None, True])
+def test_what_is_no_time_is_refused(path: Path, when: Any) -> None:
+    with sensorlogd.open(path) as log, pytest.raises(ValueError, match="allowed are a datetime, a date, a text"):
+        list(log.readings("lab.t", when, "now"))
 
 
 def test_times_are_given_in_any_of_their_forms(path: Path) -> None:

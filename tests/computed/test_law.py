@@ -125,6 +125,49 @@ def test_readings_in_any_order_follow_the_law(
         assert rig.feed(*block) == model.hand_over(key, block)
 
 
+@settings(max_examples=300)
+@given(_hand_overs, st.integers(1, 5))
+def test_equal_makes_a_reading_or_counts_it_as_late(
+    hand_overs: list[tuple[Key, list[tuple[int, tuple[float | None, int]]]]], kept: int
+) -> None:
+    """Whatever is forgotten: no reading of the law is left out without being counted, and none is made beside the law."""
+    rig, model = Rig([channel(join=EQUAL)]), Model(EQUAL, frozenset())
+    for memory in rig.engine.memories.values():
+        memory.kept = kept
+    seen: set[tuple[Key, int]] = set()
+    made: list[Reading] = []
+    for key, readings in hand_overs:
+        block = [(key, ts * S, *found) for ts, found in dict(readings).items() if (key, ts) not in seen]
+        seen |= {(key, ts) for ts, _ in readings}
+        if block:
+            made += rig.feed(*block)
+            model.hand_over(key, block)
+    assert all(model.made[ts] == (value, quality) for _, ts, value, quality in made)
+    assert len(model.made) - len(made) <= rig.counted.get("late", 0)
+
+
+def test_equal_waits_for_long_blocks() -> None:
+    """Two fast devices that hand over in turn, several blocks behind each other."""
+    rig = Rig([channel(join=EQUAL)])
+    blocks = [[(block * 600 + n) * S // 1_000 for n in range(600)] for block in range(3)]
+    for key in (A, B):
+        made = [reading for times in blocks for reading in rig.feed(*((key, ts, 1.0, GOOD) for ts in times))]
+    assert len(made) == 1_800
+    assert rig.counted == {}
+
+
+def test_one_reading_far_in_the_future_makes_nothing_forgotten() -> None:
+    rig = Rig([channel(join=EQUAL)])
+    made = []
+    for second in range(20):
+        rig.feed((A, second * S, 1.0, GOOD))
+        if second == 3:
+            rig.feed((A, 10**15, 1.0, GOOD))
+        if second:
+            made += rig.feed((B, (second - 1) * S, 2.0, GOOD))
+    assert [ts for _, ts, *_ in made] == [second * S for second in range(19)]
+
+
 @given(st.lists(st.tuples(st.sampled_from([A, B]), st.integers(1, 40), st.floats(-9, 9)), max_size=40), st.data())
 def test_the_cut_into_hand_overs_does_not_matter(steps: list[tuple[Key, int, float]], data: st.DataObject) -> None:
     """Readings that go forward in time give the same, one by one or many at once."""

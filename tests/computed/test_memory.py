@@ -27,6 +27,7 @@ def test_what_is_found_is_what_was_there(hand_overs: list[list[int]], kept: int,
         for ts in asked:
             before = [at for at in known if ts - HEARTBEAT <= at <= ts]
             assert memory.at(ts) in (GONE, known[max(before)] if before else None)
+            assert memory.exactly(ts) in (GONE, known.get(ts))
 
 
 def test_a_late_reading_does_not_stand_for_those_that_were_forgotten() -> None:

@@ -77,6 +77,28 @@ def test_every_line_is_read_or_kept(texts: list[str]) -> None:
     assert len(kept) == bad.lines
 
 
+@pytest.mark.parametrize("last", ['22,22,22,"', '22,22,22,close"', '22,22,22"'])
+def test_two_stray_quotes_cost_no_line_between_them(last: str) -> None:
+    """One opens, another closes twenty lines below: what lies between are rows, and no cell of several lines."""
+    rows = [f"2026-01-{day:02},{day},{day},ok" for day in range(1, 23)]
+    rows[0], rows[21] = '2026-01-01,1,1,"open', f"2026-01-{last}"
+    text = "t,a,b,note\n" + "\n".join(rows) + "\n"
+    values, kept, _ = read(text.encode(), options=Options(times=("t",), columns={"a": ("s", "a", None, None)}))
+    assert [value for value in values if value != 22] == list(range(2, 22))
+    assert kept.startswith(rows[0])
+    with pytest.raises(FileError, match=r"f\.csv:2: .*quotes"):
+        list(plan(Lines(io.BytesIO(text.encode()), "f.csv"), FOREIGN).read())
+
+
+def test_a_cell_of_several_lines_is_one_and_is_told(tmp_path: Path) -> None:
+    """Its lines are no rows by themselves."""
+    path = tmp_path / "f.csv"
+    path.write_text('t,x,note\n2026-01-01,1,"first\nsecond\nthird"\n2026-01-02,2,"a\nb"\n', "utf-8")
+    result = run("import", str(path), "--time", "t", "--sensor", "s", "--dry-run")
+    assert result.stderr.count("s.x: 2 readings") == 1
+    assert "3 lines lie inside quotes, the first inside those of line 2" in result.stderr
+
+
 def test_a_bad_header_is_never_left_out() -> None:
     with pytest.raises(FileError, match=r"f.csv:1: a column is named twice"):
         read(b"t,x,x\n2026-01-01,1,2\n")

@@ -16,7 +16,7 @@ from sensorlogd.exchange import lines as lines_module
 from sensorlogd.exchange import stamps
 from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.rows import Options, plan
-from sensorlogd.exchange.stage import Stage
+from sensorlogd.exchange.stage import Stage, StageError
 from sensorlogd.notation.times import format_time
 from sensorlogd.quality import describe
 
@@ -246,6 +246,36 @@ def test_equal_times_are_kept_apart(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("text", [HEAD + "2026-01-01T00:00:00Z,s,x,1,,good\n", "Time,s.x [°C]\n2026-01-01T00:00:00Z,1\n"])
+def test_files_of_ours_put_together_are_one(text: str) -> None:
+    """``zcat *.csv.gz``: the header comes once for each file."""
+    assert [value for _, _, value, _ in read(text + text)] == [1, 1]
+
+
+def test_damaged_gzip_is_told() -> None:
+    data = bytearray(gzip.compress((HEAD + "2026-01-01T00:00:00Z,s,x,1,,good\n" * 10).encode()))
+    data[10:] = b"\xff" * 50
+    with pytest.raises(FileError, match="cannot be read on"):
+        read(bytes(data))
+
+
+def test_no_room_for_the_temporary_file_is_told(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage._conn.execute("PRAGMA max_page_count = 3")
+        with pytest.raises(StageError, match="TMPDIR"):
+            list(stage.take(plan(Lines(io.BytesIO(("t,x\n" + "2026-01-01,1\n" * 9000).encode()), "f"), FOREIGN).read()))
+
+
+def test_one_reading_in_ours_stays_one_with_another_between(tmp_path: Path) -> None:
+    """A, B, A at one instant are two readings."""
+    text = HEAD + "".join(f"2026-01-01T00:00:00Z,s,x,{value},,good\n" for value in (1, 2, 1))
+    with Stage(tmp_path) as stage:
+        list(stage.take(plan(Lines(io.BytesIO(text.encode()), "f"), OURS).read()))
+        [staged] = stage.finish()
+        [piece] = stage.pieces(staged, same_is_one=True)
+    assert (piece.values, stage.repeated, stage.shifted) == ([1, 2], 1, 1)
+
+
 # ---- times of others ---------------------------------------------------------------------------------------------------
 
 
@@ -326,6 +356,37 @@ def test_times_that_cannot_be_are_marked() -> None:
     options = Options(times=("t",), sensor="s", now_us=1_767_225_600_000_000, earliest_us=0)
     found = read("t,x\n2026-01-02,1\n2026-01-03,2\n1969-01-01,3\n", options)
     assert [describe(code) for *_, code in found] == ["not_evaluated", "not_evaluated:bad_time", "not_evaluated:bad_time"]
+
+
+OURS_WITH_A_DOUBTFUL_READING = [
+    "time,sensor,channel,value\n1960-01-01T00:00:00Z,s,x,9007199254740993\n",
+    "time,s.x\n1960-01-01T00:00:00Z,9007199254740993\n",
+    '{"time": "1960-01-01T00:00:00Z", "sensor": "s", "channel": "x", "value": 9007199254740993}\n',
+]
+
+
+@pytest.mark.parametrize("text", OURS_WITH_A_DOUBTFUL_READING)
+def test_our_own_formats_are_judged_like_others(text: str) -> None:
+    """A time before --earliest and a number that no double holds are marked."""
+    [(_, _, value, code)] = read(text, Options(earliest_us=0))
+    assert value == 9007199254740992.0
+    assert set(describe(code).removeprefix("suspect:").split("+")) == {"rounded", "bad_time"}
+
+
+def test_what_was_exported_from_the_future_comes_back_unmarked() -> None:
+    """Unless --ahead is said."""
+    [(*_, code)] = read(HEAD + "2040-01-01T00:00:00Z,s,x,1,,good\n", Options(now_us=1))
+    [(*_, marked)] = read(HEAD + "2040-01-01T00:00:00Z,s,x,1,,good\n", Options(now_us=1, ahead_us=1))
+    assert (describe(code), "bad_time" in describe(marked)) == ("good", True)
+
+
+@pytest.mark.parametrize("text", OURS_WITH_A_DOUBTFUL_READING)
+@pytest.mark.parametrize(
+    ("options", "message"), [({"decimal": ","}, "--decimal ,: .* our own"), ({"time_format": "epoch"}, "--time-format 'epoch'")]
+)
+def test_our_own_formats_have_their_own_numbers_and_times(text: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read(text, Options(**options))
 
 
 @pytest.mark.parametrize(

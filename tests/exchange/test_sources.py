@@ -155,6 +155,23 @@ def test_any_table(tmp_path: Path) -> None:
         read(path, table='my "log', times=("at",), sensor="s")
 
 
+def test_a_damaged_archive_of_weewx(tmp_path: Path) -> None:
+    """Damage behind the first pages is told as a mistake of the file."""
+    path = tmp_path / "w.sdb"
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute(
+            "CREATE TABLE archive(dateTime INTEGER PRIMARY KEY, usUnits INTEGER, interval INTEGER, outTemp REAL, pad TEXT)"
+        )
+        conn.executemany("INSERT INTO archive VALUES (?,1,5,50.0,?)", [(1_767_225_600 + 300 * n, "x" * 200) for n in range(2000)])
+        conn.commit()
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 8192 * 4096
+    data[middle : middle + 5 * 4096] = b"\xee" * (5 * 4096)
+    path.write_bytes(data)
+    with pytest.raises(FileError, match="cannot be read on"):
+        read(path)
+
+
 def test_our_own_log_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("t,x\n2026-01-01,1\n")
     run("import", "f.csv", "--time", "t", "--sensor", "s", "--db", "log.db", cwd=tmp_path)
@@ -254,6 +271,13 @@ def recorder(tmp_path: Path) -> Path:
             (1, 1_774_656_000, 20.25, None, None), (2, 1_774_656_000, None, 100.5, 3.5), (3, 1_774_656_000, None, 7.0, 7.0), (4, 1_774_656_000, 350.0, None, None),
         ]),
     )  # fmt: skip
+
+
+def test_a_state_without_attributes_has_the_unit_of_the_one_before(recorder: Path) -> None:
+    with closing(sqlite3.connect(recorder)) as conn:
+        conn.execute("INSERT INTO states(state, last_updated_ts, attributes_id, metadata_id) VALUES ('101', 1774656009, 3, 2)")
+        conn.commit()
+    assert {row[:3] for row in read(recorder) if row[0] == "sensor.meter"} == {("sensor.meter", "kWh", "counter")}
 
 
 def test_states_of_home_assistant(recorder: Path) -> None:
@@ -383,6 +407,12 @@ def test_a_number_of_line_protocol_that_means_no_value(tmp_path: Path) -> None:
 def test_mistakes_in_line_protocol(tmp_path: Path, text: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(FileError, match=message):
         points(tmp_path, text, **options)
+
+
+def test_a_path_of_windows_in_line_protocol_is_told_at_once(tmp_path: Path) -> None:
+    """Many backslashes and no field: a mistake like others."""
+    with pytest.raises(FileError, match=r"is no line protocol"):
+        points(tmp_path, "m v=1 1774656000000000000\nm " + r"\a" * 60 + " 1774656000000000000\n")
 
 
 def test_line_protocol_is_known_by_its_first_point(tmp_path: Path) -> None:

@@ -66,6 +66,8 @@ def _states(conn: sqlite3.Connection, options: Options, left_out: dict[str, str]
             continue
         if value is not None:
             unit, kind = _described(attributes)
+            if unit is None and entity in known:
+                unit, kind = known[entity].unit, kind or known[entity].kind  # a state without attributes is like the one before
             known[entity] = target(entity, options, unit, "state" if state in SWITCHES else kind)
             left_out.pop(entity, None)
         ts = _time_us(seconds) if seconds is not None else read(text)

@@ -13,7 +13,8 @@ from sensorlogd.exchange.found import FileReading, ImportTarget, Nulls, Options,
 from sensorlogd.exchange.lines import FileError, Lines
 
 _LOOKS = re.compile(r"[^\s,#\"{]+(?:,[^\s=,]+=(?:\\.|[^\s,\\])+)* (?:\\.|[^\s=,\\])+=\S.* -?\d{10,19}\s*")
-_WORD = r"(?:\\.|[^,= \\]|\\)+"
+# A word can be matched in one way only; in two ways, the time to find that nothing fits would double with each backslash.
+_WORD = r"(?:\\.|[^,= \\]|\\(?==|$))+"
 _FIELD = re.compile(rf'({_WORD})=("(?:\\.|[^"\\])*"|[^,\s"]+)')
 _TRUE, _FALSE = ("t", "T", "true", "True", "TRUE"), ("f", "F", "false", "False", "FALSE")
 _MOST_DIGITS = 25  # more than any time has

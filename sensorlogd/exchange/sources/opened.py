@@ -96,7 +96,7 @@ def _open_database(path: Path, kind: str, options: Options, chosen: str | None, 
             raise FileError(
                 str(path), 0, f"there is no table {weewx.TABLE!r} with {', '.join(weewx.KEYS)}: this is not a database of weewx"
             )
-        found = weewx.read(conn, str(path), options, left_out)
+        found = sqlite.checked(weewx.read(conn, str(path), options, left_out), str(path))
         stack.callback(found.close)
         return nothing, ImportPlan(
             True, "archive of weewx", lambda: foreign_tables.judged(found, options, doubtful), left_out, doubtful
@@ -107,7 +107,7 @@ def _open_database(path: Path, kind: str, options: Options, chosen: str | None, 
         of = chosen or "states"
         if of not in homeassistant.TABLES:
             raise FileError(str(path), 0, f"--table {of!r}: of Home Assistant {', '.join(homeassistant.TABLES)} are read")
-        found = homeassistant.read(conn, of, str(path), options, left_out)
+        found = sqlite.checked(homeassistant.read(conn, of, str(path), options, left_out), str(path))
         stack.callback(found.close)
         more = "; 'statistics' reach back further: --table statistics" if chosen is None and "statistics" in names else ""
         understood_as = f"Home Assistant, table {of!r}{more}"

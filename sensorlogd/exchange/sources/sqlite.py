@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from sensorlogd.exchange.found import FileReading
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.table import TableLines
 from sensorlogd.storage.file.connecting import connect_to_read
@@ -41,6 +42,17 @@ def columns(conn: sqlite3.Connection, table: str) -> list[str]:
 def quoted(name: str) -> str:
     """The name as an identifier of SQL, whatever is in it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def checked(found: Generator[FileReading], name: str) -> Generator[FileReading]:
+    """``found``, read from the database ``name``. Raises FileError if the database is damaged."""
+    with closing(found):
+        try:
+            yield from found
+        except sqlite3.Error as error:
+            raise FileError(
+                name, 0, f"the database cannot be read on: {error}; try a copy that 'sqlite3 FILE .recover' has written"
+            ) from None
 
 
 def lines(conn: sqlite3.Connection, name: str, table: str | None, stack: ExitStack) -> tuple[TableLines, str]:

@@ -41,8 +41,8 @@ class TableLines(Lines):
         cells = [text(cell) for cell in row]
         while len(cells) > max(self._width, 1) and not cells[-1]:
             cells.pop()
-        if not self._width and any(cells):
-            self._width = len(cells)
+        if self.head is not None and any(cells):  # a title above the names is narrower than they are
+            self._width = max(self._width, len(cells))
         cells += [""] * (self._width - len(cells))
         self._buffer.seek(0)
         self._buffer.truncate()

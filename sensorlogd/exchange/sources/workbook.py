@@ -37,21 +37,30 @@ def lines(path: Path, sheet: str | None, stack: ExitStack) -> tuple[TableLines, 
     chosen = [sheets[sheet]] if sheet is not None else list(sheets.values())
     if not chosen:
         raise FileError(str(path), 0, "it has no sheet with cells; save the table in a sheet of its own (charts are not read)")
-    more = f" of {len(sheets)}, and those with the same header" if sheet is None and len(sheets) > 1 else ""
-    return TableLines(_rows(chosen), str(path)), f"sheet {chosen[0].title!r}{more}"
+    first = _header(chosen[0])
+    same = [sheet for sheet in chosen if _header(sheet) == first]
+    others = [repr(sheet.title) for sheet in chosen if sheet not in same]
+    understood_as = f"sheet {chosen[0].title!r}"
+    if len(chosen) > 1:
+        understood_as += f" of {len(sheets)}, and those with the same header"
+    if others:
+        understood_as += f" (left out, with another header: {', '.join(others)}; read one with --table NAME)"
+    return TableLines(_rows(same), str(path)), understood_as
+
+
+def _header(sheet: Any) -> list[str]:
+    """The cells of the first row without blanks around them and without empty ones at its end."""
+    sheet.reset_dimensions()  # what a file says of its own size may be wrong
+    try:
+        cells = [str("" if cell is None else cell).strip() for cell in next(sheet.iter_rows(max_row=1, values_only=True), ())]
+    except Exception:  # a damaged sheet: told when it is read
+        return []
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells
 
 
 def _rows(sheets: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """The rows of all sheets that have the header of the first one; the header comes once."""
-    header: tuple[Any, ...] | None = None
-    for sheet in sheets:
-        sheet.reset_dimensions()  # what a file says of its own size may be wrong
-        for number, row in enumerate(sheet.iter_rows(values_only=True)):
-            if number == 0:
-                if header is None:
-                    header = row
-                elif row != header:
-                    break
-                else:
-                    continue
-            yield row
+    """The rows of all sheets, which have the same header; it comes once."""
+    for index, sheet in enumerate(sheets):
+        yield from sheet.iter_rows(min_row=1 if index == 0 else 2, values_only=True)
