@@ -107,7 +107,9 @@ def _judged_plan(
     is_ahead_said = options.ahead_us != Options().ahead_us  # else what was exported comes back as it was, also from the future
     options = replace(options, nulls=(), now_us=options.now_us if is_ahead_said else 0)
     doubtful: list[int] = []
-    return ImportPlan(True, understood_as, lambda: others.judged(read(), options, doubtful), doubtful=doubtful, zoneless=zoneless)
+    return ImportPlan(
+        True, understood_as, lambda: foreign_tables.judged(read(), options, doubtful), doubtful=doubtful, zoneless=zoneless
+    )
 
 
 def _refuse_in_ours(options: Options, decimal: str) -> None:
