@@ -17,7 +17,7 @@ cp config/starter.yaml "$place/starter.yaml"
 cd "$place" # not beside the sources
 venv/bin/sensorlogd version
 site=$(venv/bin/python -c 'import sensorlogd; print(sensorlogd.__path__[0] + "/..")')
-for file in "$site/sensorlogd/web/static/index.html" "$site/sensorlogd/web/static/app.js" "$site/sensorlogd/web/static/first.js" "$site/sensorlogd/profiles/dsmr-p1.yaml" \
+for file in "$site/sensorlogd/web/static/index.html" "$site/sensorlogd/web/static/app.js" "$site/sensorlogd/web/static/askedearly.js" "$site/sensorlogd/profiles/dsmr-p1.yaml" \
             venv/share/man/man1/sensorlogd.1 venv/share/bash-completion/completions/sensorlogd \
             venv/share/zsh/site-functions/_sensorlogd venv/share/fish/vendor_completions.d/sensorlogd.fish; do
     [ -s "$file" ] || fail "not in the wheel: $file"
