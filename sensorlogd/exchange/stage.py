@@ -89,17 +89,17 @@ class Stage:
                 yield self.readings
                 rows = []
         self._store(rows)
-        with self._told():
+        with self._clear_errors():
             self._conn.execute("COMMIT")
         yield self.readings
 
     def _store(self, rows: list[tuple[int, int, float | None, int]]) -> None:
-        with self._told():
+        with self._clear_errors():
             self._conn.executemany("INSERT INTO staged VALUES (?,?,?,?)", rows)
         self.readings += len(rows)
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _clear_errors(self) -> Iterator[None]:
         """Raises StageError for what SQLite raises."""
         try:
             yield
@@ -111,7 +111,7 @@ class Stage:
 
     def finish(self) -> list[Staged]:
         """Call this after ``take``. Returns what was found for each series, by name."""
-        with self._told():
+        with self._clear_errors():
             self._conn.execute("CREATE INDEX staged_order ON staged(series, ts)")  # equal times stay in the order of the file
         found = []
         for target, number in sorted(self._numbers.items(), key=lambda pair: pair[0].name):

@@ -44,7 +44,7 @@ class Backups:
         self._not_before_us = 0
         self._starting = threading.Lock()  # guards ``_stopped``, and the start of a process that depends on it
         self._stopped = False
-        self._told: set[Path] = set()  # the backups dated later than now that an event has told of
+        self._reported: set[Path] = set()  # the backups dated later than now that an event has named
 
     def use(self, options: BackupOptions) -> None:
         """Make backups as ``options`` say from now on."""
@@ -115,9 +115,11 @@ class Backups:
             return
         assert self._making is not None
         made, later = self._backups_until(max(self.safe_us(), when_us(self._making)), self._making.parent)
-        if untold := [path for path in later if path not in self._told]:
-            self._told.update(untold)
-            last += f"; left out of schedule and number, because they are dated later: {', '.join(path.name for path in untold)}"
+        if unreported := [path for path in later if path not in self._reported]:
+            self._reported.update(unreported)
+            last += (
+                f"; left out of schedule and number, because they are dated later: {', '.join(path.name for path in unreported)}"
+            )
         logger.info("backup: %s", last)
         self.emit(EventKind.BACKUP_MADE, None, last)
         for old in made[: -self._options.keep]:

@@ -109,7 +109,8 @@ def matches(pattern: str, name: str) -> bool:
 
 
 class Log:
-    """See the module."""
+    """A log opened read-only, for one thread. Times are in microseconds since 1970 UTC. Every question raises sqlite3.Error where the
+    file cannot be read, and may be asked while another one is still streamed: both are answered from one snapshot."""
 
     def __init__(self, path: Path, conn: sqlite3.Connection) -> None:
         self.path = path
