@@ -7,7 +7,7 @@ import { Questions } from "./load/questions/page";
 import type { Act } from "./render/act";
 import { Page } from "./render/page";
 import { arrived, outdated, Store } from "./state/model";
-import { type Route, read, toggled, write } from "./state/route";
+import { read, toggled, write } from "./state/route";
 import { titleOf } from "./state/title";
 
 const store = new Store((draw) => (document.hidden ? window.setTimeout(draw, 250) : requestAnimationFrame(draw)));
@@ -24,14 +24,15 @@ const root = document.getElementById("app") as HTMLElement;
 const spoken = document.getElementById("spoken") as HTMLElement;
 
 const act: Act = {
-  go(route: Route, replace = false) {
-    if (replace) history.replaceState(null, "", write(route));
-    else history.pushState(null, "", write(route));
+  go(change, replace = false) {
+    const address = write(change(store.state.route, store.state.now));
+    if (replace) history.replaceState(null, "", address);
+    else history.pushState(null, "", address);
     arrive();
   },
   curve: curves.cameIntoSight,
   cursor: (at) => store.change((state) => (state.cursor === at ? null : { cursor: at })),
-  toggle: (series) => act.go(toggled(store.state.route, series), true),
+  toggle: (series) => act.go((route) => toggled(route, series), true),
   mark: (marking) => store.change(() => ({ marking })),
   refreshChart: () => store.change(({ chart, chartEvents }) => ({ chart: outdated(chart), chartEvents: outdated(chartEvents) })),
   say: (text) => {
@@ -54,8 +55,7 @@ store.listen((state) => {
 });
 window.addEventListener("popstate", arrive);
 window.addEventListener("keydown", (event) => {
-  const { route } = store.state;
-  if (event.key === "Escape" && route.kiosk) act.go({ ...route, kiosk: false }, true);
+  if (event.key === "Escape" && store.state.route.kiosk) act.go((route) => ({ ...route, kiosk: false }), true);
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => store.change(() => ({})));
 store.change(() => ({ route: read(location.hash) }));

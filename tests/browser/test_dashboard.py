@@ -297,7 +297,7 @@ def fingers(tab: Tab, *moves: tuple[str, int, float]) -> None:
 
 
 def test_pinching_and_swiping(open_page: Open) -> None:
-    """One finger moves in time, two change the range; after that one finger moves again."""
+    """One finger moves in time, two change the range; after that one finger moves again, also before the page is drawn anew."""
 
     def range_after(address: str) -> tuple[float, float]:
         until(lambda: tab.page.url != address, "another range")
@@ -320,6 +320,12 @@ def test_pinching_and_swiping(open_page: Open) -> None:
     earlier = range_after(address)
     assert earlier[1] - earlier[0] == pytest.approx(end - since, rel=0.01)
     assert earlier[1] < end
+    address = tab.page.url  # and once more, both before the page is drawn again
+    wider = (("down", 5, 0.25), ("down", 6, 0.75), ("move", 5, 0.4), ("move", 6, 0.6), ("up", 6, 0.6), ("up", 5, 0.4))
+    fingers(tab, *wider, ("down", 7, 0.3), ("move", 7, 0.8), ("up", 7, 0.8))
+    since, end = range_after(address)
+    assert end - since == pytest.approx(2.5 * (earlier[1] - earlier[0]), rel=0.01)
+    assert (since + end) / 2 < earlier[0], "it was moved, too: by half of the range, which is wider than before"
 
 
 def test_what_was_only_imported_can_be_looked_at(site: Site, open_page: Open, tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ import type { Route } from "../state/route";
 
 /** What a part of the page can do to all of it. */
 export interface Act {
-  /** Go to a route; `replace`: the back button does not return to the present one. */
-  go(route: Route, replace?: boolean): void;
+  /**
+   * Go to what `change` makes of the route of this moment and the time (seconds since 1970): that may be another route than was drawn
+   * last, where two gestures follow each other at once. `replace`: the back button does not return to the present one.
+   */
+  go(change: (route: Route, now: number) => Route, replace?: boolean): void;
   /** A curve has come into sight. */
   curve(series: string): void;
   /** The pointer is at this time, or nowhere. */

@@ -53,7 +53,7 @@ function Measure({ state, act }: { state: State; act: Act }) {
       <button
         type="button"
         disabled={state.database.busy || asked}
-        onClick={() => act.go({ ...state.route, more: { parts: "1" } }, true)}
+        onClick={() => act.go((route) => ({ ...route, more: { parts: "1" } }), true)}
       >
         {asked && !state.database.busy ? "It cannot be measured here" : "Measure what it is full of"}
       </button>{" "}

@@ -62,8 +62,9 @@ export function EventTable({ events, state }: { events: readonly LogEvent[]; sta
 /** The page of events, with a choice of sensor and kind. */
 export function Events({ state, act }: { state: State; act: Act }) {
   const { route } = state;
-  const { more } = route;
-  const choose = (name: string, value: string) => act.go({ ...route, more: { ...more, before: "", [name]: value } }, true);
+  const turnTo = (before: string) => act.go((route) => ({ ...route, more: { ...route.more, before } }));
+  const choose = (name: string, value: string) =>
+    act.go((route) => ({ ...route, more: { ...route.more, before: "", [name]: value } }), true);
   const sensors = [...(state.sensors ?? []), ...state.former].map((sensor) => sensor.sensor);
   const { sensor, kind, before } = eventParameters(route);
   const earlier = state.events.data?.earlier;
@@ -94,12 +95,12 @@ export function Events({ state, act }: { state: State; act: Act }) {
       />
       <p class="tools">
         {before ? (
-          <button type="button" onClick={() => act.go({ ...route, more: { ...more, before: "" } })}>
+          <button type="button" onClick={() => turnTo("")}>
             Newest
           </button>
         ) : null}
         {typeof earlier === "number" ? (
-          <button type="button" onClick={() => act.go({ ...route, more: { ...more, before: String(earlier) } })}>
+          <button type="button" onClick={() => turnTo(String(earlier))}>
             Earlier
           </button>
         ) : null}

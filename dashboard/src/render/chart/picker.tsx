@@ -10,19 +10,25 @@ import { Breakable } from "../parts/texts";
 
 const LISTED = 150;
 
+/** The names of the series that the names and globs of a route mean. */
+const namesOf = (known: readonly Channel[], series: readonly string[]): ReadonlySet<string> =>
+  new Set(chosen(known, series).channels.map((channel) => channel.series));
+
 /** The list of series, with those of the chart ticked. */
 export function Picker({ state, act, known }: { state: State; act: Act; known: readonly Channel[] }) {
   const { route } = state;
   const [search, setSearch] = useState("");
-  const on = new Set(chosen(known, route.series).channels.map((channel) => channel.series));
+  const on = namesOf(known, route.series);
   const matching = known.filter(
     (channel) => !search || matches(channel.series, search.trim(), true) || channel.unit === search.trim(),
   );
-  const pick = (names: readonly string[]) => {
-    if (names.length > MOST_SERIES) act.say(`At most ${MOST_SERIES} series at a time.`);
-    act.go(picked(route, names.slice(0, MOST_SERIES)));
-  };
-  const toggle = (name: string) => pick(on.has(name) ? [...on].filter((series) => series !== name) : [...on, name]);
+  const pick = (change: (on: ReadonlySet<string>) => readonly string[]) =>
+    act.go((route) => {
+      const names = change(namesOf(known, route.series));
+      if (names.length > MOST_SERIES) act.say(`At most ${MOST_SERIES} series at a time.`);
+      return picked(route, names.slice(0, MOST_SERIES));
+    });
+  const toggle = (name: string) => pick((on) => (on.has(name) ? [...on].filter((series) => series !== name) : [...on, name]));
   return (
     <details class="picker" open={route.series.length === 0 || undefined}>
       <summary>
@@ -39,11 +45,11 @@ export function Picker({ state, act, known }: { state: State; act: Act; known: r
         <button
           type="button"
           disabled={!search || !matching.length}
-          onClick={() => pick([...new Set([...on, ...matching.map((channel) => channel.series)])])}
+          onClick={() => pick((on) => [...new Set([...on, ...matching.map((channel) => channel.series)])])}
         >
           Add {matching.length} found
         </button>
-        <button type="button" disabled={!on.size} onClick={() => pick([])}>
+        <button type="button" disabled={!on.size} onClick={() => pick(() => [])}>
           None
         </button>
       </div>

@@ -11,13 +11,13 @@ import { Picture } from "./picture/picture";
 
 /** A picture for each group of lines; gestures go to all of the page. */
 export function Pictures({ state, act, drawn }: { state: State; act: Act; drawn: Drawn }) {
-  const { route, marking, now } = state;
+  const { marking, now } = state;
   const { data } = state.chart;
   const { groups, hidden, marks, limits, periods } = drawn;
   const gestures: Gestures = {
-    zoom: (since, until) => (marking ? act.mark({ since, until }) : act.go(between(route, since, until))),
-    pan: (share) => act.go(moved(route, now, share)),
-    scale: (factor, around) => act.go(zoomed(route, now, factor, around)),
+    zoom: (since, until) => (marking ? act.mark({ since, until }) : act.go((route) => between(route, since, until))),
+    pan: (share) => act.go((route, now) => moved(route, now, share)),
+    scale: (factor, around) => act.go((route, now) => zoomed(route, now, factor, around)),
     cursor: act.cursor,
     say: act.say,
   };

@@ -12,10 +12,14 @@ export function Tools({ state, act, csv, png }: { state: State; act: Act; csv: s
   const live = route.until === null;
   const [since, until] = bounds(route, state.now);
   const picked = (name: "since" | "until", at: number) => {
-    const [from, to] = name === "since" ? [at, Math.max(until, at + 60)] : [Math.min(since, at - 60), at];
-    act.go(between(route, from, to));
+    act.go((route, now) => {
+      const [from, to] = bounds(route, now);
+      return name === "since" ? between(route, at, Math.max(to, at + 60)) : between(route, Math.min(from, at - 60), at);
+    });
   };
-  const go = (how: Partial<Route>) => act.go({ ...route, ...how });
+  const go = (how: Partial<Route>) => act.go((route) => ({ ...route, ...how }));
+  const pan = (share: number) => act.go((route, now) => moved(route, now, share));
+  const zoom = (factor: number) => act.go((route, now) => zoomed(route, now, factor));
   return (
     <div class="tools" role="toolbar" aria-label="Time range">
       {PRESETS.map(([name, range]) => (
@@ -30,10 +34,10 @@ export function Tools({ state, act, csv, png }: { state: State; act: Act; csv: s
         </button>
       ))}
       <span class="together">
-        <Button text="◀" label="Earlier" onClick={() => act.go(moved(route, state.now, -0.5))} />
-        <Button text="▶" label="Later" onClick={() => act.go(moved(route, state.now, 0.5))} />
-        <Button text="+" label="Zoom in" onClick={() => act.go(zoomed(route, state.now, 0.5))} />
-        <Button text="−" label="Zoom out" onClick={() => act.go(zoomed(route, state.now, 2))} />
+        <Button text="◀" label="Earlier" onClick={() => pan(-0.5)} />
+        <Button text="▶" label="Later" onClick={() => pan(0.5)} />
+        <Button text="+" label="Zoom in" onClick={() => zoom(0.5)} />
+        <Button text="−" label="Zoom out" onClick={() => zoom(2)} />
         <button type="button" aria-pressed={live} title="Follow the newest readings" onClick={() => go({ until: null })}>
           Live
         </button>
@@ -43,10 +47,18 @@ export function Tools({ state, act, csv, png }: { state: State; act: Act; csv: s
         <div class="tools">
           <Moment name="From" at={since} onChosen={(at) => picked("since", at)} />
           <Moment name="To" at={until} onChosen={(at) => picked("until", at)} />
-          <button type="button" aria-pressed={route.compare} onClick={() => go({ compare: !route.compare })}>
+          <button
+            type="button"
+            aria-pressed={route.compare}
+            onClick={() => act.go((route) => ({ ...route, compare: !route.compare }))}
+          >
             Compare with the period before
           </button>
-          <button type="button" aria-pressed={route.totals} onClick={() => go({ totals: !route.totals })}>
+          <button
+            type="button"
+            aria-pressed={route.totals}
+            onClick={() => act.go((route) => ({ ...route, totals: !route.totals }))}
+          >
             Counters as totals
           </button>
           <button type="button" onClick={() => go({ kiosk: true })}>

@@ -36,7 +36,7 @@ export function Overview({ state, act }: { state: State; act: Act }) {
   const trouble = matching.filter((report) => report.level === "bad" || report.level === "warn");
   const rest = matching.filter((report) => !trouble.includes(report));
   const folded = rows && !search && window.innerWidth < NARROW_PX && reports.length > FOLDED_FROM;
-  const choose = (name: string, value: string) => act.go({ ...route, more: { ...route.more, [name]: value } }, true);
+  const choose = (name: string, value: string) => act.go((route) => ({ ...route, more: { ...route.more, [name]: value } }), true);
   const list = (shown: SensorReport[]) =>
     rows ? <Rows reports={shown} state={state} act={act} /> : <Cards reports={shown} state={state} act={act} />;
   return (

@@ -2,7 +2,7 @@
 
 import { everyChannel, type State } from "../../state/model";
 import { rose } from "../../state/pages/rose";
-import { PRESETS } from "../../state/route";
+import { PRESETS, type Route } from "../../state/route";
 import { type Channel, sensorOf, seriesOf } from "../../state/series";
 import type { Act } from "../act";
 import { useInstead } from "../instead";
@@ -19,7 +19,9 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
   const channels = everyChannel(state);
   const angles = channels.filter((channel) => channel.kind === "angle");
   const [speed = "", direction = ""] = route.series;
-  const choose = (more: Partial<typeof route>) => act.go({ ...route, ...more });
+  const choose = (more: Partial<Route>) => act.go((route) => ({ ...route, ...more }));
+  const pick = (at: 0 | 1, name: string) =>
+    act.go((route) => ({ ...route, series: at === 0 ? [name, route.series[1] ?? ""] : [route.series[0] ?? "", name] }));
   const [first] = angles;
   const beside = route.series.length !== 2 && first ? speedBeside(first.series, channels) : undefined;
   const pair = first && beside ? { ...route, series: [beside.series, first.series], range: MONTH } : null;
@@ -36,13 +38,13 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
             label="Direction"
             value={direction}
             options={angles.map((channel) => [channel.series, channel.series] as const)}
-            onChange={(value) => choose({ series: [speed, value] })}
+            onChange={(value) => pick(1, value)}
           />
           <Choice
             label="Speed"
             value={speed}
             options={gauges.map((channel) => [channel.series, channel.series] as const)}
-            onChange={(value) => choose({ series: [value, direction] })}
+            onChange={(value) => pick(0, value)}
           />
           <Choice
             label="Of the last"

@@ -23,15 +23,14 @@ interface ConsumptionToolsProps {
 /** The tools above the bars of [since, until). */
 export function ConsumptionTools({ state, act, counters, by, since, until, unit }: ConsumptionToolsProps) {
   const { route, now } = state;
-  const choose = (more: Record<string, string>, series = route.series) =>
-    act.go({ ...route, series, more: { ...route.more, ...more } });
+  const choose = (more: Record<string, string>) => act.go((route) => ({ ...route, more: { ...route.more, ...more } }));
   return (
     <div class="tools">
       <Choice
         label="Counter"
         value={route.series[0] ?? ""}
         options={counters.map((channel) => [channel.series, `${channel.series} ${channel.unit}`] as const)}
-        onChange={(value) => choose({}, [value])}
+        onChange={(value) => act.go((route) => ({ ...route, series: [value] }))}
       />
       <Choice
         label="By"

@@ -14,8 +14,9 @@ export function Year({ state, act }: { state: State; act: Act }) {
   const { route } = state;
   const channels = everyChannel(state).filter((channel) => channel.kind === "gauge" || channel.kind === "counter");
   const year = yearOf(route, state.now);
-  const choose = (more: Record<string, string>, series = route.series.slice(0, 1)) =>
-    act.go({ ...route, series, more: { ...route.more, ...more } });
+  const pick = (name: string) => act.go((route) => ({ ...route, series: [name] }));
+  const later = (years: number) =>
+    act.go((route, now) => ({ ...route, more: { ...route.more, year: String(yearOf(route, now) + years) } }));
   const [only] = channels;
   const single = route.series.length !== 1 && only ? { ...route, series: [route.series[0] ?? only.series] } : null;
   if (useInstead(act, single)) return null;
@@ -29,13 +30,13 @@ export function Year({ state, act }: { state: State; act: Act }) {
           label="Series"
           value={route.series[0] ?? ""}
           options={channels.map((channel) => [channel.series, channel.series] as const)}
-          onChange={(value) => choose({}, [value])}
+          onChange={(value) => pick(value)}
         />
         <span class="together">
-          <button type="button" aria-label="The year before" onClick={() => choose({ year: String(year - 1) })}>
+          <button type="button" aria-label="The year before" onClick={() => later(-1)}>
             ◀
           </button>
-          <button type="button" aria-label="The year after" onClick={() => choose({ year: String(year + 1) })}>
+          <button type="button" aria-label="The year after" onClick={() => later(1)}>
             ▶
           </button>
         </span>
