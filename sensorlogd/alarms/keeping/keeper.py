@@ -253,7 +253,7 @@ class Keeper:
         self._seen = {key: block for key, block in self._seen.items() if key in ids}
 
     def _report_fault(self, what: str, error: Exception) -> None:
-        """Report a fault of this package to the log and as an event, at most every ten minutes."""
+        """Report a fault of this package to the journal and as an event, at most every ten minutes."""
         steady = self.clocks.steady_us()
         if steady - self._fault_reported_us >= REPORT_FAULT_EVERY_US:
             self._fault_reported_us = steady

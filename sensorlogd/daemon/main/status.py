@@ -145,7 +145,7 @@ class Status:
         }
 
     def summary(self) -> str:
-        """One line: for systemd and the log."""
+        """One line: for systemd and the journal."""
         states = Counter(thread.status().state.value for thread in list(self.sensors.running.values()))
         text = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "no sensors"
         stats = self.writer.stats()

@@ -1,4 +1,4 @@
-"""Events of one sensor: each becomes a log line of the daemon and a row of the database, unless there were too many of them lately."""
+"""Events of one sensor: each becomes a line of the daemon's journal and a row of the database, unless there were too many of them lately."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SensorEvents:
         self._allowance = Allowance(clock.monotonic_us)
 
     def report(self, kind: Kind, detail: str, fault: BaseException | None = None) -> None:
-        """An event and a log line; the line has the traceback of ``fault``, the event has not."""
+        """An event and a line of the journal; the line has the traceback of ``fault``, the event has not."""
         withheld = self._allowance.take()
         if withheld is None:
             return

@@ -40,7 +40,7 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def on_failure(request: Request, error: Exception) -> JSONResponse:
-    """A fault of this program: the log gets the traceback, the client does not."""
+    """A fault of this program: the journal gets the traceback, the client does not."""
     return answer(
-        ApiError(500, "internal", f"{request.url.path} failed: {type(error).__name__}", hint="the log of the daemon has more")
+        ApiError(500, "internal", f"{request.url.path} failed: {type(error).__name__}", hint="the daemon's journal says more")
     )

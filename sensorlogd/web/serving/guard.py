@@ -47,7 +47,7 @@ HEADERS = {
 
 
 class Denials:
-    """Counts refused requests, and writes a log line with the count now and then."""
+    """Counts refused requests, and writes a line to the journal with the count now and then."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -155,7 +155,7 @@ class Workers:
             raise ApiError(status, body["code"], body["message"], headers=headers, **more)
         name, trace = rest
         logger.error("a question failed:\n%s", trace)
-        raise ApiError(500, "internal", f"the question failed: {name}", hint="the log of the daemon has more")
+        raise ApiError(500, "internal", f"the question failed: {name}", hint="the daemon's journal says more")
 
     async def is_well(self) -> bool:
         """Whether a worker answers, or all are busy with questions that are still within their time."""

@@ -30,7 +30,7 @@ PATHS = (
 
 @pytest.mark.parametrize("table", ["sensor", "series", "recent", "event", "daemon_status"])
 def test_a_damaged_page_is_told_in_words(made: Path, tmp_path: Path, table: str, caplog: pytest.LogCaptureFixture) -> None:
-    """An answer, or 503 with code and message; never a bare fault. The log tells once."""
+    """An answer, or 503 with code and message; never a bare fault. The journal says it once."""
     path = tmp_path / "log.db"
     with closing(sqlite3.connect(f"file:{made}?mode=ro", uri=True)) as conn:
         (size,) = conn.execute("PRAGMA page_size").fetchone()

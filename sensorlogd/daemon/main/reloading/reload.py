@@ -53,7 +53,7 @@ class Reload:
     def run(self, waiting: list[Future[list[str] | ConfigChange]]) -> None:
         """Those who wait are answered whatever happens: what changed, or why nothing did."""
         self._notifier.reloading()
-        outcome: list[str] | ConfigChange = ["cut off by a fault; the daemon's log tells more"]
+        outcome: list[str] | ConfigChange = ["cut off by a fault; the daemon's journal says more"]
         try:
             change = prepare(self._in_use.config, self.load, self._sensors.running, self._sensors.make)
         except ReloadRefused as refused:

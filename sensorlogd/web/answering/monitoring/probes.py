@@ -20,7 +20,7 @@ async def health(request: Request) -> Response:
     """200 if a worker answers. The database is not asked, so its state does not matter."""
     if await request.app.state.workers.is_well():
         return JSONResponse({"status": "ok"}, headers=NEVER_KEPT)
-    problem = {"code": "no_worker", "message": "no process answers questions", "hint": "the log of the daemon has more"}
+    problem = {"code": "no_worker", "message": "no process answers questions", "hint": "the daemon's journal says more"}
     return JSONResponse({"error": problem}, 503, NEVER_KEPT | {"Retry-After": "5"})
 
 
