@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { looksOf, optionsOf, type Shown } from "../../src/render/chart/picture/options";
-import { buckets, drawn } from "../state/chart/made";
+import { looksOf, optionsOf, type Shown } from "../../../../src/render/chart/picture/options";
+import { buckets, drawn } from "../../../state/chart/made";
 
 const shown = (more: Partial<Shown> = {}): Shown => ({
   lines: [{ ...drawn(buckets([1])), name: "d", place: 4 }],

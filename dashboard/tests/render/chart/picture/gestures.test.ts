@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { valuesAt } from "../../src/render/chart/picture/gestures";
-import { buckets, drawn } from "../state/chart/made";
+import { valuesAt } from "../../../../src/render/chart/picture/gestures";
+import { buckets, drawn } from "../../../state/chart/made";
 
 test("speech tells the values of the lines that are drawn, with their bands", () => {
   const named = (name: string) => ({ ...drawn(buckets([20.5, 21], { min: [20.5, 20], max: [20.5, 22] })), name });

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type uPlot from "uplot";
-import { bands } from "../../src/render/chart/picture/bands";
-import { buckets, drawn } from "../state/chart/made";
+import { bands } from "../../../../src/render/chart/picture/bands";
+import { buckets, drawn } from "../../../state/chart/made";
 
 /** What is filled for these lines: with which colour, how opaque, from where on, how high. */
 function filled(...lines: ReturnType<typeof drawn>[]): [string, number, number, number][] {
