@@ -122,10 +122,10 @@ export function extended(curve: Curve, reading: Reading, now: number): Curve {
   const slot = Math.floor(reading.time / STEP) * STEP;
   const from = Math.max(now, curve.time.at(-1) ?? 0) - HOUR;
   if (reading.time > now + AHEAD_S || reading.time < from) return curve;
-  const drawn = curve.time.map((at, row) => [at, curve.value[row] ?? null] as const);
-  const others = drawn.filter(([at]) => at >= from && at !== slot);
+  const points = curve.time.map((at, row) => [at, curve.value[row] ?? null] as const);
+  const others = points.filter(([at]) => at >= from && at !== slot);
   const counts = reading.value !== null && !reading.quality.startsWith("fail");
-  const value = counts ? reading.value : (drawn.find(([at]) => at === slot)?.[1] ?? null);
+  const value = counts ? reading.value : (points.find(([at]) => at === slot)?.[1] ?? null);
   const all = [...others, [slot, value] as const].sort(([a], [b]) => a - b);
   return { ...curve, time: all.map(([at]) => at), value: all.map(([, one]) => one) };
 }

@@ -1,5 +1,6 @@
 // What every page needs: sensors, newest values, the state of the daemon, alarms.
 
+import { withStreamed } from "../../state/events";
 import { everyChannel, type LogEvent, type Sensor, type State, type Store } from "../../state/model";
 import { seriesOf } from "../../state/series";
 import { ApiError, ask, iso } from "../api";
@@ -140,11 +141,9 @@ const namesOf = (state: State): string =>
     .sort()
     .join("\n");
 
-/** Events in the order in which they happened, with those of `more` that are later; no more than are kept, the last ones. */
-export function continued(events: readonly LogEvent[], more: readonly LogEvent[]): LogEvent[] {
-  const last = events.at(-1)?.id ?? Number.NEGATIVE_INFINITY;
-  return [...events, ...more.filter((event) => event.id > last)].slice(-KEPT_EVENTS);
-}
+/** Events with those that the stream brought since; no more than are kept, the last ones. */
+export const continued = (events: readonly LogEvent[], streamed: readonly LogEvent[]): LogEvent[] =>
+  withStreamed(events, streamed).slice(-KEPT_EVENTS);
 
 /** Whether a reading is newer than the newest one before, at `now`, in seconds: one dated ahead does not hide what comes after it. */
 export const isNewer = (reading: { time: number }, before: { time: number }, now: number): boolean =>

@@ -3,8 +3,8 @@
 import { useMemo, useRef } from "preact/hooks";
 import { type Limit, limitsOf, periodsOf } from "../../state/alarms";
 import { pictures } from "../../state/chart/axes";
-import { eventsShown, isMarked, linesOf, shownOf } from "../../state/chart/drawn";
-import type { Line } from "../../state/chart/lines";
+import { eventsShown, isMarked } from "../../state/chart/events";
+import { type Line, linesOf, shownOf } from "../../state/chart/lines";
 import { type AlarmPeriod, everyChannel, type LogEvent, type State } from "../../state/model";
 import type { Channel } from "../../state/series";
 
