@@ -128,19 +128,3 @@ export function advice(report: SensorReport, now: number): string {
       return "Nothing: it is not being read.";
   }
 }
-
-/** Keys of labels by which sensors can be grouped: those that have more than one value. */
-export function groupings(sensors: readonly Sensor[]): string[] {
-  const keys = new Map<string, Set<string>>();
-  for (const sensor of sensors)
-    for (const channel of sensor.channels)
-      for (const [key, value] of Object.entries(channel.labels)) keys.set(key, (keys.get(key) ?? new Set()).add(value));
-  return [...keys].filter(([, values]) => values.size > 1).map(([key]) => key);
-}
-
-/** The name of a sensor's group. `by`: the key of a label, or "name": how the sensor's name begins. */
-export function groupOf(sensor: Sensor, by: string): string {
-  if (by === "name") return sensor.sensor.split(/[-_.\d]/)[0] || sensor.sensor;
-  const values = new Set(sensor.channels.map((channel) => channel.labels[by] ?? ""));
-  return [...values].filter(Boolean).join(", ") || `no ${by}`;
-}
