@@ -8,6 +8,7 @@ import { time, ZONE } from "../../state/words";
 import { ApiError, ask, iso } from "../api";
 import { askBuckets, type BucketsAnswer, bucketsIn } from "../buckets";
 import { AGGREGATES, type AskedEarly, charted, chartKey, MOST_SERIES, plain, points } from "../charted";
+import { passed } from "../passed";
 import type { Asking } from "./asking";
 
 /** While readings come, a live chart is refreshed each time it gains a point, but not sooner and not later than this. */
@@ -100,9 +101,8 @@ export class ChartQuestions {
     if (route.page !== "chart" || route.until !== null || document.hidden || chart.busy || !chart.data) return;
     if (!chart.data.series.some((buckets) => series.has(seriesOf(buckets)))) return;
     const wait = chart.error ? LATEST_MS : Math.min(Math.max((route.range / points()) * 1000, SOONEST_MS), LATEST_MS);
-    const since = Date.now() - this.refreshed;
     window.clearTimeout(this.refreshTimer);
-    this.refreshTimer = window.setTimeout(() => this.refresh(), Math.max(wait - since, 0));
+    this.refreshTimer = window.setTimeout(() => this.refresh(), Math.max(wait - passed(this.refreshed), 0));
   };
 
   private refresh(): void {

@@ -86,7 +86,8 @@ export class CommonQuestions {
   /** A newer value that the stream brought meanwhile stays. */
   private async askLatest(): Promise<void> {
     const rows = (await ask("latest")).latest;
-    this.store.change(({ latest, now }) => {
+    this.store.change(({ latest, ahead }) => {
+      const now = Date.now() / 1000 + ahead; // state.now stands still for up to a minute while the page is hidden
       const newer = (newest: Latest): Latest => {
         const streamed = latest.get(seriesOf(newest));
         return streamed && streamed.time !== newest.time && isNewer(streamed, newest, now) ? streamed : newest;
@@ -109,8 +110,9 @@ export class CommonQuestions {
   }
 
   private async askStatus(): Promise<void> {
+    const asked = Date.now() / 1000;
     const status = await ask("status");
-    const ahead = status.now - Date.now() / 1000;
+    const ahead = aheadOf(status.now, asked, Date.now() / 1000);
     this.store.change(({ sensors }) => ({
       status,
       ahead: Math.abs(ahead) < SAME_CLOCK_S ? 0 : ahead,
@@ -133,6 +135,13 @@ export class CommonQuestions {
     this.store.change(() => ({ alarms }));
   }
 }
+
+/**
+ * By how many seconds the server's clock is ahead of the browser's at least, where it showed `now` at some time between `asked` and
+ * `answered` of the browser: an answer that was long on its way is no difference of clocks.
+ */
+export const aheadOf = (now: number, asked: number, answered: number): number =>
+  now > answered ? now - answered : Math.min(now - asked, 0);
 
 /** The names of all series, as one text. */
 const namesOf = (state: State): string =>
