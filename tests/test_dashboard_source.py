@@ -77,3 +77,17 @@ def test_it_knows_one_direction() -> None:
         named = re.findall(r'from "(?:\.\./)+(\w+)/([\w/]+)"', path.read_text())
         wrong += [(path.name, *imported) for imported in named if imported[0] in later and imported != ("load", "types")]
     assert wrong == []
+
+
+def test_each_test_is_named_after_the_file_that_it_tests() -> None:
+    """And each module of the state has one. Those that are generated say so in their first line."""
+    tests = DASHBOARD / "tests"
+    tested = {path.relative_to(tests).as_posix().removesuffix(".test.ts") for path in tests.rglob("*.test.ts")}
+    files = {path.relative_to(SOURCE).with_suffix("").as_posix(): path for path in SOURCE.rglob("*.*")}
+    assert tested - set(files) == set()
+    written = {
+        name
+        for name, path in files.items()
+        if name.startswith("state/") and "Do not edit" not in path.read_text().split("\n", maxsplit=1)[0]
+    }
+    assert written - tested == set()

@@ -1,7 +1,7 @@
 // Asks for the series that the address of a chart names in full, while the page's script, which is fifty times as long, is on its way.
 
 import { fetchBuckets } from "./load/buckets";
-import { charted, keyOf, plain } from "./load/charted";
+import { charted, chartKey, plain } from "./load/charted";
 import { bounds, read } from "./state/route";
 
 const route = read(location.hash);
@@ -9,5 +9,5 @@ if (route.page === "chart" && plain(route.series)) {
   const [since, until] = bounds(route, Date.now() / 1000);
   const answer = fetchBuckets(charted(route.series, since, until));
   answer.catch(() => undefined); // whoever takes it handles that
-  window.sensorlogdAskedEarly = { key: keyOf(route), since, until, answer };
+  window.sensorlogdAskedEarly = { key: chartKey(route), since, until, answer };
 }

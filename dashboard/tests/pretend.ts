@@ -94,6 +94,7 @@ export function browser(): Browser {
   define("fetch", (url: string, { signal = null }: { signal?: AbortSignal | null } = {}) => {
     const { pathname, searchParams } = new URL(url);
     return new Promise<Response>((give, refuse) => {
+      if (signal?.aborted) refuse(signal.reason);
       signal?.addEventListener("abort", () => refuse(signal.reason));
       const reply = async (body: BodyInit | null, status: number) => {
         give(new Response(body, { status }));

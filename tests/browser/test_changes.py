@@ -6,9 +6,11 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -77,12 +79,12 @@ def flagged(tab: Tab) -> str:
     return str(tab.page.locator('tr[data-series="greenhouse.x"] td[data-label=flagged]').text_content())
 
 
-@pytest.mark.parametrize("how", [DESK, PHONE], ids=["1280", "390"])
-def test_a_part_is_flagged_and_taken_back_and_a_note_is_written(open_it: Open, how: dict[str, Any]) -> None:
-    """By dragging at a desk, by writing times on a phone; each says what came of it."""
+@pytest.mark.parametrize(("how", "zone"), [(DESK, "Europe/Berlin"), (PHONE, "Asia/Kolkata")], ids=["1280", "390"])
+def test_a_part_is_flagged_and_taken_back_and_a_note_is_written(open_it: Open, how: dict[str, Any], zone: str) -> None:
+    """By dragging at a desk, by writing times on a phone, in zones that are not the daemon's; each says what came of it."""
     if not AXE.exists():
         needs._missing("needs axe-core: make dashboard (npm)")
-    tab = open_it(CHART, **how)
+    tab = open_it(CHART, timezone_id=zone, **how)
     opened(tab)
     page = tab.page
     form = page.locator("form.marking")
@@ -100,8 +102,8 @@ def test_a_part_is_flagged_and_taken_back_and_a_note_is_written(open_it: Open, h
         until(lambda: form.get_by_label("Mark from: time").input_value() != first, "the part that is marked")
         assert page.url == address
     else:
-        begin = time.localtime(time.time() - 6 * 3600)
-        for what, text in (("day", time.strftime("%Y-%m-%d", begin)), ("time", time.strftime("%H:%M:%S", begin))):
+        begin = datetime.fromtimestamp(time.time() - 6 * 3600, ZoneInfo(zone))
+        for what, text in (("day", begin.strftime("%Y-%m-%d")), ("time", begin.strftime("%H:%M:%S"))):
             form.get_by_label(f"Mark from: {what}").fill(text)
             form.get_by_label(f"Mark from: {what}").press("Enter")
     assert form.locator("button", has_text="Flag").is_disabled()

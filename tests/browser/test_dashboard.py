@@ -440,51 +440,6 @@ def test_it_lives_by_the_one_stream(open_page: Open) -> None:
     assert len(asked) <= 2
 
 
-def test_a_range_by_hand_and_the_way_back(open_page: Open) -> None:
-    """From a date to a date; the back button leads to what was before."""
-    tab = open_page(f"{CHART}3600")
-    has_points(tab)
-    first = tab.page.url
-    tab.page.locator("summary", has_text="More").click()
-    begin = time.strftime("%Y-%m-%d", time.localtime(time.time() - DAY))
-    tab.page.get_by_label("From: day").fill(begin)
-    tab.page.get_by_label("From: day").press("Enter")
-    until(lambda: "since=" in tab.page.url, "the range in the address")
-    until(lambda: begin in tab.page.locator(".span").text_content(), "the range")
-    at_noon = tab.page.url
-    tab.page.get_by_label("From: time").fill("12:34")
-    tab.page.get_by_label("From: time").press("Enter")
-    until(lambda: f"{begin} 12:34:00 to" in tab.page.locator(".span").text_content(), "the range to the minute")
-    tab.page.go_back()
-    until(lambda: tab.page.url == at_noon, "the address before")
-    tab.page.go_back()
-    until(lambda: tab.page.url == first, "the address before")
-
-
-def test_a_day_is_typed_key_by_key(open_page: Open) -> None:
-    """The browser tells of a day of the year 2, then 20 and 202: the view and the other end wait for the field to be left."""
-    tab = open_page(f"{CHART}3600")
-    has_points(tab)
-    first = tab.page.url
-    tab.page.locator("summary", has_text="More").click()
-    day, other = tab.page.get_by_label("From: day"), tab.page.get_by_label("To: day")
-    ends = other.input_value()
-    begin = time.localtime(time.time() - DAY)
-    day.click(position={"x": 12, "y": 8})
-    day.press_sequentially(time.strftime("%m%d%Y", begin))
-    assert day.input_value() == time.strftime("%Y-%m-%d", begin)
-    assert (tab.page.url, other.input_value()) == (first, ends)
-    other.focus()
-    until(lambda: "since=" in tab.page.url, "the range in the address")
-    assert other.input_value() == ends
-    now = tab.page.url
-    day.click(position={"x": 12, "y": 8})
-    day.press_sequentially(time.strftime("%m%d0002", begin))
-    day.press("Enter")
-    until(lambda: day.input_value() == time.strftime("%Y-%m-%d", begin), "the day that was not taken put back")
-    assert tab.page.url == now
-
-
 def test_comparing_and_a_picture_file(open_page: Open) -> None:
     """The period before lies under this one; a click makes a file of what is seen."""
     tab = open_page(f"{CHART}{DAY}&compare=1")

@@ -31,7 +31,28 @@ export async function ask<K extends keyof Answers>(path: K, query: Query = {}, s
 
 /** The same question, only sent. */
 export const fetched = (path: keyof Answers, query: Query = {}, signal?: AbortSignal): Promise<Response> =>
-  fetch(address(path, { time: "s", ...query }), { signal: signal ?? null, headers: { Accept: "application/json" } });
+  fetch(address(path, { time: "s", ...query }), { signal: limited(signal), headers: { Accept: "application/json" } });
+
+/**
+ * A question is given up after so long, and counts as not answered: the server itself gives up far sooner. A connection that was cut
+ * without a word would keep a question open for a quarter of an hour, and with it all that waits for its answer.
+ */
+const GIVEN_UP_MS = 120_000;
+
+/** The signal of a question that is aborted by `signal`, or given up. */
+function limited(signal?: AbortSignal): AbortSignal {
+  const own = new AbortController();
+  const timer = window.setTimeout(() => own.abort(away()), GIVEN_UP_MS);
+  const abort = () => {
+    window.clearTimeout(timer);
+    own.abort(signal?.reason);
+  };
+  if (signal?.aborted) abort();
+  else signal?.addEventListener("abort", abort, { once: true });
+  return own.signal;
+}
+
+const away = (): ApiError => new ApiError("sensorlogd does not answer", "away");
 
 /** Request a change; returns the answer. Throws ApiError. */
 export async function send<K extends keyof Changes>(path: K, body: Changes[K]["body"]): Promise<Changes[K]["answer"]> {
@@ -50,7 +71,7 @@ export async function json(asked: Promise<Response>): Promise<unknown> {
     answer = await asked;
   } catch (error) {
     if ((error as Error).name === "AbortError") throw error;
-    throw new ApiError("sensorlogd does not answer", "away");
+    throw away();
   }
   if (answer.status === 401) signIn();
   const body = (await answer.json().catch(notWhole)) as Partial<Refusal> | undefined;

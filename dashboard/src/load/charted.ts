@@ -11,7 +11,7 @@ export const MOST_SERIES = 40;
 export const AGGREGATES = "mean,min,max,last,increase,suspect,fail,missing";
 
 /** The address of a chart without what does not change its answer. */
-export const keyOf = (route: Route): string => write({ ...route, hidden: [], kiosk: false });
+export const chartKey = (route: Route): string => write({ ...route, hidden: [], kiosk: false });
 
 /** A window wider than this, in CSS pixels, or finer than two of the screen's to one of these, gets no more points. */
 const WIDEST_PX = 1500;

@@ -6,7 +6,7 @@ import { type Curve, everyChannel, type Store } from "../state/model";
 import { seriesOf } from "../state/series";
 import { ApiError, iso } from "./api";
 import { askBuckets } from "./buckets";
-import type { Reading } from "./types";
+import type { Latest, Reading } from "./types";
 
 const HOUR = 3600;
 const STEP = 60;
@@ -20,7 +20,9 @@ const AHEAD_S = 2;
 /** Asks for small curves, several together. */
 export class Curves {
   private readonly wanted = new Set<string>();
-  private readonly asking = new Set<string>();
+  /** The number of the question that is under way for each series: of two, the answer of the later one counts. */
+  private readonly asking = new Map<string, number>();
+  private questions = 0;
   private soon = 0;
 
   constructor(private readonly store: Store) {}
@@ -62,17 +64,21 @@ export class Curves {
   private async ask(): Promise<void> {
     const names = [...this.wanted];
     this.wanted.clear();
-    for (const name of names) this.asking.add(name);
+    this.questions += 1;
+    const number = this.questions;
+    const isAsked = (name: string): boolean => this.asking.get(name) === number;
+    for (const name of names) this.asking.set(name, number);
     try {
-      for (let at = 0; at < names.length; at += AT_ONCE) await this.askFor(names.slice(at, at + AT_ONCE));
+      for (let at = 0; at < names.length; at += AT_ONCE)
+        await this.askFor(names.slice(at, at + AT_ONCE).filter(isAsked), isAsked);
     } catch (error) {
       if (!(error instanceof ApiError)) console.error(error);
-      const missing = names.filter((name) => this.asking.has(name));
+      const missing = names.filter(isAsked);
       // Soon, or with the next that come into sight. A refusal comes again for the same names, unless one of them is gone by now.
       if (error instanceof ApiError && (error.code === "away" || error.status === 503)) this.askSoon(missing, AFTER_FAILURE_MS);
       else if (error instanceof ApiError && error.status >= 400 && error.status < 500) this.askWithoutUnknown(missing);
     } finally {
-      for (const name of names) this.asking.delete(name);
+      for (const name of names.filter(isAsked)) this.asking.delete(name);
     }
   }
 
@@ -84,7 +90,9 @@ export class Curves {
     this.store.change((state) => ({ curves: new Map([...state.curves].filter(([name]) => known.has(name))) }));
   }
 
-  private async askFor(series: readonly string[]): Promise<void> {
+  /** `isAsked`: whether a series is not asked for by a later question by now. */
+  private async askFor(series: readonly string[], isAsked: (name: string) => boolean): Promise<void> {
+    if (!series.length) return;
     const now = Date.now() / 1000 + this.store.state.ahead;
     const answer = await askBuckets({
       series,
@@ -93,10 +101,15 @@ export class Curves {
       every: "1min",
       agg: "mean,increase",
     });
-    for (const name of series) this.asking.delete(name);
+    const awaited = new Set(series.filter(isAsked));
+    for (const name of awaited) this.asking.delete(name);
     this.store.change((state) => {
       const curves = new Map(state.curves);
-      for (const buckets of answer.series) curves.set(seriesOf(buckets), curveOf(buckets, now));
+      for (const buckets of answer.series) {
+        const name = seriesOf(buckets);
+        if (awaited.has(name))
+          curves.set(name, withNewest(curveOf(buckets, now), state.latest.get(name), Date.now() / 1000 + state.ahead));
+      }
       return { curves };
     });
   }
@@ -107,6 +120,12 @@ export function curveOf(buckets: BucketColumns, asked: number): Curve {
   const rises = (buckets.increase ?? []).filter((rise) => rise !== null);
   const increase = rises.length ? rises.reduce((sum, rise) => sum + rise, 0) : null;
   return { time: buckets.time, value: buckets.mean ?? [], increase, counted: buckets.kind === "counter" ? asked : null };
+}
+
+/** The curve with the newest reading, if it is later than the last step: the stream may have brought it while the curve was asked for. */
+function withNewest(curve: Curve, newest: Latest | undefined, now: number): Curve {
+  const end = (curve.time.at(-1) ?? Number.NEGATIVE_INFINITY) + STEP;
+  return newest && newest.time >= end ? extended(curve, newest, now) : curve;
 }
 
 /** Whether by how much a counter rose is to be asked for again. */
@@ -122,10 +141,10 @@ export function extended(curve: Curve, reading: Reading, now: number): Curve {
   const slot = Math.floor(reading.time / STEP) * STEP;
   const from = Math.max(now, curve.time.at(-1) ?? 0) - HOUR;
   if (reading.time > now + AHEAD_S || reading.time < from) return curve;
-  const drawn = curve.time.map((at, row) => [at, curve.value[row] ?? null] as const);
-  const others = drawn.filter(([at]) => at >= from && at !== slot);
+  const points = curve.time.map((at, row) => [at, curve.value[row] ?? null] as const);
+  const others = points.filter(([at]) => at >= from && at !== slot);
   const counts = reading.value !== null && !reading.quality.startsWith("fail");
-  const value = counts ? reading.value : (drawn.find(([at]) => at === slot)?.[1] ?? null);
+  const value = counts ? reading.value : (points.find(([at]) => at === slot)?.[1] ?? null);
   const all = [...others, [slot, value] as const].sort(([a], [b]) => a - b);
   return { ...curve, time: all.map(([at]) => at), value: all.map(([, one]) => one) };
 }

@@ -1,11 +1,13 @@
 // What the stream brings is laid into the store; what it may have left out is asked for.
 
 import { isOfDatabase } from "../state/events";
-import { type LogEvent, outdated, type Store } from "../state/model";
+import { everyChannel, type LogEvent, outdated, type Store } from "../state/model";
 import { measuresParts } from "../state/parameters";
+import type { PageName } from "../state/route";
 import { seriesOf } from "../state/series";
 import { extended } from "./curves";
 import { ChartOutdating } from "./outdating";
+import { passed } from "./passed";
 import { CommonQuestions, continued, isNewer, type Report, reported } from "./questions/common";
 import { listen } from "./stream";
 import type { Latest, Reading } from "./types";
@@ -30,12 +32,15 @@ const CHANGE_READINGS: ReadonlySet<string> = new Set([
   "recomputed",
   "salvaged",
 ]);
-/** What the page of the database tells is asked for again so often, unless it measures the parts of the file, which takes long. */
-const DATABASE_EACH_MS = 60_000;
+/** What follows from time itself is asked for again so often: a live chart goes on, and an hour is another hour, also without readings. */
+const EACH_MINUTE_MS = 60_000;
+
+/** Pages that show sums up to now. */
+const SHOW_SUMS: ReadonlySet<PageName> = new Set<PageName>(["use", "year", "rose"]);
 
 /** Who is told of readings. */
 export interface Followers {
-  /** New readings have come of these series. */
+  /** New readings have come of these series, or time has passed without any. */
   news(series: ReadonlySet<string>): void;
   /** Readings may be missing, of any series. */
   missed(): void;
@@ -72,7 +77,7 @@ export class Live {
       message: (kind, data) => this.message(kind, data),
       alive: () =>
         this.store.change(({ stream }) =>
-          stream.state === "open" && Date.now() / 1000 - stream.heard < 1
+          stream.state === "open" && passed(stream.heard * 1000) < 1000
             ? null
             : { stream: { state: "open", heard: Date.now() / 1000, reason: "" } },
         ),
@@ -80,25 +85,27 @@ export class Live {
       lost: (reason) => this.store.change(({ stream }) => ({ stream: { ...stream, state: "lost", reason } })),
     });
     window.setInterval(() => this.tick(), 1000);
-    window.setInterval(() => this.outdateDatabase(), DATABASE_EACH_MS);
+    window.setInterval(() => this.eachMinute(), EACH_MINUTE_MS);
   };
 
   private tick(): void {
-    const now = Date.now();
-    this.store.change(({ ahead }) => ({ now: now / 1000 + ahead }));
+    this.store.change(({ ahead }) => ({ now: Date.now() / 1000 + ahead }));
     if (document.hidden) return;
     // When no readings come, ask soon whether the daemon lives; otherwise ask for its state now and then.
-    const soon = this.store.state.error || now - this.readingAt > NO_READINGS_S * 1000;
+    const soon = this.store.state.error || passed(this.readingAt) > NO_READINGS_S * 1000;
     const due = soon ? NO_READINGS_S : STATUS_EACH_S;
-    if (now - this.common.statusAt > due * 1000 && this.store.state.stream.state === "open") void this.common.status();
+    if (passed(this.common.statusAt) > due * 1000 && this.store.state.stream.state === "open") void this.common.status();
   }
 
-  private outdateDatabase(): void {
-    this.store.change(({ route, database }) =>
-      route.page !== "database" || measuresParts(route) || database.busy || document.hidden
-        ? null
-        : { database: outdated(database) },
-    );
+  /** What is under way is left alone: asking anew would drop it. So are sums that were refused, and the parts of the file, which take long. */
+  private eachMinute(): void {
+    if (document.hidden) return;
+    this.store.change(({ route, database, buckets, costs }) => ({
+      ...(route.page === "database" && !measuresParts(route) && !database.busy ? { database: outdated(database) } : {}),
+      ...(SHOW_SUMS.has(route.page) && !buckets.busy && !buckets.error ? { buckets: outdated(buckets) } : {}),
+      ...(SHOW_SUMS.has(route.page) && !costs.busy && !costs.error ? { costs: outdated(costs) } : {}),
+    }));
+    this.followers.news(new Set(everyChannel(this.store.state).map((channel) => channel.series)));
   }
 
   private message(kind: string, data: unknown): void {
@@ -143,7 +150,7 @@ export class Live {
 
   private makeUpSoon(): void {
     if (this.makeUpTimer) return;
-    const wait = Math.max(this.madeUpAt + MADE_UP_EACH_MS - Date.now(), 0);
+    const wait = Math.max(MADE_UP_EACH_MS - passed(this.madeUpAt), 0);
     this.makeUpTimer = window.setTimeout(() => this.makeUp(), wait);
   }
 
@@ -167,7 +174,7 @@ export class Live {
         const name = seriesOf(reading);
         names.add(name);
         const before = latest.get(name);
-        if (!before || isNewer(reading, before, state.now)) latest.set(name, { ...reading, age_s: 0, state: "ok" });
+        if (!before || isNewer(reading, before, now)) latest.set(name, { ...reading, age_s: 0, state: "ok" });
         const curve = curves.get(name);
         if (curve) curves.set(name, extended(curve, reading, now));
       }

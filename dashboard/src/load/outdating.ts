@@ -1,6 +1,7 @@
 // A chart that may lack readings is asked for whole, however often that is said.
 
 import { outdated, type Store } from "../state/model";
+import { passed } from "./passed";
 
 /** A chart is asked for whole so often at most: an import says four times a second that readings were left out. */
 const WHOLE_EACH_MS = 10_000;
@@ -16,7 +17,7 @@ export class ChartOutdating {
 
   /** The chart may lack readings or series: at once, or once the last time is long enough ago. */
   readonly soon = (): void => {
-    this.timer ||= window.setTimeout(this.mark, Math.max(this.markedAt + WHOLE_EACH_MS - Date.now(), 0));
+    this.timer ||= window.setTimeout(this.mark, Math.max(WHOLE_EACH_MS - passed(this.markedAt), 0));
   };
 
   private readonly mark = (): void => {

@@ -2,6 +2,7 @@
 // arrives.
 
 import { address, fetched, signIn } from "./api";
+import { passed } from "./passed";
 
 /** Who listens to the stream. */
 export interface Heard {
@@ -119,7 +120,7 @@ export function listen(heard: Heard): void {
 
   // A connection that has died in its sleep never says that it did.
   const checkAlive = () => {
-    if (Date.now() - at > STREAM_DEAD_S * 1000) reconnect();
+    if (passed(at) > STREAM_DEAD_S * 1000) reconnect();
   };
   window.setInterval(checkAlive, 5000);
   document.addEventListener("visibilitychange", checkAlive);

@@ -1,11 +1,11 @@
 // The form that acknowledges alarms, with a note of what was found.
 
 import { useState } from "preact/hooks";
-import { ApiError } from "../load/api";
 import { acknowledge } from "../load/changes";
 import { ALL, choicesOf, isWaiting, nameOf } from "../state/alarms";
 import type { State } from "../state/model";
 import { plural } from "../state/words";
+import { Outcome, useChange } from "./parts/change";
 import { Choice } from "./parts/fields";
 import { remember, useYourName, YourName } from "./yourname";
 
@@ -15,38 +15,23 @@ export function Acknowledging({ state }: { state: State }) {
   const [chosen, setChosen] = useState(ALL);
   const [note, setNote] = useState("");
   const [by, setBy] = useYourName();
-  const [busy, setBusy] = useState(false);
-  const [said, setSaid] = useState<{ words: string; bad: boolean } | null>(null);
-  const outcome = (
-    <p role="status" class={said?.bad ? "bad" : "good"}>
-      {busy ? "Asking the daemon …" : (said?.words ?? "")}
-    </p>
-  );
-  if (!waiting.length) return said ? outcome : null;
+  const change = useChange(() => {
+    remember(by);
+    setNote("");
+    setChosen(ALL);
+  });
+  if (!waiting.length) return change.busy || change.said ? <Outcome of={change} /> : null;
   if (!state.status?.changes) return <p class="unit">To say that you know: sensorlogd alarms ack NAME --note "what was found"</p>;
 
   const wanted = waiting.filter((alarm) => chosen === ALL || nameOf(alarm) === chosen);
-  async function send(): Promise<void> {
-    setBusy(true);
-    try {
-      const done = await acknowledge(wanted.map(nameOf), note, by);
-      remember(by);
-      setSaid({ words: `${plural(done, "alarm")} acknowledged`, bad: false });
-      setNote("");
-      setChosen(ALL);
-    } catch (error) {
-      setSaid({ words: error instanceof ApiError ? error.message : String(error), bad: true });
-    } finally {
-      setBusy(false);
-    }
-  }
+  const send = async () => `${plural(await acknowledge(wanted.map(nameOf), note, by), "alarm")} acknowledged`;
   return (
     <form
       class="marking acknowledging"
       aria-label="Acknowledge"
       onSubmit={(event) => {
         event.preventDefault();
-        void send();
+        void change.begin(send);
       }}
     >
       <div class="tools">
@@ -56,11 +41,11 @@ export function Acknowledging({ state }: { state: State }) {
           <input type="text" maxLength={1000} value={note} onInput={(event) => setNote(event.currentTarget.value)} />
         </label>
         <YourName name={by} set={setBy} />
-        <button type="submit" disabled={busy || !wanted.length}>
+        <button type="submit" disabled={change.busy || !wanted.length}>
           Acknowledge
         </button>
       </div>
-      {outcome}
+      <Outcome of={change} />
     </form>
   );
 }

@@ -1,27 +1,13 @@
 // What happened, newest first; new events come by the stream.
 
-import { levelOfEvent } from "../state/events";
+import { levelOfEvent, listedEvents } from "../state/events";
 import type { LogEvent, State } from "../state/model";
 import { eventParameters } from "../state/parameters";
 import { to } from "../state/route";
-import { matches } from "../state/series";
 import { time, ZONE } from "../state/words";
 import type { Act } from "./act";
 import { Choice, Written } from "./parts/fields";
 import { Breakable, Empty } from "./parts/texts";
-
-/** The events that were asked for, and those that the stream brought since, newest first. */
-export function merged(state: State, sensor = "", kind = ""): LogEvent[] {
-  const asked = state.events.data?.events ?? [];
-  const known = new Set(asked.map((event) => event.id));
-  const more = state.recent.filter(
-    (event) =>
-      !known.has(event.id) &&
-      (!sensor || (event.sensor !== null && matches(event.sensor, sensor))) &&
-      (!kind || matches(event.kind, kind)),
-  );
-  return [...asked, ...more].sort((a, b) => b.id - a.id);
-}
 
 /** Events as rows. */
 export function EventTable({ events, state }: { events: readonly LogEvent[]; state: State }) {
@@ -89,10 +75,7 @@ export function Events({ state, act }: { state: State; act: Act }) {
         </label>
         <span class="unit">Times of {ZONE}</span>
       </div>
-      <EventTable
-        events={before ? [...(state.events.data?.events ?? [])].reverse() : merged(state, sensor, kind)}
-        state={state}
-      />
+      <EventTable events={listedEvents(state)} state={state} />
       <p class="tools">
         {before ? (
           <button type="button" onClick={() => turnTo("")}>

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { address, ask } from "../load/api";
 import { removeView, saveView } from "../load/changes";
+import { oneAtATime } from "../load/questions/oneatatime";
 import type { Panel as SavedView } from "../load/types";
 import type { State } from "../state/model";
 import { viewsOf } from "../state/pages/savedviews";
@@ -16,6 +17,14 @@ type Change = (request: () => Promise<void>) => Promise<void>;
 export function SavedViews({ state }: { state: State }) {
   const [known, setKnown] = useState<readonly SavedView[] | null>(null);
   const [wrong, setWrong] = useState("");
+  const [list] = useState(() =>
+    oneAtATime(() =>
+      ask("panels").then(
+        (answer) => setKnown(answer.panels),
+        (error) => setWrong(String(error.message)),
+      ),
+    ),
+  );
   const here = write({ ...state.route, kiosk: false });
   const may = state.status?.changes === true;
 
@@ -26,10 +35,7 @@ export function SavedViews({ state }: { state: State }) {
     } catch (error) {
       setWrong(error instanceof Error ? error.message : String(error));
     }
-    await ask("panels").then(
-      (answer) => setKnown(answer.panels),
-      (error) => setWrong(String(error.message)),
-    );
+    await list();
   };
   return (
     <details class="saved-views" onToggle={(event) => (event.currentTarget.open ? void change(async () => {}) : null)}>

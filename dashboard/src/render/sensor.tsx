@@ -2,6 +2,7 @@
 
 import { EVENTS_OF_A_SENSOR } from "../load/questions/events";
 import { ofSensor } from "../state/alarms";
+import { listedEvents } from "../state/events";
 import { advice, levelOfHealth, reportOf, type SensorReport } from "../state/health";
 import type { State } from "../state/model";
 import { to } from "../state/route";
@@ -9,7 +10,7 @@ import type { Channel } from "../state/series";
 import { age, duration, plural, time } from "../state/words";
 import type { Act } from "./act";
 import { AlarmTable } from "./alarms";
-import { EventTable, merged } from "./events";
+import { EventTable } from "./events";
 import { Spark } from "./parts/spark";
 import { Breakable, Empty, Pill } from "./parts/texts";
 import { Age, InAlarm, Rise, Value } from "./parts/values";
@@ -49,7 +50,7 @@ export function SensorPage({ state, act }: { state: State; act: Act }) {
         </>
       ) : null}
       <h3>What happened to it</h3>
-      <EventTable events={merged(state, name).slice(0, EVENTS_OF_A_SENSOR)} state={state} />
+      <EventTable events={listedEvents(state).slice(0, EVENTS_OF_A_SENSOR)} state={state} />
     </>
   );
 }

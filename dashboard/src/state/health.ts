@@ -19,6 +19,9 @@ const LEVELS: Record<string, Level> = {
 };
 const ORDER: Record<Level, number> = { bad: 0, warn: 1, good: 2, off: 3 };
 
+/** A reading that is dated further after now than this, in seconds, says nothing of when it came. */
+const SAME_CLOCK_S = 2;
+
 /** The level of a sensor's health; a word that is not known here is a warning. */
 export const levelOfHealth = (health: string): Level => LEVELS[health] ?? "warn";
 
@@ -50,7 +53,7 @@ export function reportOf(state: State, sensor: Sensor): SensorReport {
   const silent = last === null ? 0 : state.now - last;
   const hasSpokenSince = last !== null && (sensor.last === null || last > sensor.last);
   if (health === "ok" && heartbeat > 0 && silent > heartbeat + 2 && state.stream.state === "open") health = "stale";
-  if (health === "stale" && hasSpokenSince && silent <= heartbeat) health = "ok";
+  if (health === "stale" && hasSpokenSince && silent <= heartbeat && silent >= -SAME_CLOCK_S) health = "ok";
   let level = levelOfHealth(health);
   if (level === "good" && flagged) level = "warn";
   const error = level === "good" || level === "off" ? "" : (sensor.error ?? "");
@@ -127,20 +130,4 @@ export function advice(report: SensorReport, now: number): string {
     default:
       return "Nothing: it is not being read.";
   }
-}
-
-/** Keys of labels by which sensors can be grouped: those that have more than one value. */
-export function groupings(sensors: readonly Sensor[]): string[] {
-  const keys = new Map<string, Set<string>>();
-  for (const sensor of sensors)
-    for (const channel of sensor.channels)
-      for (const [key, value] of Object.entries(channel.labels)) keys.set(key, (keys.get(key) ?? new Set()).add(value));
-  return [...keys].filter(([, values]) => values.size > 1).map(([key]) => key);
-}
-
-/** The name of a sensor's group. `by`: the key of a label, or "name": how the sensor's name begins. */
-export function groupOf(sensor: Sensor, by: string): string {
-  if (by === "name") return sensor.sensor.split(/[-_.\d]/)[0] || sensor.sensor;
-  const values = new Set(sensor.channels.map((channel) => channel.labels[by] ?? ""));
-  return [...values].filter(Boolean).join(", ") || `no ${by}`;
 }

@@ -32,6 +32,29 @@ test("a server that is not reached is away; a question that was dropped says so 
   await assert.rejects(json(Promise.resolve(cut)), { name: "AbortError" });
 });
 
+test("a question that nobody answers is given up, and counts as not answered", async () => {
+  const { asked, timers } = browser();
+  const question = ask("events");
+  const given = assert.rejects(question, { message: "sensorlogd does not answer", code: "away" });
+  await timers.pass(119_000);
+  assert.equal(asked[0]?.signal?.aborted, false);
+  await timers.pass(1000);
+  assert.equal(asked[0]?.signal?.aborted, true);
+  await given;
+});
+
+test("a question that is dropped is dropped at once, also before it is sent", async () => {
+  const { asked } = browser();
+  for (const early of [true, false]) {
+    const controller = new AbortController();
+    if (early) controller.abort();
+    const question = assert.rejects(ask("events", {}, controller.signal), { name: "AbortError" });
+    controller.abort();
+    assert.equal(asked.at(-1)?.signal?.aborted, true);
+    await question;
+  }
+});
+
 test("a question has its parameters in the address, relative to the page", async () => {
   const { asked } = browser();
   const question = ask("events", { sensor: "a b", limit: 5 });

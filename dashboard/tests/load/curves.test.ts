@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Curves, curveOf, extended, isOutdated } from "../../src/load/curves";
+import type { Latest } from "../../src/load/types";
 import type { BucketColumns } from "../../src/state/columns";
 import { type Curve, type Sensor, Store } from "../../src/state/model";
 import { read } from "../../src/state/route";
@@ -101,3 +102,60 @@ for (const [status, code, again] of [
     await refuse(1);
     assert.equal(of("buckets").length, status === 404 ? 2 : 3); // what is refused for good is not asked for ever
   });
+
+/** Curves of "a.t" on the overview. */
+function ofOne() {
+  const { of, timers } = browser();
+  const store = new Store((act) => act());
+  const curves = new Curves(store);
+  const sensors = [{ channels: [{ series: "a.t" }] }] as unknown as Sensor[];
+  store.change(() => ({ route: read("#/"), sensors }));
+  const values = () => store.state.curves.get("a.t")?.value;
+  return { of, timers, store, curves, values };
+}
+const answerOf = (time: number[], mean: number[]) => ({
+  series: [{ sensor: "a", channel: "t", kind: "gauge", time, mean }],
+});
+
+test("an answer that comes after that to a later question is dropped", async () => {
+  const { of, timers, curves, values } = ofOne();
+  for (const _ of [1, 2]) {
+    curves.cameIntoSight("a.t");
+    await timers.pass(30);
+  }
+  await of("buckets")[1]?.answer(answerOf([0], [2]));
+  await settle();
+  await of("buckets")[0]?.answer(answerOf([0], [1]));
+  await settle();
+  assert.deepEqual(values(), [2]);
+});
+
+test("an older question that fails late does not ask again for what a later one was answered", async () => {
+  const { of, timers, curves, values } = ofOne();
+  for (const _ of [1, 2]) {
+    curves.cameIntoSight("a.t");
+    await timers.pass(30);
+  }
+  await of("buckets")[1]?.answer(answerOf([0], [2]));
+  await settle();
+  await of("buckets")[0]?.fail();
+  await timers.pass(10_000);
+  assert.deepEqual([of("buckets").length, values()], [2, [2]]);
+});
+
+test("a reading that the stream brought while the curve was asked for is drawn", async () => {
+  const { of, timers, store, curves, values } = ofOne();
+  const minute = Math.floor(Date.now() / 60_000) * 60;
+  curves.cameIntoSight("a.t");
+  await timers.pass(30);
+  const newest = { sensor: "a", channel: "t", time: minute, value: 9, quality: "good" } as Latest;
+  store.change(() => ({ latest: new Map([["a.t", newest]]) }));
+  await of("buckets")[0]?.answer(answerOf([minute - 600], [1]));
+  await settle();
+  assert.deepEqual(values(), [1, 9]);
+  curves.missed();
+  await timers.pass(30);
+  await of("buckets")[1]?.answer(answerOf([minute - 600, minute], [1, 8])); // the mean of a minute of which the API knows
+  await settle();
+  assert.deepEqual(values(), [1, 8]);
+});

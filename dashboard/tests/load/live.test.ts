@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Live } from "../../src/load/live";
+import { aheadOf } from "../../src/load/questions/common";
 import { Store } from "../../src/state/model";
 import { read } from "../../src/state/route";
 import { type Browser, browser, settle } from "../pretend";
@@ -190,6 +191,21 @@ test("a value that the stream brings while the newest ones are asked for stays",
   );
 });
 
+test("a late reading does not hide a newer one, also while the page is hidden and its time stands still", async () => {
+  const stream = await opened();
+  const now = Date.now() / 1000;
+  const reading = (time: number, value: number) => ({ sensor: "a", channel: "t", time, value, quality: "good", unit: "" });
+  await stream.send("latest", [reading(now, 10)]);
+  store.change(() => ({ now: now - 60 }));
+  await stream.send("readings", [reading(now - 3600, 7)]);
+  assert.equal(store.state.latest.get("a.t")?.value, 10);
+  await stream.send("skipped", { readings: 9 });
+  await page.timers.pass(0);
+  store.change(() => ({ now: now - 60 }));
+  await answer("latest", { latest: [reading(now + 0.5, 11)] });
+  assert.equal(store.state.latest.get("a.t")?.value, 11);
+});
+
 test("an import, which leaves out readings all the time, does not ask all the time", async () => {
   const stream = await opened();
   for (const _ of Array(8)) {
@@ -279,6 +295,29 @@ test("the page of the database is asked for again each minute, and after events 
   lies("#/database");
   await stream.send("events", [{ ...raised, kind: "backup_made" }]);
   assert.equal(store.state.database.outdated, true);
+});
+
+test("what is shown up to now goes on each minute, also where no readings come; a question under way is left alone", async () => {
+  await answer("sensors", { sensors: [SENSOR] });
+  const lies = (busy: boolean, error: string) =>
+    store.change(({ buckets, costs }) => ({
+      route: read("#/use?s=a.t"),
+      buckets: { ...buckets, outdated: false, busy },
+      costs: { ...costs, outdated: false, error },
+    }));
+  lies(true, "this takes too long"); // which would be said anew each minute
+  await page.timers.pass(60_000);
+  assert.deepEqual([store.state.buckets.outdated, store.state.costs.outdated], [false, false]);
+  lies(false, "");
+  told = [];
+  await page.timers.pass(60_000);
+  assert.deepEqual([store.state.buckets.outdated, store.state.costs.outdated], [true, true]);
+  assert.deepEqual(told, ["a.t"]);
+});
+
+test("an answer that was long on its way does not set the clock", () => {
+  assert.deepEqual([aheadOf(105, 100, 110), aheadOf(100, 100, 110), aheadOf(110, 100, 110)], [0, 0, 0]);
+  assert.deepEqual([aheadOf(90, 100, 110), aheadOf(170, 100, 110)], [-10, 60]);
 });
 
 test("the server's clock counts, unless it differs by less than two seconds", async () => {

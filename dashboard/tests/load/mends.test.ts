@@ -6,7 +6,8 @@ import { askMends } from "../../src/load/mends";
 
 let answer: () => Response | Promise<Response>;
 beforeEach(() => {
-  Object.assign(globalThis, { document: { baseURI: "http://localhost/" }, fetch: async () => answer() });
+  const window = { setTimeout: () => 0, clearTimeout: () => undefined };
+  Object.assign(globalThis, { document: { baseURI: "http://localhost/" }, window, fetch: async () => answer() });
 });
 
 test("a question for mends that fails says why, and is not the answer that there are none", async () => {

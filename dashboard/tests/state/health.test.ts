@@ -41,6 +41,7 @@ test("a sensor that the server calls stale is well again only when a newer readi
   assert.equal(said(1000, 1000)?.health, "stale"); // the server knew of it
   assert.equal(said(900, 1000)?.health, "ok");
   assert.equal(said(null, 1000)?.health, "ok");
+  assert.equal(said(900, 90_000)?.health, "stale"); // dated ahead: it does not say when it came
 });
 
 test("the head is green only while the log answers and logs", () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keyOf } from "../../src/load/charted";
+import { chartKey } from "../../src/load/charted";
 import { bounds, picked, read, START, toggled, write } from "../../src/state/route";
 
 test("an address restores what was shown", () => {
@@ -40,7 +40,7 @@ test("what is hidden is in the address, is not asked for anew, and does not come
   const hiding = toggled(chart, "c.d");
   assert.deepEqual([hiding.hidden, toggled(hiding, "c.d").hidden], [["c.d"], []]);
   assert.equal(write(hiding), "#/chart?s=a.b&s=c.d&hide=c.d&range=21600");
-  assert.equal(keyOf(hiding), keyOf(chart));
+  assert.equal(chartKey(hiding), chartKey(chart));
   assert.deepEqual(picked(hiding, ["c.d", "e.f"]).hidden, ["c.d"]);
   assert.deepEqual(picked(hiding, ["e.f"]).hidden, []);
 });

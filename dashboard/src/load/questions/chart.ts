@@ -7,7 +7,8 @@ import { chosen, seconds, seriesOf } from "../../state/series";
 import { time, ZONE } from "../../state/words";
 import { ApiError, ask, iso } from "../api";
 import { askBuckets, type BucketsAnswer, bucketsIn } from "../buckets";
-import { AGGREGATES, type AskedEarly, charted, keyOf, MOST_SERIES, plain, points } from "../charted";
+import { AGGREGATES, type AskedEarly, charted, chartKey, MOST_SERIES, plain, points } from "../charted";
+import { passed } from "../passed";
 import type { Asking } from "./asking";
 
 /** While readings come, a live chart is refreshed each time it gains a point, but not sooner and not later than this. */
@@ -36,7 +37,7 @@ export class ChartQuestions {
     const { route } = state;
     if (state.sensors) this.known();
     if (route.page !== "chart" || !(state.sensors || plain(route.series))) return;
-    const key = keyOf(route);
+    const key = chartKey(route);
     this.asking.begin("chart", key, (signal) => this.lines(state, signal));
     if (route.series.length && !this.store.state.chart.busy)
       this.asking.begin("chartEvents", key, (signal) => this.eventsBeside(state, signal));
@@ -81,7 +82,7 @@ export class ChartQuestions {
   private askedEarly(route: Route): AskedEarly | undefined {
     const early = window.sensorlogdAskedEarly;
     delete window.sensorlogdAskedEarly;
-    return early?.key === keyOf(route) ? early : undefined;
+    return early?.key === chartKey(route) ? early : undefined;
   }
 
   private async eventsBeside(state: State, signal: AbortSignal): Promise<ChartEvents> {
@@ -100,16 +101,15 @@ export class ChartQuestions {
     if (route.page !== "chart" || route.until !== null || document.hidden || chart.busy || !chart.data) return;
     if (!chart.data.series.some((buckets) => series.has(seriesOf(buckets)))) return;
     const wait = chart.error ? LATEST_MS : Math.min(Math.max((route.range / points()) * 1000, SOONEST_MS), LATEST_MS);
-    const since = Date.now() - this.refreshed;
     window.clearTimeout(this.refreshTimer);
-    this.refreshTimer = window.setTimeout(() => this.refresh(), Math.max(wait - since, 0));
+    this.refreshTimer = window.setTimeout(() => this.refresh(), Math.max(wait - passed(this.refreshed), 0));
   };
 
   private refresh(): void {
     this.refreshed = Date.now();
     const { chart, route, ahead } = this.store.state;
     const data = chart.data;
-    if (!data || chart.busy || chart.outdated || chart.key !== keyOf(route) || route.page !== "chart" || route.until !== null)
+    if (!data || chart.busy || chart.outdated || chart.key !== chartKey(route) || route.page !== "chart" || route.until !== null)
       return;
     if (chart.error) {
       this.store.change(() => ({ chart: outdated(chart) })); // what is shown may be of another range: asked for whole
@@ -122,8 +122,8 @@ export class ChartQuestions {
       chart.key,
       async (signal) => {
         const [series, before] = await Promise.all([
-          this.moved(data.series, since, until, signal),
-          this.moved(data.before, since - route.range, until - route.range, signal),
+          this.refreshedTo(data.series, since, until, signal),
+          this.refreshedTo(data.before, since - route.range, until - route.range, signal),
         ]);
         return { ...data, series, before, since, until, asked: now };
       },
@@ -132,7 +132,7 @@ export class ChartQuestions {
   }
 
   /** The series moved on to [since, until): their last steps are asked for. */
-  private async moved(
+  private async refreshedTo(
     series: readonly BucketColumns[],
     since: number,
     until: number,

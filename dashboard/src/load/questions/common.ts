@@ -1,5 +1,6 @@
 // What every page needs: sensors, newest values, the state of the daemon, alarms.
 
+import { withStreamed } from "../../state/events";
 import { everyChannel, type LogEvent, type Sensor, type State, type Store } from "../../state/model";
 import { seriesOf } from "../../state/series";
 import { ApiError, ask, iso } from "../api";
@@ -85,7 +86,8 @@ export class CommonQuestions {
   /** A newer value that the stream brought meanwhile stays. */
   private async askLatest(): Promise<void> {
     const rows = (await ask("latest")).latest;
-    this.store.change(({ latest, now }) => {
+    this.store.change(({ latest, ahead }) => {
+      const now = Date.now() / 1000 + ahead; // state.now stands still for up to a minute while the page is hidden
       const newer = (newest: Latest): Latest => {
         const streamed = latest.get(seriesOf(newest));
         return streamed && streamed.time !== newest.time && isNewer(streamed, newest, now) ? streamed : newest;
@@ -108,8 +110,9 @@ export class CommonQuestions {
   }
 
   private async askStatus(): Promise<void> {
+    const asked = Date.now() / 1000;
     const status = await ask("status");
-    const ahead = status.now - Date.now() / 1000;
+    const ahead = aheadOf(status.now, asked, Date.now() / 1000);
     this.store.change(({ sensors }) => ({
       status,
       ahead: Math.abs(ahead) < SAME_CLOCK_S ? 0 : ahead,
@@ -133,6 +136,13 @@ export class CommonQuestions {
   }
 }
 
+/**
+ * By how many seconds the server's clock is ahead of the browser's at least, where it showed `now` at some time between `asked` and
+ * `answered` of the browser: an answer that was long on its way is no difference of clocks.
+ */
+export const aheadOf = (now: number, asked: number, answered: number): number =>
+  now > answered ? now - answered : Math.min(now - asked, 0);
+
 /** The names of all series, as one text. */
 const namesOf = (state: State): string =>
   everyChannel(state)
@@ -140,11 +150,9 @@ const namesOf = (state: State): string =>
     .sort()
     .join("\n");
 
-/** Events in the order in which they happened, with those of `more` that are later; no more than are kept, the last ones. */
-export function continued(events: readonly LogEvent[], more: readonly LogEvent[]): LogEvent[] {
-  const last = events.at(-1)?.id ?? Number.NEGATIVE_INFINITY;
-  return [...events, ...more.filter((event) => event.id > last)].slice(-KEPT_EVENTS);
-}
+/** Events with those that the stream brought since; no more than are kept, the last ones. */
+export const continued = (events: readonly LogEvent[], streamed: readonly LogEvent[]): LogEvent[] =>
+  withStreamed(events, streamed).slice(-KEPT_EVENTS);
 
 /** Whether a reading is newer than the newest one before, at `now`, in seconds: one dated ahead does not hide what comes after it. */
 export const isNewer = (reading: { time: number }, before: { time: number }, now: number): boolean =>

@@ -3,13 +3,11 @@
 import { useMemo, useRef } from "preact/hooks";
 import { type Limit, limitsOf, periodsOf } from "../../state/alarms";
 import { pictures } from "../../state/chart/axes";
-import { eventsShown, isMarked, linesOf, shownOf } from "../../state/chart/drawn";
-import type { Line } from "../../state/chart/lines";
+import { eventsShown, isMarked } from "../../state/chart/events";
+import { type Line, linesOf, shownOf } from "../../state/chart/lines";
 import { type AlarmPeriod, everyChannel, type LogEvent, type State } from "../../state/model";
 import type { Channel } from "../../state/series";
-
-/** From this width of the window on, in CSS pixels, a picture has room for a third axis. */
-const WIDE_PX = 900;
+import { axesThatFit } from "../widths";
 
 /** All that the chart draws. */
 export interface Drawn {
@@ -32,7 +30,7 @@ export function useDrawn(state: State): Drawn {
   const { data } = state.chart;
   const known = useKept(useMemo(() => everyChannel(state), [sensors, former]));
   const lines = useMemo(() => (data ? linesOf(data, known, route.totals) : []), [data, known, route.totals]);
-  const groups = useMemo(() => pictures(lines, window.innerWidth < WIDE_PX ? 2 : 3), [lines]);
+  const groups = useMemo(() => pictures(lines, axesThatFit()), [lines]);
   const names = useKept(route.hidden);
   const hidden = useMemo(() => new Set(names), [names]);
   const events = useKept(useMemo(() => eventsShown(state, data), [chartEvents, recent, data]));

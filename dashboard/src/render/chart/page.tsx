@@ -1,6 +1,6 @@
 // The page of charts: which series, which time, a picture for each few units, a legend.
 
-import { shownOf } from "../../state/chart/drawn";
+import { shownOf } from "../../state/chart/lines";
 import type { BucketColumns } from "../../state/columns";
 import type { ChartData, State } from "../../state/model";
 import { span, time, ZONE } from "../../state/words";

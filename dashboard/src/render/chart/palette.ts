@@ -1,4 +1,4 @@
-// Eight colours that stay apart for the colour-blind, too (tests/render/palette.test.ts measures it); what is more is dashed.
+// Eight colours that stay apart for the colour-blind, too (tests/render/chart/palette.test.ts measures it); what is more is dashed.
 
 /** Lines beyond these repeat a colour, and are dashed. */
 export const COLOURS = 8;

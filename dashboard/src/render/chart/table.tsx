@@ -3,7 +3,7 @@
 import { useMemo, useState } from "preact/hooks";
 import type { Line } from "../../state/chart/lines";
 import { cellsOf, tableOf } from "../../state/chart/table";
-import { time } from "../../state/words";
+import { day, time } from "../../state/words";
 
 const ROWS = 200;
 
@@ -20,7 +20,7 @@ export function Table({ lines, now }: { lines: readonly Line[]; now: number }) {
 
 function Rows({ lines, now }: { lines: readonly Line[]; now: number }) {
   const { rows, step } = useMemo(() => tableOf(lines), [lines]);
-  const today = Math.floor(now / 3600); // what is today changes once a day
+  const today = day(now); // a row of today has no date
   const body = useMemo(
     () =>
       rows.slice(0, ROWS).map((row) => (

@@ -1,14 +1,15 @@
 // All sensors: trouble first, then groups. Cards while they are few, rows when they are many.
 
-import { groupings, ordered, type SensorReport } from "../../state/health";
+import { ordered, type SensorReport } from "../../state/health";
 import type { State } from "../../state/model";
+import { groupings, isFound } from "../../state/pages/overview";
 import { overviewParameters } from "../../state/parameters";
 import { to } from "../../state/route";
-import { matches } from "../../state/series";
 import { plural } from "../../state/words";
 import type { Act } from "../act";
 import { Raised } from "../alarms";
 import { Empty } from "../parts/texts";
+import { isNarrow } from "../widths";
 import { Cards } from "./cards";
 import { Groups } from "./groups";
 import { Rows } from "./rows";
@@ -18,8 +19,7 @@ import { OverviewTools } from "./tools";
 const MANY = 12;
 /** So few sensors need no tools. */
 const FEW = 3;
-/** On a window narrower than NARROW_PX (CSS pixels), groups of rows begin folded when there are more sensors than FOLDED_FROM. */
-const NARROW_PX = 600;
+/** In a narrow window, groups of rows begin folded when there are more sensors than this. */
 const FOLDED_FROM = 20;
 
 /** The first page: all sensors. */
@@ -35,7 +35,7 @@ export function Overview({ state, act }: { state: State; act: Act }) {
   const matching = reports.filter((report) => !search || isFound(report, search));
   const trouble = matching.filter((report) => report.level === "bad" || report.level === "warn");
   const rest = matching.filter((report) => !trouble.includes(report));
-  const folded = rows && !search && window.innerWidth < NARROW_PX && reports.length > FOLDED_FROM;
+  const folded = rows && !search && isNarrow() && reports.length > FOLDED_FROM;
   const choose = (name: string, value: string) => act.go((route) => ({ ...route, more: { ...route.more, [name]: value } }), true);
   const list = (shown: SensorReport[]) =>
     rows ? <Rows reports={shown} state={state} act={act} /> : <Cards reports={shown} state={state} act={act} />;
@@ -62,19 +62,5 @@ export function Overview({ state, act }: { state: State; act: Act }) {
       ) : null}
       {reports.length && !matching.length ? <Empty>No sensor matches “{search}”.</Empty> : null}
     </>
-  );
-}
-
-/** Whether the words of the search are in anything that is said of the sensor, or a glob means one of its series. */
-function isFound(report: SensorReport, search: string): boolean {
-  const words = [
-    report.sensor.sensor,
-    report.health,
-    report.says,
-    ...report.sensor.channels.flatMap((channel) => [channel.unit, ...Object.values(channel.labels)]),
-  ];
-  return (
-    report.sensor.channels.some((channel) => matches(channel.series, search, true)) ||
-    words.some((word) => word.toLowerCase().includes(search.toLowerCase()))
   );
 }

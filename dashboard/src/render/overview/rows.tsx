@@ -44,7 +44,13 @@ export function Rows({ reports, state, act }: { reports: SensorReport[]; state: 
                 ) : null}
               </span>
               {first ? (
-                <Spark series={first.series} heartbeat={first.heartbeat_s} curve={state.curves.get(first.series)} act={act} />
+                <Spark
+                  key={first.series}
+                  series={first.series}
+                  heartbeat={first.heartbeat_s}
+                  curve={state.curves.get(first.series)}
+                  act={act}
+                />
               ) : (
                 <span />
               )}

@@ -2,30 +2,13 @@
 
 import { Component, createRef } from "preact";
 import type { Curve } from "../../state/model";
+import { pathOf, type Size } from "../../state/sparkline";
 import type { Act } from "../act";
 
-const WIDTH = 140;
-const HEIGHT = 34;
-
-function path(curve: Curve, maxGap: number): string {
-  const values = curve.value.filter((value): value is number => value !== null);
-  if (!values.length) return "";
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const until = curve.time.at(-1) as number;
-  const since = Math.min(until - 3600, curve.time[0] as number);
-  let drawn = "";
-  let before: number | null = null;
-  curve.time.forEach((at, row) => {
-    const value = curve.value[row];
-    if (value === null || value === undefined) return;
-    const x = (((at - since) / (until - since || 1)) * (WIDTH - 4) + 2).toFixed(1);
-    const y = (high === low ? HEIGHT / 2 : HEIGHT - 4 - ((value - low) / (high - low)) * (HEIGHT - 8)).toFixed(1);
-    const gap = before === null || at - before > maxGap;
-    drawn += `${gap ? "M" : "L"}${x} ${y}${gap ? "h.01" : ""}`;
-    before = at;
-  });
-  return drawn;
-}
+/** In units of the viewBox. */
+const SIZE: Size = { width: 140, height: 34 };
+/** The API answers a point a minute: two are a gap when they are further apart than the heartbeat and this. */
+const STEP_S = 61;
 
 interface SparkProps {
   series: string;
@@ -34,7 +17,7 @@ interface SparkProps {
   act: Act;
 }
 
-/** The last hour; it is asked for when it comes into sight. */
+/** The last hour; it is asked for when it comes into sight. Of another series it is another one: its key is the series. */
 export class Spark extends Component<SparkProps> {
   private readonly place = createRef<HTMLSpanElement>();
   private watch: IntersectionObserver | null = null;
@@ -53,15 +36,15 @@ export class Spark extends Component<SparkProps> {
   }
 
   shouldComponentUpdate(next: SparkProps): boolean {
-    return next.curve !== this.props.curve;
+    return next.curve !== this.props.curve || next.heartbeat !== this.props.heartbeat;
   }
 
   render({ curve, heartbeat }: SparkProps) {
     return (
       <span class="curve" ref={this.place}>
         {curve?.time.length ? (
-          <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
-            <path d={path(curve, heartbeat + 61)} />
+          <svg viewBox={`0 0 ${SIZE.width} ${SIZE.height}`} preserveAspectRatio="none" aria-hidden="true">
+            <path d={pathOf(curve, heartbeat + STEP_S, SIZE)} />
           </svg>
         ) : null}
       </span>

@@ -1,9 +1,9 @@
 // A wind rose: how often it came from where, and how fast.
 
 import { everyChannel, type State } from "../../state/model";
-import { rose } from "../../state/pages/rose";
+import { rose, speedBeside } from "../../state/pages/rose";
 import { PRESETS, type Route } from "../../state/route";
-import { type Channel, sensorOf, seriesOf } from "../../state/series";
+import { seriesOf } from "../../state/series";
 import type { Act } from "../act";
 import { useInstead } from "../instead";
 import { Choice } from "../parts/fields";
@@ -61,14 +61,5 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
         <Empty>Asking sensorlogd …</Empty>
       ) : null}
     </>
-  );
-}
-
-/** The channel of the same sensor that measures a speed, by its name, or else by its unit. */
-function speedBeside(direction: string, channels: readonly Channel[]): Channel | undefined {
-  const beside = channels.filter((channel) => sensorOf(channel.series) === sensorOf(direction));
-  return (
-    beside.find((channel) => channel.kind === "gauge" && /speed|wind|velocity/i.test(channel.channel)) ??
-    beside.find((channel) => /m\/s|km\/h|kn|mph/.test(channel.unit))
   );
 }

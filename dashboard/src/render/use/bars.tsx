@@ -3,12 +3,13 @@
 import { axis, computed } from "../../state/numbers";
 import type { Bar } from "../../state/pages/consumption";
 import { nice } from "../../state/scale";
+import { isNarrow } from "../widths";
 
 const [HEIGHT, LEFT, FOOT] = [230, 50, 22];
 
 /** A picture of bars, with the whole of it in words. */
 export function Bars({ bars: shown, unit }: { bars: Bar[]; unit: string }) {
-  const narrow = window.innerWidth < 600;
+  const narrow = isNarrow();
   const WIDTH = narrow ? 350 : 900;
   const most = Math.max(0, ...shown.map((bar) => bar.value ?? 0));
   const step = nice(most / 4 || 1);

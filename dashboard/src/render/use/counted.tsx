@@ -3,7 +3,7 @@
 import type { Cost } from "../../load/types";
 import type { BucketColumns } from "../../state/columns";
 import { computed, NOTHING } from "../../state/numbers";
-import { type Bar, BYS, type By, barsOf, costs, title } from "../../state/pages/consumption";
+import { type Bar, BYS, type By, barsOf, costs, periodName } from "../../state/pages/consumption";
 import { seriesOf } from "../../state/series";
 import { Bars } from "./bars";
 
@@ -44,7 +44,7 @@ export function Counted({ counted, name, by, since, until, price, cost }: Counte
     <section class="picture" data-series={seriesOf(counted)}>
       <h3>
         {name ? `${name}, ` : ""}
-        {title(by, since)}: {computed(sum, PLACES)} {unit}
+        {periodName(by, since)}: {computed(sum, PLACES)} {unit}
         <span data-cost={priced ? paid.sum : undefined}>{total()}</span>
       </h3>
       <Bars bars={bars} unit={unit} />

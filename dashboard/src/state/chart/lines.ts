@@ -1,9 +1,10 @@
 // A line: what a chart draws of one series, and what the legend says of it.
 
 import type { BucketColumns, Column } from "../columns";
+import type { ChartData } from "../model";
 import { resolution } from "../numbers";
 import { type Channel, rate, seconds, seriesOf } from "../series";
-import { endOf, moved } from "./steps";
+import { endOf, shifted } from "./steps";
 
 /** A series whose channel is not known, a former one, may be silent for so long before that is a gap. */
 const HEARTBEAT_S = 60;
@@ -74,7 +75,7 @@ export function line(buckets: BucketColumns, channel: Channel | undefined, how: 
       : (buckets.mean ?? []);
   const number = (column: Column | undefined) => buckets.time.map((_, row) => Number(column?.[row] ?? 0));
   const missing = number(buckets.missing);
-  const drawn: Line = {
+  const made: Line = {
     name: seriesOf(buckets),
     unit: shown.unit,
     kind: counts ? "rate" : buckets.kind,
@@ -93,14 +94,29 @@ export function line(buckets: BucketColumns, channel: Channel | undefined, how: 
     before: how.before ? past(line(how.before, channel, { ...how, before: undefined }), how.before.step, how.shift ?? 0) : null,
     summary: { min: null, mean: null, max: null, last: null, flagged: 0 },
   };
-  drawn.summary = summaryOf(drawn, buckets);
-  return drawn;
+  made.summary = summaryOf(made, buckets);
+  return made;
 }
+
+/** The lines of an answer, in its order. `known`: the channels that are known; `totals`: counters as their sum. */
+export function linesOf(data: ChartData, known: readonly Channel[], totals: boolean): Line[] {
+  const before = new Map(data.before.map((buckets) => [seriesOf(buckets), buckets]));
+  const shift = data.until - data.since;
+  return data.series.map((buckets, place) => {
+    const name = seriesOf(buckets);
+    const channel = known.find((channel) => channel.series === name);
+    return line(buckets, channel, { totals, asked: data.asked, place, before: before.get(name), shift });
+  });
+}
+
+/** Those of the lines that are not hidden. */
+export const shownOf = (lines: readonly Line[], hidden: ReadonlySet<string>): Line[] =>
+  lines.filter((line) => !hidden.has(line.name));
 
 /** The line of a period before, drawn `shift` seconds later. `step`: of its buckets, as the API writes it. */
 const past = (line: Line, step: string, shift: number): Line => ({
   ...line,
-  time: line.time.map((at) => moved(at, step, shift)),
+  time: line.time.map((at) => shifted(at, step, shift)),
 });
 
 /**

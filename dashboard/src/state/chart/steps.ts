@@ -17,7 +17,7 @@ const MEAN_S: Record<string, number> = { mo: 2_629_746, y: 31_556_952 };
 export const endOf = (start: number, step: string): number => later(start, step, 1);
 
 /** The beginning of a step, in seconds since 1970, moved by `by_s` seconds, rounded to whole steps: it is the beginning of a step again. */
-export function moved(start: number, step: string, by_s: number): number {
+export function shifted(start: number, step: string, by_s: number): number {
   const [count, unit] = calendar(step);
   const steps = Math.round(by_s / (count * (MEAN_S[unit] ?? 0) || seconds(step) || 1));
   return steps === 0 ? start + by_s : later(start, step, steps); // a range shorter than its step has no whole ones

@@ -29,7 +29,7 @@ export function period(by: By, at: number): [number, number] {
 }
 
 /** The name of a period that begins at `since`. */
-export function title(by: By, since: number): string {
+export function periodName(by: By, since: number): string {
   const date = new Date(since * 1000);
   return by === "1h" ? day(since) : by === "1d" ? `${MONTHS[date.getMonth()]} ${date.getFullYear()}` : String(date.getFullYear());
 }
@@ -52,7 +52,7 @@ export interface Bar {
 }
 
 /** The same for a bar and the bucket that it shows; of the hour that comes twice in autumn the two differ. */
-const keyOf = (by: By, at: number): string => `${label(by, at)} ${by === "1h" ? new Date(at * 1000).getTimezoneOffset() : ""}`;
+const barKey = (by: By, at: number): string => `${label(by, at)} ${by === "1h" ? new Date(at * 1000).getTimezoneOffset() : ""}`;
 
 /** More bars than these are not drawn: those of two months of days. No period that can be chosen has more. */
 const MOST_BARS = 62;
@@ -61,12 +61,12 @@ const MOST_BARS = 62;
 export function barsOf(counted: BucketColumns, by: By, since: number, until: number): Bar[] {
   const known = new Map<string, number | null>();
   counted.time.forEach((time, row) => {
-    if (time >= since && time < until) known.set(keyOf(by, time), counted.increase?.[row] ?? null);
+    if (time >= since && time < until) known.set(barKey(by, time), counted.increase?.[row] ?? null);
   });
   const bars: Bar[] = [];
   let at = since;
   while (at < until && bars.length < MOST_BARS) {
-    bars.push({ at, label: label(by, at), value: known.get(keyOf(by, at)) ?? null });
+    bars.push({ at, label: label(by, at), value: known.get(barKey(by, at)) ?? null });
     const date = new Date(at * 1000);
     const next =
       by === "1h"
@@ -90,7 +90,7 @@ export function costs(
   of: Cost | undefined,
   by: By,
 ): { at: (begin: number) => number | undefined; sum: number; unpriced: number } {
-  const known = new Map((of?.time ?? []).map((at, row) => [keyOf(by, at), of?.cost[row] ?? 0]));
+  const known = new Map((of?.time ?? []).map((at, row) => [barKey(by, at), of?.cost[row] ?? 0]));
   const total = (column: readonly number[] | undefined) => (column ?? []).reduce((sum, item) => sum + item, 0);
-  return { at: (begin) => known.get(keyOf(by, begin)), sum: total(of?.cost), unpriced: total(of?.unpriced) };
+  return { at: (begin) => known.get(barKey(by, begin)), sum: total(of?.cost), unpriced: total(of?.unpriced) };
 }

@@ -2,6 +2,7 @@
 
 import type { BucketColumns } from "../columns";
 import { nice } from "../scale";
+import { type Channel, sensorOf } from "../series";
 
 /** The sixteen directions of a rose, clockwise from north. */
 export const SECTORS = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"];
@@ -39,4 +40,14 @@ export function rose(speed: BucketColumns, direction: BucketColumns, classes = 5
     sector[kind] = (sector[kind] ?? 0) + 1 / pairs.length;
   }
   return { shares, limits, calm, steps: pairs.length };
+}
+
+/** The channel of the same sensor that measures a speed, by its name, or else by its unit. */
+export function speedBeside(direction: string, channels: readonly Channel[]): Channel | undefined {
+  const beside = channels.filter((channel) => sensorOf(channel.series) === sensorOf(direction) && channel.kind === "gauge");
+  return (
+    beside.find((channel) => /speed|velocity/i.test(channel.channel)) ??
+    beside.find((channel) => /^(m\/s|km\/h|kn|kt|mph)$/.test(channel.unit)) ??
+    beside.find((channel) => /wind/i.test(channel.channel))
+  );
 }

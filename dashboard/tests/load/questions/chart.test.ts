@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { keyOf } from "../../../src/load/charted";
+import { chartKey } from "../../../src/load/charted";
 import { Asking } from "../../../src/load/questions/asking";
 import { ChartQuestions } from "../../../src/load/questions/chart";
 import { outdated, type Sensor, Store } from "../../../src/state/model";
@@ -162,7 +162,7 @@ test("after a long sleep no more of a live chart is asked for than is shown", as
 
 test("what was asked early is taken once, for the address that it was asked for", async () => {
   const answer = Promise.resolve(new Response(JSON.stringify({ series: [columns([60])] })));
-  const early = { key: keyOf(read("#/chart?s=a.t&range=3600")), since: 0, until: 3600, answer };
+  const early = { key: chartKey(read("#/chart?s=a.t&range=3600")), since: 0, until: 3600, answer };
   window.sensorlogdAskedEarly = early;
   await go("#/chart?s=a.t&range=3600");
   await settle();

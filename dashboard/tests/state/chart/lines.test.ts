@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { linesOf } from "../../../src/state/chart/drawn";
-import { line, rowAt } from "../../../src/state/chart/lines";
-import { buckets, drawn, STEP } from "./made";
+import { line, linesOf, rowAt, shownOf } from "../../../src/state/chart/lines";
+import { buckets, charted, lineOf, STEP } from "./made";
 
 test("a counter is a rate: Wh an hour are W, and a step that has only begun is no dip", () => {
   const one = line(buckets([0, 0, 0], { kind: "counter", unit: "Wh", increase: [10, 10, 5] }), undefined, {
@@ -24,13 +23,13 @@ test("how long a step has lasted is judged by when it was asked for, not by wher
 });
 
 test("the mean is that of readings and stays between the extremes", () => {
-  const one = drawn(buckets([20.123, 20.123, 20.123], { count: [3, 7, 11] }));
+  const one = lineOf(buckets([20.123, 20.123, 20.123], { count: [3, 7, 11] }));
   assert.equal(one.summary.mean, 20.123);
-  assert.equal(drawn(buckets([1, 4], { count: [2, 1] })).summary.mean, 2);
+  assert.equal(lineOf(buckets([1, 4], { count: [2, 1] })).summary.mean, 2);
 });
 
 test("the row at a time, within a step", () => {
-  const one = drawn(buckets([1, null, 3]));
+  const one = lineOf(buckets([1, null, 3]));
   assert.equal(rowAt(one, 10, STEP), 0);
   assert.equal(rowAt(one, 119, STEP), 2);
   assert.equal(rowAt(one, 1000, STEP), null);
@@ -48,4 +47,16 @@ test("the period before is a line as the present one is: of states and totals th
   assert.deepEqual(pastOf("gauge")?.mid, [0.5, 0.5]);
   assert.deepEqual(pastOf("gauge")?.time, [3600, 3660]);
   assert.equal(line(buckets([1]), undefined, how).before, null);
+});
+
+test("each line knows its place, which is its colour, also while others are hidden", () => {
+  const lines = linesOf(charted("b", "c", "d"), [], false);
+  const shown = shownOf(lines, new Set(["a.c"]));
+  assert.deepEqual(
+    shown.map((line) => [line.name, line.place]),
+    [
+      ["a.b", 0],
+      ["a.d", 2],
+    ],
+  );
 });

@@ -2,6 +2,7 @@
 
 import { line } from "../../../src/state/chart/lines";
 import type { BucketColumns } from "../../../src/state/columns";
+import type { ChartData } from "../../../src/state/model";
 
 /** Seconds between two buckets. */
 export const STEP = 60;
@@ -31,4 +32,15 @@ export function buckets(mean: (number | null)[], more: Partial<BucketColumns> = 
 }
 
 /** Its line, asked for long after. */
-export const drawn = (buckets: BucketColumns) => line(buckets, undefined, { totals: false, asked: 1e9, place: 0 });
+export const lineOf = (buckets: BucketColumns) => line(buckets, undefined, { totals: false, asked: 1e9, place: 0 });
+
+/** The answer for a chart of two minutes, of these channels of sensor "a". */
+export const charted = (...channels: string[]): ChartData => ({
+  series: channels.map((channel) => ({ ...buckets([1, 2]), channel })),
+  before: [],
+  unknown: [],
+  notes: [],
+  since: 0,
+  until: 120,
+  asked: 120,
+});

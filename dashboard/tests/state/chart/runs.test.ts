@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runsOf } from "../../../src/state/chart/runs";
-import { buckets, drawn } from "./made";
+import { buckets, lineOf } from "./made";
 
-const states = (mid: (number | null)[], more = {}) => runsOf({ ...drawn(buckets(mid, { kind: "state" })), maxGap: 150, ...more });
+const states = (mid: (number | null)[], more = {}) =>
+  runsOf({ ...lineOf(buckets(mid, { kind: "state" })), maxGap: 150, ...more });
 
 test("a state lasts until the next one, through steps without a value, and no longer than a gap", () => {
   const runs = states([0, 0, 1, null, 1, 0, null, null, null, 0]);

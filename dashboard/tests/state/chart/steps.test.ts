@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { line } from "../../../src/state/chart/lines";
-import { endOf, moved } from "../../../src/state/chart/steps";
+import { endOf, shifted } from "../../../src/state/chart/steps";
 import { buckets } from "./made";
 
 process.env["TZ"] = "Europe/Berlin";
@@ -60,12 +60,12 @@ test("a step that others without readings follow ends where it does, not with th
   assert.deepEqual(line(meter, undefined, { totals: false, asked: 1e10, place: 0 }).mid, [1000, 1000]);
 });
 
-test("a step that is moved begins where a step does, whatever the months between are long", () => {
+test("a step that is shifted begins where a step does, whatever the months between are long", () => {
   const days = (local(11, 27) - new Date(2021, 10, 27).getTime() / 1000) / 24 / HOUR_S;
-  assert.equal(moved(new Date(2021, 1, 1).getTime() / 1000, "1mo", days * 24 * HOUR_S), local(2, 1));
-  assert.equal(moved(new Date(2021, 0, 1).getTime() / 1000, "1y", days * 24 * HOUR_S), local(1, 1));
-  assert.equal(moved(local(3, 1), "1d", 30 * 24 * HOUR_S), local(3, 31));
-  assert.equal(moved(local(3, 28, 6), "6h", 24 * HOUR_S), local(3, 29, 6));
-  assert.equal(moved(60, "1min", 3617.4), 3660);
-  assert.equal(moved(0, "1d", HOUR_S), HOUR_S);
+  assert.equal(shifted(new Date(2021, 1, 1).getTime() / 1000, "1mo", days * 24 * HOUR_S), local(2, 1));
+  assert.equal(shifted(new Date(2021, 0, 1).getTime() / 1000, "1y", days * 24 * HOUR_S), local(1, 1));
+  assert.equal(shifted(local(3, 1), "1d", 30 * 24 * HOUR_S), local(3, 31));
+  assert.equal(shifted(local(3, 28, 6), "6h", 24 * HOUR_S), local(3, 29, 6));
+  assert.equal(shifted(60, "1min", 3617.4), 3660);
+  assert.equal(shifted(0, "1d", HOUR_S), HOUR_S);
 });

@@ -1,10 +1,10 @@
-// Roses, and the scales of their rings.
+// Roses, and the speed that belongs to a direction.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BucketColumns } from "../../../src/state/columns";
-import { rose } from "../../../src/state/pages/rose";
-import { nice } from "../../../src/state/scale";
+import { rose, speedBeside } from "../../../src/state/pages/rose";
+import type { Channel } from "../../../src/state/series";
 
 test("a rose adds up to one", () => {
   const time = Array.from({ length: 100 }, (_, index) => index);
@@ -13,10 +13,6 @@ test("a rose adds up to one", () => {
   const wind = rose(speed, from);
   const sum = wind.shares.flat().reduce((whole, one) => whole + one, wind.calm);
   assert.ok(Math.abs(sum - 1) < 1e-9);
-  assert.deepEqual(
-    [1.2, 1.6, 3.6, 7, 0.021].map(nice).map((one) => Number(one.toPrecision(3))),
-    [1.5, 2, 4, 10, 0.025],
-  );
 });
 
 const columns = (mean: number[]) => ({ time: mean.map((_, row) => row), mean }) as unknown as BucketColumns;
@@ -29,4 +25,18 @@ test("where the wind never blew, all of it is calm", () => {
 test("up to a fiftieth of the fastest wind is calm", () => {
   const wind = rose(columns([10, 0.2, 0.21, 0]), columns([0, 0, 0, 0]));
   assert.deepEqual([wind.calm, wind.shares[0]?.[0]], [0.5, 0.25]);
+});
+
+test("the speed that belongs to a direction is of the same sensor: named so, or else in a unit of speed", () => {
+  const channel = (series: string, unit: string, kind = "gauge") =>
+    ({ series, channel: series.split(".")[1], unit, kind }) as Channel;
+  const beside = (...channels: Channel[]) => speedBeside("mast.wind_direction", channels)?.series;
+  const direction = channel("mast.wind_direction", "°", "angle");
+  const chill = channel("mast.wind_chill", "°C");
+  const roof = channel("roof.wind_speed", "m/s");
+  assert.equal(beside(roof, direction, chill, channel("mast.wind_speed", "m/s")), "mast.wind_speed");
+  assert.equal(beside(roof, direction, chill, channel("mast.ff", "km/h")), "mast.ff");
+  assert.equal(beside(roof, direction, channel("mast.wind", "")), "mast.wind");
+  assert.equal(beside(roof, direction, channel("mast.force", "kN")), undefined);
+  assert.equal(beside(roof, direction, channel("mast.run", "km/h", "counter")), undefined);
 });

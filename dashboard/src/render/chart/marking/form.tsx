@@ -1,41 +1,15 @@
 // The form below a chart in which a range is marked: flag it, or note what happened.
 
 import { useState } from "preact/hooks";
-import { ApiError } from "../../../load/api";
 import { flag, type Marked, note, QUALITIES, type Quality, undo } from "../../../load/changes";
 import type { Range, State } from "../../../state/model";
 import { plural, time } from "../../../state/words";
 import type { Act } from "../../act";
+import { Outcome, useChange } from "../../parts/change";
 import { Choice } from "../../parts/fields";
 import { remember, useYourName, YourName } from "../../yourname";
 import { Moment } from "../tools";
 import { Mends } from "./mends";
-
-/** What a change has come to, in words. */
-interface Said {
-  words: string;
-  bad: boolean;
-}
-
-/** A hook: what is under way and what came of it, and a way to begin a change. `onMade`: after one that was made. */
-function useChange(onMade: () => void) {
-  const [said, setSaid] = useState<Said | null>(null);
-  const [busy, setBusy] = useState(false);
-
-  async function begin(change: () => Promise<string>): Promise<void> {
-    setBusy(true);
-    setSaid(null);
-    try {
-      setSaid({ words: await change(), bad: false });
-      onMade();
-    } catch (error) {
-      setSaid({ words: error instanceof ApiError ? error.message : String(error), bad: true });
-    } finally {
-      setBusy(false);
-    }
-  }
-  return { said, busy, begin };
-}
 
 /** The form itself; `names`: the series of the chart, of which those that are drawn are meant unless they are unticked. */
 export function Form({ state, act, names, marking }: { state: State; act: Act; names: readonly string[]; marking: Range }) {
@@ -44,11 +18,12 @@ export function Form({ state, act, names, marking }: { state: State; act: Act; n
   const [why, setWhy] = useState("");
   const [by, setBy] = useYourName();
   const [made, setMade] = useState(0);
-  const { said, busy, begin } = useChange(() => {
+  const change = useChange(() => {
     remember(by);
     setMade((count) => count + 1);
     act.refreshChart();
   });
+  const { busy, begin } = change;
   const { since, until } = marking;
   const { hidden } = state.route;
   const wanted = names.filter((name) => !off.has(name) && !hidden.includes(name));
@@ -86,9 +61,7 @@ export function Form({ state, act, names, marking }: { state: State; act: Act; n
           Note
         </button>
       </div>
-      <p role="status" class={said?.bad ? "bad" : "good"}>
-        {busy ? "Asking the daemon …" : (said?.words ?? "")}
-      </p>
+      <Outcome of={change} />
       <Mends
         names={names}
         marking={marking}

@@ -1,7 +1,7 @@
 // What was changed in the range that is marked, each with a button that takes it back.
 
 import { useEffect, useState } from "preact/hooks";
-import { askMends, type Mended } from "../../../load/mends";
+import { askMends, type KnownMends } from "../../../load/mends";
 import type { Mend } from "../../../load/types";
 import type { Range } from "../../../state/model";
 import { plural, span } from "../../../state/words";
@@ -19,7 +19,7 @@ interface Props {
 
 /** The list; a sentence instead of it where it could not be asked for; nothing where nothing was changed. */
 export function Mends({ names, marking, made, busy, now, onUndo }: Props) {
-  const [known, setKnown] = useState<Mended>({ mends: [], failure: "" });
+  const [known, setKnown] = useState<KnownMends>({ mends: [], failure: "" });
   const [again, setAgain] = useState(0);
   const { since, until } = marking;
   useEffect(() => {

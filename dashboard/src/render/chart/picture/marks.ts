@@ -14,12 +14,12 @@ export function eventLines(plot: uPlot, events: readonly LogEvent[]): number {
   ctx.strokeStyle = ctx.fillStyle = style("--mark");
   ctx.lineWidth = devicePixelRatio;
   ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
-  let drawn = 0;
+  let count = 0;
   let before = Number.NaN;
   for (const event of events) {
     const x = Math.round(plot.valToPos(event.time, "x", true));
     if (x < bbox.left || x > bbox.left + bbox.width) continue;
-    drawn += 1;
+    count += 1;
     if (Math.abs(x - before) < 3 * devicePixelRatio) continue; // one mark for what happened at once
     before = x;
     ctx.beginPath();
@@ -34,7 +34,7 @@ export function eventLines(plot: uPlot, events: readonly LogEvent[]): number {
     ctx.fill();
   }
   ctx.restore();
-  return drawn;
+  return count;
 }
 
 /**
@@ -44,7 +44,7 @@ export function eventLines(plot: uPlot, events: readonly LogEvent[]): number {
 export function flags(plot: uPlot, lines: readonly Line[]): number {
   const { ctx, bbox } = plot;
   const size = 4 * devicePixelRatio;
-  let drawn = 0;
+  let count = 0;
   ctx.save();
   ctx.lineWidth = 1.8 * devicePixelRatio;
   ctx.setLineDash([]);
@@ -56,7 +56,7 @@ export function flags(plot: uPlot, lines: readonly Line[]): number {
       if (!suspect && !wrong) return;
       const x = plot.valToPos(at, "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) return;
-      drawn += 1;
+      count += 1;
       if (suspect) {
         const value = [line.high[row], line.low[row], line.mid[row]].find((point) => typeof point === "number");
         if (typeof value === "number") {
@@ -83,16 +83,16 @@ export function flags(plot: uPlot, lines: readonly Line[]): number {
     });
   }
   ctx.restore();
-  return drawn;
+  return count;
 }
 
-/** Lines of limits, each with its name; one of an alarm that lies beyond the axis is named at that edge. Returns what was drawn. */
+/** Lines of limits, each with its name; one of an alarm that lies beyond the axis is named at that edge. Returns these names. */
 export function limitLines(plot: uPlot, limits: readonly Limit[]): string[] {
   const { ctx, bbox } = plot;
   const bottom = bbox.top + bbox.height;
   const tall = 13 * devicePixelRatio;
   const taken: number[] = [];
-  const drawn: string[] = [];
+  const names: string[] = [];
   ctx.save();
   ctx.lineWidth = devicePixelRatio;
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
@@ -102,7 +102,7 @@ export function limitLines(plot: uPlot, limits: readonly Limit[]): string[] {
     const y = Math.round(plot.valToPos(limit.value, scaleOf(limit.unit), true));
     const beyond = y < bbox.top ? "\u25b2 " : y > bottom ? "\u25bc " : "";
     if (beyond && !limit.alarm) continue;
-    drawn.push(`${beyond}${limit.text}`);
+    names.push(`${beyond}${limit.text}`);
     ctx.strokeStyle = ctx.fillStyle = style(limit.alarm ? "--bad" : "--warn");
     ctx.setLineDash(limit.alarm ? [8 * devicePixelRatio, 3 * devicePixelRatio] : [2 * devicePixelRatio, 3 * devicePixelRatio]);
     if (!beyond) {
@@ -119,21 +119,21 @@ export function limitLines(plot: uPlot, limits: readonly Limit[]): string[] {
     ctx.fillText(`${beyond}${limit.text}`, bbox.left + 6 * devicePixelRatio, at);
   }
   ctx.restore();
-  return drawn;
+  return names;
 }
 
 /** Shade the times in alarm. A bar at the foot makes short ones visible. Returns how many are in the chart. */
 export function shades(plot: uPlot, periods: readonly AlarmPeriod[]): number {
   const { ctx, bbox } = plot;
   const right = bbox.left + bbox.width;
-  let drawn = 0;
+  let count = 0;
   ctx.save();
   ctx.fillStyle = style("--bad");
   for (const period of periods) {
     const from = Math.max(plot.valToPos(period.since, "x", true), bbox.left);
     const until = period.until === null ? right : Math.min(plot.valToPos(period.until, "x", true), right);
     if (from > right || until < bbox.left) continue;
-    drawn += 1;
+    count += 1;
     const wide = Math.max(until - from, 2 * devicePixelRatio);
     ctx.globalAlpha = 0.13;
     ctx.fillRect(from, bbox.top, wide, bbox.height);
@@ -141,7 +141,7 @@ export function shades(plot: uPlot, periods: readonly AlarmPeriod[]): number {
     ctx.fillRect(from, bbox.top + bbox.height - 3 * devicePixelRatio, wide, 3 * devicePixelRatio);
   }
   ctx.restore();
-  return drawn;
+  return count;
 }
 
 /** Shade the range that is to be flagged or noted. */

@@ -6,6 +6,7 @@ import { range } from "../../../state/chart/axes";
 import type { Line } from "../../../state/chart/lines";
 import { axis } from "../../../state/numbers";
 import { ticks } from "../../../state/words";
+import { NARROW_PX } from "../../widths";
 import { colourOf, dashOf, style } from "../palette";
 
 /** What the options depend on. */
@@ -21,7 +22,6 @@ export interface Shown {
 type Options = Pick<uPlot.Options, "padding" | "series" | "bands" | "scales" | "axes">;
 
 const FONT = "12px system-ui, sans-serif";
-const NARROW = 600;
 
 /** The name of the scale on which values in this unit are drawn. */
 export const scaleOf = (unit: string): string => unit || "none";
@@ -43,7 +43,7 @@ export const looksOf = ({ lines, hidden, rights }: Shown, dark: boolean): string
 /** `shown`: as it is at that moment, because the picture lives longer than its lines. `width`: of the picture, in pixels. */
 export function optionsOf(shown: () => Shown, width: number): Options {
   const { lines, rights } = shown();
-  const aside = (width < NARROW ? 44 : 52) + 18;
+  const aside = (width <= NARROW_PX ? 44 : 52) + 18;
   const own = areStates(lines) ? 0 : unitsOf(lines).length - 1;
   return {
     padding: [8, Math.max(rights - own, 0) * aside + (rights ? 0 : 12), 0, 0],

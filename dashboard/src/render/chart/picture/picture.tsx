@@ -33,7 +33,7 @@ export class Picture extends Component<Props> {
   private readonly place = createRef<HTMLDivElement>();
   private plot: uPlot | null = null;
   private watch: ResizeObserver | null = null;
-  private drawn = "";
+  private looks = "";
 
   componentDidMount(): void {
     this.make();
@@ -108,9 +108,9 @@ export class Picture extends Component<Props> {
     const wanted = looksOf(this.props, dark);
     const { time: times, columns } = align(lines);
     const data = [times, ...columns] as unknown as uPlot.AlignedData;
-    if (wanted !== this.drawn || !this.plot) {
+    if (wanted !== this.looks || !this.plot) {
       this.plot?.destroy();
-      this.drawn = wanted;
+      this.looks = wanted;
       this.plot = new uPlot(this.options(this.width(), this.height()), data, this.element());
       touch(this.plot, () => this.props.gestures);
       this.plot.setScale("x", { min: since, max: until });

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type uPlot from "uplot";
-import type { Gestures } from "../../src/render/chart/picture/gestures";
-import { touch } from "../../src/render/chart/picture/touch";
+import type { Gestures } from "../../../../src/render/chart/picture/gestures";
+import { touch } from "../../../../src/render/chart/picture/touch";
 
 const WIDTH = 1000;
 

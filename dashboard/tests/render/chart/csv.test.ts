@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { csv } from "../../src/render/chart/csv";
-import type { ChartData } from "../../src/state/model";
-import { START } from "../../src/state/route";
-import { ZONE } from "../../src/state/words";
-import { buckets } from "../state/chart/made";
+import { csv } from "../../../src/render/chart/csv";
+import type { ChartData } from "../../../src/state/model";
+import { START } from "../../../src/state/route";
+import { ZONE } from "../../../src/state/words";
+import { buckets } from "../../state/chart/made";
 
 Object.assign(globalThis, { document: { baseURI: "http://127.0.0.1/" } });
 

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type uPlot from "uplot";
-import { bands } from "../../src/render/chart/picture/bands";
-import { buckets, drawn } from "../state/chart/made";
+import { bands } from "../../../../src/render/chart/picture/bands";
+import { buckets, lineOf } from "../../../state/chart/made";
 
 /** What is filled for these lines: with which colour, how opaque, from where on, how high. */
-function filled(...lines: ReturnType<typeof drawn>[]): [string, number, number, number][] {
+function filled(...lines: ReturnType<typeof lineOf>[]): [string, number, number, number][] {
   const styles = { getPropertyValue: (name: string) => name };
   Object.assign(globalThis, { devicePixelRatio: 1, document: {}, getComputedStyle: () => styles });
   const found: [string, number, number, number][] = [];
@@ -25,7 +25,7 @@ function filled(...lines: ReturnType<typeof drawn>[]): [string, number, number, 
   return found;
 }
 
-const state = (place: number) => ({ ...drawn(buckets([1, 1], { kind: "state" })), place });
+const state = (place: number) => ({ ...lineOf(buckets([1, 1], { kind: "state" })), place });
 
 test("a band has the colour of its line's place on the page, whatever stands above it", () => {
   assert.deepEqual(filled(state(1), state(4)), [

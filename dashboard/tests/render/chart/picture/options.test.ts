@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { looksOf, optionsOf, type Shown } from "../../src/render/chart/picture/options";
-import { buckets, drawn } from "../state/chart/made";
+import { looksOf, optionsOf, type Shown } from "../../../../src/render/chart/picture/options";
+import { buckets, lineOf } from "../../../state/chart/made";
 
 const shown = (more: Partial<Shown> = {}): Shown => ({
-  lines: [{ ...drawn(buckets([1])), name: "d", place: 4 }],
+  lines: [{ ...lineOf(buckets([1])), name: "d", place: 4 }],
   limits: [],
   hidden: new Set(),
   rights: 1,
@@ -31,7 +31,7 @@ test("the period before is drawn as its line is: of directions points, of states
   const styles = { getPropertyValue: (name: string) => name };
   Object.assign(globalThis, { devicePixelRatio: 1, document: { documentElement: null }, getComputedStyle: () => styles });
   const curvesOf = (kind: string) => {
-    const line = { ...drawn(buckets([1])), kind };
+    const line = { ...lineOf(buckets([1])), kind };
     const { series } = optionsOf(() => shown({ lines: [{ ...line, before: line }] }), 800);
     return [series[1], series[4]].map((one) => [one?.paths?.length, one?.points?.show]);
   };
