@@ -21,10 +21,11 @@ from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.between_commits import work_kinds
+from sensorlogd.daemon.writing.build import WriterParts, WriterSettings
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.totals import WriterState
-from sensorlogd.daemon.writing.writer import Writer, WriterSettings
+from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.file.errors import Failure, classify, explain
 from sensorlogd.storage.maintenance.mover import Mover
@@ -75,7 +76,7 @@ class Offline:
             clock,
             remembered=self._lock,
         )
-        self.writer = Writer(
+        parts = WriterParts(
             WriterSettings(self.path, sets_aside=False),
             Inbox(1_000),
             opening,
@@ -84,6 +85,7 @@ class Offline:
             rolls_up=lambda: self.coordinator.request(),
             note_lost=self._lock.note_lost,
         )
+        self.writer = Writer(parts)
         self.coordinator = Coordinator(self.writer, self.path, 3600.0, self._zone, clock.safe_us, slice_factor=10.0)
         self.writer.start()
         try:

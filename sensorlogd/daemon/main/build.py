@@ -31,10 +31,11 @@ from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.sensing.build import Sensor, computed_sensors, formulas, make_sensor, retention_plan, sensor_specs
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.between_commits import work_kinds
+from sensorlogd.daemon.writing.build import WriterParts, WriterSettings
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery.opening import Opening
-from sensorlogd.daemon.writing.writer import Writer, WriterSettings
+from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import Kind
 from sensorlogd.processes.wake_pipe import WakePipe
 from sensorlogd.storage.maintenance.mover import Mover
@@ -103,12 +104,13 @@ class DaemonParts:
             folder=folder,
             min_free=config.storage.min_free,
         )
-        return Writer(
-            WriterSettings(
-                path=self.path,
-                commit_interval_s=config.storage.commit_interval / 1e6,
-                min_free_bytes=config.storage.min_free,
-            ),
+        settings = WriterSettings(
+            path=self.path,
+            commit_interval_s=config.storage.commit_interval / 1e6,
+            min_free_bytes=config.storage.min_free,
+        )
+        parts = WriterParts(
+            settings,
             self.inbox,
             opening,
             self.clock,
@@ -122,6 +124,7 @@ class DaemonParts:
             watcher=self.alarms.keeper,
             computing=self.computing,
         )
+        return Writer(parts)
 
     def _make_status(self) -> Status:
         return Status(

@@ -20,8 +20,12 @@ class Notices:
         self._status_now = threading.Event()
 
     def emit(self, kind: Kind, sensor: str | None, detail: str) -> None:
-        """Record an event with the next commit. Never blocks."""
-        self.events.put(Event(self._now_us(), kind, sensor, detail))
+        """Record an event of this moment with the next commit. Never blocks."""
+        self.put(Event(self._now_us(), kind, sensor, detail))
+
+    def put(self, event: Event) -> None:
+        """As ``emit``, with its own time."""
+        self.events.put(event)
         self._status_now.set()
 
     def status_changed(self) -> None:
