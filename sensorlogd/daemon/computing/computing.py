@@ -165,6 +165,6 @@ def _blocks_by_sensor(made: Sequence[tuple[Key, Column]]) -> list[Block]:
     for (sensor, _), column in made:
         together = columns.setdefault(sensor, [])
         if together and together[0].times_us == column.times_us:
-            column.times_us = together[0].times_us
+            column = Column(column.channel, together[0].times_us, column.values, column.quality)
         together.append(column)
     return [Block(sensor, found, device_time=True) for sensor, found in columns.items()]
