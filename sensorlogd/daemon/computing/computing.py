@@ -17,7 +17,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.computed.channel import Channel, Key, Made, Node
 from sensorlogd.computed.engine import Engine
 from sensorlogd.daemon.computing import warm_up
-from sensorlogd.daemon.computing.computed_sensor import ComputedSensor, unscaled
+from sensorlogd.daemon.computing.computed_sensor import ComputedSensor, is_rescaled, unscaled
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage.corrections import recomputing
@@ -66,8 +66,13 @@ class Computing:
         former = self.formulas, self.engine
         self.formulas = formulas
         try:
-            self.engine = self._make_engine(self.engine)
-            return self._warm_up(self.engine.fresh)[0] if self._is_warm else []
+            self.engine = self._make_engine(self.engine, _rescaled(former[0], formulas))
+            for name, sensor in formulas.sensors.items():
+                if name in former[0].sensors:
+                    sensor.go_on_from(former[0].sensors[name])
+            made = self._warm_up(self.engine.fresh)[0] if self._is_warm else []
+            self._faults = 0  # those of the former formulas say nothing of these
+            return made
         except (sqlite3.Error, OSError):
             self.formulas, self.engine = former
             raise
@@ -86,8 +91,8 @@ class Computing:
             self._report_fault(f"from readings of {block.sensor}", error)
             return []
 
-    def _make_engine(self, former: Engine | None) -> Engine:
-        return Engine(self.formulas.channels, self._treat, self._count, former)
+    def _make_engine(self, former: Engine | None, anew: frozenset[Key] = frozenset()) -> Engine:
+        return Engine(self.formulas.channels, self._treat, self._count, former, anew)
 
     def _treat(self, key: Key, made: Made) -> Column | None:
         return self.formulas.sensors[key[0]].treat(key[1], made)
@@ -157,6 +162,16 @@ class Computing:
         if self._faults <= 3:  # every reading may raise the same fault: log it once
             logger.exception("computed sensors: a fault %s", what)
             self.emit(EventKind.COMPUTED_FAILED, None, f"nothing was computed {what}: {type(error).__name__}: {error}")
+
+
+def _rescaled(former: Formulas, formulas: Formulas) -> frozenset[Key]:
+    """Channels with another scale or offset than before: what a sum goes on from is their stored reading, read by the new scale."""
+    return frozenset(
+        channel.key
+        for channel in formulas.channels
+        if (before := former.sensors.get(channel.key[0])) is not None
+        and is_rescaled(before.options, formulas.sensors[channel.key[0]].options, channel.key[1])
+    )
 
 
 def _blocks_by_sensor(made: Sequence[tuple[Key, Column]]) -> list[Block]:

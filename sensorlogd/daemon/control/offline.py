@@ -128,7 +128,8 @@ class Offline:
         return self._dispatch.do(request)
 
     def roll_up(self, progress: Callable[[], None] = lambda: None) -> None:
-        """Run until no kept work waits and no roll-up is missing or out of date. ``progress`` is called now and then."""
+        """Run until no roll-up is missing or out of date. ``progress`` is called now and then. Kept work is not waited for: whoever
+        ordered some waits for it before. Raises OfflineError if it does not go on."""
         self.coordinator.request()
         while True:
             wait(self.coordinator.waitables(), 0.01)

@@ -23,6 +23,10 @@ class Deadband:
         """Go on from the newest reading that is stored already. ``ts``: microseconds UTC."""
         self._stored, self._seen_us = (ts, value, quality), ts
 
+    def go_on_from(self, former: Deadband) -> None:
+        """Take the place of another deadband of the same channel."""
+        self._stored, self._seen_us = former._stored, former._seen_us
+
     def keep(self, times: list[int], values: list[float | None], quality: int | list[int]) -> list[int]:
         """Indices of the readings to store."""
         qualities = repeat(quality, len(times)) if isinstance(quality, int) else quality
