@@ -111,14 +111,13 @@ class RecomputeWorker:
         at_us = int(work_.progress["at_us"])
         needed = [ids[source.key] for channel in channels for source in channel.inputs if source.key in ids]
         at_us = max(at_us, recomputing.expired_until_us(conn, needed))
+        options = self.computing.formulas.sensors[channels[0].key[0]].options
         if (
             self._last_run is not None
             and self._last_run[:2] == (work_.id, at_us)
-            and self._last_run[2].channels == channels
-            and self._last_run[2].ids == ids
+            and self._last_run[2].computes(channels, options, ids)
         ):
             return self._last_run[2]
-        options = self.computing.formulas.sensors[channels[0].key[0]].options
         run = _Run(list(channels), options, ids, at_us)
         run.begin(conn, frontier)
         return run
@@ -184,6 +183,10 @@ class _Run:
         mine = {channel.key for channel in channels}
         self._outside = {ids[key]: key for key in self._engine.memories if key in ids and key not in mine}
         self._mine = {ids[key]: key for key in mine if key in ids}
+
+    def computes(self, channels: Sequence[Channel], options: ComputedOptions, ids: dict[Key, int]) -> bool:
+        """Whether it was made of these; a reload may have changed them since."""
+        return self.channels == channels and self._options == options and self.ids == ids
 
     def begin(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
         """Learn what came before ``at_us``."""

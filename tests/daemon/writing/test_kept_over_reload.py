@@ -8,7 +8,7 @@ import pytest
 
 from sensorlogd.quality import describe
 from tests.daemon.writing.rig import Rig
-from tests.daemon.writing.test_computed import Computer
+from tests.daemon.writing.test_computed import Computer, finish, order
 from tests.daemon.writing.test_computed_reload import reload
 
 
@@ -79,6 +79,18 @@ def test_an_integral_goes_on_from_its_stored_reading_when_its_scale_changes(comp
     use(computer, "work: {formula: integral(u), scale: 10}")
     put(computer, 2, 2)
     assert read(computer, "work") == {0: 0.0, 1: 2.0, 2: 4.0, 3: 24.0, 4: 44.0}
+
+
+def test_a_recompute_under_way_uses_what_a_reload_has_changed(computer: Computer) -> None:
+    use(computer, "level: {formula: u}")
+    put(computer, *range(200))
+    computer.rig.time.now += 300  # an order reaches to now
+    identity = order(computer, "d")
+    computer.rig.turn_until(lambda: any(piece["done"] for piece in computer.rig.writer.kept_work()), "the first slice")
+    use(computer, "level: {formula: u, scale: 10}")
+    finish(computer, identity)
+    level = read(computer, "level")
+    assert (level[0], level[199]) == (0.0, 1990.0)
 
 
 def test_a_fault_of_new_formulas_is_an_event_whatever_came_before(computer: Computer) -> None:
