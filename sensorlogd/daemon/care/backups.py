@@ -1,5 +1,5 @@
-"""Makes backups of the log on a schedule. Each is made by a process of its own (the verb ``backup``: a consistent copy, read through
-before it gets its name), so that it delays nothing else.
+"""Makes backups of the log on a schedule. Each is made by a process of its own (the verb ``backup``: a consistent copy,
+read through before it gets its name), so that it delays nothing else.
 
 Events: ``backup_made``, ``backup_failed``.
 """
@@ -29,9 +29,9 @@ _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)\.db")
 
 
 class Backups:
-    """Makes the backups that are due and deletes those that are too many. For one thread; ``stop`` may be called by another, also while
-    the first one waits for the disk that backups go to. ``safe_us``: the time that the schedule goes by. ``commits``: the number of commits so far; None while the database
-    takes none."""
+    """Makes the backups that are due and deletes those that are too many. For one thread; ``stop`` may be called by
+    another, also while the first one waits for the disk that backups go to. ``safe_us``: the time that the schedule
+    goes by. ``commits``: the number of commits so far; None while the database takes none."""
 
     def __init__(self, database: Path, safe_us: Callable[[], int], commits: Callable[[], int | None], emit: Emit) -> None:
         self.database = database
@@ -127,8 +127,8 @@ class Backups:
                 old.unlink()
 
     def _backups_until(self, now_us: int, folder: Path) -> tuple[Sequence[Path], Sequence[Path]]:
-        """The backups in ``folder`` that may have been made by ``now_us``, and those that are dated later: by a clock that was wrong.
-        Those neither put off a backup nor count among those that are kept."""
+        """The backups in ``folder`` that may have been made by ``now_us``, and those that are dated later: by a clock
+        that was wrong. Those neither put off a backup nor count among those that are kept."""
         found, newest = backups(folder, self.database.stem), self._name(now_us)
         return [path for path in found if path.name <= newest], [path for path in found if path.name > newest]
 

@@ -16,6 +16,5 @@ max_rate, stuck_after        ``ChannelTreatment``            kept while nothing 
 state, counters              ``SensorStatus``                as above
 ===========================  ==============================  ==========================================================
 
-"The channel stays" means that ``computed.channel.Channel`` is equal: formula, inputs with their heartbeats, join, what it follows.
-For users: docs/computed.md, "After a reload".
-"""
+"The channel stays" means that ``computed.channel.Channel`` is equal: formula, inputs with their heartbeats, join, what
+it follows. For users: docs/computed.md, "After a reload"."""

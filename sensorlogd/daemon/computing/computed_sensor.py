@@ -94,8 +94,8 @@ class ComputedSensor:
         return column
 
     def go_on_from(self, former: ComputedSensor) -> None:
-        """Take the place of ``former``, the same sensor before a reload: each deadband goes on. Quality tests, counters and the state
-        begin anew."""
+        """Take the place of ``former``, the same sensor before a reload: each deadband goes on. Quality tests, counters
+        and the state begin anew."""
         for name, treatment in self._channels.items():
             before = former._channels.get(name)
             if treatment.deadband is not None and before is not None and before.deadband is not None:

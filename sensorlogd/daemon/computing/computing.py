@@ -60,9 +60,10 @@ class Computing:
         return made
 
     def use(self, formulas: Formulas) -> list[Block]:
-        """Use these formulas from the next block on, once all before it is committed and the database knows the sensors. Channels that
-        are unchanged keep their state. Returns what is still to be computed from stored readings. A fault leaves the former ones in
-        use. Raises sqlite3.Error, OSError if what is stored cannot be read; then the former ones stay, and it may be called again."""
+        """Use these formulas from the next block on, once all before it is committed and the database knows the
+        sensors. Channels that are unchanged keep their state. Returns what is still to be computed from stored
+        readings. A fault leaves the former ones in use. Raises sqlite3.Error, OSError if what is stored cannot be read;
+        then the former ones stay, and it may be called again."""
         former = self.formulas, self.engine
         self.formulas = formulas
         try:
@@ -126,8 +127,8 @@ class Computing:
         return made, warmed.from_zero
 
     def _mend_after_salvage(self, db: OpenDatabase, from_zero: Sequence[Key], now_us: int) -> None:
-        """Integrals begin at 0 in a database that was begun beside a damaged one: once their last sums are back, what this process
-        has stored since it began is computed anew, and they go on from there."""
+        """Integrals begin at 0 in a database that was begun beside a damaged one: once their last sums are back, what
+        this process has stored since it began is computed anew, and they go on from there."""
         sensors = {key[0] for key in from_zero}
         formulas: dict[str, dict[str, str]] = {}
         for channel in self.formulas.channels:
@@ -165,7 +166,8 @@ class Computing:
 
 
 def _rescaled(former: Formulas, formulas: Formulas) -> frozenset[Key]:
-    """Channels with another scale or offset than before: what a sum goes on from is their stored reading, read by the new scale."""
+    """Channels with another scale or offset than before: what a sum goes on from is their stored reading, read by the
+    new scale."""
     return frozenset(
         channel.key
         for channel in formulas.channels

@@ -46,8 +46,8 @@ class Offline:
     """A context manager; for the main thread. Raises LockHeld, OfflineError, and what ``ensure_schema`` raises."""
 
     def __init__(self, path: Path, zone: str = "UTC", specs: Sequence[SensorSpec] | None = None) -> None:
-        """``zone``: of the days of a database that is new; an older one keeps its own. ``specs``: the configured sensors, which the
-        database then knows as if the daemon had been started; None: what it knows stays as it is."""
+        """``zone``: of the days of a database that is new; an older one keeps its own. ``specs``: the configured
+        sensors, which the database then knows as if the daemon had been started; None: what it knows stays as it is."""
         self.path = path
         self._specs = specs
         self._lock = DatabaseLock(path, None)
@@ -128,8 +128,8 @@ class Offline:
         return self._dispatch.do(request)
 
     def roll_up(self, progress: Callable[[], None] = lambda: None) -> None:
-        """Run until no roll-up is missing or out of date. ``progress`` is called now and then. Kept work is not waited for: whoever
-        ordered some waits for it before. Raises OfflineError if it does not go on."""
+        """Run until no roll-up is missing or out of date. ``progress`` is called now and then. Kept work is not waited
+        for: whoever ordered some waits for it before. Raises OfflineError if it does not go on."""
         self.coordinator.request()
         while True:
             wait(self.coordinator.waitables(), 0.01)

@@ -46,11 +46,10 @@ from sensorlogd.storage.maintenance.upkeep import Upkeep
 class DaemonParts:
     """The parts of one daemon, made and not started; the supervisor starts, runs and stops them.
 
-    ``lock``, ``folder``: held by the caller; the writer sees to it that they stay so. ``load``: reads the configuration file again,
-    for a reload; an error that it raises lists all mistakes in ``errors``. ``requested``, ``wake``: what signals ask for, and what
-    ends the wait of the supervisor's loop. ``problems``: why the daemon is running from last-good.yaml, if it is. ``pages``: whether
-    the web process is started where the configuration says so.
-    """
+    ``lock``, ``folder``: held by the caller; the writer sees to it that they stay so. ``load``: reads the configuration
+    file again, for a reload; an error that it raises lists all mistakes in ``errors``. ``requested``, ``wake``: what
+    signals ask for, and what ends the wait of the supervisor's loop. ``problems``: why the daemon is running from
+    last-good.yaml, if it is. ``pages``: whether the web process is started where the configuration says so."""
 
     def __init__(
         self,

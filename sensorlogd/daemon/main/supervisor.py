@@ -7,10 +7,10 @@ Nothing here waits for the database, nor for anything that does.
 Start: locks (``run_daemon``) -> writer -> sensor threads -> control socket -> READY=1. Sensors do not wait for a database that is
 slow to open; their readings wait in the inbox. A part that cannot start costs itself only, and is tried again (``startables``).
 
-Stop, in the order the data flows, under one deadline counted from the signal: sensor threads (no new readings) -> inbox closed (a
-late one is refused, never lost in silence) -> aggregator (its work is repeated next time) -> backups, signs of life and alarms -> web process
-(it would keep the database open) -> the writer is asked to end; while it drains, the control socket is closed -> the writer has
-committed and closed the database, or spilled beside it what it could not.
+Stop, in the order the data flows, under one deadline counted from the signal: sensor threads (no new readings) -> inbox
+closed (a late one is refused, never lost in silence) -> aggregator (its work is repeated next time) -> backups, signs
+of life and alarms -> web process (it would keep the database open) -> the writer is asked to end; while it drains, the
+control socket is closed -> the writer has committed and closed the database, or spilled beside it what it could not.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ WATCH_EVERY_S = 0.9  # the sensors: there may be thousands
 
 
 class Supervisor:
-    """Runs the parts of a daemon until told to stop; on the main thread, which is its own. ``requested``, ``wake``: what signals ask
-    for, and what ends the wait of the loop."""
+    """Runs the parts of a daemon until told to stop; on the main thread, which is its own. ``requested``, ``wake``:
+    what signals ask for, and what ends the wait of the loop."""
 
     def __init__(self, parts: DaemonParts, requested: Requested, wake: WakePipe) -> None:
         self._in_use = parts.in_use

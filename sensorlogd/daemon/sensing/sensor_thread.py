@@ -50,7 +50,8 @@ class _Silent(DriverError):
 
 class SensorThread:
     """Reads one sensor, on a thread of its own. ``make_driver(context)`` gives a fresh driver for every attempt.
-    ``status``: of this sensor; ``treatment`` counts in it, too. ``clock_synced``: may times be believed now? ``time_limits``: what of the device's own times is believed; None: all.
+    ``status``: of this sensor; ``treatment`` counts in it, too. ``clock_synced``: may times be believed now?
+    ``time_limits``: what of the device's own times is believed; None: all.
 
     ``emit(kind, sensor, detail)`` must not block; it is called for connected, stale, lost, returned, finished, and for what the
     driver itself reports.

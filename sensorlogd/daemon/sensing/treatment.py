@@ -53,15 +53,17 @@ class Treatment:
         self.mapped = 0  # readings of configured channels so far, suppressed ones included
 
     def blocks(self, batch: Batch, *, clock_synced: bool = True) -> Iterator[Block]:
-        """What is to be stored now that ``batch`` has come. All times of a block are of one clock: if those of ``batch`` are of another
-        one than those before, what the spike test holds back comes first, in a block of its own. Raises as ``process``."""
+        """What is to be stored now that ``batch`` has come. All times of a block are of one clock: if those of
+        ``batch`` are of another one than those before, what the spike test holds back comes first, in a block of its
+        own. Raises as ``process``."""
         if batch.times_us and batch.device_time != self._device_time and (held_back := self.flush()) is not None:
             yield held_back
         if (block := self.process(batch, clock_synced=clock_synced)) is not None:
             yield block
 
     def process(self, batch: Batch, *, clock_synced: bool = True) -> Block | None:
-        """What of ``batch`` is to be stored, or None; the clock is that of the batch before, or the spike test holds nothing back.
+        """What of ``batch`` is to be stored, or None; the clock is that of the batch before, or the spike test holds
+        nothing back.
 
         Raises ValueError or TypeError for a batch that breaks the contract (lengths differ, times that are no integers).
         """

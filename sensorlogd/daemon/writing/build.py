@@ -42,10 +42,10 @@ from sensorlogd.storage.work import Worker
 
 @dataclass(frozen=True, slots=True)
 class WriterSettings:
-    """``commit_rows``: a commit is due after so many readings even before ``commit_interval_s`` has passed. ``status_interval_s``,
-    ``latest_interval_s``: how often the status and the table ``latest`` are written. ``min_free_bytes``: nothing is committed
-    while the disk has less left. ``sets_aside``: a damaged database is moved aside and a fresh one begun; else it is left where it
-    is, and nothing written."""
+    """``commit_rows``: a commit is due after so many readings even before ``commit_interval_s`` has passed.
+    ``status_interval_s``, ``latest_interval_s``: how often the status and the table ``latest`` are written.
+    ``min_free_bytes``: nothing is committed while the disk has less left. ``sets_aside``: a damaged database is moved
+    aside and a fresh one begun; else it is left where it is, and nothing written."""
 
     path: Path
     commit_interval_s: float = 1.0
@@ -64,10 +64,9 @@ class WriterParts:
     """The parts of one writer, made for a database that is not open yet.
 
     ``opening``: how the database is opened. ``report``: what the status tables are to say; called on the writer thread.
-    ``workers``: who does which kind of kept work. ``rolls_up``: called when roll-ups are due. ``note_lost``: called with the number
-    of readings that could be stored nowhere. ``watcher``: sees all that is committed. ``computing``: computes readings from those
-    that come.
-    """
+    ``workers``: who does which kind of kept work. ``rolls_up``: called when roll-ups are due. ``note_lost``: called
+    with the number of readings that could be stored nowhere. ``watcher``: sees all that is committed. ``computing``:
+    computes readings from those that come."""
 
     def __init__(
         self,

@@ -80,9 +80,9 @@ class Ending:
         return self._last_spill.lost
 
     def close(self, fault: Exception | None = None) -> None:
-        """On the writer thread, the last of it: what could not be stored is spilled, all that waits is refused, and the database
-        is closed: the clean-shutdown mark, one file without a WAL if nobody reads. ``fault``: what has ended the thread, if it did
-        not end by itself; then there is no such mark. Raises nothing of the database's."""
+        """On the writer thread, the last of it: what could not be stored is spilled, all that waits is refused, and the
+        database is closed: the clean-shutdown mark, one file without a WAL if nobody reads. ``fault``: what has ended
+        the thread, if it did not end by itself; then there is no such mark. Raises nothing of the database's."""
         try:
             complete = self._give_up_the_rest()
             self._unstored.pending.give_up("the writer stopped")
@@ -166,7 +166,8 @@ def last_words(db: OpenDatabase, report: Report, now_us: int) -> None:
 
 
 def _last_facts(facts: Mapping[str, Any], complete: bool, fault: Exception | None) -> dict[str, Any]:
-    """The facts that differ in the last status. If the database took no more writes, or a fault has ended the writer, they say so."""
+    """The facts that differ in the last status. If the database took no more writes, or a fault has ended the writer,
+    they say so."""
     if fault is not None or not complete:
         reason = str(facts.get("state_reason") or "the database took no more readings")
         if fault is not None:

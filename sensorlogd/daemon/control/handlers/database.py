@@ -82,8 +82,8 @@ class DatabaseHandlers:
         def checked(db: OpenDatabase) -> T:
             if epoch is not None and db.epoch != epoch:
                 raise OperationError(
-                    f"{db.path}: the database was replaced meanwhile, so the numbers of its series and mends are others; nothing more"
-                    " was changed, call again"
+                    f"{db.path}: the database was replaced meanwhile, so the numbers of its series and mends are others;"
+                    " nothing more was changed, call again"
                 )
             return run(db)
 

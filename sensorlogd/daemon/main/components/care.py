@@ -24,8 +24,8 @@ LOOK_EVERY_S = 1.0
 
 
 class Care:
-    """Owns the thread ``care``, and on it ``Backups`` and ``SignOfLife``. For the main thread. ``path``: of the database. ``startables``:
-    tries again when there is no thread to be had."""
+    """Owns the thread ``care``, and on it ``Backups`` and ``SignOfLife``. For the main thread. ``path``: of the
+    database. ``startables``: tries again when there is no thread to be had."""
 
     def __init__(self, path: Path, clock: JudgedClock, writer: Writer, startables: Startables) -> None:
         self._writer = writer

@@ -1,7 +1,7 @@
 """Kept work, a slice at a time between commits: salvage, mends, undos, conversions, recomputing (see ``storage.work``).
 
-Owned by the writer thread, but for ``snapshot`` and ``hindrance``, which any thread may read. Nothing is kept here that the table does not hold: what is lost with the process is time.
-"""
+Owned by the writer thread, but for ``snapshot`` and ``hindrance``, which any thread may read. Nothing is kept here that
+the table does not hold: what is lost with the process is time."""
 
 from __future__ import annotations
 

@@ -28,9 +28,8 @@ class Committing:
     def store(self, db: OpenDatabase, commit: Commit, *, watched: bool = True) -> CommitResult:
         """Store the commit, all or nothing; ``note`` must follow. ``watched``: the watcher may put something into it.
 
-        Raises sqlite3.Error, or what a fault of ours raises; then all of it still waits, and the transaction is to be rolled back.
-        If it was COMMIT that failed, it may be stored all the same, and what waits is marked so.
-        """
+        Raises sqlite3.Error, or what a fault of ours raises; then all of it still waits, and the transaction is to be
+        rolled back. If it was COMMIT that failed, it may be stored all the same, and what waits is marked so."""
         began_s = time.monotonic()
         result = commit.write(db, self._totals, self._now_us, self._watcher if watched else None)
         try:

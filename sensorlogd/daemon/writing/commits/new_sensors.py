@@ -52,6 +52,7 @@ class NewSensorsTask(Task):
             self._notices.emit(
                 EventKind.SENSORS_FAILED,
                 None,
-                f"{reason}; readings of those that are not known yet are counted as unknown_channel, and formulas stay as they were",
+                f"{reason}; readings of those that are not known yet are counted as unknown_channel,"
+                " and formulas stay as they were",
             )
         return super().failed(error)

@@ -68,7 +68,8 @@ class PiecesTask(Task):
                 self._notices.emit(EventKind.EVENTS_DROPPED, event.sensor, detail)
 
     def failed(self, error: Exception) -> bool:
-        """If no block is stored by now, the first one is left out and its readings are counted as poisoned, to save the others."""
+        """If no block is stored by now, the first one is left out and its readings are counted as poisoned, to save the
+        others."""
         blocks = self._unstored.pending.first()[:1]
         if blocks and len(self._unstored.pending.blocks) >= self._waiting_at_begin:
             self._unstored.stored(1, 0, dropped=False)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Timetable:
-    """When the slower tables are due (monotonic seconds). ``latest_back_us``: how far back the newest values are written again."""
+    """When the slower tables are due (monotonic seconds). ``latest_back_us``: how far back the newest values are
+    written again."""
 
     status_every_s: float
     latest_every_s: float

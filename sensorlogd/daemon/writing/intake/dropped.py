@@ -1,4 +1,5 @@
-"""Readings that the full inbox has dropped: counted at once, told as events, and added to the database's count when it takes it."""
+"""Readings that the full inbox has dropped: counted at once, told as events, and added to the database's count when it
+takes it."""
 
 from __future__ import annotations
 

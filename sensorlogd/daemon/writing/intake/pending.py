@@ -47,9 +47,9 @@ class Flush(Marker):
 class NewSpecs(Marker):
     """From here on these sensors are configured, kept for so long, and computed from these formulas (None: as before).
 
-    All of the configuration changes at one moment: once everything before this block is committed, and before anything behind it
-    leaves the inbox. So the database knows the names that the formulas use, and no reading is computed by formulas of another time.
-    If the database cannot take the sensors over, the former formulas stay, too."""
+    All of the configuration changes at one moment: once everything before this block is committed, and before anything
+    behind it leaves the inbox. So the database knows the names that the formulas use, and no reading is computed by
+    formulas of another time. If the database cannot take the sensors over, the former formulas stay, too."""
 
     specs: Sequence[SensorSpec]
     plan: RetentionPlan

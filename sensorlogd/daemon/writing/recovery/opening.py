@@ -45,13 +45,13 @@ class Opening:
     """Opens the log at ``path``, again and again if need be. ``specs``: the configured sensors; None: no readings will come, the
     catalog stays as it is.
 
-    ``make_upkeep``: a fresh one for each opening. ``remembered``: the lock of the database, and what its file says. ``folder``: the
-    lock of the data directory, if this process has one. ``clock``: the first opening gives it the time that was believed last.
+    ``make_upkeep``: a fresh one for each opening. ``remembered``: the lock of the database, and what its file says.
+    ``folder``: the lock of the data directory, if this process has one. ``clock``: the first opening gives it the time
+    that was believed last.
 
-    Each try works on an ``OpenDatabase`` and a ``Preparation`` of its own. Kept over tries are only the configuration of the last
-    reload, and what is to be reported: a step that is done (a spill that is taken up) is not done again by the next try, so nobody
-    else could report it.
-    """
+    Each try works on an ``OpenDatabase`` and a ``Preparation`` of its own. Kept over tries are only the configuration
+    of the last reload, and what is to be reported: a step that is done (a spill that is taken up) is not done again by
+    the next try, so nobody else could report it."""
 
     def __init__(
         self,
@@ -85,9 +85,9 @@ class Opening:
         return events
 
     def open(self, *, first: bool, beat: Callable[[], None] = lambda: None) -> tuple[OpenDatabase, Notes]:
-        """``first``: of this process. ``beat``: called again and again while it takes long, as an upgrade does. Raises LockHeld;
-        DamageFound, ForeignDatabase, NewerSchema (what lies there is not to be used); DatabaseUnavailable, sqlite3.Error, OSError.
-        Nothing is left open then."""
+        """``first``: of this process. ``beat``: called again and again while it takes long, as an upgrade does. Raises
+        LockHeld; DamageFound, ForeignDatabase, NewerSchema (what lies there is not to be used); DatabaseUnavailable,
+        sqlite3.Error, OSError. Nothing is left open then."""
         self._remembered.hold()
         incidents.finish_unfinished(self.path)
         self._refuse_unsound()
@@ -149,8 +149,8 @@ class Opening:
     # ---- what is not sound -----------------------------------------------------------------------------------------
 
     def set_aside(self, db: OpenDatabase | None, reason: str, only_side_files: bool) -> Path:
-        """Move what lies at the path into an incident, and close ``db``. Returns the incident's folder. Raises OSError; then ``db``
-        is open still."""
+        """Move what lies at the path into an incident, and close ``db``. Returns the incident's folder. Raises OSError;
+        then ``db`` is open still."""
         incident = incidents.set_aside(self.path, self._now_us(), reason, only_side_files=only_side_files)
         if db is not None:
             db.let_go()

@@ -21,8 +21,8 @@ RESCUE_FOR_S = 60.0  # so long what was open is held on to while there is no roo
 
 
 class Remedies:
-    """Rescues, sets aside, closes. Owned by the writer thread. ``inbox``: while it has room a rescue may wait. ``stopping``: set at
-    the end, when nothing is left to wait for."""
+    """Rescues, sets aside, closes. Owned by the writer thread. ``inbox``: while it has room a rescue may wait.
+    ``stopping``: set at the end, when nothing is left to wait for."""
 
     def __init__(self, log: OpenLog, opening: Opening, inbox: Inbox, books: Bookkeeping, stopping: threading.Event) -> None:
         self._log = log
@@ -32,8 +32,9 @@ class Remedies:
         self._stopping = stopping
 
     def rescue(self, verdict: Verdict, failing_for_s: float) -> str:
-        """Copy what is open, and close it; empty. Otherwise why that cannot be done now: what is open lives as long as it is open, so
-        while there is no room for a copy it is held on to for a while. At the last try it is closed whatever came of it."""
+        """Copy what is open, and close it; empty. Otherwise why that cannot be done now: what is open lives as long as
+        it is open, so while there is no room for a copy it is held on to for a while. At the last try it is closed
+        whatever came of it."""
         removed = verdict.event is EventKind.DATABASE_REMOVED
         patient = failing_for_s < RESCUE_FOR_S and self._inbox.depth < self._inbox.limit // 2
         last_try = not patient or self._stopping.is_set()

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 class Task:
     """Something that is tried on the database.
 
-    ``is_secondary``: readings do not wait for it; if it is refused, commits go on and show how the database is. ``own_faults``: an
-    error that SQLite has no clear code for is its own. ``tries``: how often in a row it was refused.
+    ``is_secondary``: readings do not wait for it; if it is refused, commits go on and show how the database is.
+    ``own_faults``: an error that SQLite has no clear code for is its own. ``tries``: how often in a row it was refused.
     """
 
     name: str
@@ -39,7 +39,8 @@ class Task:
     tries: int = 0
 
     def refused(self, error: Exception, verdict: Verdict) -> None:
-        """Called for a task that ``is_secondary``: the database has refused it, whether or not the database itself is in trouble."""
+        """Called for a task that ``is_secondary``: the database has refused it, whether or not the database itself is
+        in trouble."""
 
     def failed(self, error: Exception) -> bool:
         """The fault is not the database's. Returns whether to wait a second before anything is tried again."""
@@ -71,8 +72,8 @@ class Trouble:
         return self._log.db is not None and not self.failing.count
 
     def attempt(self, task: Task) -> Remedy | None:
-        """Run the task and handle every error; only KeyboardInterrupt and SystemExit are raised. Returns None if the task is done,
-        else what was done about its error."""
+        """Run the task and handle every error; only KeyboardInterrupt and SystemExit are raised. Returns None if the
+        task is done, else what was done about its error."""
         try:
             task.run()
         except Exception as error:
