@@ -52,7 +52,7 @@ class Backups:
         self._not_before_us = 0
 
     def tick(self) -> None:
-        """Begin a backup that is due, or report the one that was being made. Called about every second. Raises OSError."""
+        """Begin a backup that is due, or report the one that was being made. Called about every second."""
         if self._child is not None:
             self._take_outcome(self._child)
         elif self._options.to is not None:
@@ -66,7 +66,7 @@ class Backups:
         self._kill_child(max(within_s, KILLED_WITHIN_S))
 
     def _back_up(self, folder: Path) -> None:
-        """Start a backup if one is due and the database takes commits. Raises OSError."""
+        """Start a backup if one is due and the database takes commits."""
         now = self.safe_us()
         if now < self._not_before_us or self.commits() is None:
             return
@@ -74,9 +74,8 @@ class Backups:
         if made and now < when_us(made[-1]) + self._options.every:
             self._not_before_us = min(when_us(made[-1]) + self._options.every, now + AGAIN_US)
             return
-        for left in folder.glob(f".{self.database.stem}-*.db.part*") if folder.is_dir() else ():
-            left.unlink(missing_ok=True)
         self._not_before_us = now + AGAIN_US
+        self._clear_unfinished(folder)
         target = folder / self._name(now)
         command, environment = module_command("sensorlogd", "backup", str(target), "--db", str(self.database))
         try:
@@ -85,6 +84,15 @@ class Backups:
             self._report_failure(f"{target}: {error.strerror}")
             return
         self._making = target
+
+    def _clear_unfinished(self, folder: Path) -> None:
+        """Delete what backups that were cut off have left. What cannot be deleted costs its room and nothing else; whether a backup
+        can be made there, the process that makes it finds out."""
+        try:
+            for left in folder.glob(f".{self.database.stem}-*.db.part*"):
+                left.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("backup: an unfinished one in %s cannot be deleted: %s", folder, error)
 
     def _start_unless_stopped(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start the process that makes a backup. Raises OSError."""

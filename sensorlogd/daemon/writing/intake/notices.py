@@ -34,6 +34,7 @@ class Notices:
 
     def take_status(self) -> bool:
         """Whether the status tables are to be written; the caller writes them, or calls ``status_changed`` again."""
-        is_wanted = self._status_now.is_set()
+        if not self._status_now.is_set():
+            return False  # not cleared: what another thread asks for at this moment stays
         self._status_now.clear()
-        return is_wanted
+        return True
