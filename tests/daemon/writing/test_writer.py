@@ -227,6 +227,28 @@ def test_a_commit_of_a_piece_that_may_have_happened_is_not_stored_twice(
     assert [value for value in values(path) if value != 77.0] == put
 
 
+def test_an_opening_that_a_fault_of_ours_prevents_is_told(
+    make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readings wait meanwhile, so ``status`` says why; once it succeeds they are stored."""
+
+    def fail(*_: object) -> None:
+        raise KeyError("as scripted")
+
+    rig = make()
+    with monkeypatch.context() as patch:
+        patch.setattr(preparation, "use_specs", fail)
+        put = rig.put(2)
+        rig.turn(5, 1.0)
+        stats = rig.writer.stats()
+        assert stats.state is WriterState.BLOCKED
+        assert stats.state_reason == "opening failed: KeyError: 'as scripted'"
+    rig.turn_until(rig.is_idle, "rest")
+    assert values(path) == put
+    assert rig.writer.stats().state is WriterState.WRITING
+    assert rig.kinds().count("database_unavailable") == 1
+
+
 def test_out_of_memory_poisons_nothing(rig: Rig, script: Script, path: Path) -> None:
     """Memory that is short for a moment: readings wait."""
     rig.turn(3)

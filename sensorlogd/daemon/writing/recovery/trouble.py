@@ -124,6 +124,9 @@ class Trouble:
         remedy = verdict.remedy
         if remedy is Remedy.HAND_BACK:
             self.failing = Failing(count=0)
+            if self._log.db is None:  # readings wait for the opening, whoever's fault it is that there is none
+                reason = f"{task.name} failed: {type(error).__name__}: {error}"
+                self._standing.block(task.name, replace(verdict, event=EventKind.DATABASE_UNAVAILABLE, reason=reason))
             if task.failed(error):
                 self.retry_at = time.monotonic() + 1.0
             return
