@@ -75,7 +75,7 @@ class Engine:
                 node.take_over(before)
                 continue
             if before is not None and before.channel.is_integral and node.channel.is_integral:
-                node.seed = before.seed if before.state is None else before.state.total
+                node.begin_with(before.seed if before.state is None else before.state.total)
             fresh.append(node)
         return fresh
 
