@@ -104,8 +104,8 @@ class ClientThread:
 
     def __init__(self, path: Path, handlers: Mapping[str, Handler], quick: frozenset[str]) -> None:
         """Raises OSError, and leaves nothing then."""
-        self.handlers = handlers
-        self.quick = quick
+        self._handlers = handlers
+        self._quick = quick
         self._clients: set[_Client] = set()
         self._operations: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
         self._answered: deque[tuple[_Client, bytes]] = deque()
@@ -266,10 +266,10 @@ class ClientThread:
             self._answer(client, _error_answer("a request is one line of JSON"))
             return
         name = request.get("do") if isinstance(request, dict) else None
-        handler = self.handlers.get(name) if isinstance(name, str) else None
+        handler = self._handlers.get(name) if isinstance(name, str) else None
         if not isinstance(name, str) or handler is None:
-            self._answer(client, _error_answer(f"unknown request {name!r}; known: {', '.join(sorted(self.handlers))}"))
-        elif name in self.quick:
+            self._answer(client, _error_answer(f"unknown request {name!r}; known: {', '.join(sorted(self._handlers))}"))
+        elif name in self._quick:
             self._answer(client, _call_handler(name, handler, request))
         elif self._operations.qsize() >= WAITING:
             self._answer(client, _BUSY)
