@@ -43,7 +43,8 @@ class OfflineError(Exception):
 
 
 class Offline:
-    """A context manager; for the main thread. Raises LockHeld, OfflineError, and what ``ensure_schema`` raises."""
+    """A context manager; for the main thread. Raises LockHeld, OSError if the lock file cannot be made, OfflineError if the
+    database cannot be opened."""
 
     def __init__(self, path: Path, zone: str = "UTC", specs: Sequence[SensorSpec] | None = None) -> None:
         """``zone``: of the days of a database that is new; an older one keeps its own. ``specs``: the configured

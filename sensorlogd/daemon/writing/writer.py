@@ -42,9 +42,9 @@ class Writer:
 
     def __init__(self, parts: WriterParts) -> None:
         self.inbox = parts.inbox
-        self.clock = parts.clock
+        self._clock = parts.clock
         self.now_us = parts.clock.now_us
-        self.opening = parts.opening
+        self._opening = parts.opening
         self.ready = parts.trouble.ready  # the database is open (or refused)
         self._watcher = parts.watcher
         self._notices = parts.notices
@@ -133,6 +133,11 @@ class Writer:
         """How long the write-ahead log is, and who holds it, for ``status``."""
         return self._growth.facts()
 
+    @property
+    def clean_start(self) -> bool:
+        """Whether the run before has closed the database, or there was none."""
+        return self._opening.clean_start
+
     def refusal(self) -> Exception | None:
         """Why the database must not be touched, if so."""
         return self._trouble.refusal
@@ -212,7 +217,7 @@ class Writer:
         if not (trouble.is_well() and trouble.may_try()):
             # The one batch is held; the inbox holds the rest and, when full, drops its oldest and counts.
             self.inbox.wait(0.05 if stopping else min(max(trouble.retry_at - now, 0.0), 1.0))
-            return 0.0 if stopping and self.clock.anchored else -1.0
+            return 0.0 if stopping and self._clock.anchored else -1.0
         if stopping:
             return 0.0
         due = min(self._times.status_at, self._upkeep.due_at())
@@ -234,7 +239,7 @@ class Writer:
     def _open(self) -> None:
         """Open the database, and pass on what was found at the opening. It counts as open once all know it. Raises what
         ``Opening.open`` and ``Computing.opened`` raise; then it is closed again."""
-        db, notes = self.opening.open(first=not self.ready.is_set(), beat=lambda: self._totals.beat(time.monotonic()))
+        db, notes = self._opening.open(first=not self.ready.is_set(), beat=lambda: self._totals.beat(time.monotonic()))
         self._take_over_notes(notes)  # first: no later opening tells of this again
         try:
             self._watcher.opened(db)
