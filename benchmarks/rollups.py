@@ -25,9 +25,10 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
+from sensorlogd.daemon.writing.build import WriterParts, WriterSettings
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery.opening import Opening
-from sensorlogd.daemon.writing.writer import Writer, WriterSettings
+from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
@@ -53,7 +54,7 @@ class Rig:
         clock = JudgedClock(wall_ns=lambda: self.now_us * 1000, ask=lambda: True)
         self.lock = DatabaseLock(path, None)
         opening = Opening(path, specs, lambda: Upkeep(Mover(), Retention()), clock, remembered=self.lock)
-        self.writer = Writer(WriterSettings(path), self.inbox, opening, clock)
+        self.writer = Writer(WriterParts(WriterSettings(path), self.inbox, opening, clock))
         self.coordinator = Coordinator(self.writer, path, 3600.0, ZONE, lambda: self.now_us)
 
     @contextlib.contextmanager

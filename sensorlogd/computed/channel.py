@@ -122,6 +122,10 @@ class Node:
         self.state, self.seed, self._sums = former.state, former.seed, former._sums
         self.known(list(former._order))
 
+    def begin_with(self, total: float) -> None:
+        """Let an integral begin with this sum instead of 0."""
+        self.seed = total
+
     def resume(self, ts: int, total: float) -> None:
         """Continue from a stored reading of an integral. ``ts``: µs; ``total``: its value."""
         self.seed = total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import repeat
 
@@ -34,9 +34,16 @@ def in_order(uses: Mapping[Key, Iterable[Key]]) -> list[Key]:
 
 class Engine:
     """Runs the computed channels. ``channels``: in the order of ``in_order``. ``former``: an engine whose state is taken over for
-    channels and inputs that have not changed."""
+    channels and inputs that have not changed; but not for channels that are to begin ``anew`` all the same."""
 
-    def __init__(self, channels: Sequence[Channel], treat: Treat, count: Count, former: Engine | None = None) -> None:
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        treat: Treat,
+        count: Count,
+        former: Engine | None = None,
+        anew: Container[Key] = (),
+    ) -> None:
         self.treat = treat
         self.memories: dict[Key, Memory] = {}
         for channel in channels:
@@ -49,7 +56,7 @@ class Engine:
         for rank, node in enumerate(self.nodes):
             for key in node.triggers:
                 self._users.setdefault(key, []).append(rank)
-        self.fresh = self._take_over(former)
+        self.fresh = self._take_over(former, anew)
 
     def _add_memory(self, key: Key, heartbeat_us: int, former: Engine | None) -> None:
         if key not in self.memories:
@@ -58,17 +65,17 @@ class Engine:
             memory.kept = KEPT
             self.memories[key] = memory
 
-    def _take_over(self, former: Engine | None) -> list[Node]:
+    def _take_over(self, former: Engine | None, anew: Container[Key]) -> list[Node]:
         """Take over the state of ``former``. Returns the nodes that are new or have changed."""
         known = {} if former is None else {node.channel.key: node for node in former.nodes}
         fresh = []
         for node in self.nodes:
-            before = known.get(node.channel.key)
+            before = known.get(node.channel.key) if node.channel.key not in anew else None
             if before is not None and before.channel == node.channel:
                 node.take_over(before)
                 continue
             if before is not None and before.channel.is_integral and node.channel.is_integral:
-                node.seed = before.seed if before.state is None else before.state.total
+                node.begin_with(before.seed if before.state is None else before.state.total)
             fresh.append(node)
         return fresh
 

@@ -1,4 +1,5 @@
-"""How long a part of the daemon waits before it tries again: doubling, capped, jittered. For sensors, the aggregator, the web process."""
+"""How long a part of the daemon waits before it tries again: doubling, capped, jittered. For sensors, the aggregator,
+the web process."""
 
 from __future__ import annotations
 

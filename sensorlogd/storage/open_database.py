@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,6 +88,10 @@ class OpenDatabase:
         """Read on in what is stored, see ``scrub``. Raises sqlite3.Error."""
         if self._guard is not None:
             self.scrub.read_on(self._guard, for_s)
+
+    def remember_newest(self, newest: Mapping[int, tuple[int, float | None, int]]) -> None:
+        """``newest`` in place of what it was; called once a transaction that changed it is committed."""
+        self.newest = dict(newest)
 
     # ---- transactions and the WAL ----------------------------------------------------------------------------------
 

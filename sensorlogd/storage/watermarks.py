@@ -57,6 +57,14 @@ class Frontier:
     cuts_us: dict[int, int] = field(default_factory=dict)
     generation: int = 0
 
+    def set_edge(self, edge_us: int) -> None:
+        """The edge that is stored; called once its transaction is committed."""
+        self.edge_us = edge_us
+
+    def raise_edge(self, edge_us: int) -> None:
+        """The edge that is about to be stored, if it is higher."""
+        self.edge_us = max(self.edge_us, edge_us)
+
     def plain_from_us(self) -> int:
         """Readings at or after this time need no care at all."""
         floor = max(self.moved_until_us, self.edge_us)

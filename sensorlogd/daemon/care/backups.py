@@ -1,5 +1,5 @@
-"""Makes backups of the log on a schedule. Each is made by a process of its own (the verb ``backup``: a consistent copy, read through
-before it gets its name), so that it delays nothing else.
+"""Makes backups of the log on a schedule. Each is made by a process of its own (the verb ``backup``: a consistent copy,
+read through before it gets its name), so that it delays nothing else.
 
 Events: ``backup_made``, ``backup_failed``.
 """
@@ -29,15 +29,15 @@ _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)\.db")
 
 
 class Backups:
-    """Makes the backups that are due and deletes those that are too many. For one thread; ``stop`` may be called by another, also while
-    the first one waits for the disk that backups go to. ``safe_us``: the time that the schedule goes by. ``commits``: the number of commits so far; None while the database
-    takes none."""
+    """Makes the backups that are due and deletes those that are too many. For one thread; ``stop`` may be called by
+    another, also while the first one waits for the disk that backups go to. ``safe_us``: the time that the schedule
+    goes by. ``commits``: the number of commits so far; None while the database takes none."""
 
     def __init__(self, database: Path, safe_us: Callable[[], int], commits: Callable[[], int | None], emit: Emit) -> None:
-        self.database = database
-        self.safe_us = safe_us
-        self.commits = commits
-        self.emit = emit
+        self._database = database
+        self._safe_us = safe_us
+        self._commits = commits
+        self._emit = emit
         self._options = BackupOptions()
         self._child: subprocess.Popen[str] | None = None
         self._making: Path | None = None
@@ -52,7 +52,7 @@ class Backups:
         self._not_before_us = 0
 
     def tick(self) -> None:
-        """Begin a backup that is due, or report the one that was being made. Called about every second. Raises OSError."""
+        """Begin a backup that is due, or report the one that was being made. Called about every second."""
         if self._child is not None:
             self._take_outcome(self._child)
         elif self._options.to is not None:
@@ -66,25 +66,33 @@ class Backups:
         self._kill_child(max(within_s, KILLED_WITHIN_S))
 
     def _back_up(self, folder: Path) -> None:
-        """Start a backup if one is due and the database takes commits. Raises OSError."""
-        now = self.safe_us()
-        if now < self._not_before_us or self.commits() is None:
+        """Start a backup if one is due and the database takes commits."""
+        now = self._safe_us()
+        if now < self._not_before_us or self._commits() is None:
             return
         made, _ = self._backups_until(now, folder)
         if made and now < when_us(made[-1]) + self._options.every:
             self._not_before_us = min(when_us(made[-1]) + self._options.every, now + AGAIN_US)
             return
-        for left in folder.glob(f".{self.database.stem}-*.db.part*") if folder.is_dir() else ():
-            left.unlink(missing_ok=True)
         self._not_before_us = now + AGAIN_US
+        self._clear_unfinished(folder)
         target = folder / self._name(now)
-        command, environment = module_command("sensorlogd", "backup", str(target), "--db", str(self.database))
+        command, environment = module_command("sensorlogd", "backup", str(target), "--db", str(self._database))
         try:
             self._start_unless_stopped(command, environment)
         except OSError as error:
             self._report_failure(f"{target}: {error.strerror}")
             return
         self._making = target
+
+    def _clear_unfinished(self, folder: Path) -> None:
+        """Delete what backups that were cut off have left. What cannot be deleted costs its room and nothing else; whether a backup
+        can be made there, the process that makes it finds out."""
+        try:
+            for left in folder.glob(f".{self._database.stem}-*.db.part*"):
+                left.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("backup: an unfinished one in %s cannot be deleted: %s", folder, error)
 
     def _start_unless_stopped(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start the process that makes a backup. Raises OSError."""
@@ -114,30 +122,30 @@ class Backups:
             self._report_failure(last)
             return
         assert self._making is not None
-        made, later = self._backups_until(max(self.safe_us(), when_us(self._making)), self._making.parent)
+        made, later = self._backups_until(max(self._safe_us(), when_us(self._making)), self._making.parent)
         if unreported := [path for path in later if path not in self._reported]:
             self._reported.update(unreported)
             last += (
                 f"; left out of schedule and number, because they are dated later: {', '.join(path.name for path in unreported)}"
             )
         logger.info("backup: %s", last)
-        self.emit(EventKind.BACKUP_MADE, None, last)
+        self._emit(EventKind.BACKUP_MADE, None, last)
         for old in made[: -self._options.keep]:
             with contextlib.suppress(OSError):
                 old.unlink()
 
     def _backups_until(self, now_us: int, folder: Path) -> tuple[Sequence[Path], Sequence[Path]]:
-        """The backups in ``folder`` that may have been made by ``now_us``, and those that are dated later: by a clock that was wrong.
-        Those neither put off a backup nor count among those that are kept."""
-        found, newest = backups(folder, self.database.stem), self._name(now_us)
+        """The backups in ``folder`` that may have been made by ``now_us``, and those that are dated later: by a clock
+        that was wrong. Those neither put off a backup nor count among those that are kept."""
+        found, newest = backups(folder, self._database.stem), self._name(now_us)
         return [path for path in found if path.name <= newest], [path for path in found if path.name > newest]
 
     def _name(self, now_us: int) -> str:
-        return f"{self.database.stem}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now_us / 1e6))}.db"
+        return f"{self._database.stem}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now_us / 1e6))}.db"
 
     def _report_failure(self, why: str) -> None:
         logger.error("backup: %s; it is tried again", why)
-        self.emit(EventKind.BACKUP_FAILED, None, f"{why}; it is tried again")
+        self._emit(EventKind.BACKUP_FAILED, None, f"{why}; it is tried again")
 
     def _kill_child(self, within_s: float) -> None:
         child, self._child = self._child, None

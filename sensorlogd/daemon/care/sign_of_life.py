@@ -1,5 +1,5 @@
-"""Sends a sign of life (``heartbeat:``) to a monitor elsewhere, on a schedule. Only if something was committed since the last one,
-because a daemon that runs and stores nothing is not well.
+"""Sends a sign of life (``heartbeat:``) to a monitor elsewhere, on a schedule. Only if something was committed since
+the last one, because a daemon that runs and stores nothing is not well.
 
 Events: ``heartbeat_failing``, ``heartbeat_recovered``.
 """
@@ -20,8 +20,8 @@ WITHIN_S = 10.0
 
 
 class SignOfLife:
-    """Sends the signs of life that are due. For one thread. ``commits``: the number of commits so far; None while the database takes
-    none."""
+    """Sends the signs of life that are due. For one thread. ``commits``: the number of commits so far; None while the
+    database takes none."""
 
     def __init__(self, commits: Callable[[], int | None], emit: Emit) -> None:
         self._commits = commits

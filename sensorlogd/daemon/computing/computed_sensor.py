@@ -93,6 +93,14 @@ class ComputedSensor:
             self.count("suppressed", suppressed, "")
         return column
 
+    def go_on_from(self, former: ComputedSensor) -> None:
+        """Take the place of ``former``, the same sensor before a reload: each deadband goes on. Quality tests, counters
+        and the state begin anew."""
+        for name, treatment in self._channels.items():
+            before = former._channels.get(name)
+            if treatment.deadband is not None and before is not None and before.deadband is not None:
+                treatment.deadband.go_on_from(before.deadband)
+
     def seed(self, channel: str, ts: int, value: float | None, quality: int) -> None:
         """The newest reading that is stored: the deadband goes on from it."""
         deadband = self._channels[channel].deadband
@@ -124,6 +132,12 @@ def treated(treatment: ChannelTreatment, channel: str, made: Made, *, thinned: b
             [qualities[index] for index in kept],
         )
     return Column(channel, times, values, qualities)
+
+
+def is_rescaled(old: ComputedOptions, new: ComputedOptions, channel: str) -> bool:
+    """Whether what is stored of a channel means another value of its formula by the new options than by the old."""
+    before, after = old.channels.get(channel), new.channels.get(channel)
+    return before is not None and after is not None and (before.scale, before.offset) != (after.scale, after.offset)
 
 
 def unscaled(options: ComputedOptions, channel: str, stored: float) -> float:

@@ -17,7 +17,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.computed.channel import Channel, Key, Made, Node
 from sensorlogd.computed.engine import Engine
 from sensorlogd.daemon.computing import warm_up
-from sensorlogd.daemon.computing.computed_sensor import ComputedSensor, unscaled
+from sensorlogd.daemon.computing.computed_sensor import ComputedSensor, is_rescaled, unscaled
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage.corrections import recomputing
@@ -60,14 +60,20 @@ class Computing:
         return made
 
     def use(self, formulas: Formulas) -> list[Block]:
-        """Use these formulas from the next block on, once all before it is committed and the database knows the sensors. Channels that
-        are unchanged keep their state. Returns what is still to be computed from stored readings. A fault leaves the former ones in
-        use. Raises sqlite3.Error, OSError if what is stored cannot be read; then the former ones stay, and it may be called again."""
+        """Use these formulas from the next block on, once all before it is committed and the database knows the
+        sensors. Channels that are unchanged keep their state. Returns what is still to be computed from stored
+        readings. A fault leaves the former ones in use. Raises sqlite3.Error, OSError if what is stored cannot be read;
+        then the former ones stay, and it may be called again."""
         former = self.formulas, self.engine
         self.formulas = formulas
         try:
-            self.engine = self._make_engine(self.engine)
-            return self._warm_up(self.engine.fresh)[0] if self._is_warm else []
+            self.engine = self._make_engine(self.engine, _rescaled(former[0], formulas))
+            for name, sensor in formulas.sensors.items():
+                if name in former[0].sensors:
+                    sensor.go_on_from(former[0].sensors[name])
+            made = self._warm_up(self.engine.fresh)[0] if self._is_warm else []
+            self._faults = 0  # those of the former formulas say nothing of these
+            return made
         except (sqlite3.Error, OSError):
             self.formulas, self.engine = former
             raise
@@ -86,8 +92,8 @@ class Computing:
             self._report_fault(f"from readings of {block.sensor}", error)
             return []
 
-    def _make_engine(self, former: Engine | None) -> Engine:
-        return Engine(self.formulas.channels, self._treat, self._count, former)
+    def _make_engine(self, former: Engine | None, anew: frozenset[Key] = frozenset()) -> Engine:
+        return Engine(self.formulas.channels, self._treat, self._count, former, anew)
 
     def _treat(self, key: Key, made: Made) -> Column | None:
         return self.formulas.sensors[key[0]].treat(key[1], made)
@@ -121,8 +127,8 @@ class Computing:
         return made, warmed.from_zero
 
     def _mend_after_salvage(self, db: OpenDatabase, from_zero: Sequence[Key], now_us: int) -> None:
-        """Integrals begin at 0 in a database that was begun beside a damaged one: once their last sums are back, what this process
-        has stored since it began is computed anew, and they go on from there."""
+        """Integrals begin at 0 in a database that was begun beside a damaged one: once their last sums are back, what
+        this process has stored since it began is computed anew, and they go on from there."""
         sensors = {key[0] for key in from_zero}
         formulas: dict[str, dict[str, str]] = {}
         for channel in self.formulas.channels:
@@ -159,12 +165,23 @@ class Computing:
             self.emit(EventKind.COMPUTED_FAILED, None, f"nothing was computed {what}: {type(error).__name__}: {error}")
 
 
+def _rescaled(former: Formulas, formulas: Formulas) -> frozenset[Key]:
+    """Channels with another scale or offset than before: what a sum goes on from is their stored reading, read by the
+    new scale."""
+    return frozenset(
+        channel.key
+        for channel in formulas.channels
+        if (before := former.sensors.get(channel.key[0])) is not None
+        and is_rescaled(before.options, formulas.sensors[channel.key[0]].options, channel.key[1])
+    )
+
+
 def _blocks_by_sensor(made: Sequence[tuple[Key, Column]]) -> list[Block]:
     """One block for each sensor, in order; columns of the same times share their list. Their times are their identity."""
     columns: dict[str, list[Column]] = {}
     for (sensor, _), column in made:
         together = columns.setdefault(sensor, [])
         if together and together[0].times_us == column.times_us:
-            column.times_us = together[0].times_us
+            column = Column(column.channel, together[0].times_us, column.values, column.quality)
         together.append(column)
     return [Block(sensor, found, device_time=True) for sensor, found in columns.items()]

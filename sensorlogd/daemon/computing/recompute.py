@@ -85,13 +85,13 @@ class RecomputeWorker:
         except upsert.UpsertError as error:
             return Slice({}, 0, False, str(error), failed=True)
         self._pace.measured(time.perf_counter() - began)
-        if is_sum and done.at_us >= until:
-            done.at_us = run.wait()  # what is on its way has times before now
-        self._last_run = (work_.id, done.at_us, run)
-        progress = {**work_.progress, "at_us": done.at_us, "mends": done.mends}
+        # For a sum all that is stored is computed then, and what is on its way has times before now.
+        at_us = run.wait() if is_sum and done.at_us >= until else done.at_us
+        self._last_run = (work_.id, at_us, run)
+        progress = {**work_.progress, "at_us": at_us, "mends": done.mends}
         for name in ("new", "changed"):
             progress[name] = work_.progress.get(name, 0) + getattr(done, name)
-        more = done.at_us < until and not run.waits
+        more = at_us < until and not run.waits
         if not more and is_sum:
             more = self._correct_sums(run, progress, now_us)
         return Slice(
@@ -111,14 +111,13 @@ class RecomputeWorker:
         at_us = int(work_.progress["at_us"])
         needed = [ids[source.key] for channel in channels for source in channel.inputs if source.key in ids]
         at_us = max(at_us, recomputing.expired_until_us(conn, needed))
+        options = self.computing.formulas.sensors[channels[0].key[0]].options
         if (
             self._last_run is not None
             and self._last_run[:2] == (work_.id, at_us)
-            and self._last_run[2].channels == channels
-            and self._last_run[2].ids == ids
+            and self._last_run[2].computes(channels, options, ids)
         ):
             return self._last_run[2]
-        options = self.computing.formulas.sensors[channels[0].key[0]].options
         run = _Run(list(channels), options, ids, at_us)
         run.begin(conn, frontier)
         return run
@@ -166,6 +165,16 @@ class _Computed:
     rolls_up: bool = False
     touched: list[int] = field(default_factory=list)
 
+    def add(self, result: Result, stored: upsert.UpsertCounts, edge_us: int) -> None:
+        """Add what became of the readings computed of one series. ``edge_us``: roll-ups of older ones are due again."""
+        self.mends[str(result.series)] = stored.mend
+        self.computed += len(result.times)
+        self.new += stored.new
+        self.changed += stored.replaced
+        if stored.replaced:
+            self.touched.append(result.series)
+        self.rolls_up = self.rolls_up or (bool(stored.new or stored.replaced) and result.times[0] < edge_us)
+
 
 class _Run:
     """An engine of one sensor's channels that stands at ``at_us``: it knows all that came before."""
@@ -185,6 +194,10 @@ class _Run:
         self._outside = {ids[key]: key for key in self._engine.memories if key in ids and key not in mine}
         self._mine = {ids[key]: key for key in mine if key in ids}
 
+    def computes(self, channels: Sequence[Channel], options: ComputedOptions, ids: dict[Key, int]) -> bool:
+        """Whether it was made of these; a reload may have changed them since."""
+        return self.channels == channels and self._options == options and self.ids == ids
+
     def begin(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
         """Learn what came before ``at_us``."""
         moved, at_us = frontier.moved_until_us, self.at_us
@@ -197,7 +210,7 @@ class _Run:
                 last = together.last_good(conn, series, at_us, moved, min(floor, at_us))
                 if last is not None:
                     resumed[node.channel.key] = last
-                    node.seed = unscaled(self._options, node.channel.key[1], last[1])
+                    node.begin_with(unscaled(self._options, node.channel.key[1], last[1]))
                     if at_us - last[0] <= 2 * node.channel.gap_us:
                         back = max(back, at_us - last[0] + back)
         rows = self._readings_by_key(together.between(conn, {*self._outside, *self._mine}, at_us - back, at_us, moved))
@@ -252,13 +265,7 @@ class _Run:
         assert isinstance(column.quality, list)
         result = Result(series, column.times_us, column.values, column.quality)
         stored = recomputing.store_results(conn, frontier, result, done.mends.get(str(series)), now_us)
-        done.mends[str(series)] = stored.mend
-        done.computed += len(column.times_us)
-        done.new += stored.new
-        done.changed += stored.replaced
-        if stored.replaced:
-            done.touched.append(series)
-        done.rolls_up = done.rolls_up or (bool(stored.new or stored.replaced) and column.times_us[0] < frontier.edge_us)
+        done.add(result, stored, frontier.edge_us)
 
     def _treat(self, key: Key, made: Made) -> Column | None:
         """What is stored: with a deadband, what it keeps and what is there already."""

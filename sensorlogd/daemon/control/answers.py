@@ -1,5 +1,5 @@
-"""What the daemon answers to requests (``requests``): each a small dataclass. ``encoded()`` is the object that travels, ``of()`` reads it
-again.
+"""What the daemon answers to requests (``requests``): each a small dataclass. ``encoded()`` is the object that travels,
+``of()`` reads it again.
 
 A field has the same name in Python and on the wire. What an older release does not say has a default; what a newer one says
 besides is passed over. ``of`` raises ValueError, TypeError for what is no such answer.
@@ -114,8 +114,8 @@ class WorkProgress:
 
 @dataclass(frozen=True, slots=True)
 class SeriesKnown:
-    """``ids``: in the order in which they were asked for. ``epoch``: of the database that they are of; None: an older release does
-    not say."""
+    """``ids``: in the order in which they were asked for. ``epoch``: of the database that they are of; None: an older
+    release does not say."""
 
     ids: tuple[int, ...]
     epoch: int | None = None

@@ -48,6 +48,27 @@ class _Client:
     heard: bytearray = field(default_factory=bytearray)
     answer: bytes = b""
 
+    def hear(self) -> bool:
+        """Read what it says. Whether that is complete: a line, or all that it has to say. Raises BlockingIOError, OSError."""
+        data = self.socket.recv(65536)
+        self.heard += data
+        return not data or b"\n" in data
+
+    def wait_for_operation(self) -> None:
+        """Its request waits for its turn, for however long that takes."""
+        self.until = None
+
+    def be_answered(self, answer: bytes) -> None:
+        """``answer`` is to be sent."""
+        self.answer = answer
+
+    def send(self) -> bool:
+        """Send as much of the answer as fits, and give it some time to take the next part. Whether it has all. Raises OSError."""
+        with contextlib.suppress(BlockingIOError):
+            self.answer = self.answer[self.socket.send(self.answer) :]
+        self.until = time.monotonic() + SAY_WITHIN_S
+        return not self.answer
+
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
@@ -83,8 +104,8 @@ class ClientThread:
 
     def __init__(self, path: Path, handlers: Mapping[str, Handler], quick: frozenset[str]) -> None:
         """Raises OSError, and leaves nothing then."""
-        self.handlers = handlers
-        self.quick = quick
+        self._handlers = handlers
+        self._quick = quick
         self._clients: set[_Client] = set()
         self._operations: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
         self._answered: deque[tuple[_Client, bytes]] = deque()
@@ -224,15 +245,14 @@ class ClientThread:
     def _read_request(self, client: _Client) -> None:
         """Read what a client says; once its line is complete, take it up."""
         try:
-            data = client.socket.recv(65536)
+            is_complete = client.hear()
         except BlockingIOError:
             return
         except OSError as error:
             logger.debug("control: a client was not heard: %s", error)
             self._drop_client(client)
             return
-        client.heard += data
-        if not data or b"\n" in data:
+        if is_complete:
             self._unwatch(client)
             self._take_up(client)
         elif len(client.heard) > MOST_BYTES:
@@ -246,36 +266,33 @@ class ClientThread:
             self._answer(client, _error_answer("a request is one line of JSON"))
             return
         name = request.get("do") if isinstance(request, dict) else None
-        handler = self.handlers.get(name) if isinstance(name, str) else None
+        handler = self._handlers.get(name) if isinstance(name, str) else None
         if not isinstance(name, str) or handler is None:
-            self._answer(client, _error_answer(f"unknown request {name!r}; known: {', '.join(sorted(self.handlers))}"))
-        elif name in self.quick:
+            self._answer(client, _error_answer(f"unknown request {name!r}; known: {', '.join(sorted(self._handlers))}"))
+        elif name in self._quick:
             self._answer(client, _call_handler(name, handler, request))
         elif self._operations.qsize() >= WAITING:
             self._answer(client, _BUSY)
         else:
-            client.until = None
+            client.wait_for_operation()
             self._operations.put(_Operation(client, name, handler, request))
 
     def _answer(self, client: _Client, answer: bytes) -> None:
         if client in self._clients:
             self._unwatch(client)
-            client.answer = answer
+            client.be_answered(answer)
             self._write_answer(client)
 
     def _write_answer(self, client: _Client) -> None:
         """Send as much of the answer as fits; the client is dropped once it has all."""
         try:
-            client.answer = client.answer[client.socket.send(client.answer) :]
-        except BlockingIOError:
-            pass
+            has_all = client.send()
         except OSError as error:
             logger.debug("control: a client was not answered: %s", error)
-            client.answer = b""
-        if not client.answer:
+            has_all = True
+        if has_all:
             self._drop_client(client)
             return
-        client.until = time.monotonic() + SAY_WITHIN_S
         self._unwatch(client)
         self._watch(client, selectors.EVENT_WRITE)
 

@@ -38,8 +38,8 @@ class ControlServer:
 
     def __init__(self, data_dir: Path, handlers: Mapping[str, Handler], *, quick: Collection[str] = QUICK) -> None:
         self.path = socket_path(data_dir)
-        self.handlers = dict(handlers)
-        self.quick = frozenset(quick)
+        self._handlers = dict(handlers)
+        self._quick = frozenset(quick)
         self._client_thread: ClientThread | None = None
         self._threads: list[threading.Thread] = []
 
@@ -48,7 +48,7 @@ class ControlServer:
 
         Raises OSError; nothing is left open then, and it may be tried again.
         """
-        self._client_thread = client_thread = ClientThread(self.path, self.handlers, self.quick)
+        self._client_thread = client_thread = ClientThread(self.path, self._handlers, self._quick)
         # Daemon threads: a handler that never returns must not keep the process from ending.
         self._threads = [
             threading.Thread(target=client_thread.run, name="control", daemon=True),

@@ -21,10 +21,11 @@ from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.between_commits import work_kinds
+from sensorlogd.daemon.writing.build import WriterParts, WriterSettings
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.totals import WriterState
-from sensorlogd.daemon.writing.writer import Writer, WriterSettings
+from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.file.errors import Failure, classify, explain
 from sensorlogd.storage.maintenance.mover import Mover
@@ -42,11 +43,12 @@ class OfflineError(Exception):
 
 
 class Offline:
-    """A context manager; for the main thread. Raises LockHeld, OfflineError, and what ``ensure_schema`` raises."""
+    """A context manager; for the main thread. Raises LockHeld, OSError if the lock file cannot be made, OfflineError if the
+    database cannot be opened."""
 
     def __init__(self, path: Path, zone: str = "UTC", specs: Sequence[SensorSpec] | None = None) -> None:
-        """``zone``: of the days of a database that is new; an older one keeps its own. ``specs``: the configured sensors, which the
-        database then knows as if the daemon had been started; None: what it knows stays as it is."""
+        """``zone``: of the days of a database that is new; an older one keeps its own. ``specs``: the configured
+        sensors, which the database then knows as if the daemon had been started; None: what it knows stays as it is."""
         self.path = path
         self._specs = specs
         self._lock = DatabaseLock(path, None)
@@ -75,7 +77,7 @@ class Offline:
             clock,
             remembered=self._lock,
         )
-        self.writer = Writer(
+        parts = WriterParts(
             WriterSettings(self.path, sets_aside=False),
             Inbox(1_000),
             opening,
@@ -84,6 +86,7 @@ class Offline:
             rolls_up=lambda: self.coordinator.request(),
             note_lost=self._lock.note_lost,
         )
+        self.writer = Writer(parts)
         self.coordinator = Coordinator(self.writer, self.path, 3600.0, self._zone, clock.safe_us, slice_factor=10.0)
         self.writer.start()
         try:
@@ -126,7 +129,8 @@ class Offline:
         return self._dispatch.do(request)
 
     def roll_up(self, progress: Callable[[], None] = lambda: None) -> None:
-        """Run until no kept work waits and no roll-up is missing or out of date. ``progress`` is called now and then."""
+        """Run until no roll-up is missing or out of date. ``progress`` is called now and then. Kept work is not waited
+        for: whoever ordered some waits for it before. Raises OfflineError if it does not go on."""
         self.coordinator.request()
         while True:
             wait(self.coordinator.waitables(), 0.01)

@@ -31,10 +31,11 @@ from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.sensing.build import Sensor, computed_sensors, formulas, make_sensor, retention_plan, sensor_specs
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.between_commits import work_kinds
+from sensorlogd.daemon.writing.build import WriterParts, WriterSettings
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery.opening import Opening
-from sensorlogd.daemon.writing.writer import Writer, WriterSettings
+from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import Kind
 from sensorlogd.processes.wake_pipe import WakePipe
 from sensorlogd.storage.maintenance.mover import Mover
@@ -45,11 +46,10 @@ from sensorlogd.storage.maintenance.upkeep import Upkeep
 class DaemonParts:
     """The parts of one daemon, made and not started; the supervisor starts, runs and stops them.
 
-    ``lock``, ``folder``: held by the caller; the writer sees to it that they stay so. ``load``: reads the configuration file again,
-    for a reload; an error that it raises lists all mistakes in ``errors``. ``requested``, ``wake``: what signals ask for, and what
-    ends the wait of the supervisor's loop. ``problems``: why the daemon is running from last-good.yaml, if it is. ``pages``: whether
-    the web process is started where the configuration says so.
-    """
+    ``lock``, ``folder``: held by the caller; the writer sees to it that they stay so. ``load``: reads the configuration
+    file again, for a reload; an error that it raises lists all mistakes in ``errors``. ``requested``, ``wake``: what
+    signals ask for, and what ends the wait of the supervisor's loop. ``problems``: why the daemon is running from
+    last-good.yaml, if it is. ``pages``: whether the web process is started where the configuration says so."""
 
     def __init__(
         self,
@@ -103,12 +103,13 @@ class DaemonParts:
             folder=folder,
             min_free=config.storage.min_free,
         )
-        return Writer(
-            WriterSettings(
-                path=self.path,
-                commit_interval_s=config.storage.commit_interval / 1e6,
-                min_free_bytes=config.storage.min_free,
-            ),
+        settings = WriterSettings(
+            path=self.path,
+            commit_interval_s=config.storage.commit_interval / 1e6,
+            min_free_bytes=config.storage.min_free,
+        )
+        parts = WriterParts(
+            settings,
             self.inbox,
             opening,
             self.clock,
@@ -122,6 +123,7 @@ class DaemonParts:
             watcher=self.alarms.keeper,
             computing=self.computing,
         )
+        return Writer(parts)
 
     def _make_status(self) -> Status:
         return Status(

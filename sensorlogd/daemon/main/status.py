@@ -138,7 +138,7 @@ class Status:
             "last_commit_us": stats.last_commit_us,
             "last_commit_ms": round(stats.last_commit_ms, 3),
             "commit_s": round(stats.commit_s, 6),
-            "clean_start": self.writer.opening.clean_start,
+            "clean_start": self.writer.clean_start,
             "given_up": stats.given_up,
             "inbox_depth": self.writer.inbox.depth,
             "inbox_limit": self.writer.inbox.limit,

@@ -7,10 +7,10 @@ Nothing here waits for the database, nor for anything that does.
 Start: locks (``run_daemon``) -> writer -> sensor threads -> control socket -> READY=1. Sensors do not wait for a database that is
 slow to open; their readings wait in the inbox. A part that cannot start costs itself only, and is tried again (``startables``).
 
-Stop, in the order the data flows, under one deadline counted from the signal: sensor threads (no new readings) -> inbox closed (a
-late one is refused, never lost in silence) -> aggregator (its work is repeated next time) -> backups, signs of life and alarms -> web process
-(it would keep the database open) -> the writer is asked to end; while it drains, the control socket is closed -> the writer has
-committed and closed the database, or spilled beside it what it could not.
+Stop, in the order the data flows, under one deadline counted from the signal: sensor threads (no new readings) -> inbox
+closed (a late one is refused, never lost in silence) -> aggregator (its work is repeated next time) -> backups, signs
+of life and alarms -> web process (it would keep the database open) -> the writer is asked to end; while it drains, the
+control socket is closed -> the writer has committed and closed the database, or spilled beside it what it could not.
 """
 
 from __future__ import annotations
@@ -41,30 +41,30 @@ WATCH_EVERY_S = 0.9  # the sensors: there may be thousands
 
 
 class Supervisor:
-    """Runs the parts of a daemon until told to stop; on the main thread, which is its own. ``requested``, ``wake``: what signals ask
-    for, and what ends the wait of the loop."""
+    """Runs the parts of a daemon until told to stop; on the main thread, which is its own. ``requested``, ``wake``:
+    what signals ask for, and what ends the wait of the loop."""
 
     def __init__(self, parts: DaemonParts, requested: Requested, wake: WakePipe) -> None:
-        self.in_use = parts.in_use
-        self.clock = parts.clock
-        self.notifier = parts.notifier
-        self.inbox = parts.inbox
-        self.machine_check = parts.machine_check
-        self.last_good = parts.last_good
-        self.alarms = parts.alarms
-        self.writer = parts.writer
-        self.startables = parts.startables
-        self.care = parts.care
-        self.sensors = parts.sensors
-        self.coordinator = parts.coordinator
-        self.pages = parts.pages
-        self.status = parts.status
-        self.reload = parts.reload
-        self.control = parts.control
+        self._in_use = parts.in_use
+        self._clock = parts.clock
+        self._notifier = parts.notifier
+        self._inbox = parts.inbox
+        self._machine_check = parts.machine_check
+        self._last_good = parts.last_good
+        self._alarms = parts.alarms
+        self._writer = parts.writer
+        self._startables = parts.startables
+        self._care = parts.care
+        self._sensors = parts.sensors
+        self._coordinator = parts.coordinator
+        self._pages = parts.pages
+        self._status = parts.status
+        self._reload = parts.reload
+        self._control = parts.control
         self._computed_sensors = parts.computed_sensors
         self._requested = requested
         self._wake = wake
-        self._began_us = self.clock.monotonic_us()
+        self._began_us = self._clock.monotonic_us()
         self._status_line = ""
 
     # ---- starting --------------------------------------------------------------------------------------------------
@@ -72,87 +72,87 @@ class Supervisor:
     def run(self) -> int:
         """Start all parts, run them until the end, and stop them. Returns the exit status, as ``run_daemon`` does."""
         self._report_start()
-        self.writer.start()
+        self._writer.start()
         try:
-            self.writer.ready.wait(FIRST_OPENING_S)
-            if self.writer.refusal() is None:
+            self._writer.ready.wait(FIRST_OPENING_S)
+            if self._writer.refusal() is None:
                 self._start_parts()
                 self._loop()
         finally:
             self._stop_parts()
-        refusal = self.writer.refusal()
+        refusal = self._writer.refusal()
         if refusal is not None:
             logger.critical("%s", refusal)
             return 78
-        return 1 if self.writer.lost_at_end else 0
+        return 1 if self._writer.lost_at_end else 0
 
     def _report_start(self) -> None:
-        self.writer.emit(EventKind.STARTED, None, f"sensorlogd {__version__}, pid {os.getpid()}")
-        for problem in self.in_use.problems:
-            self.writer.emit(EventKind.CONFIG_REJECTED, None, problem)
-        for name, reason in self.in_use.config.failed_sensors.items():
-            self.writer.emit(EventKind.FAILED, name, reason)
+        self._writer.emit(EventKind.STARTED, None, f"sensorlogd {__version__}, pid {os.getpid()}")
+        for problem in self._in_use.problems:
+            self._writer.emit(EventKind.CONFIG_REJECTED, None, problem)
+        for name, reason in self._in_use.config.failed_sensors.items():
+            self._writer.emit(EventKind.FAILED, name, reason)
             logger.error("%s: %s", name, reason)
 
     def _start_parts(self) -> None:
-        config = self.in_use.config
-        self.sensors.start_all(config, self._computed_sensors)
-        self.startables.start("the control socket", self.control.start)
-        self.care.use(config)
-        self.writer.ready.wait(OPENING_S)
-        if not self.in_use.problems:
-            self.last_good.keep(config)
-        self.notifier.ready(self.status.summary())
-        logger.info("started: %s", self.status.summary())
-        self.startables.start("the check of this machine", self.machine_check.start)
+        config = self._in_use.config
+        self._sensors.start_all(config, self._computed_sensors)
+        self._startables.start("the control socket", self._control.start)
+        self._care.use(config)
+        self._writer.ready.wait(OPENING_S)
+        if not self._in_use.problems:
+            self._last_good.keep(config)
+        self._notifier.ready(self._status.summary())
+        logger.info("started: %s", self._status.summary())
+        self._startables.start("the check of this machine", self._machine_check.start)
 
     # ---- the loop --------------------------------------------------------------------------------------------------
 
     def _loop(self) -> None:
         """Serve all parts until told to stop, or until the database is refused. Raises RuntimeError if the writer ended by
         itself."""
-        watchdog = Watchdog(self.notifier, self._makes_progress)
+        watchdog = Watchdog(self._notifier, self._makes_progress)
         timeout = min(1.0, watchdog.every_s / 2) if watchdog.every_s else 1.0
         watch_at = 0.0
         while not self._requested.stop:
-            wait([self._wake.read_end, *self.coordinator.waitables(), *self.pages.waitables()], timeout)
+            wait([self._wake.read_end, *self._coordinator.waitables(), *self._pages.waitables()], timeout)
             self._wake.clear()
-            self.coordinator.on_readable()
-            self.coordinator.tick()
-            self.pages.tick()
+            self._coordinator.on_readable()
+            self._coordinator.tick()
+            self._pages.tick()
             self._poll_clock()
-            self.startables.tick()
+            self._startables.tick()
             if self._requested.reload:
-                self.reload.run(self._requested.take_reloads())
+                self._reload.run(self._requested.take_reloads())
             now = time.monotonic()
             watchdog.feed(now)
             if now >= watch_at:
                 watch_at = now + WATCH_EVERY_S
                 self._watch_sensors()
-            if self.writer.refusal() is not None:
+            if self._writer.refusal() is not None:
                 return
-            if not self.writer.is_alive():
+            if not self._writer.is_alive():
                 logger.critical("the writer ended by itself; stopping so that a restart mends it")
                 raise RuntimeError("the writer ended by itself")
 
     def _makes_progress(self, now: float) -> bool:
         """Whether writer and inbox move; a hung aggregator is ended by ``Coordinator`` itself."""
-        return now - self.writer.stats().beat_monotonic_s < WRITER_HUNG_S
+        return now - self._writer.stats().beat_monotonic_s < WRITER_HUNG_S
 
     def _watch_sensors(self) -> None:
-        self.sensors.watch()
-        line = self.status.summary()
+        self._sensors.watch()
+        line = self._status.summary()
         if line != self._status_line:
             self._status_line = line
-            self.notifier.status(line)
+            self._notifier.status(line)
 
     def _poll_clock(self) -> None:
-        changes = self.clock.poll()
+        changes = self._clock.poll()
         for change in changes:
             logger.warning("clock: %s", change.sentence)
-            self.writer.emit(change.kind, None, change.sentence)
+            self._writer.emit(change.kind, None, change.sentence)
         if changes:
-            self.coordinator.request()  # a clock behind the edge pulls the edge back at once
+            self._coordinator.request()  # a clock behind the edge pulls the edge back at once
 
     # ---- stopping --------------------------------------------------------------------------------------------------
 
@@ -160,34 +160,34 @@ class Supervisor:
         """Stop all parts, in the order that the module gives; if the writer does not end in time, end the process."""
         began = time.monotonic()
         deadline = (self._requested.stop_at if self._requested.stop else began) + STOP_WITHIN_S
-        logger.info("stopping: %d sensors, %d readings to store", len(self.sensors.running), self.inbox.depth)
+        logger.info("stopping: %d sensors, %d readings to store", len(self._sensors.running), self._inbox.depth)
         _stop_safely("the notice to systemd", self._notify_stopping)
-        _stop_safely("the hold of the alarms", self.alarms.hold)
-        _stop_safely("the sensors", lambda: self.sensors.stop(deadline))
-        _stop_safely("the inbox", self.inbox.close)
-        _stop_safely("the aggregator", lambda: self.coordinator.stop(1.0))
-        _stop_safely("backups and the sign of life", self.care.stop)
-        _stop_safely("the alarms", self.alarms.stop)
+        _stop_safely("the hold of the alarms", self._alarms.hold)
+        _stop_safely("the sensors", lambda: self._sensors.stop(deadline))
+        _stop_safely("the inbox", self._inbox.close)
+        _stop_safely("the aggregator", lambda: self._coordinator.stop(1.0))
+        _stop_safely("backups and the sign of life", self._care.stop)
+        _stop_safely("the alarms", self._alarms.stop)
         _stop_safely("the event of the stop", self._report_stop)
-        _stop_safely("the pages", self.pages.stop)
+        _stop_safely("the pages", self._pages.stop)
         # What the control socket has asked of the writer is done or refused by the time it closes.
-        self.writer.stop(max(deadline - time.monotonic() - LAST_WORDS_S, 0.5))
-        _stop_safely("the control socket", lambda: self.control.stop(1.0))
-        ended = self.writer.join(max(deadline - time.monotonic(), 1.0))
-        logger.info("stopped in %.1f s; %d readings stored since start", time.monotonic() - began, self.writer.stats().committed)
+        self._writer.stop(max(deadline - time.monotonic() - LAST_WORDS_S, 0.5))
+        _stop_safely("the control socket", lambda: self._control.stop(1.0))
+        ended = self._writer.join(max(deadline - time.monotonic(), 1.0))
+        logger.info("stopped in %.1f s; %d readings stored since start", time.monotonic() - began, self._writer.stats().committed)
         if not ended:
             self._leave_without_writer()
 
     def _notify_stopping(self) -> None:
-        self.notifier.stopping()
-        self.notifier.extend(int((STOP_WITHIN_S + 5) * 1e6))
+        self._notifier.stopping()
+        self._notifier.extend(int((STOP_WITHIN_S + 5) * 1e6))
 
     def _report_stop(self) -> None:
-        self.writer.emit(EventKind.STOPPED, None, f"after {format_duration(self.clock.monotonic_us() - self._began_us)}")
+        self._writer.emit(EventKind.STOPPED, None, f"after {format_duration(self._clock.monotonic_us() - self._began_us)}")
 
     def _leave_without_writer(self) -> None:
         logger.error("the writer does not come back from the disk; leaving")
-        self.writer.abandon()
+        self._writer.abandon()
         end_children()
         logging.shutdown()
         os._exit(1)

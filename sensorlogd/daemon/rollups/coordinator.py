@@ -1,8 +1,8 @@
 """The coordinator of roll-ups, in the main process: the edge protocol between the writer and the aggregator process.
 
-Everything here runs on the main thread (children are started from there), but for what says "Any thread". ``on_readable`` and ``tick`` are
-called by the supervisor's loop, never block, and raise nothing that the process, the writer or a lack of descriptors and
-memory may cause.
+Everything here runs on the main thread (children are started from there), but for what says "Any thread".
+``on_readable`` and ``tick`` are called by the supervisor's loop, never block, and raise nothing that the process, the
+writer or a lack of descriptors and memory may cause.
 
 The edge protocol, and what would break if its steps swapped:
 1. The writer is told the new edge. It takes effect between two commits; from then on every older arrival marks its

@@ -88,7 +88,7 @@ class RollUpRun:
         store.use_day_zone(db.conn, self.zone, now)
         old, new = store.take_edge(db.conn, edge, self.block_us)
         # Raised before the commit, lowered only after it: marks that nobody needs do no harm, missing ones would.
-        db.frontier.edge_us = max(db.frontier.edge_us, new)
+        db.frontier.raise_edge(new)
         return Edge(db.token, db.frontier, old, new, new < edge)
 
     def store(self, message: Rows, db: JobDatabase) -> float:
@@ -112,7 +112,7 @@ class RollUpRun:
         """Use ``edge`` from now on; its transaction has been committed."""
         # The writer's frontier, set on the main thread: between two runs nobody else sets its edge (an opening makes another
         # frontier), the writer reads one whole integer, and whichever it meets is right: the higher one marks minutes in vain.
-        edge.frontier.edge_us = edge.new_us
+        edge.frontier.set_edge(edge.new_us)
         self.token, self.new_edge_us, self.behind = edge.token, edge.new_us, edge.behind
 
     def rows_sent(self) -> None:

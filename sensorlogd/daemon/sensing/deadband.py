@@ -14,14 +14,18 @@ class Deadband:
     """
 
     def __init__(self, width: float, heartbeat_us: int) -> None:
-        self.width = width
-        self.heartbeat_us = heartbeat_us
+        self._width = width
+        self._heartbeat_us = heartbeat_us
         self._stored: tuple[int, float | None, int] | None = None
         self._seen_us: int | None = None
 
     def resume(self, ts: int, value: float | None, quality: int) -> None:
         """Go on from the newest reading that is stored already. ``ts``: microseconds UTC."""
         self._stored, self._seen_us = (ts, value, quality), ts
+
+    def go_on_from(self, former: Deadband) -> None:
+        """Take the place of another deadband of the same channel."""
+        self._stored, self._seen_us = former._stored, former._seen_us
 
     def keep(self, times: list[int], values: list[float | None], quality: int | list[int]) -> list[int]:
         """Indices of the readings to store."""
@@ -39,8 +43,8 @@ class Deadband:
         self, stored: tuple[int, float | None, int], ts: int, value: float | None, flags: int, pace_us: int
     ) -> bool:
         stored_ts, stored_value, stored_flags = stored
-        if flags != stored_flags or ts < stored_ts or ts + 2 * pace_us - stored_ts > self.heartbeat_us:
+        if flags != stored_flags or ts < stored_ts or ts + 2 * pace_us - stored_ts > self._heartbeat_us:
             return True
         if value is None or stored_value is None:
             return value is not stored_value
-        return abs(value - stored_value) > self.width
+        return abs(value - stored_value) > self._width

@@ -1,4 +1,5 @@
-"""Looks at what a driver's ``read`` returned: a batch, or samples to make one of; anything else is told to the driver's author."""
+"""Looks at what a driver's ``read`` returned: a batch, or samples to make one of; anything else is told to the driver's
+author."""
 
 from __future__ import annotations
 
@@ -9,15 +10,18 @@ from collections.abc import Mapping, Sequence
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.drivers.contract import Driver, DriverError
 
-WANTED = "return a list of samples, e.g. [Sample(None, {'temperature': 21.5})], empty if nothing came, or a Batch (docs/writing-drivers.md)"
+WANTED = (
+    "return a list of samples, e.g. [Sample(None, {'temperature': 21.5})], empty if nothing came,"
+    " or a Batch (docs/writing-drivers.md)"
+)
 
 _repr = reprlib.Repr()
 _repr.maxother = _repr.maxstring = 80
 
 
 def batch_of(driver: Driver, got: object, now_us: int) -> Batch:
-    """What ``read`` returned, as a batch; empty for None. A sample without a time gets ``now_us``. Raises DriverError, which names
-    the driver's file, for what is neither a Batch nor a sequence of samples."""
+    """What ``read`` returned, as a batch; empty for None. A sample without a time gets ``now_us``. Raises DriverError,
+    which names the driver's file, for what is neither a Batch nor a sequence of samples."""
     if isinstance(got, Batch):
         return got
     if got is None:
@@ -48,7 +52,10 @@ def _problem_within(samples: Sequence[object]) -> str:
         if not isinstance(sample.values, Mapping):
             return f"a Sample whose values are no mapping of channels to numbers: {_shown(sample.values)}"
         if sample.time_us is not None and (not isinstance(sample.time_us, int) or isinstance(sample.time_us, bool)):
-            return f"a Sample whose time is {_shown(sample.time_us)}; a time is an integer, microseconds since 1970 UTC, or None for now"
+            return (
+                f"a Sample whose time is {_shown(sample.time_us)}; a time is an integer, microseconds since 1970 UTC,"
+                " or None for now"
+            )
     return ""
 
 

@@ -23,6 +23,10 @@ class Outage:
         self.attempts = 0
         self._causes: set[str] = set()
 
+    def note_attempt(self) -> None:
+        """An attempt to read the sensor has failed."""
+        self.attempts += 1
+
     def note_cause(self, cause: str, now_us: int) -> bool:
         """Remember ``cause``, of ``now_us`` (monotonic); the first begins the outage. Returns whether it is to be reported: it
         was not in this outage yet, and fewer than ``CAUSES`` were. Causes that differ in numbers or addresses only are the

@@ -1,4 +1,5 @@
-"""Events of one sensor: each becomes a line of the daemon's journal and a row of the database, unless there were too many of them lately."""
+"""Events of one sensor: each becomes a line of the journal and a row of the database, unless there were too many of
+them lately."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ class _Silent(DriverError):
 
 class SensorThread:
     """Reads one sensor, on a thread of its own. ``make_driver(context)`` gives a fresh driver for every attempt.
-    ``status``: of this sensor; ``treatment`` counts in it, too. ``clock_synced``: may times be believed now? ``time_limits``: what of the device's own times is believed; None: all.
+    ``status``: of this sensor; ``treatment`` counts in it, too. ``clock_synced``: may times be believed now?
+    ``time_limits``: what of the device's own times is believed; None: all.
 
     ``emit(kind, sensor, detail)`` must not block; it is called for connected, stale, lost, returned, finished, and for what the
     driver itself reports.
@@ -73,14 +74,14 @@ class SensorThread:
         driver: type[Driver] | None = None,
     ) -> None:
         self.name = name
-        self.make_driver = make_driver
+        self._make_driver = make_driver
         self.driver = driver  # the driver's class; a reload compares it with what the file defines by then
-        self.treatment = treatment
-        self.inbox = inbox
-        self.clock = clock
-        self.heartbeat_us = heartbeat_us
-        self.clock_synced = clock_synced
-        self.backoff = backoff or Backoff()
+        self._treatment = treatment
+        self._inbox = inbox
+        self._clock = clock
+        self._heartbeat_us = heartbeat_us
+        self._clock_synced = clock_synced
+        self._backoff = backoff or Backoff()
         self.tap = Tap()  # what passes over the port, for whoever listens
         self._status = status
         self._events = SensorEvents(name, clock, emit)
@@ -124,7 +125,7 @@ class SensorThread:
         if overdue is None:
             return now
         error, for_us = overdue
-        return dataclasses.replace(now, state=SensorState.STALE, since_us=self.clock.now_us() - for_us, last_error=error)
+        return dataclasses.replace(now, state=SensorState.STALE, since_us=self._clock.now_us() - for_us, last_error=error)
 
     def watch(self) -> None:
         """Called now and then on another thread: reports, once, a driver that does not return."""
@@ -150,33 +151,33 @@ class SensorThread:
                     self._stop.wait()
                 except _Silent:
                     self._reset_pauses_if_steady()
-                    self._stop.wait(self.backoff.next_s())
+                    self._stop.wait(self._backoff.next_s())
                 except BaseException as error:  # whatever a driver raises, SystemExit included, costs this sensor only
                     self._note_failure(error)
                     self._status.move(SensorState.BACKING_OFF)
-                    self._stop.wait(self.backoff.next_s())
+                    self._stop.wait(self._backoff.next_s())
         finally:
             self._status.move(SensorState.STOPPED)
 
     def _run_session(self) -> None:
         """Read with one driver, from open to close. Returns when stopped, raises when the device is lost."""
         self._status.count("attempts", 1, "")
-        self._session_us = self.clock.monotonic_us()
+        self._session_us = self._clock.monotonic_us()
         self._session_samples = 0
         context = DriverContext(
             self.name,
             self._wake.read_end,
             self._stop.wait,
-            self.clock.now_us,
+            self._clock.now_us,
             self._status.count,
             lambda kind, detail: self._events.report(kind_of(kind), detail),
             self.tap.offer,
         )
-        driver = self._calls.run("make", lambda: self.make_driver(context))
+        driver = self._calls.run("make", lambda: self._make_driver(context))
         self._source_waits = driver.waits
         try:
             self._calls.run("open", driver.open)
-            self._heard_us = self.clock.monotonic_us()
+            self._heard_us = self._clock.monotonic_us()
             self._read_until_stopped(driver)
         finally:
             try:
@@ -194,14 +195,14 @@ class SensorThread:
         """Read, and hand over what was read. Raises what the driver raises; _Silent if the port is to be opened again."""
         empty = 0
         while not self._stop.is_set():
-            began_us = self.clock.monotonic_us()
+            began_us = self._clock.monotonic_us()
             got = self._calls.run("read", lambda: driver.read(READ_TIMEOUT_S))
-            batch = batch_of(driver, got, self.clock.now_us())
+            batch = batch_of(driver, got, self._clock.now_us())
             if batch.times_us:
                 empty = 0
                 self._treat_and_put(batch)
                 continue
-            empty = empty + 1 if self.clock.monotonic_us() - began_us < EMPTY_US else 0
+            empty = empty + 1 if self._clock.monotonic_us() - began_us < EMPTY_US else 0
             if empty >= EMPTY_IN_A_ROW:
                 self._stop.wait(EMPTY_PAUSE_S)
             self._note_silence()
@@ -209,21 +210,21 @@ class SensorThread:
     def _treat_and_put(self, batch: Batch) -> None:
         """Judge the times and treat the values of a batch, and put into the inbox what is to be stored. A batch without any
         configured channel counts as silence."""
-        mapped = self.treatment.mapped
-        synced = self.clock_synced()
+        mapped = self._treatment.mapped
+        synced = self._clock_synced()
         blocks: list[Block] = []
         try:
-            for part in self._judge.judge(batch, self.clock.now_us(), clock_set=synced):
-                for block in self.treatment.blocks(part, clock_synced=synced):
+            for part in self._judge.judge(batch, self._clock.now_us(), clock_set=synced):
+                for block in self._treatment.blocks(part, clock_synced=synced):
                     blocks.append(block)  # noqa: PERF402  # one by one: those before a fault are kept
         except Exception:
             self._put_all(blocks)
             raise
-        if self.treatment.mapped == mapped:
+        if self._treatment.mapped == mapped:
             self._put_all(blocks)
             self._note_silence()  # something came, but nothing of what is configured
             return
-        self._heard_us = self.clock.monotonic_us()
+        self._heard_us = self._clock.monotonic_us()
         self._session_samples += len(batch.times_us)
         self._status.note_reading()
         if self._status.state is not SensorState.READING:
@@ -243,15 +244,15 @@ class SensorThread:
 
     def _put_held_back(self) -> None:
         """Hand over the reading that the spike test holds back until the next one, because none will come soon."""
-        self._put_or_count(self.treatment.flush())
+        self._put_or_count(self._treatment.flush())
 
     def _put(self, block: Block) -> bool:
         """False: refused, because the inbox is closed, or because this sensor is stopping and the inbox has no room."""
         if not self._source_waits:
-            return self.inbox.put(block)
-        while not self.inbox.put(block, 0.2, drop=False):
-            if self.inbox.closed or self._stop.is_set():
-                return self.inbox.put(block, 0.0, drop=False)
+            return self._inbox.put(block)
+        while not self._inbox.put(block, 0.2, drop=False):
+            if self._inbox.closed or self._stop.is_set():
+                return self._inbox.put(block, 0.0, drop=False)
         return True
 
     def _note_arrival(self) -> None:
@@ -262,7 +263,7 @@ class SensorThread:
             self._events.report(EventKind.CONNECTED, "")
             return
         self._status.count("reconnects", 1, "")
-        away_us = self.clock.monotonic_us() - self._outage.since_us
+        away_us = self._clock.monotonic_us() - self._outage.since_us
         attempts = self._outage.attempts
         self._outage = Outage()
         after = f"readings again after {format_duration(round(away_us / 1000) * 1000)}"
@@ -270,32 +271,32 @@ class SensorThread:
 
     def _note_silence(self) -> None:
         """Nothing arrived. Stale after one heartbeat; after some more the port is opened anew."""
-        quiet_us = self.clock.monotonic_us() - self._heard_us
-        if quiet_us > self.heartbeat_us and self._status.state is not SensorState.STALE:
-            reason = f"no reading for {format_duration(self.heartbeat_us)}"
+        quiet_us = self._clock.monotonic_us() - self._heard_us
+        if quiet_us > self._heartbeat_us and self._status.state is not SensorState.STALE:
+            reason = f"no reading for {format_duration(self._heartbeat_us)}"
             self._status.note_error(reason)
             self._status.move(SensorState.STALE)
             self._put_held_back()
             if self._outage.note_cause(reason, self._heard_us):
                 self._events.report(EventKind.STALE, self._status.with_examples(reason))
-        if quiet_us > self.heartbeat_us * REOPEN_AFTER_HEARTBEATS:
-            self._outage.attempts += 1
+        if quiet_us > self._heartbeat_us * REOPEN_AFTER_HEARTBEATS:
+            self._outage.note_attempt()
             raise _Silent("silent")
 
     def _reset_pauses_if_steady(self) -> None:
         """After a good session the next attempts come quickly, however it ended."""
-        lasted_us = self.clock.monotonic_us() - self._session_us
+        lasted_us = self._clock.monotonic_us() - self._session_us
         if self._session_samples >= STEADY_SAMPLES or (self._session_samples and lasted_us >= STEADY_US):
-            self.backoff.reset()
+            self._backoff.reset()
 
     def _note_failure(self, error: BaseException) -> None:
         """Note why a session failed. A new cause is recorded as an event."""
-        now_us = self.clock.monotonic_us()
+        now_us = self._clock.monotonic_us()
         self._reset_pauses_if_steady()
         reason = fault_text(error)
         self._status.note_error(reason)
         new = self._outage.note_cause(reason, now_us)
-        self._outage.attempts += 1
+        self._outage.note_attempt()
         if new:
             # The traceback is for the author of the driver.
             self._events.report(EventKind.LOST, reason, None if isinstance(error, (DriverError, OSError)) else error)

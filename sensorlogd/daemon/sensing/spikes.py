@@ -30,9 +30,9 @@ class Spikes:
     """
 
     def __init__(self, size: float, reach_us: int) -> None:
-        self.size = size
-        self.reach_us = reach_us
-        self.waiting: WaitingReading | None = None
+        self._size = size
+        self._reach_us = reach_us
+        self._waiting: WaitingReading | None = None
         self._before: WaitingReading | None = None  # the last one passed on that is a neighbour
 
     def take(self, arrived: Sequence[WaitingReading]) -> list[WaitingReading]:
@@ -44,14 +44,14 @@ class Spikes:
                 passed.append(reading)
                 self._before = None
                 continue
-            if self.waiting is not None:
-                passed.append(self._judge(self.waiting, reading))
-            self.waiting = reading
+            if self._waiting is not None:
+                passed.append(self._judge(self._waiting, reading))
+            self._waiting = reading
         return passed
 
     def flush(self) -> list[WaitingReading]:
         """Give up the reading that is held back, unjudged, because its successor will not come soon."""
-        waiting, self.waiting = self.waiting, None
+        waiting, self._waiting = self._waiting, None
         if waiting is None:
             return []
         self._before = waiting
@@ -61,7 +61,7 @@ class Spikes:
         """The reading that was held back, marked if it is a spike. If it is none it is the neighbour of those that follow."""
         before = self._before
         if before is not None and self._near(before, waiting) and self._near(waiting, after):
-            size = self.size
+            size = self._size
             if (
                 abs(waiting.value - before.value) > size
                 and abs(waiting.value - after.value) > size
@@ -72,4 +72,4 @@ class Spikes:
         return waiting
 
     def _near(self, before: WaitingReading, other: WaitingReading) -> bool:
-        return abs(other.taken - before.taken) <= self.reach_us
+        return abs(other.taken - before.taken) <= self._reach_us

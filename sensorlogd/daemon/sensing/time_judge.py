@@ -24,9 +24,9 @@ class TimeJudge:
     """
 
     def __init__(self, limits: TimeLimits | None, count: Count, emit: Callable[[EventKind, str], None]) -> None:
-        self.limits = limits
-        self.count = count
-        self.emit = emit
+        self._limits = limits
+        self._count = count
+        self._emit = emit
         self._reported_us: dict[EventKind, int] = {}
 
     def judge(self, batch: Batch, now_us: int, *, clock_set: bool) -> list[Batch]:
@@ -37,8 +37,8 @@ class TimeJudge:
             if part.bad_time:
                 self._report_bad_time(part, now_us, "the device's clock shows a time that does not exist")
                 judged.append(part)
-            elif part.times_us and self.limits is not None and (part.device_time or not _is_within_a_day(part, now_us)):
-                judged += self._judge_each(part, self.limits, now_us, clock_set=clock_set)
+            elif part.times_us and self._limits is not None and (part.device_time or not _is_within_a_day(part, now_us)):
+                judged += self._judge_each(part, self._limits, now_us, clock_set=clock_set)
             else:
                 judged.append(part)
         return judged
@@ -66,7 +66,7 @@ class TimeJudge:
                 self._emit_unless_repeated(
                     EventKind.WEEK_ROLLOVER, f"the receiver says {format_time(ts)}: its weeks have rolled over; put right", now_us
                 )
-                self.count("week_rollover", 1, format_time(ts))
+                self._count("week_rollover", 1, format_time(ts))
                 ts = mended
             stamps.append(own)
             times.append(ts)
@@ -82,7 +82,7 @@ class TimeJudge:
         return found
 
     def _report_bad_time(self, part: Batch, now_us: int, why: str) -> None:
-        self.count("bad_time", len(part.times_us), why)
+        self._count("bad_time", len(part.times_us), why)
         self._emit_unless_repeated(EventKind.BAD_TIME, f"{why}; its readings are stored under the time of arrival", now_us)
 
     def _emit_unless_repeated(self, kind: EventKind, detail: str, now_us: int) -> None:
@@ -90,7 +90,7 @@ class TimeJudge:
         last_us = self._reported_us.get(kind)
         self._reported_us[kind] = now_us
         if last_us is None or not 0 <= now_us - last_us <= SILENT_AFTER_REPORT_US:
-            self.emit(kind, detail)
+            self._emit(kind, detail)
 
 
 def _is_within_a_day(part: Batch, now_us: int) -> bool:

@@ -43,8 +43,8 @@ class Treatment:
         heartbeat_us: int,
         count: Callable[[str, int, str], None],
     ) -> None:
-        self.sensor = sensor
-        self.count = count
+        self._sensor = sensor
+        self._count = count
         self._by_source: dict[str, list[ChannelTreatment]] = {}
         for name, options in channels.items():
             self._by_source.setdefault(options.source or name, []).append(ChannelTreatment(name, options, heartbeat_us))
@@ -53,15 +53,17 @@ class Treatment:
         self.mapped = 0  # readings of configured channels so far, suppressed ones included
 
     def blocks(self, batch: Batch, *, clock_synced: bool = True) -> Iterator[Block]:
-        """What is to be stored now that ``batch`` has come. All times of a block are of one clock: if those of ``batch`` are of another
-        one than those before, what the spike test holds back comes first, in a block of its own. Raises as ``process``."""
+        """What is to be stored now that ``batch`` has come. All times of a block are of one clock: if those of
+        ``batch`` are of another one than those before, what the spike test holds back comes first, in a block of its
+        own. Raises as ``process``."""
         if batch.times_us and batch.device_time != self._device_time and (held_back := self.flush()) is not None:
             yield held_back
         if (block := self.process(batch, clock_synced=clock_synced)) is not None:
             yield block
 
     def process(self, batch: Batch, *, clock_synced: bool = True) -> Block | None:
-        """What of ``batch`` is to be stored, or None; the clock is that of the batch before, or the spike test holds nothing back.
+        """What of ``batch`` is to be stored, or None; the clock is that of the batch before, or the spike test holds
+        nothing back.
 
         Raises ValueError or TypeError for a batch that breaks the contract (lengths differ, times that are no integers).
         """
@@ -80,7 +82,7 @@ class Treatment:
         for field, raw in columns.items():
             channels = self._by_source.get(field)
             if channels is None:
-                self.count("unmapped", len(raw) - raw.count(None), f"field {field!r} belongs to no channel")
+                self._count("unmapped", len(raw) - raw.count(None), f"field {field!r} belongs to no channel")
                 continue
             mine = rows
             if None in raw:
@@ -94,7 +96,7 @@ class Treatment:
                 column = self._treat_column(channel, mine, raw, mark)
                 if column is not None:
                     stored.append(column)
-        return Block(self.sensor, stored, batch.device_time) if stored else None
+        return Block(self._sensor, stored, batch.device_time) if stored else None
 
     def _check(self, batch: Batch) -> tuple[list[int], dict[str, list[float | None]]]:
         """Times and columns that keep the contract, without the samples whose time cannot be."""
@@ -108,7 +110,7 @@ class Treatment:
         if min(times) >= FIRST_US and max(times) <= LAST_US:
             return times, columns
         possible = [FIRST_US <= ts <= LAST_US for ts in times]
-        self.count("bad_time", possible.count(False), f"{times[possible.index(False)]} µs is no date")
+        self._count("bad_time", possible.count(False), f"{times[possible.index(False)]} µs is no date")
         return list(compress(times, possible)), {field: list(compress(raw, possible)) for field, raw in columns.items()}
 
     def flush(self) -> Block | None:
@@ -119,7 +121,7 @@ class Treatment:
             for channel in channels
             if channel.spikes is not None and (column := self._treat_waiting_column(channel, channel.spikes.flush())) is not None
         ]
-        return Block(self.sensor, columns, self._device_time) if columns else None
+        return Block(self._sensor, columns, self._device_time) if columns else None
 
     def _treat_column(self, channel: ChannelTreatment, rows: _Rows, raw: list[Any], mark: int) -> Column | None:
         if channel.spikes is not None:
@@ -144,7 +146,7 @@ class Treatment:
         if channel.deadband is not None:
             kept = channel.deadband.keep(times, values, quality)
             if len(kept) < len(times):
-                self.count("suppressed", len(times) - len(kept), "")
+                self._count("suppressed", len(times) - len(kept), "")
                 if not kept:
                     return None
                 times, values = [times[index] for index in kept], [values[index] for index in kept]

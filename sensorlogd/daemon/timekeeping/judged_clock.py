@@ -142,8 +142,8 @@ class JudgedClock(Clock):
         return self._early.correction_us(stamp_us)
 
     def corrected(self, block: Block) -> Block:
-        """``block``, its stamps put right that a clock which was behind gave before ``anchor``. For every block that passes the inbox,
-        once; later ones are returned as they are."""
+        """``block``, its stamps put right that a clock which was behind gave before ``anchor``. For every block that
+        passes the inbox, once; later ones are returned as they are."""
         return self._early.corrected(block)
 
     # ---- start and main thread -------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ MAX_ERROR_US = 16_000_000  # the kernel counts up to this while no time server w
 # There while systemd-timesyncd runs. Holds "synchronized" once it has the time, touched whenever it hears a time server
 # (about every half hour), and never removed.
 TIMESYNCD = Path("/run/systemd/timesync")
-# The kernel reckons with 0.5 ms of error a second, so that much later than the last word of a time server it is not sure any more.
+# The kernel reckons with 0.5 ms of error a second, so that much later than the last word of a time server it is not
+# sure any more.
 SURE_FOR_S = 32_000
 
 

@@ -11,7 +11,8 @@ from sensorlogd.daemon.writing.totals import Totals
 
 @dataclass(frozen=True, slots=True)
 class Bookkeeping:
-    """``totals``: what was done, counted. ``notices``: events that are to be recorded. ``times``: when the slower tables are due."""
+    """``totals``: what was done, counted. ``notices``: events that are to be recorded. ``times``: when the slower
+    tables are due."""
 
     totals: Totals
     notices: Notices

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.batch import Block
-from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing.between_commits.jobs import Jobs
 from sensorlogd.daemon.writing.commits.commit import Report
-from sensorlogd.daemon.writing.commits.storing import Storing
 from sensorlogd.daemon.writing.disk import spill
-from sensorlogd.daemon.writing.intake.events import Event, EventQueue
-from sensorlogd.daemon.writing.intake.pending import Pending
+from sensorlogd.daemon.writing.intake.events import Event
+from sensorlogd.daemon.writing.intake.unstored import LeftAtEnd, Unstored
 from sensorlogd.daemon.writing.recovery import failures
 from sensorlogd.daemon.writing.recovery.failures import Failing
 from sensorlogd.daemon.writing.recovery.open_log import OpenLog
 from sensorlogd.daemon.writing.recovery.trouble import Trouble
-from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import meta
@@ -32,115 +26,98 @@ from sensorlogd.storage.open_database import OpenDatabase
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class LeftAtEnd:
-    """What is left at the end. ``events``: those that no commit has stored. ``dropped``: readings that the full inbox has dropped
-    and the database does not count yet."""
+class LastSpill:
+    """Takes what is left at the end: into a file beside the database at ``path``, or where that fails too, into a number.
+    ``note_lost``: called with the number of readings that could be stored nowhere; ``lost``: all of these."""
 
-    blocks: Sequence[Block]
-    events: Sequence[Event]
-    dropped: int = 0
+    def __init__(self, path: Path, now_us: Callable[[], int], note_lost: Callable[[int], None]) -> None:
+        self.lost = 0
+        self._path = path
+        self._now_us = now_us
+        self._note_lost = note_lost
+
+    def spill(self, left: LeftAtEnd) -> bool:
+        """Write what is left into a spill. True if nothing was left. Raises nothing."""
+        return give_up(left, self._path, self._now_us(), self._count_lost)
+
+    def refuse(self, left: LeftAtEnd, refusal: Exception | None) -> None:
+        """The database is not ours to touch, so nothing is written beside it either."""
+        readings = left.readings + left.dropped
+        if readings:
+            self.lost += readings
+            logger.critical(
+                "writer: %d %s lost, because the database is refused: %s",
+                readings, plural(readings, "reading is", "readings are"), refusal,
+            )  # fmt: skip
+
+    def _count_lost(self, readings: int) -> None:
+        self.lost += readings
+        self._note_lost(readings)
 
 
 class Ending:
-    """How the writer ends: nothing that waits is left without an outcome. ``path``: of the database. ``report``: what the last status
-    is to say. ``note_lost``: called with the number of readings that could be stored nowhere; ``lost``: all of these."""
+    """How the writer ends: nothing that waits is left without an outcome. ``report``: what the last status is to say."""
 
     def __init__(
         self,
         log: OpenLog,
         trouble: Trouble,
-        pending: Pending,
-        storing: Storing,
-        events: EventQueue,
-        jobs: Jobs,
-        clock: JudgedClock,
-        *,
-        path: Path,
+        unstored: Unstored,
+        last_spill: LastSpill,
         report: Callable[[], Report],
-        note_lost: Callable[[int], None],
+        now_us: Callable[[], int],
     ) -> None:
-        self.lost = 0
         self._log = log
         self._trouble = trouble
-        self._pending = pending
-        self._storing = storing
-        self._events = events
-        self._jobs = jobs
-        self._clock = clock
-        self._path = path
+        self._unstored = unstored
+        self._last_spill = last_spill
         self._report = report
-        self._note_lost = note_lost
+        self._now_us = now_us
+
+    @property
+    def lost(self) -> int:
+        """Readings that could be stored nowhere."""
+        return self._last_spill.lost
 
     def close(self, fault: Exception | None = None) -> None:
-        """On the writer thread, the last of it: what could not be stored is spilled, all that waits is refused, and the database
-        is closed: the clean-shutdown mark, one file without a WAL if nobody reads. ``fault``: what has ended the thread, if it did
-        not end by itself; then there is no such mark. Raises nothing of the database's."""
+        """On the writer thread, the last of it: what could not be stored is spilled, all that waits is refused, and the
+        database is closed: the clean-shutdown mark, one file without a WAL if nobody reads. ``fault``: what has ended
+        the thread, if it did not end by itself; then there is no such mark. Raises nothing of the database's."""
         try:
-            self._say_last_words(fault)
+            complete = self._give_up_the_rest()
+            self._unstored.pending.give_up("the writer stopped")
+            self._close_database(complete, fault)
         finally:
-            if self._trouble.refusal is None:
-                self._trouble.move(WriterState.STOPPED, "")
-            self._trouble.ready.set()
+            self._trouble.ended()
 
     def abandon(self) -> None:
         """On another thread, once the writer does not come back from the disk: spill what it holds. The process must end after
         this."""
-        self._jobs.close("the writer hangs")
-        self._spill_the_rest()
-        self._pending.give_up("the writer hangs")
+        self._last_spill.spill(self._unstored.take_rest())
+        self._unstored.pending.give_up("the writer hangs")
 
-    def _say_last_words(self, fault: Exception | None) -> None:
-        self._jobs.close("the writer stopped")
-        complete = True
+    def _give_up_the_rest(self) -> bool:
+        """Spill what is left, unless the database is refused. True if nothing was."""
+        left = self._unstored.take_rest()
         if self._trouble.refusal is None:
-            complete = self._spill_the_rest()
-        else:
-            self._refuse_the_rest()
-        self._pending.give_up("the writer stopped")
-        if self._log.db is not None:
-            try:
-                self._log.db.check_file()
-                report = self._report()
-                report = Report(report.sensors, report.daemon and report.daemon | _last_facts(report.daemon, complete, fault))
-                last_words(self._log.db, report, now_us=self._clock.now_us(), marks=self._clock.stored())
-            except FileGone as error:
-                self._trouble.rescue(failures.decide(error, Failing()))
-            except Exception as error:  # whatever it is: what was committed is safe, and the process ends now
-                logger.warning("database: could not be closed cleanly: %s", error)
-                self._log.let_go()
-            self._log.db = None
+            return self._last_spill.spill(left)
+        self._last_spill.refuse(left, self._trouble.refusal)
+        return True
 
-    def _spill_the_rest(self) -> bool:
-        """Spill what is left. True if nothing was."""
-        self._take_the_rest()
-        now_us = self._clock.now_us()
-        waiting = self._events.waiting(now_us, self._clock.correction_us)
-        left = LeftAtEnd(self._pending.blocks, waiting, sum(self._storing.dropped.values()))
-        return give_up(left, self._path, now_us, self._count_lost)
-
-    def _refuse_the_rest(self) -> None:
-        """The database is not ours to touch, so nothing is written beside it either."""
-        self._take_the_rest()
-        readings = sum(block.rows for block in self._pending.blocks) + sum(self._storing.dropped.values())
-        if readings:
-            self.lost += readings
-            logger.critical(
-                "writer: %d %s lost, because the database is refused: %s",
-                readings, plural(readings, "reading is", "readings are"), self._trouble.refusal,
-            )  # fmt: skip
-
-    def _take_the_rest(self) -> None:
-        """What the inbox still holds, requests to flush among it (they learn of the end here), and what it has dropped."""
-        if self._clock.anchored:
-            self._pending.inbox.correct_early()
-        self._pending.blocks += self._pending.inbox.get_all(1 << 62, 0.0)
-        self._storing.count_dropped()
-        self._storing.report_dropped()
-
-    def _count_lost(self, readings: int) -> None:
-        self.lost += readings
-        self._note_lost(readings)
+    def _close_database(self, complete: bool, fault: Exception | None) -> None:
+        db = self._log.db
+        if db is None:
+            return
+        try:
+            db.check_file()
+            report = self._report()
+            facts = report.daemon and report.daemon | _last_facts(report.daemon, complete, fault)
+            last_words(db, report._replace(daemon=facts), self._now_us())
+        except FileGone as error:
+            self._trouble.rescue(failures.decide(error, Failing()))
+        except Exception as error:  # whatever it is: what was committed is safe, and the process ends now
+            logger.warning("database: could not be closed cleanly: %s", error)
+        self._log.let_go()
 
 
 def give_up(left: LeftAtEnd, database: Path, now_us: int, note_lost: Callable[[int], None]) -> bool:
@@ -148,7 +125,7 @@ def give_up(left: LeftAtEnd, database: Path, now_us: int, note_lost: Callable[[i
 
     Where even that fails the number of readings goes to ``note_lost``, which needs no room, and to stderr.
     """
-    readings = sum(block.rows for block in left.blocks)
+    readings = left.readings
     if not readings and not left.events and not left.dropped:
         return True
     try:
@@ -174,7 +151,7 @@ def give_up(left: LeftAtEnd, database: Path, now_us: int, note_lost: Callable[[i
     return False
 
 
-def last_words(db: OpenDatabase, report: Report, *, now_us: int, marks: Mapping[str, str]) -> None:
+def last_words(db: OpenDatabase, report: Report, now_us: int) -> None:
     """The newest values, the state of all as ``report`` has it, and a single file if nobody reads. Raises sqlite3.Error."""
     with db.transaction() as conn:
         if db.newest:
@@ -183,13 +160,14 @@ def last_words(db: OpenDatabase, report: Report, *, now_us: int, marks: Mapping[
         status.save_sensors(conn, report.sensors, db.catalog.sensor_ids, now_us)
         if report.daemon:  # a verb that works without the daemon says nothing of it
             status.save_daemon(conn, report.daemon)
-        for key, value in marks.items():
+        for key, value in report.marks.items():
             meta.put(conn, key, value)
     db.close_cleanly()
 
 
 def _last_facts(facts: Mapping[str, Any], complete: bool, fault: Exception | None) -> dict[str, Any]:
-    """The facts that differ in the last status. If the database took no more writes, or a fault has ended the writer, they say so."""
+    """The facts that differ in the last status. If the database took no more writes, or a fault has ended the writer,
+    they say so."""
     if fault is not None or not complete:
         reason = str(facts.get("state_reason") or "the database took no more readings")
         if fault is not None:

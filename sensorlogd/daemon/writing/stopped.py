@@ -1,4 +1,5 @@
-"""The error of whoever waits for the writer in vain. A module of its own, so that those who catch it need not import the writer."""
+"""The error of whoever waits for the writer in vain. A module of its own, so that those who catch it need not import
+the writer."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ batch is kept until COMMIT has returned; whatever goes wrong before that, the sa
 
 One turn of the loop: take what the inbox has, commit when it is due (``storing``), run jobs (``jobs``), do one slice of upkeep
 and one of kept work (``upkeep_task``). Each of these is short and a transaction of its own, and each passes through
-``trouble.attempt``, the one place where something goes wrong.
+``trouble.attempt``, the one place where errors of the database are handled.
 """
 
 from __future__ import annotations
@@ -17,130 +17,54 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
-from sensorlogd.daemon.computing.computing import Computing, Formulas
-from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing.between_commits.jobs import Job, JobRunner, Jobs
-from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
-from sensorlogd.daemon.writing.between_commits.upkeep_task import UpkeepTask
-from sensorlogd.daemon.writing.bookkeeping import Bookkeeping
-from sensorlogd.daemon.writing.commits.commit import Report
-from sensorlogd.daemon.writing.commits.storing import Storing
-from sensorlogd.daemon.writing.commits.timetable import Timetable
-from sensorlogd.daemon.writing.commits.watcher import NullWatcher, Watcher
-from sensorlogd.daemon.writing.disk.space import Space
-from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
-from sensorlogd.daemon.writing.ending import Ending
-from sensorlogd.daemon.writing.intake.inbox import Inbox
-from sensorlogd.daemon.writing.intake.notices import Notices
-from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending
+from sensorlogd.daemon.computing.computing import Formulas
+from sensorlogd.daemon.writing.between_commits.jobs import Job
+from sensorlogd.daemon.writing.build import WriterParts
+from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs
 from sensorlogd.daemon.writing.recovery.notes import Notes
-from sensorlogd.daemon.writing.recovery.open_log import OpenLog
-from sensorlogd.daemon.writing.recovery.opening import Opening
-from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
+from sensorlogd.daemon.writing.recovery.trouble import Task
 from sensorlogd.daemon.writing.stopped import WriterStopped
-from sensorlogd.daemon.writing.totals import Totals, WriterStats
+from sensorlogd.daemon.writing.totals import WriterStats
 from sensorlogd.event_kinds import Kind
 from sensorlogd.storage import catalog
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.open_database import OpenDatabase
-from sensorlogd.storage.work import Worker
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class WriterSettings:
-    """``commit_rows``: a commit is due after so many readings even before ``commit_interval_s`` has passed. ``status_interval_s``,
-    ``latest_interval_s``: how often the status and the table ``latest`` are written. ``min_free_bytes``: nothing is committed
-    while the disk has less left. ``sets_aside``: a damaged database is moved aside and a fresh one begun; else it is left where it
-    is, and nothing written."""
-
-    path: Path
-    commit_interval_s: float = 1.0
-    commit_rows: int = 50_000
-    status_interval_s: float = 10.0
-    latest_interval_s: float = 5.0
-    min_free_bytes: int = 0
-    sets_aside: bool = True
-
-
 class Writer:
-    """The writer thread and what it owns. ``opening``: how the database is opened. ``report``: what the status tables are to say;
-    called on the writer thread. ``workers``: who does which kind of kept work. ``rolls_up``: called when roll-ups are due.
-    ``note_lost``: called with the number of readings that could be stored nowhere. ``watcher``: sees all that is committed.
-    ``computing``: computes readings from those that come."""
+    """The writer thread and what it owns; ``parts``: made for it alone."""
 
-    def __init__(
-        self,
-        settings: WriterSettings,
-        inbox: Inbox,
-        opening: Opening,
-        clock: JudgedClock,
-        *,
-        report: Callable[[], Report] = lambda: Report((), {}),
-        workers: Sequence[Worker] = (),
-        rolls_up: Callable[[], None] = lambda: None,
-        note_lost: Callable[[int], None] = lambda readings: None,
-        watcher: Watcher | None = None,
-        computing: Computing | None = None,
-    ) -> None:
-        self.inbox = inbox
-        self.clock = clock
-        self.now_us = clock.now_us
-        self.opening = opening
-        self._settings = settings
-        self._watcher: Watcher = watcher or NullWatcher()
-        self._notices = Notices(clock.now_us, self._watcher.note)
-        self._totals = Totals()
-        self._times = Timetable(settings.status_interval_s, settings.latest_interval_s)
-        books = Bookkeeping(self._totals, self._notices, self._times)
-        self._computing = computing or Computing(Formulas(), self._notices.emit)
-        self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, self._computing.follow)
-        self._stopping = threading.Event()
+    def __init__(self, parts: WriterParts) -> None:
+        self.inbox = parts.inbox
+        self._clock = parts.clock
+        self.now_us = parts.clock.now_us
+        self._opening = parts.opening
+        self.ready = parts.trouble.ready  # the database is open (or refused)
+        self._watcher = parts.watcher
+        self._notices = parts.notices
+        self._totals = parts.totals
+        self._times = parts.times
+        self._computing = parts.computing
+        self._pending = parts.pending
+        self._unstored = parts.unstored
+        self._log = parts.log
+        self._work = parts.work
+        self._growth = parts.growth
+        self._trouble = parts.trouble
+        self._due = parts.due
+        self._storing = parts.storing
+        self._jobs = parts.jobs
+        self._runner = parts.job_runner
+        self._upkeep = parts.upkeep
+        self._ending = parts.ending
+        self._stopping = parts.stopping
         self._stop_at = float("inf")  # monotonic: what is not stored by then is spilled
-        space = Space(settings.path, settings.min_free_bytes)
-        self._work = KeptWork(workers, space)
-        self._log = OpenLog(self._work)
-        self._growth = WalGrowth(self._notices.emit)
-        self._trouble = Trouble(self._log, books, opening, inbox, clock.now_us, self._stopping, sets_aside=settings.sets_aside)
-        self.ready = self._trouble.ready  # the database is open (or refused)
-        self._storing = Storing(
-            self._log,
-            books,
-            self._trouble,
-            self._pending,
-            space=space,
-            opening=opening,
-            clock=clock,
-            watcher=self._watcher,
-            computing=self._computing,
-            report=report,
-            look_for_work=self._work.look_for_work,
-            latest_back_us=int(max(2 * settings.commit_interval_s, 5.0) * 1e6),
-        )
-        self._jobs = Jobs()
-        self._runner = JobRunner(self._jobs, self._log, self._trouble, self._totals, self._work.look_for_work)
-        self._upkeep = UpkeepTask(
-            self._log, self._work, self._growth, self._notices, clock=clock, rolls_up=rolls_up, note_time=opening.note_time
-        )
-        self._ending = Ending(
-            self._log,
-            self._trouble,
-            self._pending,
-            self._storing,
-            self._notices.events,
-            self._jobs,
-            clock,
-            path=settings.path,
-            report=report,
-            note_lost=note_lost,
-        )
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     # ---- from any thread -------------------------------------------------------------------------------------------
@@ -209,6 +133,11 @@ class Writer:
         """How long the write-ahead log is, and who holds it, for ``status``."""
         return self._growth.facts()
 
+    @property
+    def clean_start(self) -> bool:
+        """Whether the run before has closed the database, or there was none."""
+        return self._opening.clean_start
+
     def refusal(self) -> Exception | None:
         """Why the database must not be touched, if so."""
         return self._trouble.refusal
@@ -237,6 +166,7 @@ class Writer:
 
     def abandon(self) -> None:
         """The thread does not come back from the disk: spill what it holds, from outside. The process must end after this."""
+        self._jobs.close("the writer hangs")
         self._ending.abandon()
 
     # ---- the writer thread -----------------------------------------------------------------------------------------
@@ -260,23 +190,19 @@ class Writer:
         trouble = self._trouble
         if self._log.db is None and trouble.may_try():
             trouble.attempt(Task("opening", self._open))
-        self._correct_early_stamps()
+        self._unstored.correct_early()
         self._pending.take(self._wait_s())
-        self._storing.count_dropped()
+        self._unstored.dropped.count()
         self._show_watcher()
         if self._log.db is None or not trouble.may_try():
             return
-        if trouble.failing.count or self._stopping.is_set() or self._storing.is_due():
+        if trouble.failing.count or self._stopping.is_set() or self._due.is_due():
             self._storing.store()
         now = time.monotonic()
         if trouble.is_well() and (now >= self._runner.paused_until or self._stopping.is_set()):
             self._runner.run()
         if trouble.is_well() and now >= self._upkeep.paused_until and not self._stopping.is_set():
             trouble.attempt(self._upkeep)
-
-    def _correct_early_stamps(self) -> None:
-        if self.clock.anchored:
-            self.inbox.correct_early()
 
     def _show_watcher(self) -> None:
         if self._trouble.is_well():
@@ -291,7 +217,7 @@ class Writer:
         if not (trouble.is_well() and trouble.may_try()):
             # The one batch is held; the inbox holds the rest and, when full, drops its oldest and counts.
             self.inbox.wait(0.05 if stopping else min(max(trouble.retry_at - now, 0.0), 1.0))
-            return 0.0 if stopping and self.clock.anchored else -1.0
+            return 0.0 if stopping and self._clock.anchored else -1.0
         if stopping:
             return 0.0
         due = min(self._times.status_at, self._upkeep.due_at())
@@ -308,13 +234,12 @@ class Writer:
         return time.monotonic() >= self._stop_at or self._is_idle()
 
     def _is_idle(self) -> bool:
-        left = self._pending.blocks or len(self._jobs) or len(self._notices.events)
-        return not left and self.inbox.is_empty and self._trouble.is_well()
+        return self._unstored.is_empty() and not len(self._jobs) and self.inbox.is_empty and self._trouble.is_well()
 
     def _open(self) -> None:
         """Open the database, and pass on what was found at the opening. It counts as open once all know it. Raises what
         ``Opening.open`` and ``Computing.opened`` raise; then it is closed again."""
-        db, notes = self.opening.open(first=not self.ready.is_set(), beat=lambda: self._totals.beat(time.monotonic()))
+        db, notes = self._opening.open(first=not self.ready.is_set(), beat=lambda: self._totals.beat(time.monotonic()))
         self._take_over_notes(notes)  # first: no later opening tells of this again
         try:
             self._watcher.opened(db)
@@ -322,10 +247,9 @@ class Writer:
         except BaseException:
             db.let_go()
             raise
-        self._log.db = db
+        self._log.use(db)
         self._pending.add(made)
         self._times.all_due()
-        self._work.look_for_work()
         self.ready.set()
 
     def _take_over_notes(self, notes: Notes) -> None:
@@ -340,4 +264,5 @@ class Writer:
     def _close(self, fault: Exception | None = None) -> None:
         """The end of the thread. ``fault``: what has ended it, if it did not end by itself."""
         self._work.close()
+        self._jobs.close("the writer stopped")
         self._ending.close(fault)

@@ -123,6 +123,17 @@ def test_a_backup_that_cannot_be_killed_does_not_hold_up_the_end(tmp_path: Path,
     assert made._child is None
 
 
+def test_what_cannot_be_deleted_keeps_no_backup_from_being_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unfinished backup of another user, in a folder that all may write to."""
+    started: list[object] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: started.append(command))
+    (tmp_path / ".log-20270115T000000Z.db.part").mkdir()  # a file is deleted by unlink, a folder is not
+    made = Backups(tmp_path / "log.db", lambda: NOW_US, lambda: 1, lambda *_: None)
+    made.use(BackupOptions(to=str(tmp_path)))
+    made.tick()
+    assert started
+
+
 def test_none_is_begun_after_the_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread was waiting for the folder, on a slow share, when the daemon stopped: nobody would end the process."""
     started: list[object] = []

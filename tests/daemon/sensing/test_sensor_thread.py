@@ -293,13 +293,13 @@ def test_good_sessions_that_end_in_silence_keep_the_pauses_short() -> None:
                 return script.opened > before
 
             until(is_opened_again, "another session")
-            assert rig.thread.backoff.attempts == 1
+            assert rig.thread._backoff.attempts == 1
 
 
 def test_a_fault_of_ours_at_the_end_of_a_session_does_not_keep_the_port_open(monkeypatch: pytest.MonkeyPatch) -> None:
     script = Script()
     with Rig(script) as rig:
-        monkeypatch.setattr(rig.thread.treatment, "flush", lambda: 1 / 0)
+        monkeypatch.setattr(rig.thread._treatment, "flush", lambda: 1 / 0)
         script.then(DriverError("lost"))
         until(lambda: script.closed > 0, "the driver to be closed")
 
@@ -534,9 +534,9 @@ def test_only_a_good_session_makes_the_next_attempts_quick_again() -> None:
     with Rig(script) as rig:
         until(script.done, "all crashes")
         rig.until_reads()
-        assert rig.thread.backoff.attempts == 5
+        assert rig.thread._backoff.attempts == 5
         script.then(*[sample()] * STEADY_SAMPLES, ValueError("crash"))
-        until(lambda: rig.thread.backoff.attempts == 1, "quick attempts")
+        until(lambda: rig.thread._backoff.attempts == 1, "quick attempts")
 
 
 # ---- whatever happens ----------------------------------------------------------------------------------------------

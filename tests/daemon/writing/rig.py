@@ -21,12 +21,14 @@ import pytest
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.computing.computing import Computing
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
+from sensorlogd.daemon.writing.build import WriterParts, WriterSettings
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.commits.watcher import Watcher
 from sensorlogd.daemon.writing.intake.inbox import Inbox
-from sensorlogd.daemon.writing.recovery import opening
+from sensorlogd.daemon.writing.recovery.locks import Held
 from sensorlogd.daemon.writing.recovery.opening import Opening
-from sensorlogd.daemon.writing.writer import Writer, WriterSettings
+from sensorlogd.daemon.writing.recovery.remembered import Remembered as RememberedOutside
+from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.storage import creation
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.maintenance import incidents
@@ -151,8 +153,8 @@ class Rig:
         fake: Time | None = None,
         report: Callable[[], Report] = lambda: Report((), {"state": "running"}),
         inbox_limit: int = 10_000,
-        remembered: opening.Remembered | None = None,
-        folder: opening.Held | None = None,
+        remembered: RememberedOutside | None = None,
+        folder: Held | None = None,
         note_lost: Callable[[int], None] = lambda n: None,
         specs: Sequence[SensorSpec] = SPECS,
         min_free: int = 0,
@@ -177,7 +179,7 @@ class Rig:
             folder=folder,
         )
         self.rolls_up = 0
-        self.writer = Writer(
+        parts = WriterParts(
             WriterSettings(path, min_free_bytes=min_free, sets_aside=sets_aside),
             self.inbox,
             self.opening,
@@ -189,6 +191,7 @@ class Rig:
             watcher=None if watcher is None else watcher(self.clock),
             computing=computing,
         )
+        self.writer = Writer(parts)
         self.put_so_far = 0
 
     def _roll_up(self) -> None:
@@ -244,8 +247,7 @@ class Rig:
         self.writer._work.close()
         if db is not None:
             self.script.heal()
-            db.let_go()
-            self.writer._log.db = None
+            self.writer._log.let_go()
 
     # ---- what is there ---------------------------------------------------------------------------------------------
 

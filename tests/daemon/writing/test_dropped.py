@@ -33,7 +33,7 @@ def given_up(path: Path) -> int:
 
 
 def low_space(rig: Rig, script: Script) -> None:
-    rig.writer._storing._space.free = lambda: 5  # type: ignore[method-assign]
+    rig.writer._work._space.free = lambda: 5  # type: ignore[method-assign]
     rig.time.now += 100
 
 
@@ -53,7 +53,7 @@ def test_what_is_dropped_while_the_database_is_blocked_is_counted_at_once_and_by
     make: Callable[..., Rig], path: Path, script: Script, trouble: Callable[[Rig, Script], None]
 ) -> None:
     rig = make(inbox_limit=LIMIT, min_free=10)
-    rig.writer._storing._space.free = lambda: 10**9  # type: ignore[method-assign]
+    rig.writer._work._space.free = lambda: 10**9  # type: ignore[method-assign]
     rig.turn(3)
     trouble(rig, script)
     overflow(rig)

@@ -18,6 +18,7 @@ from sensorlogd.daemon.writing import ending
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.intake.events import Event
+from sensorlogd.daemon.writing.intake.unstored import LeftAtEnd
 from sensorlogd.daemon.writing.stopped import WriterStopped
 from sensorlogd.event_kinds import EventKind, OtherKind
 from sensorlogd.storage import meta
@@ -204,13 +205,13 @@ def test_an_end_that_cannot_write_a_spill_for_any_reason_counts_the_readings(
 
 
 def test_nothing_left_is_no_spill(tmp_path: Path) -> None:
-    assert ending.give_up(ending.LeftAtEnd([], []), tmp_path / "log.db", 0, lambda n: None)
+    assert ending.give_up(LeftAtEnd([], []), tmp_path / "log.db", 0, lambda n: None)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_events_alone_are_spilled_too(tmp_path: Path) -> None:
     noted = Event(5, OtherKind("noted"), None, "last")
-    assert not ending.give_up(ending.LeftAtEnd([], [noted]), tmp_path / "log.db", 7, lambda n: None)
+    assert not ending.give_up(LeftAtEnd([], [noted]), tmp_path / "log.db", 7, lambda n: None)
     (left,) = spill.found(tmp_path / "log.db")
     assert [event.kind for event in spill.read(left).events] == ["noted", "spilled"]
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import errno
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon.writing.commits import storing
 from sensorlogd.daemon.writing.commits.commit import Commit, Report
-from sensorlogd.daemon.writing.commits.storing import Storing
+from sensorlogd.daemon.writing.commits.pieces import PiecesTask
 from sensorlogd.daemon.writing.commits.watcher import NullWatcher
 from sensorlogd.daemon.writing.intake.events import Event, EventQueue
+from sensorlogd.daemon.writing.recovery import preparation
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import EventKind, Kind, OtherKind
 from sensorlogd.storage import meta
@@ -163,15 +163,15 @@ def test_a_block_that_is_given_up_is_counted(make: Callable[..., Rig], path: Pat
     rig.turn(3)
     rig.put(2)
     put = rig.put(3, "b")
-    whole = Storing._store_alone
+    whole = PiecesTask._store
 
-    def fail_for_a(self: Storing, db: Any, blocks: Sequence[Block], events: Any) -> None:
-        if blocks and blocks[0].sensor == "a":
+    def fail_for_a(self: PiecesTask, db: Any, piece: Commit) -> None:
+        if piece.blocks and piece.blocks[0].sensor == "a":
             raise KeyError("a")
-        whole(self, db, blocks, events)
+        whole(self, db, piece)
 
-    monkeypatch.setattr(Storing, "_store_alone", fail_for_a)
-    monkeypatch.setattr(Commit, "run", _fails_for_many(Commit.run))
+    monkeypatch.setattr(PiecesTask, "_store", fail_for_a)
+    monkeypatch.setattr(Commit, "write", _fails_for_many(Commit.write))
     rig.turn(60, 0.5)
     assert values(path) == put
     assert rig.writer.stats().per_sensor["a"]["poisoned"] == 2
@@ -206,6 +206,47 @@ def _fails_for_many(run: Callable[..., Any]) -> Callable[..., Any]:
         return run(self, *arguments)
 
     return fails
+
+
+def test_a_commit_of_a_piece_that_may_have_happened_is_not_stored_twice(
+    make: Callable[..., Rig], script: Script, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch has a fault in it, so that its blocks are stored one by one; the COMMIT of the first is done, and raises."""
+    rig = make()
+    rig.turn(3)
+    put = rig.put(2, "b") + rig.put(2, "b")
+    rig.inbox.put(Block("a", [Column("x", [T0], [77.0], 0)]), 0.0)
+    write = Commit.write
+    monkeypatch.setattr(Commit, "write", _fails_for_many(Commit.write))
+    commits = iter([ioerr()])
+    script.after = lambda sql: next(commits, None) if sql == "COMMIT" else None
+    rig.turn_until(lambda: rig.writer._trouble.failing.count, "the failure")
+    monkeypatch.setattr(Commit, "write", write)
+    rig.turn_until(rig.is_idle, "rest")
+    assert next(commits, None) is None
+    assert [value for value in values(path) if value != 77.0] == put
+
+
+def test_an_opening_that_a_fault_of_ours_prevents_is_told(
+    make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readings wait meanwhile, so ``status`` says why; once it succeeds they are stored."""
+
+    def fail(*_: object) -> None:
+        raise KeyError("as scripted")
+
+    rig = make()
+    with monkeypatch.context() as patch:
+        patch.setattr(preparation, "use_specs", fail)
+        put = rig.put(2)
+        rig.turn(5, 1.0)
+        stats = rig.writer.stats()
+        assert stats.state is WriterState.BLOCKED
+        assert stats.state_reason == "opening failed: KeyError: 'as scripted'"
+    rig.turn_until(rig.is_idle, "rest")
+    assert values(path) == put
+    assert rig.writer.stats().state is WriterState.WRITING
+    assert rig.kinds().count("database_unavailable") == 1
 
 
 def test_out_of_memory_poisons_nothing(rig: Rig, script: Script, path: Path) -> None:
@@ -342,17 +383,14 @@ def test_any_thread_may_tell_while_the_writer_stores() -> None:
 def test_a_commit_knows_whether_it_may_have_happened(rig: Rig, script: Script) -> None:
     """Before COMMIT was asked for nothing can be in the file; from then on it may."""
     rig.turn(3)
-    db = rig.writer._log.db
-    assert db is not None
     for failing, may_have_happened in (("BEGIN", False), ("INSERT INTO recent", False), ("COMMIT", True)):
-        block = Block("a", [Column("x", [T0], [1.0], 0)])
+        rig.put(1)
         script.fail_on(failing, ioerr)
-        commit = Commit([block], (), False, None, {})
-        with pytest.raises(sqlite3.OperationalError):
-            commit.run(db, rig.writer._totals, rig.clock.now_us)
+        rig.turn_until(lambda: rig.writer._trouble.failing.count, "the failure")
         script.heal()
-        db.rollback()
-        assert commit.committing is may_have_happened
+        assert rig.writer._pending.retrying is may_have_happened
+        rig.turn_until(rig.is_idle, "rest")
+        assert not rig.writer._pending.retrying
 
 
 # ---- the file under the open connection --------------------------------------------------------------------------------
@@ -415,7 +453,7 @@ def test_new_sensors_that_are_refused_leave_the_former_retention_in_force(
 
     rig = make()
     rig.turn(3)
-    monkeypatch.setattr(storing, "use_specs", refuse)
+    monkeypatch.setattr(preparation, "use_specs", refuse)
     plan = RetentionPlan()
     retention = rig.writer._log.opened().upkeep.retention
     former = retention._plan

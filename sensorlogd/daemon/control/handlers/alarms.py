@@ -29,7 +29,7 @@ class LiveAlarmHandlers:
     """Changes in the running daemon. They are made in memory, so they work while nothing can be committed, too."""
 
     def __init__(self, keeper: Keeper, config: Callable[[], Config]) -> None:
-        self.keeper = keeper
+        self._keeper = keeper
         self._config = config
 
     def handlers(self) -> Handlers:
@@ -37,21 +37,21 @@ class LiveAlarmHandlers:
         return {AlarmAckRequest: self.acknowledge, AlarmMuteRequest: self.mute, AlarmTestRequest: self.test}
 
     def acknowledge(self, request: AlarmAckRequest) -> Acknowledged:
-        judge = self.keeper.judge
+        judge = self._keeper.judge
         return Acknowledged(self._do_on_writer(lambda at, now_us: acknowledge(judge, request, now_us)))
 
     def mute(self, request: AlarmMuteRequest) -> Muted:
-        judge = self.keeper.judge
+        judge = self._keeper.judge
         return Muted(self._do_on_writer(lambda at, now_us: mute(judge, request, at, now_us)))
 
     def test(self, request: AlarmTestRequest) -> Tested:
         config = self._config()
-        return Tested(send_test(config, request.target, self.keeper.judge.plan.logger_name, self.keeper.clocks.now_us()))
+        return Tested(send_test(config, request.target, self._keeper.judge.plan.logger_name, self._keeper.clocks.now_us()))
 
     def _do_on_writer(self, do: Callable[[int, int], T]) -> T:
         """Have the keeper call ``do`` on the writer thread. Raises ValueError if that does not come to it in time, and what
         ``do`` raises."""
-        future = self.keeper.ask(do)
+        future = self._keeper.ask(do)
         try:
             return future.result(ANSWER_S)
         except TimeoutError:

@@ -52,8 +52,8 @@ class DatabaseHandlers:
     """What the daemon does to the database on request. An answer's ``more`` says that the same request goes on."""
 
     def __init__(self, writer: Writer, coordinator: Coordinator) -> None:
-        self.writer = writer
-        self.coordinator = coordinator
+        self._writer = writer
+        self._coordinator = coordinator
         self._upsert_pace = Pace(SLICE_S, 500, least=50, most=20_000)
         self._page_pace = Pace(SLICE_S, 100, least=10, most=5_000)
 
@@ -82,24 +82,24 @@ class DatabaseHandlers:
         def checked(db: OpenDatabase) -> T:
             if epoch is not None and db.epoch != epoch:
                 raise OperationError(
-                    f"{db.path}: the database was replaced meanwhile, so the numbers of its series and mends are others; nothing more"
-                    " was changed, call again"
+                    f"{db.path}: the database was replaced meanwhile, so the numbers of its series and mends are others;"
+                    " nothing more was changed, call again"
                 )
             return run(db)
 
-        return answer_of(self.writer, self.writer.submit(name, checked, transaction=transaction))
+        return answer_of(self._writer, self._writer.submit(name, checked, transaction=transaction))
 
     # ---- roll-ups, space -------------------------------------------------------------------------------------------
 
     def _roll_up(self, _: RollUpRequest) -> Done:
-        self.coordinator.request()
+        self._coordinator.request()
         return Done()
 
     def _rebuild(self, request: RebuildRequest) -> Done:
         since = BEGINNING_US if request.since_us is None else request.since_us
-        now = self.writer.now_us()
+        now = self._writer.now_us()
         self._run_on_writer("rebuild", lambda db: outdated.mark(db.conn, list(request.series), now, since), epoch=request.epoch)
-        self.coordinator.request()
+        self._coordinator.request()
         return Done()
 
     def _compact(self, _: CompactRequest) -> Freed:
@@ -116,7 +116,7 @@ class DatabaseHandlers:
     def _mend(self, request: MendRequest) -> MendOrdered:
         curve = None if request.curve is None else curves.parse(request.curve)
         change = mending.Change(request.quality, request.scale, request.offset, curve)
-        now = self.writer.now_us()
+        now = self._writer.now_us()
         return self._order_mend(
             lambda db: mending.order(
                 db.conn, request.series, request.since_us, request.until_us, change, request.note, now, total=request.total
@@ -125,15 +125,15 @@ class DatabaseHandlers:
         )
 
     def _undo(self, request: UndoRequest) -> MendOrdered:
-        now = self.writer.now_us()
+        now = self._writer.now_us()
         return self._order_mend(lambda db: mending.order_undo(db.conn, request.id, now), request.epoch)
 
     def _resume(self, request: ResumeRequest) -> MendOrdered:
-        now = self.writer.now_us()
+        now = self._writer.now_us()
         return self._order_mend(lambda db: mending.order_resume(db.conn, request.id, now), request.epoch)
 
     def _recompute(self, request: RecomputeRequest) -> WorkOrdered:
-        now = self.writer.now_us()
+        now = self._writer.now_us()
         return WorkOrdered(
             self._run_on_writer(
                 "recompute", lambda db: recomputing.order(db.conn, request.sensor, request.since_us, request.formulas, now)
@@ -150,13 +150,13 @@ class DatabaseHandlers:
             known = self._run_on_writer("work", lambda db: work.everything(db.conn), transaction=False)
             there = f"its work is numbered up to {known[-1].id}" if known else "it has none"
             raise OperationError(f"the database has no work {request.id}; {there}")
-        hindrance = self.writer.hindrance() if piece.state is work.State.WAITING else ""
+        hindrance = self._writer.hindrance() if piece.state is work.State.WAITING else ""
         return WorkProgress(piece.state, piece.done, piece.total, piece.outcome, hindrance)
 
     # ---- importing -------------------------------------------------------------------------------------------------
 
     def _know_series(self, request: SeriesRequest) -> SeriesKnown:
-        now = self.writer.now_us()
+        now = self._writer.now_us()
         self._run_on_writer("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
 
         def run(db: OpenDatabase) -> SeriesKnown:
@@ -183,7 +183,7 @@ class DatabaseHandlers:
                 self._upsert_pace.measured(took)
             start = min(end, len(request.times))
         counts = {name: getattr(upserted, name) for name in upsert.COUNTS}
-        hindrance = self.writer.hindrance() if busy else ""
+        hindrance = self._writer.hindrance() if busy else ""
         return Upserted(**counts, mend=None if replace is None else replace.mend, done=start, busy=busy, hindrance=hindrance)
 
     def _upsert_slice(
@@ -193,10 +193,10 @@ class DatabaseHandlers:
             began = time.perf_counter()
             newest = dict(db.newest)  # a copy, which counts once what it tells of is committed
             with db.transaction() as conn:
-                upserted = upsert.upsert(conn, db.frontier, series, *columns, self.writer.now_us(), replace=replace)
+                upserted = upsert.upsert(conn, db.frontier, series, *columns, self._writer.now_us(), replace=replace)
                 if upserted.replaced:
                     latest.renew(conn, newest, [series])
-            db.newest = newest
+            db.remember_newest(newest)
             return time.perf_counter() - began, upserted
 
         return self._run_on_writer("import", run, transaction=False, epoch=epoch)
@@ -204,7 +204,7 @@ class DatabaseHandlers:
     def _note(self, request: NoteRequest) -> Done:
         kind, at_us = kind_of(request.kind), request.at_us
         if at_us is None:
-            self.writer.emit(kind, request.sensor, request.detail)
+            self._writer.emit(kind, request.sensor, request.detail)
         elif not 0 <= at_us < LATEST_US:
             raise OperationError(f"{at_us} is no time that an event can have")
         else:  # an event of the past is stored, but no alarm is judged by it

@@ -14,7 +14,8 @@ Handlers = Mapping[type[Request[Any]], Callable[[Any], Any]]  # a request of tha
 
 
 class Dispatch:
-    """All that can be done. A handler may be called on any thread but the writer's, and raises ValueError for what cannot be done."""
+    """All that can be done. A handler may be called on any thread but the writer's, and raises ValueError for what
+    cannot be done."""
 
     def __init__(self, *themes: Handlers) -> None:
         self._known = {kind: handler for theme in themes for kind, handler in theme.items()}

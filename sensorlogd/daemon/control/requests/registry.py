@@ -39,7 +39,8 @@ REQUESTS: dict[str, type[Request[Any]]] = {
     request.name: request
     for request in (
         PingRequest, CommitRequest, StatusRequest, ReloadRequest, ClockRequest, ListenRequest,
-        RollUpRequest, RebuildRequest, CompactRequest, MendRequest, UndoRequest, ResumeRequest, RecomputeRequest, WorkRequest, SeriesRequest, UpsertRequest, NoteRequest,
+        RollUpRequest, RebuildRequest, CompactRequest, MendRequest, UndoRequest, ResumeRequest, RecomputeRequest,
+        WorkRequest, SeriesRequest, UpsertRequest, NoteRequest,
         AlarmAckRequest, AlarmMuteRequest, AlarmTestRequest,
         SaveViewRequest, DeleteViewRequest,
     )

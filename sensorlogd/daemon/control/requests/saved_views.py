@@ -1,5 +1,5 @@
-"""Views that the pages have the daemon save and delete under a name (``sensorlogd.saved_views``). On the wire a view is a panel, and its
-name is ``name``."""
+"""Views that the pages have the daemon save and delete under a name (``sensorlogd.saved_views``). On the wire a view is
+a panel, and its name is ``name``."""
 
 from __future__ import annotations
 

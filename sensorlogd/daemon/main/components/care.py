@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,16 +25,17 @@ LOOK_EVERY_S = 1.0
 
 
 class Care:
-    """Owns the thread ``care``, and on it ``Backups`` and ``SignOfLife``. For the main thread. ``path``: of the database. ``startables``:
-    tries again when there is no thread to be had."""
+    """Owns the thread ``care``, and on it ``Backups`` and ``SignOfLife``. For the main thread. ``path``: of the
+    database. ``startables``: tries again when there is no thread to be had."""
 
     def __init__(self, path: Path, clock: JudgedClock, writer: Writer, startables: Startables) -> None:
         self._writer = writer
         self._startables = startables
         self._backups = Backups(path, clock.safe_us, self._commits, writer.emit)
         self._sign_of_life = SignOfLife(self._commits, writer.emit)
-        # Options that the thread has not taken over yet: one pair, so that it never meets half of a reload.
-        self._wanted: tuple[BackupOptions, HeartbeatOptions] | None = None
+        # Options that the thread has not taken over yet, at most one pair: so it never meets half of a reload. Of two threads that
+        # put and take at once, neither can lose what the other has put.
+        self._wanted: deque[tuple[BackupOptions, HeartbeatOptions]] = deque(maxlen=1)
         self._changed = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -42,7 +44,7 @@ class Care:
         """Make backups and send signs of life as this configuration says, from now on; the thread is started once there is
         anything to do."""
         backup, heartbeat = config.backup or BackupOptions(), config.heartbeat or HeartbeatOptions()
-        self._wanted = backup, heartbeat
+        self._wanted.append((backup, heartbeat))
         self._changed.set()
         is_needed = bool(backup.to or heartbeat.url or heartbeat.url_file)
         # Also when it is not: then a start that has failed so far is not tried any more.
@@ -73,10 +75,10 @@ class Care:
             self._changed.clear()  # what was set by now is looked at next
 
     def _take_over_options(self) -> None:
-        wanted, self._wanted = self._wanted, None
-        if wanted is not None:
-            self._backups.use(wanted[0])
-            self._sign_of_life.use(wanted[1])
+        if self._wanted:
+            backup, heartbeat = self._wanted.pop()  # only this thread takes
+            self._backups.use(backup)
+            self._sign_of_life.use(heartbeat)
 
     def _commits(self) -> int | None:
         """The number of commits so far; None while nothing can be committed."""

@@ -133,12 +133,12 @@ class DatabaseLock(_Lock):
 
     ``control``: where whoever wants something of the holder finds it; None: it does not listen.
 
-    The file also keeps the one number that must outlive a disk without any room: how many readings could be stored nowhere.
-    It stands at ``LOST_AT`` (see the drawing above), in room that is taken when the lock is, and is overwritten in place. Behind it stands whether a
-    database was ever open here: then one that is empty or not there has gone, it was not begun yet. And the time that was
-    believed last (see ``daemon.timekeeping.believed_time``): a database that is begun anew behind a damaged one does not know it, and
-    a start with a wrong clock would expire what comes back.
-    """
+    The file also keeps the one number that must outlive a disk without any room: how many readings could be stored
+    nowhere. It stands at ``LOST_AT`` (see the drawing above), in room that is taken when the lock is, and is
+    overwritten in place. Behind it stands whether a database was ever open here: then one that is empty or not there
+    has gone, it was not begun yet. And the time that was believed last (see ``daemon.timekeeping.believed_time``): a
+    database that is begun anew behind a damaged one does not know it, and a start with a wrong clock would expire what
+    comes back."""
 
     def __init__(self, database: Path, control: Path | None) -> None:
         super().__init__(database, "name another database", control if control is None else control.absolute())

@@ -67,8 +67,7 @@ class _Handler(logging.StreamHandler[TextIO]):
         key = (record.name, record.getMessage())
         seen = self._seen.get(key)
         if seen is not None:
-            seen.withheld += 1
-            seen.last = record
+            seen.hold_back(record)
             return False
         if len(self._seen) < 1000:
             self._seen[key] = _Seen(now)
@@ -103,6 +102,10 @@ class _Seen:
     since: float
     withheld: int = 0
     last: logging.LogRecord | None = None
+
+    def hold_back(self, record: logging.LogRecord) -> None:
+        self.withheld += 1
+        self.last = record
 
 
 def under_journald() -> bool:

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -24,13 +25,22 @@ class Requested:
 
     stop: bool = False
     stop_at: float = 0.0
-    interrupts: int = 0
-    reloads: list[Future[list[str] | ConfigChange]] = field(default_factory=list)
+    reloads: deque[Future[list[str] | ConfigChange]] = field(default_factory=deque)
     reload_by_signal: bool = False
 
     @property
     def reload(self) -> bool:
         return self.reload_by_signal or bool(self.reloads)
+
+    def ask_stop(self) -> None:
+        """Of several the first counts."""
+        if not self.stop:
+            self.stop_at = time.monotonic()
+        self.stop = True
+
+    def ask_reload_by_signal(self) -> None:
+        """A reload for whose outcome nobody waits."""
+        self.reload_by_signal = True
 
     def ask_reload(self) -> Future[list[str] | ConfigChange]:
         """Any thread."""
@@ -41,8 +51,10 @@ class Requested:
     def take_reloads(self) -> list[Future[list[str] | ConfigChange]]:
         """Called by the main thread before it reloads. Returns who waits for the outcome; a request that comes meanwhile is among
         them or in the next call."""
-        waiting, self.reloads = self.reloads, []
         self.reload_by_signal = False
+        waiting = []
+        while self.reloads:  # one by one: another thread may be adding one, and must not add it to a list that is gone
+            waiting.append(self.reloads.popleft())
         return waiting
 
 
@@ -51,18 +63,19 @@ def take_signals(requested: Requested, wake: Callable[[], None]) -> Callable[[],
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
 
+    was_interrupted = False
+
     def stop(number: int, _: FrameType | None) -> None:
+        nonlocal was_interrupted
         if number == signal.SIGINT:
-            requested.interrupts += 1
-            if requested.interrupts > 1:
+            if was_interrupted:
                 os._exit(interrupts.STATUS)  # the second signal ends the process at once; what is committed is safe
-        if not requested.stop:
-            requested.stop_at = time.monotonic()
-        requested.stop = True
+            was_interrupted = True
+        requested.ask_stop()
         wake()
 
     def reload(*_: object) -> None:
-        requested.reload_by_signal = True
+        requested.ask_reload_by_signal()
         wake()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -42,8 +42,8 @@ class ReloadRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PreparedSettings:
-    """What the parts of the daemon are handed, made from the configuration beforehand because making it may fail. ``pages``: None where
-    it wants none."""
+    """What the parts of the daemon are handed, made from the configuration beforehand because making it may fail.
+    ``pages``: None where it wants none."""
 
     specs: Sequence[SensorSpec]
     retention: RetentionPlan

@@ -42,6 +42,16 @@ class Job(Generic[T]):
     begun: bool = False
     tries: int = 0
 
+    def begin(self) -> bool:
+        """Whether somebody still waits for it; it cannot be cancelled any more then."""
+        self.begun = self.begun or self.future.set_running_or_notify_cancel()
+        return self.begun
+
+    def note_refusal(self) -> int:
+        """The database has refused it. Returns how often it has so far."""
+        self.tries += 1
+        return self.tries
+
 
 class Jobs:
     """A queue; ``put`` and ``close`` from any thread, the rest on the writer's."""
@@ -65,15 +75,14 @@ class Jobs:
             except IndexError:  # another thread was faster
                 return
             # One that was begun cannot be cancelled any more; another one may be at this very moment.
-            if job.begun or job.future.set_running_or_notify_cancel():
+            if job.begin():
                 job.future.set_exception(WriterStopped(reason))
 
     def first(self) -> Job[Any] | None:
         """The next job that somebody still waits for; it stays in the queue until ``done`` or ``failed``. None: there is none."""
         while self._jobs:
             job = self._jobs[0]
-            if job.begun or job.future.set_running_or_notify_cancel():
-                job.begun = True
+            if job.begin():
                 return job
             self._jobs.popleft()
         return None
@@ -102,16 +111,14 @@ def run_job(job: Job[T], db: OpenDatabase) -> T:
 
 
 class JobRunner:
-    """Runs the queued jobs. Owned by the writer thread. ``look_for_work``: called after each job that has succeeded, since it may
-    have ordered kept work."""
+    """Runs the queued jobs. Owned by the writer thread."""
 
-    def __init__(self, jobs: Jobs, log: OpenLog, trouble: Trouble, totals: Totals, look_for_work: Callable[[], None]) -> None:
+    def __init__(self, jobs: Jobs, log: OpenLog, trouble: Trouble, totals: Totals) -> None:
         self.paused_until = 0.0  # monotonic: a job that was refused is not tried again before
         self._jobs = jobs
         self._log = log
         self._trouble = trouble
         self._totals = totals
-        self._look_for_work = look_for_work
 
     def run(self) -> None:
         """Run queued jobs, each in a transaction of its own if it wants one; stop when one was refused or FOR_S is over."""
@@ -125,15 +132,15 @@ class JobRunner:
     def do(self, job: Job[Any]) -> None:
         """Run a job, and give its value to its future. Raises what ``run_job`` raises."""
         value = run_job(job, self._log.opened())
-        self._look_for_work()
+        self._log.look_for_work()  # it may have ordered some
         self._jobs.done(job, value)
 
     def refused(self, job: Job[Any], error: Exception, verdict: Verdict) -> None:
         """The job waits for another try; after the last one its future fails."""
-        job.tries += 1
+        tries = job.note_refusal()
         self.paused_until = time.monotonic() + verdict.delay_s
-        if job.tries >= TRIES:
-            logger.error("writer: %s was refused %d times: %s", job.name, job.tries, verdict.reason)
+        if tries >= TRIES:
+            logger.error("writer: %s was refused %d times: %s", job.name, tries, verdict.reason)
             self._jobs.failed(job, error)
 
     def failed(self, job: Job[Any], error: Exception) -> None:

@@ -1,7 +1,7 @@
 """Kept work, a slice at a time between commits: salvage, mends, undos, conversions, recomputing (see ``storage.work``).
 
-Owned by the writer thread, but for ``snapshot`` and ``hindrance``, which any thread may read. Nothing is kept here that the table does not hold: what is lost with the process is time.
-"""
+Owned by the writer thread, but for ``snapshot`` and ``hindrance``, which any thread may read. Nothing is kept here that
+the table does not hold: what is lost with the process is time."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class KeptWork:
             self._count_fault(db, chosen, error, now_us)
             return
         self._faults.pop(chosen.id, None)
-        db.newest = newest
+        db.remember_newest(newest)
         self._rolls_up = self._rolls_up or done.rolls_up
         if not done.more:
             logger.info("work %d (%s): %s", chosen.id, chosen.kind, done.outcome or "done")

@@ -1,10 +1,14 @@
-"""One commit: the readings that are due, the events, and what is due of the status tables. All of it or nothing."""
+"""One commit: the readings that are due, the events, and what is due of the status tables. All of it or nothing.
+
+``Commit`` is what is to be stored, ``CommitResult`` what came of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sensorlogd.batch import Block
@@ -19,78 +23,84 @@ from sensorlogd.storage.ingest import events as stored_events
 from sensorlogd.storage.ingest.append import Appended, append
 from sensorlogd.storage.open_database import OpenDatabase
 
+Newest = Mapping[int, tuple[int, float | None, int]]  # series -> (time in µs, value, quality)
+
 
 class Report(NamedTuple):
-    """What the status tables are to say."""
+    """What the status tables are to say. ``marks``: keys of meta that are written with them, and their values."""
 
     sensors: Sequence[status.SensorRow]
     daemon: dict[str, Any]
+    marks: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(slots=True)
-class Commit:
-    """What goes into one transaction. ``report``: None, the status tables are not due. ``dropped``: sensor -> readings.
-    ``marks``: keys of meta that are written with the status.
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What a commit has written. ``newest``: the newest arrivals that the table ``latest`` does not have after it.
+    ``wrote_latest``: whether that table was written. ``watched``: whether what the watcher wants to keep is in it. ``began_s``
+    (monotonic), ``took_s``: the transaction."""
 
-    ``committing`` is set once COMMIT was asked for: if that raises, it may have happened all the same.
-    """
-
-    blocks: Sequence[Block]
-    events: Sequence[Event]
-    retrying: bool
-    report: Report | None
-    dropped: Mapping[str, int]
-    marks: Mapping[str, str] = field(default_factory=dict)
-    latest_is_due: bool = False
-    latest_back_us: int = 5_000_000
-    committing: bool = False
-    watched: bool = False  # what the watcher wants to keep is in it
+    appended: Appended
+    newest: Newest
     wrote_latest: bool = False
-    newest: dict[int, tuple[int, float | None, int]] = field(default_factory=dict)
+    watched: bool = False
+    began_s: float = 0.0
+    took_s: float = 0.0
 
-    def run(self, db: OpenDatabase, totals: Totals, now_us: Callable[[], int], watcher: Watcher | None = None) -> Appended:
-        """Raises sqlite3.Error with nothing stored (but see ``committing``), or whatever a fault of ours raises."""
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What goes into one transaction. ``retrying``: some of it may be stored already. ``report``: None, the status tables are
+    not due. ``dropped``: readings that the full inbox has dropped since the last commit. ``latest_back_us``: how far back the
+    newest values are written again."""
+
+    blocks: Sequence[Block] = ()
+    events: Sequence[Event] = ()
+    retrying: bool = False
+    report: Report | None = field(default=None, kw_only=True)
+    dropped: int = field(default=0, kw_only=True)
+    latest_is_due: bool = field(default=False, kw_only=True)
+    latest_back_us: int = field(default=5_000_000, kw_only=True)
+
+    def write(self, db: OpenDatabase, totals: Totals, now_us: Callable[[], int], watcher: Watcher | None = None) -> CommitResult:
+        """Begin a transaction and write all of it; the caller ends the transaction. Raises sqlite3.Error, or whatever a fault
+        of ours raises; the transaction is to be rolled back then."""
         conn = db.conn
-        # Not ``db.transaction()``: if COMMIT raises it may have happened all the same, so ``committing`` is set right before it.
+        # Not ``db.transaction()``: if COMMIT raises it may have happened all the same, which the caller must tell from the rest.
         conn.execute("BEGIN IMMEDIATE")
-        result = append(conn, self.blocks, db.catalog.ids, db.frontier, retrying=self.retrying)
+        appended = append(conn, self.blocks, db.catalog.ids, db.frontier, retrying=self.retrying)
         for event in self.events:
             stored_events.record(conn, *event)
-        self._report_losses(db, totals, result, now_us(), watcher)
-        self.newest = db.newest | result.newest
-        self.wrote_latest = bool(self.newest) and (self.latest_is_due or result.stored > 50 * len(self.newest))
-        if self.wrote_latest:
-            latest.save(conn, self.newest, now_us(), self.latest_back_us)
-        if self.wrote_latest and self.latest_is_due:
-            newest, blocks = decimals.of_newest(self.newest), decimals.of_blocks(self.blocks, db.catalog.ids)
-            decimals.learn(conn, chain(newest, blocks))
+        self._record_losses(db, totals, appended, now_us(), watcher)
+        newest = db.newest | appended.newest
+        wrote_latest = bool(newest) and (self.latest_is_due or appended.stored > 50 * len(newest))
+        if wrote_latest:
+            latest.save(conn, newest, now_us(), self.latest_back_us)
+        if wrote_latest and self.latest_is_due:
+            decimals.learn(conn, chain(decimals.of_newest(newest), decimals.of_blocks(self.blocks, db.catalog.ids)))
         if self.report is not None:
             status.save_sensors(conn, self.report.sensors, db.catalog.sensor_ids, now_us())
             status.save_daemon(conn, self.report.daemon)
-            for key, value in self.marks.items():
+            for key, value in self.report.marks.items():
                 meta.put(conn, key, value)
-        if watcher is not None:
-            self.watched = watcher.record(conn)
-        self.committing = True
-        conn.execute("COMMIT")
-        return result
+        watched = watcher is not None and watcher.record(conn)
+        return CommitResult(appended, {} if wrote_latest else newest, wrote_latest, watched)
 
-    def _report_losses(self, db: OpenDatabase, totals: Totals, result: Appended, now_us: int, watcher: Watcher | None) -> None:
+    def _record_losses(self, db: OpenDatabase, totals: Totals, appended: Appended, now_us: int, watcher: Watcher | None) -> None:
         """Losses are events, written with the very commit they belong to; the first of each kind and sensor only."""
         for kind, name, counts in (
-            (EventKind.CONFLICT, "conflicts", result.conflicts),
-            (EventKind.TOO_OLD, "too_old", result.too_old),
-            (EventKind.POISONED, "poisoned", result.poisoned),
-            (EventKind.UNKNOWN_CHANNEL, "unknown_channel", result.unknown),
+            (EventKind.CONFLICT, "conflicts", appended.conflicts),
+            (EventKind.TOO_OLD, "too_old", appended.too_old),
+            (EventKind.POISONED, "poisoned", appended.poisoned),
+            (EventKind.UNKNOWN_CHANNEL, "unknown_channel", appended.unknown),
         ):
             for sensor, n in counts.items():
                 if not totals.counts_already(sensor, name):
                     detail = f"{n} {plural(n, 'reading')}; further ones are counted in status"
                     if kind is EventKind.POISONED:
-                        detail += f"; {result.poison_example}"
+                        detail += f"; {appended.poison_example}"
                     stored_events.record(db.conn, now_us, kind, sensor, detail)
                     if watcher is not None:
                         watcher.note(Event(now_us, kind, sensor, detail))
         if self.dropped:
-            lost = meta.get_int(db.conn, meta.GIVEN_UP) + sum(self.dropped.values())
-            meta.put(db.conn, meta.GIVEN_UP, str(lost))
+            meta.put(db.conn, meta.GIVEN_UP, str(meta.get_int(db.conn, meta.GIVEN_UP) + self.dropped))

@@ -51,9 +51,9 @@ class Spill:
 
 
 def write(database: Path, blocks: Iterable[Block], events: Iterable[Event], now_us: int, *, given_up: int = 0) -> Path:
-    """Write a spill for ``database``. Returns the path of its file. ``given_up``: readings that are lost and counted nowhere yet.
-    Raises OSError, MemoryError; then nothing is left. A folder that cannot be synced is only logged: the next start takes the file up,
-    unless the power fails first."""
+    """Write a spill for ``database``. Returns the path of its file. ``given_up``: readings that are lost and counted
+    nowhere yet. Raises OSError, MemoryError; then nothing is left. A folder that cannot be synced is only logged: the
+    next start takes the file up, unless the power fails first."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(max(now_us, 0) / 1e6))
     target, temporary, descriptor = _claim(database, f"{stamp}-{os.getpid()}")
     try:
@@ -161,8 +161,9 @@ def _decode_block(line: Mapping[str, object]) -> Block:
 
 
 def take_up(db: OpenDatabase, path: Path, spill: Spill, ids: Mapping[tuple[str, str], int]) -> Appended | None:
-    """Store what was read from ``path``, one transaction, and remove that file; one that cannot be removed is not stored again. None:
-    it was stored before. ``ids``: (sensor, channel) -> series, under the names of the run that wrote it. Raises sqlite3.Error."""
+    """Store what was read from ``path``, one transaction, and remove that file; one that cannot be removed is not
+    stored again. None: it was stored before. ``ids``: (sensor, channel) -> series, under the names of the run that
+    wrote it. Raises sqlite3.Error."""
     if meta.get(db.conn, meta.SPILL + spill.identity) is not None:
         _remove(path)
         return None

@@ -49,9 +49,9 @@ class EventQueue:
             self._events.appendleft(event)
 
     def waiting(self, now_us: int, correction_us: Callable[[int], int] = lambda ts_us: 0) -> list[Event]:
-        """All that is to be stored now; they stay until ``stored``. If events were dropped, one that says how many joins the queue
-        first, and the count begins anew. ``correction_us``: what to add to a time that was stamped before it
-        was known what to believe of the clock."""
+        """All that is to be stored now; they stay until ``stored``. If events were dropped, one that says how many
+        joins the queue first, and the count begins anew. ``correction_us``: what to add to a time that was stamped
+        before it was known what to believe of the clock."""
         with self._lock:
             if self._withheld and len(self._events) <= self._most:
                 detail = (

@@ -111,8 +111,8 @@ class Inbox:
     def get_all(
         self, max_rows: int, timeout_s: float, min_rows: int = 1, is_last: Callable[[Block], bool] = lambda block: False
     ) -> list[Block]:
-        """Blocks in order, about ``max_rows`` readings, once ``min_rows`` are there or the time has passed. What comes behind a block
-        that ``is_last`` stays inside.
+        """Blocks in order, about ``max_rows`` readings, once ``min_rows`` are there or the time has passed. What comes
+        behind a block that ``is_last`` stays inside.
 
         Returns early, with whatever is there, when woken, closed, or asked for by a block without readings.
         """

@@ -20,8 +20,12 @@ class Notices:
         self._status_now = threading.Event()
 
     def emit(self, kind: Kind, sensor: str | None, detail: str) -> None:
-        """Record an event with the next commit. Never blocks."""
-        self.events.put(Event(self._now_us(), kind, sensor, detail))
+        """Record an event of this moment with the next commit. Never blocks."""
+        self.put(Event(self._now_us(), kind, sensor, detail))
+
+    def put(self, event: Event) -> None:
+        """As ``emit``, with its own time."""
+        self.events.put(event)
         self._status_now.set()
 
     def status_changed(self) -> None:
@@ -30,6 +34,7 @@ class Notices:
 
     def take_status(self) -> bool:
         """Whether the status tables are to be written; the caller writes them, or calls ``status_changed`` again."""
-        is_wanted = self._status_now.is_set()
+        if not self._status_now.is_set():
+            return False  # not cleared: what another thread asks for at this moment stays
         self._status_now.clear()
-        return is_wanted
+        return True

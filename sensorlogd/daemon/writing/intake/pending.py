@@ -47,9 +47,9 @@ class Flush(Marker):
 class NewSpecs(Marker):
     """From here on these sensors are configured, kept for so long, and computed from these formulas (None: as before).
 
-    All of the configuration changes at one moment: once everything before this block is committed, and before anything behind it
-    leaves the inbox. So the database knows the names that the formulas use, and no reading is computed by formulas of another time.
-    If the database cannot take the sensors over, the former formulas stay, too."""
+    All of the configuration changes at one moment: once everything before this block is committed, and before anything
+    behind it leaves the inbox. So the database knows the names that the formulas use, and no reading is computed by
+    formulas of another time. If the database cannot take the sensors over, the former formulas stay, too."""
 
     specs: Sequence[SensorSpec]
     plan: RetentionPlan
@@ -78,7 +78,7 @@ class Pending:
         self.interval_s = interval_s
         self.blocks: list[Block] = []
         self.rows = 0
-        self.retrying = False  # a COMMIT raised an error: it may have taken effect all the same
+        self._uncertain = 0  # so many of the first blocks may be stored: their COMMIT raised an error, and may have taken effect
         self.due_at = 0.0  # monotonic; when the oldest must be committed
         self._follow = follow
         self._urgent = False
@@ -107,6 +107,19 @@ class Pending:
         self.rows += sum(block.rows for block in blocks)
         self._urgent = self._urgent or any(not block.rows for block in blocks)
 
+    def take_rest(self) -> None:
+        """Move all that the inbox still holds here. Nothing is computed from it any more: the next start does that."""
+        self.add(self.inbox.get_all(1 << 62, 0.0))
+
+    @property
+    def retrying(self) -> bool:
+        """Whether some of the first blocks may be stored already."""
+        return self._uncertain > 0
+
+    def mark_uncertain(self) -> None:
+        """A COMMIT raised an error, and may have taken effect all the same."""
+        self._uncertain = len(self.first())
+
     def is_due(self, now: float) -> bool:
         return self._urgent or self.rows >= self.limit or (self.rows > 0 and now >= self.due_at)
 
@@ -122,7 +135,7 @@ class Pending:
         done, self.blocks = self.blocks[:count], self.blocks[count:]
         self._begun = self._begun or any(block.rows for block in done)
         self.rows = sum(block.rows for block in self.blocks)
-        self.retrying = False
+        self._uncertain = max(self._uncertain - count, 0)
         self._urgent = any(not block.rows for block in self.blocks)
         for block in done:
             if isinstance(block, Flush):

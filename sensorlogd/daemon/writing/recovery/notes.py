@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 from sensorlogd.daemon.writing.intake.events import Event
 
 
-@dataclass(slots=True)
 class Notes:
-    """What an opening reports. ``before``: events that happened before all that wait in the queue. ``counted``: (sensor, counter,
-    readings). ``given_up``: readings lost for good so far."""
+    """What an opening reports, collected while it goes on. ``before``: events that happened before all that wait in the queue;
+    ``after``: those that happened at the opening. ``counted``: (sensor, counter, readings). ``given_up``: readings lost for good
+    so far."""
 
-    before: list[Event] = field(default_factory=list)
-    after: list[Event] = field(default_factory=list)
-    counted: list[tuple[str, str, int]] = field(default_factory=list)
-    given_up: int = 0
+    def __init__(self) -> None:
+        self.before: list[Event] = []
+        self.after: list[Event] = []
+        self.counted: list[tuple[str, str, int]] = []
+        self.given_up = 0
+
+    def put_before(self, event: Event) -> None:
+        self.before.append(event)
+
+    def put(self, *events: Event) -> None:
+        self.after.extend(events)
+
+    def count(self, counter: str, readings: Mapping[str, int]) -> None:
+        """``readings``: by sensor."""
+        self.counted.extend((sensor, counter, n) for sensor, n in readings.items())
+
+    def set_given_up(self, readings: int) -> None:
+        self.given_up = readings

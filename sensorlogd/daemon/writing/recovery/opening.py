@@ -17,57 +17,41 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.recovery.failures import DamageFound
+from sensorlogd.daemon.writing.recovery.locks import Held, HeldLocks
 from sensorlogd.daemon.writing.recovery.notes import Notes
-from sensorlogd.daemon.writing.recovery.spills import SpillsOfFormerRuns
-from sensorlogd.event_kinds import EventKind
-from sensorlogd.notation.plurals import plural
-from sensorlogd.notation.times import format_time
+from sensorlogd.daemon.writing.recovery.preparation import Preparation, learn_specs
+from sensorlogd.daemon.writing.recovery.remembered import Remembered
 from sensorlogd.storage import catalog, meta
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.content import never_a_database
 from sensorlogd.storage.file.epoch import FoundFile
 from sensorlogd.storage.file.errors import ForeignDatabase
-from sensorlogd.storage.file.holder import LockHeld
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.storage.open_database import OpenDatabase, open_file, use_specs
+from sensorlogd.storage.open_database import OpenDatabase, open_file
 from sensorlogd.storage.salvage import rescue as rescuing
-from sensorlogd.storage.salvage import salvage_order as salvaging
 
 logger = logging.getLogger(__name__)
 
 
-class Held(Protocol):
-    """A lock on a file that somebody may remove (``daemon.main.process.lock``)."""
-
-    def hold(self) -> bool: ...  # the lock is on the file that has the name now; True: on another than before. LockHeld, OSError
-
-
-class Remembered(Held, Protocol):
-    """What outlives the process beside the database, in its lock file (``daemon.main.process.lock.DatabaseLock``)."""
-
-    lost: int  # readings that a run without any room could store nowhere
-    was_opened: bool  # a database was open here once
-    believed: dict[str, str]  # the time believed last, as ``believed_time.to_store`` gave it
-
-    def forget_lost(self) -> None: ...
-    def note_opened(self) -> None: ...
-    def note_time(self, believed: dict[str, str]) -> None: ...
-
-
 class Opening:
-    """Opens the log at ``path``. ``specs``: the configured sensors; None: no readings will come, the catalog stays as it is.
+    """Opens the log at ``path``, again and again if need be. ``specs``: the configured sensors; None: no readings will come, the
+    catalog stays as it is.
 
-    ``make_upkeep``: a fresh one for each opening. ``remembered``: the lock of the database, and what its file says. ``folder``: the
-    lock of the data directory, if this process has one. ``clock``: the first opening gives it the time that was believed last."""
+    ``make_upkeep``: a fresh one for each opening. ``remembered``: the lock of the database, and what its file says.
+    ``folder``: the lock of the data directory, if this process has one. ``clock``: the first opening gives it the time
+    that was believed last.
+
+    Each try works on an ``OpenDatabase`` and a ``Preparation`` of its own. Kept over tries are only the configuration
+    of the last reload, and what is to be reported: a step that is done (a spill that is taken up) is not done again by
+    the next try, so nobody else could report it."""
 
     def __init__(
         self,
@@ -83,52 +67,33 @@ class Opening:
         self.path = path
         self.specs = specs
         self._plan: RetentionPlan | None = None  # of a reload: the one that goes with ``specs``
-        self._notes = Notes()  # what an opening has done before it failed is reported by the next one
+        self._notes = Notes()  # of tries that have failed; reported by the one that succeeds
         self.clean_start = True  # the run before closed the database, or there was none
         self._make_upkeep = make_upkeep
         self._clock = clock
         self._now_us = clock.now_us
         self._remembered = remembered
-        self._folder = folder
-        self._folder_trouble = ""
+        self.locks = HeldLocks(path, remembered, folder)
         self._min_free = min_free
 
-    def use_specs(self, specs: Sequence[catalog.SensorSpec], plan: RetentionPlan) -> None:
-        """Use these from the next opening on. Both together: a plan names sensors, and must not meet those of another
-        configuration."""
+    def take_over(self, db: OpenDatabase, specs: Sequence[catalog.SensorSpec], plan: RetentionPlan) -> list[Event]:
+        """Use these in the open database and at every later opening. Returns what to report of it. Both together: a plan names
+        sensors, and must not meet those of another configuration. May be done again. Raises sqlite3.Error."""
+        events = learn_specs(db, specs, self._now_us())
+        db.upkeep.retention.use_plan(plan)
         self.specs, self._plan = specs, plan
-
-    def hold_locks(self) -> list[str]:
-        """While the database is open: take the locks anew whose files were removed. What to report of it.
-
-        Raises LockHeld if another process has the lock of the database by now: then only that may write. One that has the data
-        directory, for another database, is reported once and hinders nothing. A file that cannot be made is tried again.
-        """
-        found = []
-        with contextlib.suppress(OSError):
-            if self._remembered.hold():
-                found.append(f"the lock file of {self.path} was removed; it is locked anew")
-        try:
-            with contextlib.suppress(OSError):
-                if self._folder is not None and self._folder.hold():
-                    found.append("the lock file of the data directory was removed; it is locked anew")
-            self._folder_trouble = ""
-        except LockHeld as error:
-            if str(error) != self._folder_trouble:
-                found.append(f"the lock file of the data directory was removed: {error}")
-            self._folder_trouble = str(error)
-        return found
+        return events
 
     def open(self, *, first: bool, beat: Callable[[], None] = lambda: None) -> tuple[OpenDatabase, Notes]:
-        """``first``: of this process. ``beat``: called again and again while it takes long, as an upgrade does. Raises LockHeld;
-        DamageFound, ForeignDatabase, NewerSchema (what lies there is not to be used); DatabaseUnavailable, sqlite3.Error, OSError.
-        Nothing is left open then."""
+        """``first``: of this process. ``beat``: called again and again while it takes long, as an upgrade does. Raises
+        LockHeld; DamageFound, ForeignDatabase, NewerSchema (what lies there is not to be used); DatabaseUnavailable,
+        sqlite3.Error, OSError. Nothing is left open then."""
         self._remembered.hold()
         incidents.finish_unfinished(self.path)
         self._refuse_unsound()
         db = open_file(self.path, self._make_upkeep, self._anchored_us, beat)
         try:
-            self._bring_up_to_date(db, first, self._notes)
+            self._prepare(db, first)
             self.note_time()
             notes, self._notes = self._notes, Notes()
             return db, notes
@@ -167,71 +132,25 @@ class Opening:
         """The time believed now, where it outlives the database."""
         self._remembered.note_time(self._clock.stored())
 
-    def _bring_up_to_date(self, db: OpenDatabase, first: bool, notes: Notes) -> None:
-        """Make a database that was just opened know the sensors, the spills, the salvage to be done and what was lost;
-        ``notes`` get what happened. Raises sqlite3.Error."""
+    def _prepare(self, db: OpenDatabase, first: bool) -> None:
+        """Make a database that was just opened know the sensors, the spills, the salvage to be done and what was lost. Raises
+        sqlite3.Error."""
         if self._plan is not None:
             db.upkeep.retention.use_plan(self._plan)
+        preparation = Preparation(db, self._remembered, self._clock, self._notes)
         if first and self.clean_start:
-            self._report_unclean_end(db, notes)
-        if db.is_new:
-            gone = "; the one that was here is gone" if first and self._remembered.was_opened else ""
-            notes.after.append(self._event_now(EventKind.DATABASE_CREATED, f"{self.path} was begun{gone}"))
+            self.clean_start = not preparation.report_unclean_end()
+        preparation.report_begun(first)
         self._remembered.note_opened()
-        spills = SpillsOfFormerRuns(db, self._now_us, notes)
-        spills.take_up_known()
-        if self.specs is not None:
-            for kind, sensor, detail in use_specs(db, self.specs, self._now_us()):
-                notes.after.append(Event(self._now_us(), kind, sensor, detail))
-                logger.info("%s: %s: %s", sensor, kind, detail)
-        spills.take_up_rest()
-        self._order_salvage(db)
-        self._take_over_lost(db, notes)
-
-    def _event_now(self, kind: EventKind, detail: str) -> Event:
-        return Event(self._now_us(), kind, None, detail)
-
-    def _report_unclean_end(self, db: OpenDatabase, notes: Notes) -> None:
-        """A power cut or a kill leaves a mark: the owner finds out when, without comparing readings."""
-        end = status.unclean_end(db.conn)
-        if end is None:
-            return
-        self.clean_start = False
-        pid, heartbeat_us = end
-        detail = f"the run before (pid {pid}) ended without a clean stop after {format_time(heartbeat_us)}"
-        notes.before.append(self._event_now(EventKind.UNCLEAN_END, detail + "; what it committed is here"))
-        logger.warning("database: %s", detail)
-
-    def _order_salvage(self, db: OpenDatabase) -> None:
-        """Order the salvage of what was set aside and is not back, whatever became of the database that had it ordered before."""
-        if not incidents.unfinished_salvage(self.path):
-            return
-        with db.transaction() as conn:
-            ordered = salvaging.order(conn, self.path, self._now_us())
-        if ordered is not None:
-            db.upkeep.expect_the_past(db.conn, db.frontier, self._clock.safe_us())
-
-    def _take_over_lost(self, db: OpenDatabase, notes: Notes) -> None:
-        """Add the readings that earlier runs could store nowhere to those given up for good."""
-        lost = self._remembered.lost
-        notes.given_up = meta.get_int(db.conn, meta.GIVEN_UP)
-        if lost:
-            notes.given_up += lost
-            with db.transaction() as conn:
-                meta.put(conn, meta.GIVEN_UP, str(notes.given_up))
-            self._remembered.forget_lost()
-            notes.after.append(
-                self._event_now(
-                    EventKind.DROPPED,
-                    f"{lost} {plural(lost, 'reading')} of the run before could be stored nowhere: the disk took none at its end",
-                )
-            )
+        preparation.take_up_sensors(self.specs)
+        preparation.order_salvage()
+        preparation.take_over_lost()
 
     # ---- what is not sound -----------------------------------------------------------------------------------------
 
     def set_aside(self, db: OpenDatabase | None, reason: str, only_side_files: bool) -> Path:
-        """Move what lies at the path into an incident; its folder. ``db`` is let go of afterwards by the caller. Raises
-        OSError."""
+        """Move what lies at the path into an incident, and close ``db``. Returns the incident's folder. Raises OSError;
+        then ``db`` is open still."""
         incident = incidents.set_aside(self.path, self._now_us(), reason, only_side_files=only_side_files)
         if db is not None:
             db.let_go()

@@ -23,7 +23,8 @@ Ids = dict[tuple[str, str], int]  # (sensor, channel) -> id of the series
 
 
 class SpillsOfFormerRuns:
-    """The spills that wait for ``db``; each file is read once. ``notes`` get what came of them. Both methods raise sqlite3.Error."""
+    """The spills that wait for ``db``; each file is read once. ``notes`` get what came of them. Both methods raise
+    sqlite3.Error."""
 
     def __init__(self, db: OpenDatabase, now_us: Callable[[], int], notes: Notes) -> None:
         self._db = db
@@ -87,10 +88,10 @@ class SpillsOfFormerRuns:
         )
         logger.warning("writer: %d of %d readings of %s are stored now", result.stored, spilled.readings, path)
         for name, counts in (("too_old", result.too_old), ("poisoned", result.poisoned), ("conflicts", result.conflicts)):
-            self._notes.counted += [(sensor, name, n) for sensor, n in counts.items()]
+            self._notes.count(name, counts)
 
     def _note(self, kind: EventKind, detail: str) -> None:
-        self._notes.after.append(Event(self._now_us(), kind, None, detail))
+        self._notes.put(Event(self._now_us(), kind, None, detail))
 
     def _ids_for(self, spilled: Spill) -> Ids:
         """Series for all that is in a spill: those of its time first, then those of now, then new ones that are retired."""

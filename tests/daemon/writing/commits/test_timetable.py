@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sensorlogd.daemon.writing.commits.commit import Commit
+from sensorlogd.daemon.writing.commits.commit import Commit, CommitResult
 from sensorlogd.daemon.writing.commits.timetable import Timetable
+from sensorlogd.storage.ingest.append import Appended
 
 
 def test_newest_values_become_due_although_every_large_commit_writes_them() -> None:
@@ -14,5 +15,5 @@ def test_newest_values_become_due_although_every_large_commit_writes_them() -> N
         now = 100.0 + tenth / 10
         is_due = times.latest_is_due(now)
         due.append(is_due)
-        times.committed(Commit([], [], False, None, {}, latest_is_due=is_due, wrote_latest=True), now)
+        times.committed(Commit(latest_is_due=is_due), CommitResult(Appended(), {}, wrote_latest=True, began_s=now))
     assert [tenth for tenth, is_due in enumerate(due) if is_due] == [0, 50, 100, 150]

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.writing.disk import spill
-from sensorlogd.daemon.writing.ending import LeftAtEnd, give_up
+from sensorlogd.daemon.writing.ending import give_up
 from sensorlogd.daemon.writing.intake.events import Event
+from sensorlogd.daemon.writing.intake.unstored import LeftAtEnd
 from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import meta
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
