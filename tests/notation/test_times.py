@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tomllib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -68,3 +73,21 @@ def _around_changes(begin: datetime, end: datetime, zone: ZoneInfo) -> list[date
         middle = low + (high - low) / 2
         low, high = (middle, high) if middle.astimezone(zone).utcoffset() == begin.astimezone(zone).utcoffset() else (low, middle)
     return [begin, *(high + timedelta(minutes=minutes) for minutes in (-90, -45, -1, 0, 1, 20, 45, 90))]
+
+
+def test_zones_that_the_system_does_not_have_are_known() -> None:
+    """Browsers say Asia/Calcutta; Debian 13 has that name in a package of its own, and a container may have no zones at all."""
+    code = "from sensorlogd.notation import times; print(times.zone('Asia/Calcutta'), times.zone('Europe/Berlin'))"
+    known = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONTZPATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert known.stdout.split() == ["Asia/Calcutta", "Europe/Berlin"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert any(name.startswith("tzdata") for name in project["dependencies"]), (
+        "it is installed with the base, not by the tests' tools"
+    )
