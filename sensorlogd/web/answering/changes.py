@@ -21,7 +21,7 @@ from starlette.routing import Route
 from sensorlogd import calling, notes, saved_views
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.quality import Flag
-from sensorlogd.storage import alarm_rows
+from sensorlogd.storage.alarms import states
 from sensorlogd.storage.file.holder import holder
 from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.work import State
@@ -170,7 +170,7 @@ def _series(log: Log, names: list[str]) -> list[Series]:
 
 def _check_alarms(log: Log, names: list[str]) -> None:
     """Raises ApiError 404 unless every name is ``alarm/series`` of an alarm that exists."""
-    known = {f"{row.name}/{row.subject}" for row in alarm_rows.found(log.conn)}
+    known = {f"{row.name}/{row.subject}" for row in states.by_urgency(log.conn)}
     for name in names:
         if name not in known:
             hint = "/api/v1/alarms lists all: write alarm/series"
