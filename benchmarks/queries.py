@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import scratch
-from sensorlogd.storage import catalog
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.rollups import compute, store
 from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.series import catalog
 from tests.connections import connect_writer
 
 DAY_S = 86_400

@@ -44,7 +44,7 @@ def marks(conn: sqlite3.Connection) -> Marks:
 class Frontier:
     """The times that decide where a reading goes. Owned by the writer thread.
 
-    moved_until_us  below: the reading is settled; from it on: fresh (see ``stages``)
+    moved_until_us  below: the reading is settled; from it on: fresh (see ``reading_tables``)
     copying         the block [a, b) the mover is copying now: a reading inside is stored in both places
     edge_us         below: the minute is (or is being) rolled up; it is marked dirty with ``generation``
     cuts_us         series id -> readings older than this were expired by retention; older arrivals are refused

@@ -9,9 +9,9 @@ import pytest
 
 from sensorlogd.alarms.rehearsal import rehearse
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.alarms.rig import NOW_US, Bench, S, plan_of
 from tests.connections import connect_writer

@@ -18,12 +18,12 @@ import sensorlogd
 from sensorlogd.api import LogClosed, LogLocked, LogUnavailable, Tail, UnknownSeries
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.following import BEHIND_EDGE_US, Following
 from sensorlogd.storage.query.log import Log, Reading
 from sensorlogd.storage.rollups import store
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.api.rig import T0, S
 from tests.connections import connect_writer

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.cli.followed import Followed
-from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from sensorlogd.daemon.rollups import process
 from sensorlogd.event_kinds import OtherKind
-from sensorlogd.storage import catalog, work
+from sensorlogd.storage import work
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.file.identity import PAGE_SIZE
@@ -27,6 +27,7 @@ from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, store
 from sensorlogd.storage.salvage import salvage_order
 from sensorlogd.storage.salvage.worker import Salvage
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
 from tests.storage import working

@@ -23,7 +23,7 @@ from sensorlogd.storage.alarms import states as stored_states
 from sensorlogd.storage.alarms.states import AlarmRow
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.open_database import OpenDatabase
-from sensorlogd.storage.stages import together
+from sensorlogd.storage.reading_tables import together
 
 READ_WITHIN_S = 3.0  # seconds: windows that cannot be read within this time begin anew
 SHOWN = 20  # alarms in ``status``

@@ -24,12 +24,13 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import END_US
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.undoing import undo_commands
-from sensorlogd.storage import unconfigured_series, work
+from sensorlogd.storage import work
 from sensorlogd.storage.corrections import recomputing, upsert
 from sensorlogd.storage.corrections.recomputing import RecomputeOrder, Result
 from sensorlogd.storage.pace import Pace
-from sensorlogd.storage.stages import together
-from sensorlogd.storage.stages.readings import Reading, Stamped
+from sensorlogd.storage.reading_tables import together
+from sensorlogd.storage.reading_tables.readings import Reading, Stamped
+from sensorlogd.storage.series import unconfigured
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
 
@@ -107,7 +108,7 @@ class RecomputeWorker:
         self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, channels: Sequence[Channel]
     ) -> _Run:
         """The run of the slice before, if it stands where the work does; else a new one, which has learned what came before."""
-        ids = unconfigured_series.all_ids(conn)
+        ids = unconfigured.all_ids(conn)
         at_us = int(work_.progress["at_us"])
         needed = [ids[source.key] for channel in channels for source in channel.inputs if source.key in ids]
         at_us = max(at_us, recomputing.expired_until_us(conn, needed))

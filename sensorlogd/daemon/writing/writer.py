@@ -44,9 +44,9 @@ from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.stopped import WriterStopped
 from sensorlogd.daemon.writing.totals import Totals, WriterStats
 from sensorlogd.event_kinds import Kind
-from sensorlogd.storage import catalog
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.open_database import OpenDatabase
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.work import Worker
 
 logger = logging.getLogger(__name__)

@@ -25,10 +25,10 @@ from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.corrections.conversion import CONVERT, ConvertOrder, Linear
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.pace import Pace
+from sensorlogd.storage.reading_tables import moving
+from sensorlogd.storage.reading_tables.moving import Carried, Carry
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
-from sensorlogd.storage.stages import moving
-from sensorlogd.storage.stages.moving import Carried, Carry
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
 

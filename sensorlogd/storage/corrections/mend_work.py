@@ -14,7 +14,7 @@ from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.corrections.mend import Mend, MendError, MendOrder
 from sensorlogd.storage.pace import Pace
-from sensorlogd.storage.stages.readings import Reading, Readings
+from sensorlogd.storage.reading_tables.readings import Reading, Readings
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work, any_lost_to_damage
 

@@ -15,9 +15,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from sensorlogd.notation.microseconds import SECOND_US
 from sensorlogd.storage import meta, watermarks
-from sensorlogd.storage.stages import storing
-from sensorlogd.storage.stages.readings import Reading, Readings
-from sensorlogd.storage.stages.storing import SeriesFirst
+from sensorlogd.storage.reading_tables import storing
+from sensorlogd.storage.reading_tables.readings import Reading, Readings
+from sensorlogd.storage.reading_tables.storing import SeriesFirst
 
 _INTO = "INSERT INTO latest(series_id, ts, value, quality, arrived_us) "
 _REPLACE = (

@@ -1,4 +1,4 @@
-"""How fast a log grows. Only reads; what the file is full of: ``stages.survey``."""
+"""How fast a log grows. Only reads; what the file is full of: ``reading_tables.survey``."""
 
 from __future__ import annotations
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import watermarks, work
+from sensorlogd.storage.reading_tables import KEYS, survey
 from sensorlogd.storage.rollups import outdated, resolutions, rollup
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.rollups.snapshot import Snapshot
-from sensorlogd.storage.stages import KEYS, survey
 
 EXACT = (
     "n",

@@ -27,7 +27,7 @@ from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage import watermarks
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.pace import Pace
-from sensorlogd.storage.stages import moving
+from sensorlogd.storage.reading_tables import moving
 from sensorlogd.storage.watermarks import Frontier
 
 _PINNED_US = MINUTE_US  # ``moved_until_us`` so far in the future is no matter of a clock that was set back a little

@@ -24,8 +24,8 @@ from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.pace import Pace
+from sensorlogd.storage.reading_tables import moving, survey
 from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.stages import moving, survey
 from sensorlogd.storage.watermarks import Frontier
 
 _ENOUGH_FREE_PAGES = 500  # one megabyte that new readings can use before the file grows

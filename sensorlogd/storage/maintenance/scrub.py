@@ -12,7 +12,7 @@ import sqlite3
 import time
 from typing import Any
 
-from sensorlogd.storage.stages import KEYS
+from sensorlogd.storage.reading_tables import KEYS
 
 # Read whole at each check, their indexes, too.
 SMALL = (

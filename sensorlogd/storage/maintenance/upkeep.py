@@ -18,8 +18,8 @@ from sensorlogd.storage.ingest import events
 from sensorlogd.storage.maintenance import future_cuts
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
+from sensorlogd.storage.reading_tables import survey
 from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.stages import survey
 from sensorlogd.storage.watermarks import Frontier
 
 logger = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.file.reader import LogError, open_reader
 from sensorlogd.storage.file.reader import LogUnavailable as LogUnavailable  # part of what a reader must know
 from sensorlogd.storage.ingest import decimals, latest
-from sensorlogd.storage.stages.readings import Readings
+from sensorlogd.storage.reading_tables.readings import Readings
 
 if TYPE_CHECKING:
     from sensorlogd.storage.query.engine import Answer, Ask

@@ -12,10 +12,10 @@ from typing import Any
 
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import cuts
+from sensorlogd.storage.reading_tables.readings import Reading, Readings
 from sensorlogd.storage.rollups import outdated, rollup
 from sensorlogd.storage.rollups.resolutions import DAY, MINUTE
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
-from sensorlogd.storage.stages.readings import Reading, Readings
 
 CHUNK_ROWS = 6_000  # readings read at once: more would not fit into a processor's cache
 FRESH_ROWS = 50_000

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import meta, watermarks
+from sensorlogd.storage.reading_tables import survey
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.rollups.snapshot import Key, Row
-from sensorlogd.storage.stages import survey
 
 _COLUMNS = ("series_id", "resolution", "start", *RollUp._fields)
 _SIZES = (128, 32, 8, 1)  # rows a statement: few statements, and all fit the statement cache

@@ -9,7 +9,7 @@ from sensorlogd.config.footprint import BYTES_PER_MINUTE_ROLLUP, BYTES_PER_READI
 from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.storage.maintenance import growth, incidents, inspection
 from sensorlogd.storage.query.log import Log
-from sensorlogd.storage.stages import survey
+from sensorlogd.storage.reading_tables import survey
 from sensorlogd.web.answering.params import TimeForm
 
 FAR_DAYS = 36_500

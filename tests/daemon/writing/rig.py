@@ -28,11 +28,11 @@ from sensorlogd.daemon.writing.recovery import opening
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
 from sensorlogd.storage import creation
-from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
+from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.work import Worker
 
 T0 = 1_800_000_000_000_000  # µs

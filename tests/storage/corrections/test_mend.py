@@ -16,8 +16,8 @@ from sensorlogd.storage import cuts, work
 from sensorlogd.storage.corrections import mend, recomputing
 from sensorlogd.storage.corrections.mend import Change, MendError
 from sensorlogd.storage.corrections.upsert import Busy, Replace, UpsertCounts, upsert
-from sensorlogd.storage.stages import moving
-from sensorlogd.storage.stages.storing import ReadingsMissing
+from sensorlogd.storage.reading_tables import moving
+from sensorlogd.storage.reading_tables.storing import ReadingsMissing
 from sensorlogd.storage.work import State
 from tests.storage import working
 from tests.storage.rollups.test_compute import T0, Machine, _readings

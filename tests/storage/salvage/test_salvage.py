@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.storage import catalog, work
+from sensorlogd.storage import work
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.maintenance import incidents
@@ -21,6 +21,7 @@ from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.pieces import FetchedPiece, PieceSource, Pointer, Stage
 from sensorlogd.storage.salvage.storing_piece import FoundPiece
 from sensorlogd.storage.salvage.worker import Salvage, SalvageFailure
+from sensorlogd.storage.series import catalog
 from tests.connections import connect_writer
 from tests.storage import salvage_rig as rig
 from tests.storage import working

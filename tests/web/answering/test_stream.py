@@ -18,11 +18,11 @@ import pytest
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.event_kinds import OtherKind
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import events, latest
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query import log as query_log
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.answering.live import stream
 from sensorlogd.web.answering.live.watch import Seen, Watch

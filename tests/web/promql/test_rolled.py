@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.counters import Counter
-from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.rollups import compute, store
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.prometheus import rolled, source
 from sensorlogd.web.prometheus.limits import Limits

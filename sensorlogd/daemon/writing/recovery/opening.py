@@ -28,7 +28,7 @@ from sensorlogd.daemon.writing.recovery.spills import SpillsOfFormerRuns
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.times import format_time
-from sensorlogd.storage import catalog, meta
+from sensorlogd.storage import meta
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.content import never_a_database
 from sensorlogd.storage.file.epoch import FoundFile
@@ -41,6 +41,7 @@ from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.open_database import OpenDatabase, open_file, use_specs
 from sensorlogd.storage.salvage import rescue as rescuing
 from sensorlogd.storage.salvage import salvage_order as salvaging
+from sensorlogd.storage.series import catalog
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
-from sensorlogd.storage.stages.readings import Reading, Readings, Stamped
+from sensorlogd.storage.reading_tables.readings import Reading, Readings, Stamped
 
 _ROWS = 10_000  # at once
 

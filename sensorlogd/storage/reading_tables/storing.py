@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Protocol
 
-from sensorlogd.storage.stages.readings import Reading
+from sensorlogd.storage.reading_tables.readings import Reading
 
 # (series id, ts, value, quality), as the statements here want it. ``readings.Stamped`` has the same four with the time first;
 # the type checker cannot tell one from the other.

@@ -23,9 +23,9 @@ from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.corrections.conversion import Linear
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.meta import DECIMALS, VALID
+from sensorlogd.storage.reading_tables import survey
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.rollups.rollup import Rules
-from sensorlogd.storage.stages import survey
 
 
 @dataclass(frozen=True, slots=True)

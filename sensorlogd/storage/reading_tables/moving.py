@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sensorlogd.notation.microseconds import END_US
 from sensorlogd.storage import meta, watermarks
-from sensorlogd.storage.stages.storing import Border
+from sensorlogd.storage.reading_tables.storing import Border
 
 _COPY = (
     "INSERT INTO history(series_id, ts, value, quality) SELECT series_id, ts, value, quality FROM recent"
