@@ -26,7 +26,7 @@ from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.rollups import compute, store
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
 from sensorlogd.storage.series import catalog
 from tests.connections import connect_writer
 

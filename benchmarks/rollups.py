@@ -33,7 +33,7 @@ from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.rollups import outdated, store
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
 from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
 from tests.connections import connect_writer
 

@@ -14,7 +14,7 @@ from sensorlogd.event_kinds import EventKind, Severity, kind_of, severity_of
 from sensorlogd.storage.file.connecting import connect_as_writer
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.query.log import Log
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
 
 PACKAGE = Path(__file__).resolve().parent.parent / "sensorlogd"
 # Where the kind stands among the arguments of whatever records an event. Kinds in tuples are mypy's to look at.

@@ -188,7 +188,7 @@ def _rewrite(path: Path) -> None:
     from sensorlogd.daemon.main.process.lock import DatabaseLock, LockHeld
     from sensorlogd.storage.file.errors import DatabaseCorrupt, DatabaseError
     from sensorlogd.storage.maintenance import compact as compacting
-    from sensorlogd.storage.schema_check import ensure_schema
+    from sensorlogd.storage.schema.check import ensure_schema
 
     try:
         make_ready(path)

@@ -1,6 +1,6 @@
 """The table ``meta``: one text value a key. Progress marks and notes that outlive the process.
 
-All access is here, but for the view ``readings`` (``schema``), which looks up ``moved_until_us`` itself. The keys that say how
+All access is here, but for the view ``readings`` (``migrations.views``), which looks up ``moved_until_us`` itself. The keys that say how
 far the readings have got are named in ``watermarks``, all others here.
 """
 

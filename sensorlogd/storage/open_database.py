@@ -30,7 +30,7 @@ from sensorlogd.storage.file.transaction import rollback, transaction
 from sensorlogd.storage.file.wal_watch import WalWatch
 from sensorlogd.storage.maintenance.scrub import Scrub
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 

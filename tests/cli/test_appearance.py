@@ -125,7 +125,7 @@ def test_decimals_are_for_people_and_csv(log: Path) -> None:
 
 def test_decimals_are_noted_and_forgotten_with_the_configuration(tmp_path: Path) -> None:
     from sensorlogd.storage.query.log import Log
-    from sensorlogd.storage.schema_check import ensure_schema
+    from sensorlogd.storage.schema.check import ensure_schema
     from sensorlogd.storage.series import catalog
     from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
 

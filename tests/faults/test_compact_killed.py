@@ -17,7 +17,7 @@ from sensorlogd.cli import database_changes
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.maintenance import compact
 from sensorlogd.storage.query.log import Log, LogUnavailable
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
 from sensorlogd.storage.series import catalog
 from tests.connections import connect_writer
 

@@ -12,7 +12,7 @@ others only where they are fresh, whatever else a crash or the mover has left be
     damaged    the statements by which the readings of a damaged file are read
 
 Callers ask for readings; how many tables hold them, and in which order they lie, they need not know. The views are in
-``schema.py``, the tables in ``tables.py``.
+``migrations/views.py``, the tables in ``migrations/tables.py``.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from sensorlogd.storage.salvage.progress import Progress
 from sensorlogd.storage.salvage.reading import DamagedLog, NotNow, Unreadable
 from sensorlogd.storage.salvage.salvage_order import SalvageOrder
 from sensorlogd.storage.salvage.storing_piece import FoundPiece, StoringPiece
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import NOT_YET, SALVAGE, NotYet, Slice, Work
 

@@ -27,11 +27,11 @@ from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery import opening
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
-from sensorlogd.storage import creation
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
+from sensorlogd.storage.schema import creation
 from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.work import Worker
 
