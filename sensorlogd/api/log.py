@@ -21,10 +21,11 @@ from sensorlogd.api.tail import Tail
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration
 from sensorlogd.storage import watermarks
+from sensorlogd.storage.ingest.events import Event
 from sensorlogd.storage.query import question
 from sensorlogd.storage.query.engine import Fill
-from sensorlogd.storage.query.log import Event, Reading, Series, conversions, converted
-from sensorlogd.storage.query.log import Log as StoredLog
+from sensorlogd.storage.query.log_reader import LogReader, Reading, conversions, converted
+from sensorlogd.storage.series.stored import Series
 
 if TYPE_CHECKING:
     import pandas
@@ -106,7 +107,7 @@ class Log:
         """The newest reading of each series, by name, of those that have none, too. Raises UnknownSeries."""
         patterns, now_us = _as_patterns(names), time.time_ns() // 1000
 
-        def question(log: StoredLog) -> list[tuple[Series, Reading | None]]:
+        def question(log: LogReader) -> list[tuple[Series, Reading | None]]:
             # A log without a configuration (an import) has no current series: then all of them are meant.
             wanted = log.series(patterns) or log.series(retired=True)
             return list(zip(wanted, log.latest(wanted, now_us), strict=True))
@@ -158,7 +159,7 @@ class Log:
         start, end = self._range_us(since, until)
         changes = {} if unit is None else conversions(wanted, unit)
 
-        def of_log(log: StoredLog) -> Generator[Reading, None, None]:
+        def of_log(log: LogReader) -> Generator[Reading, None, None]:
             found = log.readings(wanted, start, end)
             if not changes:
                 return found

@@ -30,7 +30,7 @@ from sensorlogd.storage.alarms import rows as alarm_rows
 from sensorlogd.storage.alarms import states
 from sensorlogd.storage.alarms.changes import ChangeRow
 from sensorlogd.storage.alarms.states import AlarmRow
-from sensorlogd.storage.query.log import Log, LogUnavailable
+from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 
 if TYPE_CHECKING:
     from sensorlogd.daemon.control.requests.request import Request
@@ -62,10 +62,10 @@ def alarms(context: click.Context, config_file: Path | None, db: str | None) -> 
         raise click.UsageError(f"write it after the verb: sensorlogd alarms {context.invoked_subcommand} -c FILE")
 
 
-def _answer_from_log(config_file: Path | None, db: str | None, question: Callable[[Log], T]) -> T:
+def _answer_from_log(config_file: Path | None, db: str | None, question: Callable[[LogReader], T]) -> T:
     path = database(config_file, db)
     try:
-        with Log.open(path) as log:
+        with LogReader.open(path) as log:
             return question(log)
     except LogUnavailable as error:
         fail(str(error))
@@ -103,7 +103,7 @@ def show(name: str, config_file: Path | None, db: str | None, tz: str | None) ->
     def when(us: int) -> str:
         return times.format_time(us, zone)
 
-    def question(log: Log) -> tuple[list[AlarmRow], list[ChangeRow]]:
+    def question(log: LogReader) -> tuple[list[AlarmRow], list[ChangeRow]]:
         alarm = name.partition("/")[0]
         return states.by_urgency(log.conn), stored_changes.newest(log.conn, None, 20, alarm)
 
@@ -249,7 +249,7 @@ def try_(name: str | None, since: str, form: str | None, config_file: Path | Non
         wanted = replace(wanted, definitions=tuple(definition for definition in wanted.definitions if definition.name == name))
     since_us, until_us = _parse_since(since, zone) or 0, now_us()
 
-    def question(log: Log) -> list[dict[str, Any]]:
+    def question(log: LogReader) -> list[dict[str, Any]]:
         return [
             {
                 "alarm": rehearsed.name,

@@ -21,7 +21,7 @@ from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.following import BEHIND_EDGE_US, Following
-from sensorlogd.storage.query.log import Log, Reading
+from sensorlogd.storage.query.log_reader import LogReader, Reading
 from sensorlogd.storage.rollups import store
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
@@ -72,7 +72,7 @@ def writer(log_path: Path) -> Iterator[Writer]:
     made.close()
 
 
-def looked(following: Following, log: Log, now_us: int, *, whole: bool) -> list[Reading]:
+def looked(following: Following, log: LogReader, now_us: int, *, whole: bool) -> list[Reading]:
     following.begin(log, now_us, whole=whole)
     found = []
     while (page := following.page(log)) is not None:
@@ -104,7 +104,7 @@ def test_whatever_comes_in_whatever_order_is_given_once_or_told(
     stored: set[tuple[str, int]] = set()
     given_: list[tuple[str, int]] = []
     try:
-        with Log.open(tmp_path / "law.db") as log:
+        with LogReader.open(tmp_path / "law.db") as log:
             following = Following(log.series(), T0 + since * S)
             for step in [*steps, ("look", True, 1200)]:
                 match step:
@@ -131,7 +131,7 @@ def test_whatever_comes_in_whatever_order_is_given_once_or_told(
 
 
 def test_what_is_too_late_is_told_and_nothing_is_remembered_for_ever(log_path: Path, writer: Writer) -> None:
-    with Log.open(log_path) as log:
+    with LogReader.open(log_path) as log:
         following = Following(log.series(), T0)
         writer.store("t", *range(T0, EDGE, S))
         assert len(looked(following, log, EDGE, whole=True)) == 7200

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sensorlogd.notation.microseconds import END_US, MINUTE_US
-from sensorlogd.storage.query.log import Log, Reading, Series
+from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.series.stored import Series
 
 NEWEST_US = 10_000_000  # what a quick check reads
 BEHIND_EDGE_US = 120_000_000  # so late a reading may come and is followed
@@ -51,7 +52,7 @@ class Following:
         """The series that are followed from now on."""
         self.series = list(series)
 
-    def begin(self, log: Log, now_us: int, *, whole: bool) -> None:
+    def begin(self, log: LogReader, now_us: int, *, whole: bool) -> None:
         """Begin a new check. Raises sqlite3.Error."""
         edge_us, marks = log.marked(self._since_us - MINUTE_US)
         self._note_late(marks)
@@ -66,7 +67,7 @@ class Following:
             self.floor_us = self._keep_from_us
             self._forget_seen()
 
-    def page(self, log: Log) -> list[Reading] | None:
+    def page(self, log: LogReader) -> list[Reading] | None:
         """The next readings that are new, by time and then series; None: this check is over. Raises sqlite3.Error."""
         found = log.page(self.series, self._from_us, END_US, self._after, AT_ONCE)
         if not found:

@@ -1,4 +1,4 @@
-"""The series of a log, read without opening it as ``Log``: for comparing a configuration with what is stored."""
+"""The series of a log that is not opened for it: for comparing a configuration with what is stored."""
 
 from __future__ import annotations
 

@@ -6,14 +6,15 @@ from typing import Any
 
 from sensorlogd.storage.alarms import changes, rows, states
 from sensorlogd.storage.corrections import mend as mending
-from sensorlogd.storage.query.log import Log, matches
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.series.stored import matches
 from sensorlogd.web.answering.params import TimeForm, find_series
 
 Json = dict[str, Any]
 ALARM_STATES = ("all", "raised")
 
 
-def alarms(log: Log, state: str, form: TimeForm) -> Json:
+def alarms(log: LogReader, state: str, form: TimeForm) -> Json:
     """Every alarm of every series, the most urgent first. ``raised``: leave out those that are normal or pending."""
     shown = [row for row in states.by_urgency(log.conn) if state == "all" or row.shown not in ("normal", "pending")]
     return {"alarms": [rows.alarm_row(row, form) for row in shown]}
@@ -22,7 +23,7 @@ def alarms(log: Log, state: str, form: TimeForm) -> Json:
 MENDS_MAX = 100
 
 
-def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
+def mends(log: LogReader, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
     """The changes of stored readings in the range, newest first, at most ``MENDS_MAX``."""
     names = {
         series.id: series.name for series in (find_series(log, patterns, retired=True) if patterns else log.series(retired=True))
@@ -51,7 +52,7 @@ def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: Tim
 PERIODS_MAX = 5_000
 
 
-def alarm_periods(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
+def alarm_periods(log: LogReader, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
     """The times in alarm within the range; if there are more than ``PERIODS_MAX``, the newest."""
     found = [
         period

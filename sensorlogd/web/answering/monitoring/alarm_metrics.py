@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from sensorlogd.storage.alarms import notifications
 from sensorlogd.storage.alarms import states as stored_states
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.prometheus import alerting
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 
-def families(log: Log) -> Iterator[Metric]:
+def families(log: LogReader) -> Iterator[Metric]:
     """The metric families of alarms; none if the log has no alarms."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 

@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sensorlogd.storage import watermarks
+from sensorlogd.storage.ingest.status import StoredStatus
 from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
-from sensorlogd.storage.query.log import Log, SensorState
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.answering.answers import size
 from sensorlogd.web.answering.monitoring import alarm_metrics
 from sensorlogd.web.answering.params import Params, find_series
@@ -65,7 +66,7 @@ class _Collected:
         return self.families
 
 
-def _daemon_metrics(log: Log, now_us: int) -> Iterator[Metric]:
+def _daemon_metrics(log: LogReader, now_us: int) -> Iterator[Metric]:
     """The metrics of the daemon and its database."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, SummaryMetricFamily
 
@@ -110,7 +111,7 @@ def _daemon_metrics(log: Log, now_us: int) -> Iterator[Metric]:
         yield CounterMetricFamily(f"sensorlogd_{name}", text, float(value))
 
 
-def _sensor_metrics(log: Log, now_us: int) -> Iterator[Metric]:
+def _sensor_metrics(log: LogReader, now_us: int) -> Iterator[Metric]:
     """The metrics of each sensor: what it counts, its newest reading, how it is."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, StateSetMetricFamily
 
@@ -149,13 +150,13 @@ def _sensor_metrics(log: Log, now_us: int) -> Iterator[Metric]:
     yield from (readings, reconnects, attempts, suppressed, faults, last, up, states)
 
 
-def _health(sensor: SensorState, newest_us: int | None, running: bool, now_us: int) -> str:
+def _health(sensor: StoredStatus, newest_us: int | None, running: bool, now_us: int) -> str:
     if not running:
         return "not running"
     return sensor_health(sensor.state, sensor.since_us, newest_us, sensor.heartbeat_us, now_us)
 
 
-def _value_metrics(log: Log, patterns: list[str], now_us: int) -> Iterator[Metric]:
+def _value_metrics(log: LogReader, patterns: list[str], now_us: int) -> Iterator[Metric]:
     """The newest values. A series that is silent for longer than its heartbeat has none."""
     from prometheus_client.core import Metric
 
