@@ -34,6 +34,12 @@ OWNERS = {
     "stale": {"storage/rollups/outdated.py", "storage/salvage/former.py", "storage/reading_tables/survey.py"},
     "meta": {"storage/meta.py"},
     "work": {"storage/work.py"},
+    "event": {"storage/ingest/events.py", "storage/salvage/former.py", "storage/salvage/restoring.py"},
+    "daemon_status": {"storage/ingest/status.py", "storage/schema/check.py"},
+    "sensor_status": {"storage/ingest/status.py"},
+    "alarm": {"storage/alarms/states.py"},
+    "alarm_change": {"storage/alarms/changes.py"},
+    "notification": {"storage/alarms/notifications.py"},
     "retention_cut": {"storage/cuts.py", "storage/salvage/former.py", "storage/reading_tables/survey.py"},
 }
 OF_OWNED = re.compile(rf"\b(FROM|INTO|JOIN|UPDATE)\s+({'|'.join(OWNERS)})\b")

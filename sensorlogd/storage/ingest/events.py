@@ -37,6 +37,12 @@ def record(conn: sqlite3.Connection, ts_us: int, kind: Kind, sensor: str | None,
     conn.execute("INSERT INTO event(ts, kind, sensor, detail) VALUES (?,?,?,?)", (ts_us, kind, sensor, detail))
 
 
+def count(conn: sqlite3.Connection) -> int:
+    """How many events are stored."""
+    (stored,) = conn.execute("SELECT count(*) FROM event").fetchone()
+    return int(stored)
+
+
 def trim(conn: sqlite3.Connection, keep: int = KEEP) -> bool:
     """Delete one slice of the oldest events beyond ``keep``, in its own transaction. True if more remain."""
     newest = conn.execute("SELECT max(id) FROM event").fetchone()[0]

@@ -1,4 +1,7 @@
-"""The status tables: what the daemon and each sensor are doing, readable while the daemon is down."""
+"""The status tables: what the daemon and each sensor are doing, readable while the daemon is down.
+
+All access to them is here, but for ``schema.check``, which reads the release that wrote last from a file of any schema.
+"""
 
 from __future__ import annotations
 
@@ -79,6 +82,11 @@ def save_sensors(conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids
 def save_daemon(conn: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
     """Store the facts of the daemon that have changed, each value as JSON; the caller owns the transaction."""
     _store_rows(conn, _DAEMON, [(key, json.dumps(value)) for key, value in facts.items()])
+
+
+def forget_sensor(conn: sqlite3.Connection, sensor_id: int) -> None:
+    """Delete the state of a sensor that is not configured any more; the caller owns the transaction."""
+    conn.execute("DELETE FROM sensor_status WHERE sensor_id = ?", (sensor_id,))
 
 
 def _store_rows(conn: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import watermarks, work
+from sensorlogd.storage.ingest import events
 from sensorlogd.storage.reading_tables import KEYS, survey
 from sensorlogd.storage.rollups import outdated, resolutions, rollup
 from sensorlogd.storage.rollups.rollup import RollUp
@@ -63,7 +64,7 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
         "day_zone": marks.day_zone,
         "dirty_minutes": outdated.count_minutes(conn),
         "stale_series": outdated.count_series(conn),
-        "events": single_value("SELECT count(*) FROM event"),
+        "events": events.count(conn),
         "mends": single_value("SELECT count(*) FROM mend"),
     }
 

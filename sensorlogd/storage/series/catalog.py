@@ -21,7 +21,7 @@ from sensorlogd.notation.times import format_time
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.corrections.conversion import Linear
-from sensorlogd.storage.ingest import latest
+from sensorlogd.storage.ingest import latest, status
 from sensorlogd.storage.meta import DECIMALS, VALID
 from sensorlogd.storage.reading_tables import survey
 from sensorlogd.storage.rollups import outdated
@@ -308,4 +308,4 @@ def _retire_unconfigured(conn: sqlite3.Connection, catalog: Catalog, unread: set
     for sensor_id, name in conn.execute("SELECT id, name FROM sensor WHERE retired_us IS NULL").fetchall():
         if name not in names:
             conn.execute("UPDATE sensor SET retired_us = ? WHERE id = ?", (now_us, sensor_id))
-            conn.execute("DELETE FROM sensor_status WHERE sensor_id = ?", (sensor_id,))
+            status.forget_sensor(conn, sensor_id)
