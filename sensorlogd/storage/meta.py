@@ -1,4 +1,4 @@
-"""The table ``meta``: one text value a key. Progress marks and notes that outlive the process.
+"""The table ``meta``: one text value a key. What must outlive the process: how far it has got, and notes.
 
 All access is here, but for the view ``readings`` (``migrations.views``), which looks up ``moved_until_us`` itself. The keys that say how
 far the readings have got are named in ``watermarks``, all others here.
@@ -61,7 +61,7 @@ def some(conn: sqlite3.Connection, names: Sequence[str]) -> dict[str, str]:
 
 
 def whole_numbers(conn: sqlite3.Connection, prefix: str) -> dict[int, int]:
-    """Number behind the prefix -> value, of all keys that are ``prefix`` and a number. Read as one row: sqlite3 gives the
+    """Number after the prefix -> value, of all keys that are ``prefix`` and a number. Read as one row: sqlite3 gives the
     interpreter's lock away for each row, and beside busy threads the writer gets it back 5 ms later."""
     query = f"SELECT group_concat(substr(key, ?) || ' ' || value) FROM meta WHERE {_WITH_PREFIX}"
     (found,) = conn.execute(query, (len(prefix) + 1, *_range(prefix))).fetchone()

@@ -46,7 +46,7 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
     """Sizes in bytes, counts, and how far moving, rolling up and expiring have got (times in microseconds)."""
     single_value = _single_value(conn)
     page = single_value("PRAGMA page_size")
-    marks = watermarks.marks(conn)
+    stored = watermarks.stored(conn)
     wal = path.with_name(path.name + "-wal")
     first, last = survey.extent(conn)
     return {
@@ -59,9 +59,9 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
         "series": single_value("SELECT count(*) FROM series"),
         "first_us": first,
         "last_us": last,
-        "moved_until_us": marks.moved_until_us or None,
-        "edge_us": marks.edge_us or None,
-        "day_zone": marks.day_zone,
+        "moved_until_us": stored.moved_until_us or None,
+        "edge_us": stored.edge_us or None,
+        "day_zone": stored.day_zone,
         "dirty_minutes": outdated.count_minutes(conn),
         "stale_series": outdated.count_series(conn),
         "events": events.count(conn),
@@ -71,7 +71,7 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
 
 def counted(conn: sqlite3.Connection) -> dict[str, int]:
     """Rows of each kind. Reads the whole file: seconds for a gigabyte."""
-    settled, fresh = survey.count_all(conn, watermarks.marks(conn).moved_until_us)
+    settled, fresh = survey.count_all(conn, watermarks.stored(conn).moved_until_us)
     rows = {"readings": settled + fresh, "readings not moved yet": fresh}
     for resolution, n in conn.execute("SELECT resolution, count(*) FROM rollup GROUP BY resolution ORDER BY resolution"):
         rows[f"roll-ups of {resolutions.NAMES.get(resolution, f'{resolution}s')}"] = n
@@ -80,7 +80,7 @@ def counted(conn: sqlite3.Connection) -> dict[str, int]:
 
 def hours_to_roll_up(conn: sqlite3.Connection) -> int:
     """About how many hours of series wait to be computed anew; cheap. Raises sqlite3.Error."""
-    in_bulk_us = survey.outdated_us(conn, watermarks.marks(conn).edge_us)
+    in_bulk_us = survey.outdated_us(conn, watermarks.stored(conn).edge_us)
     return int(in_bulk_us / HOUR_US + outdated.count_minutes(conn) / 60)
 
 
@@ -131,8 +131,8 @@ def compare_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Com
     """Compare a sample of stored roll-ups with their readings. Raises sqlite3.Error.
 
     Those that are known to be out of date (dirty, outdated) or whose readings have expired are not looked at."""
-    marks = watermarks.marks(conn)
-    zone, edge = marks.day_zone or "UTC", marks.edge_us
+    stored = watermarks.stored(conn)
+    zone, edge = stored.day_zone or "UTC", stored.edge_us
     snapshot = Snapshot.of(conn, zone)
     names = {row[0]: f"{row[1]}.{row[2]}" for row in conn.execute(
         "SELECT series.id, sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id")}  # fmt: skip

@@ -85,13 +85,13 @@ class Mover:
 
     def recover(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
         """Know where things stand in a database that was just opened, and put it into the frontier. Reads only."""
-        marks = watermarks.marks(conn)
-        frontier.moved_until_us, frontier.copying = marks.moved_until_us, None
+        stored = watermarks.stored(conn)
+        frontier.moved_until_us, frontier.copying = stored.moved_until_us, None
         self._counted = self._counted_until_us = 0
         if moving.is_left_over(conn, frontier.moved_until_us):
             self.state = MoverState.DELETING
-        elif marks.moving_until_us:
-            self._begin_copying(frontier, marks.moving_until_us, _all_series(conn))
+        elif stored.moving_until_us:
+            self._begin_copying(frontier, stored.moving_until_us, _all_series(conn))
         else:
             self.state = MoverState.IDLE
 
@@ -190,7 +190,7 @@ class Mover:
     # ---- copying ---------------------------------------------------------------------------------------------------
 
     def _copy_slice(self, conn: sqlite3.Connection, frontier: Frontier) -> bool:
-        """Copy the next series of the window; behind the last one open the next window, or end the copying of the block. Returns
+        """Copy the next series of the window; after the last one open the next window, or end the copying of the block. Returns
         True: there is always more to do."""
         if self._next_series >= len(self._series):
             if self._window[1] >= self._until_us:

@@ -253,7 +253,7 @@ def _raise_cuts(frontier: Frontier, stored: Iterable[Cut]) -> None:
 def _oldest_time(
     conn: sqlite3.Connection, series: int, resolution: int, before_us: int, skipped: int | None = None
 ) -> int | None:
-    """When the oldest row is, or the one behind ``skipped`` of them; None: there is none."""
+    """When the oldest row is, or the one after ``skipped`` of them; None: there is none."""
     if not resolution:
         return moving.oldest_settled(conn, series, before_us, skipped)
     select = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? AND start < ? ORDER BY start LIMIT 1"
@@ -273,5 +273,5 @@ def _delete_before(conn: sqlite3.Connection, series: int, resolution: int, until
 
 def _settled_until(conn: sqlite3.Connection) -> int:
     """The time before which all readings are rolled up and settled."""
-    marks = watermarks.marks(conn)
-    return min(marks.edge_us, marks.moved_until_us)
+    stored = watermarks.stored(conn)
+    return min(stored.edge_us, stored.moved_until_us)

@@ -70,13 +70,13 @@ class Scrub:
                 return
 
     def _read_next_rows(self, conn: sqlite3.Connection) -> None:
-        """Read the next ROWS_AT_ONCE rows of a table. Behind its last row the next table follows; behind the last table a
+        """Read the next ROWS_AT_ONCE rows of a table. After its last row the next table follows; after the last table a
         round is over."""
         table = tuple(LARGE)[self._table]
         key = LARGE[table]
-        names, marks = ", ".join(key), ", ".join("?" * len(key))
+        names, parameters = ", ".join(key), ", ".join("?" * len(key))
         columns = names if "INDEXED" in table else "*"  # reads the index alone, not the table
-        where = "" if self._after is None else f"WHERE ({names}) > ({marks})"
+        where = "" if self._after is None else f"WHERE ({names}) > ({parameters})"
         rows = conn.execute(
             f"SELECT {names} FROM (SELECT {columns} FROM {table} {where} ORDER BY {names} LIMIT {ROWS_AT_ONCE})"
             f" ORDER BY {', '.join(f'{name} DESC' for name in key)} LIMIT 1",

@@ -170,13 +170,13 @@ class LogReader:
         finally:
             stream.close()
 
-    def marked(self, since_us: int) -> tuple[int, dict[tuple[int, int], int]]:
-        """The edge of the roll-ups, and the minutes behind it that are to be made anew, (series id, start) -> generation."""
+    def dirty_minutes(self, since_us: int) -> tuple[int, dict[tuple[int, int], int]]:
+        """The edge of the roll-ups, and the minutes before it that are to be computed again, (series id, start) -> generation."""
         from sensorlogd.storage.rollups import outdated
 
         with self._snapshot() as conn:
             rows = outdated.minutes_since(conn, since_us)
-            return watermarks.marks(conn).edge_us, {(series, start): generation for series, start, generation in rows}
+            return watermarks.stored(conn).edge_us, {(series, start): generation for series, start, generation in rows}
 
     def span(self, series: Sequence[Series]) -> tuple[int | None, int | None]:
         """When the first and the last reading of these series was."""

@@ -39,7 +39,7 @@ def delete_rows(conn: sqlite3.Connection, keys: Sequence[Key]) -> None:
 
 def edge(conn: sqlite3.Connection) -> int:
     """The stored edge: every bucket that ends at or before it is rolled up (or marked dirty)."""
-    return watermarks.marks(conn).edge_us
+    return watermarks.stored(conn).edge_us
 
 
 def set_edge(conn: sqlite3.Connection, edge_us: int) -> None:

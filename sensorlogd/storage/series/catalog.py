@@ -259,7 +259,7 @@ def _change_unit(
 
 
 def _retire_as(conn: sqlite3.Connection, series_id: int, name: str, now_us: int) -> str:
-    """Retire a series and rename its channel. Returns the new name: ``name`` if that is free, else ~1, ~2 and so on behind it."""
+    """Retire a series and rename its channel. Returns the new name: ``name`` if that is free, else ~1, ~2 and so on after it."""
     query = "SELECT channel FROM series WHERE sensor_id = (SELECT sensor_id FROM series WHERE id = ?)"
     taken = {channel for (channel,) in conn.execute(query, (series_id,))}
     free, number = name, 0

@@ -75,7 +75,7 @@ def test_a_reading_that_comes_after_a_failed_move_is_kept(conn: sqlite3.Connecti
         upkeep.slice(conn, frontier, NOW)
         if not upkeep.busy:
             break
-    assert watermarks.marks(conn).moved_until_us > late
+    assert watermarks.stored(conn).moved_until_us > late
     assert [row for rows in Readings.of(conn).chunks(ids["s", "a"], late, late + 1, 10) for row in rows] == [(late, 1.0, 1)]
 
 

@@ -82,7 +82,7 @@ QUESTIONS: dict[str, Callable[[LogReader, Series], object]] = {
     "has_series": lambda log, _: log.has_series(),
     "meta": lambda log, _: log.meta(),
     "latest": lambda log, series: log.latest([series], NOW_US),
-    "marked": lambda log, _: log.marked(0),
+    "dirty_minutes": lambda log, _: log.dirty_minutes(0),
     "span": lambda log, series: log.span([series]),
     "known_from": lambda log, series: log.known_from(series),
     "stamped": lambda log, _: log.stamped(0, NOW_US),

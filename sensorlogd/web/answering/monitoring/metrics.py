@@ -94,7 +94,7 @@ def _daemon_metrics(log: LogReader, now_us: int) -> Iterator[Metric]:
     if facts.get("last_commit_us"):
         age = max(now_us - max(int(facts["last_commit_us"]), int(facts.get("heartbeat_us", 0))), 0) * seconds
         yield GaugeMetricFamily("sensorlogd_last_commit_age_seconds", "Time since the last commit that is known of.", age)
-    edge = watermarks.marks(log.conn).edge_us
+    edge = watermarks.stored(log.conn).edge_us
     if edge:
         lag = max(now_us - edge, 0) * seconds
         yield GaugeMetricFamily("sensorlogd_rollup_lag_seconds", "How far the stored roll-ups are behind.", lag)
