@@ -47,7 +47,7 @@ from sensorlogd.event_kinds import Kind
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.series import catalog
-from sensorlogd.storage.work import Worker
+from sensorlogd.storage.worker import AnyWorker
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Writer:
         clock: JudgedClock,
         *,
         report: Callable[[], Report] = lambda: Report((), {}),
-        workers: Sequence[Worker] = (),
+        workers: Sequence[AnyWorker] = (),
         rolls_up: Callable[[], None] = lambda: None,
         note_lost: Callable[[int], None] = lambda readings: None,
         watcher: Watcher | None = None,

@@ -33,7 +33,7 @@ from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.schema import creation
 from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
-from sensorlogd.storage.work import Worker
+from sensorlogd.storage.worker import AnyWorker
 
 T0 = 1_800_000_000_000_000  # µs
 S = 1_000_000
@@ -145,7 +145,7 @@ class Rig:
         self,
         path: Path,
         *,
-        workers: Sequence[Worker] = (),
+        workers: Sequence[AnyWorker] = (),
         block_rows: int = 20,
         script: Script | None = None,
         fake: Time | None = None,
