@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, SupportsIndex
@@ -20,6 +20,7 @@ from sensorlogd.api.connections import Connections
 from sensorlogd.api.tail import Tail
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration
+from sensorlogd.notation.instants import local_of
 from sensorlogd.storage import watermarks
 from sensorlogd.storage.ingest.events import Event
 from sensorlogd.storage.query import question
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 When = str | SupportsIndex | date
 Names = str | Sequence[str]
 State = Literal["ok", "stale", "never"]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 READINGS_AT_ONCE = 1_000
 
 
@@ -230,7 +230,7 @@ class Log:
 
     def time(self, us: int) -> datetime:
         """Microseconds UTC as a datetime in the log's zone. Raises OverflowError outside the years 1 to 9999."""
-        return (_EPOCH + timedelta(microseconds=us)).astimezone(self._zone)
+        return local_of(us, self._zone)
 
     def _latest(self, series: Series, reading: Reading | None, now_us: int) -> Latest:
         if reading is None:
