@@ -78,12 +78,12 @@ def _facts(log: LogReader, seen: Condition) -> Iterator[tuple[str, str, str]]:
     """(label, text, how)"""
     facts = seen.facts
     stat = os.statvfs(log.path.absolute().parent)
-    wal = log.path.with_name(log.path.name + "-wal")
+    sizes = log.file_sizes()
     yield "daemon", f"{seen.state} ({seen.explanation})", "good" if seen.state == "running" else "bad"
     writing = f"; {facts['state']} {facts.get('state_reason') or ''}".rstrip() if facts.get("state") else ""
     yield (
         "database",
-        f"{log.path}, {_size_text(log.path.stat().st_size)}, WAL {_size_text(wal.stat().st_size if wal.exists() else 0)},"
+        f"{log.path}, {_size_text(sizes.database_bytes)}, WAL {_size_text(sizes.wal_bytes)},"
         f" {_size_text(stat.f_bavail * stat.f_frsize)} free on the disk{writing}",
         "plain" if facts.get("state") in ("writing", None) else "bad",
     )

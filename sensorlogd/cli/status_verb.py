@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -207,10 +206,4 @@ def _without_database(path: Path, why: str, form: str | None) -> NoReturn:
 def _size_on_disk(log: LogReader) -> str:
     from sensorlogd.notation.durations import format_size
 
-    total = 0
-    for suffix in ("", "-wal"):
-        try:
-            total += os.stat(f"{log.path}{suffix}").st_size
-        except OSError:
-            continue
-    return format_size(total)
+    return format_size(sum(log.file_sizes()))

@@ -12,6 +12,7 @@ from typing import Any
 
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import watermarks, work
+from sensorlogd.storage.file.identity import side
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.reading_tables import KEYS, survey
 from sensorlogd.storage.rollups import outdated, resolutions, rollup
@@ -47,7 +48,7 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
     single_value = _single_value(conn)
     page = single_value("PRAGMA page_size")
     stored = watermarks.stored(conn)
-    wal = path.with_name(path.name + "-wal")
+    wal = side(path, "-wal")
     first, last = survey.extent(conn)
     return {
         "file_bytes": path.stat().st_size,

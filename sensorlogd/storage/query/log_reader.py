@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sensorlogd.storage import meta, watermarks
+from sensorlogd.storage.file.identity import side
 from sensorlogd.storage.file.reader import LogError, open_reader
 from sensorlogd.storage.file.reader import LogUnavailable as LogUnavailable  # part of what a reader must know
 from sensorlogd.storage.ingest import events, latest, status
@@ -50,6 +51,13 @@ class Reading(NamedTuple):
     quality: int
 
 
+class FileSizes(NamedTuple):
+    """Bytes of the database and of its write-ahead log; 0 for one that is not there or cannot be looked at."""
+
+    database_bytes: int
+    wal_bytes: int
+
+
 class LogReader:
     """A log opened read-only, for one thread. Times are in microseconds since 1970 UTC. Every question raises sqlite3.Error where the
     file cannot be read, and may be asked while another one is still streamed: both are answered from one snapshot."""
@@ -77,6 +85,10 @@ class LogReader:
         """Which database this is (``storage.file.epoch``): the numbers of its series and mends mean something only together with
         it."""
         return int(self.conn.execute("PRAGMA user_version").fetchone()[0])
+
+    def file_sizes(self) -> FileSizes:
+        """How much the log takes on the disk. Raises nothing."""
+        return FileSizes(_bytes_of(self.path), _bytes_of(side(self.path, "-wal")))
 
     def has_series(self) -> bool:
         """Whether anything has ever been logged into it."""
@@ -267,6 +279,13 @@ class LogReader:
     def sensors(self) -> list[StoredStatus]:
         """What the daemon last wrote about each configured sensor, by name."""
         return status.sensors(self.conn)
+
+
+def _bytes_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def conversions(series: Iterable[Series], unit: str, aggregates: Sequence[str] = ()) -> dict[int, Conversion | None]:

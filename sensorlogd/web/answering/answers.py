@@ -3,7 +3,6 @@ encoded."""
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -94,10 +93,11 @@ def status(log: LogReader, now_us: int, form: TimeForm, *, changes: bool = False
     facts = log.daemon()
     state, explanation = daemon_state(facts, now_us, log.path)
     listed = sensors(log, now_us, form)["sensors"]
+    sizes = log.file_sizes()
     return {
         "now": form(now_us),
         "daemon": facts | {"state_now": state, "explanation": explanation},
-        "database": {"path": str(log.path), "bytes": size(log, ""), "wal_bytes": size(log, "-wal")},
+        "database": {"path": str(log.path), "bytes": sizes.database_bytes, "wal_bytes": sizes.wal_bytes},
         "sensors": [{key: row[key] for key in ("sensor", "state", "health", "last", "age_s", "error")} for row in listed],
         "config_errors": list(facts.get("config_errors") or []),
         "changes": changes,
@@ -113,14 +113,6 @@ def without_ages(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: without_ages(part) for name, part in value.items() if name not in AGES}
     return [without_ages(part) for part in value] if isinstance(value, list) else value
-
-
-def size(log: LogReader, suffix: str) -> int:
-    """Bytes of the database or of a file beside it (``suffix``: -wal, -shm); 0 if there is none."""
-    try:
-        return os.stat(f"{log.path}{suffix}").st_size
-    except OSError:
-        return 0
 
 
 EVENT_COLUMNS_WITH_ID = ("id", *EVENT_COLUMNS)

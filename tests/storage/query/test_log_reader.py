@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sensorlogd.storage import meta
+from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader
@@ -68,6 +69,19 @@ def test_series_are_answered_while_readings_are_streamed(path: Path, conn: sqlit
         assert [series.unit for series in log.series()] == ["K"]
 
 
+def test_the_write_ahead_log_of_a_linked_database_counts(path: Path, conn: sqlite3.Connection, tmp_path: Path) -> None:
+    """SQLite puts it beside the file that the link leads to, not beside the link."""
+    configure(conn, "°C", 1)
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    wal_bytes = path.with_name(f"{path.name}-wal").stat().st_size
+    assert wal_bytes > 0
+    with LogReader.open(link) as log:
+        assert log.file_sizes() == (path.stat().st_size, wal_bytes)
+        assert inspection.facts(log.conn, log.path)["wal_bytes"] == wal_bytes
+
+
 NOW_US = 4_000_000
 ASK = Ask(0, NOW_US, step=Step.parse("1s"), aggregates=("count",))
 STREAMS: dict[str, Callable[[LogReader, Series], Iterator[Any]]] = {
@@ -98,7 +112,7 @@ QUESTIONS: dict[str, Callable[[LogReader, Series], object]] = {
     "daemon": lambda log, _: log.daemon(),
     "sensors": lambda log, _: log.sensors(),
 }
-NO_QUESTIONS = {"open", "close", "version", "epoch"}  # these tell of commits and of the file, not of what is in it
+NO_QUESTIONS = {"open", "close", "version", "epoch", "file_sizes"}  # these tell of commits and of the file, not of what is in it
 
 
 def store(conn: sqlite3.Connection, ts_us: int) -> None:

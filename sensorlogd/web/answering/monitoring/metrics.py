@@ -17,7 +17,6 @@ from sensorlogd.storage import watermarks
 from sensorlogd.storage.ingest.status import StoredStatus
 from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
 from sensorlogd.storage.query.log_reader import LogReader
-from sensorlogd.web.answering.answers import size
 from sensorlogd.web.answering.monitoring import alarm_metrics
 from sensorlogd.web.answering.params import Params, find_series
 from sensorlogd.web.answering.pool import Pool
@@ -74,6 +73,7 @@ def _daemon_metrics(log: LogReader, now_us: int) -> Iterator[Metric]:
     state, _ = daemon_state(facts, now_us, log.path)
     seconds = 1e-6
     yield InfoMetricFamily("sensorlogd", "The daemon that wrote this log last.", {"version": str(facts.get("version", ""))})
+    sizes = log.file_sizes()
     for name, text, value in (
         ("up", "Whether the daemon runs.", state in ALIVE),
         ("writing", "Whether the database accepts what is written.", state == "running" and facts.get("state") == "writing"),
@@ -82,8 +82,8 @@ def _daemon_metrics(log: LogReader, now_us: int) -> Iterator[Metric]:
         ("start_time_seconds", "When the daemon was started.", facts.get("started_us", 0) * seconds),
         ("inbox_readings", "Readings that wait for being stored.", facts.get("inbox_depth", 0)),
         ("inbox_limit_readings", "How many may wait.", facts.get("inbox_limit", 0)),
-        ("database_bytes", "Size of the database.", size(log, "")),
-        ("wal_bytes", "Size of the write-ahead log.", size(log, "-wal")),
+        ("database_bytes", "Size of the database.", sizes.database_bytes),
+        ("wal_bytes", "Size of the write-ahead log.", sizes.wal_bytes),
         (
             "config_errors",
             "Mistakes in the configuration file, while an older one is used.",
