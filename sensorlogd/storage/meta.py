@@ -15,9 +15,8 @@ VALID = "valid_"  # and the id of a series -> [lowest, highest] possible value, 
 BELIEVED_US = "believed_us"  # the time that the daemon believes in, for its next start; see ``daemon.timekeeping.believed_time``
 BELIEVED_BOOT = "believed_boot"  # the boot of the machine that this was in, and its steady clock then
 GIVEN_UP = "given_up"  # readings lost for good, over all restarts
-ALARMS_WATCHED = (
-    "alarms_watched"  # for how long alarms have watched, and until when by the wall clock; see ``alarms.judging.watch``
-)
+# For how long alarms have watched, and until when by the wall clock; see ``alarms.judging.watch``.
+ALARMS_WATCHED = "alarms_watched"
 SPILL = "spill:"  # and the name of a spill -> how many of its readings were stored: it has been taken up
 SALVAGE = "salvage_"  # and the id of a row of ``work`` -> which series here are those of the damaged file, JSON
 

@@ -98,9 +98,8 @@ def find(conn: sqlite3.Connection, identity: int) -> Work | None:
 
 def waiting(conn: sqlite3.Connection) -> list[Work]:
     """The work that is not finished; what was ordered first comes first."""
-    return [
-        _work_from_row(row) for row in conn.execute(f"SELECT {_COLUMNS} FROM work WHERE state = ? ORDER BY id", (State.WAITING,))
-    ]
+    query = f"SELECT {_COLUMNS} FROM work WHERE state = ? ORDER BY id"
+    return [_work_from_row(row) for row in conn.execute(query, (State.WAITING,))]
 
 
 def everything(conn: sqlite3.Connection) -> list[Work]:
@@ -157,37 +156,16 @@ def runnable(waiting_now: Sequence[Work]) -> list[Work]:
 def store_slice(conn: sqlite3.Connection, work: Work, done: Slice, now_us: int) -> None:
     """Store what a slice did, in its transaction."""
     state = State.WAITING if done.more else State.FAILED if done.failed else State.DONE
+    ended_us = None if done.more else now_us
     conn.execute(
         "UPDATE work SET progress = ?, state = ?, updated_us = ?, ended_us = ?, done = done + ?, total = coalesce(?, total),"
         " outcome = ? WHERE id = ?",
-        (
-            json.dumps(dict(done.progress)),
-            state,
-            now_us,
-            None if done.more else now_us,
-            done.done,
-            done.total,
-            done.outcome,
-            work.id,
-        ),
+        (json.dumps(dict(done.progress)), state, now_us, ended_us, done.done, done.total, done.outcome, work.id),
     )
     for kind, sensor, detail in done.events:
         events.record(conn, now_us, kind, sensor, detail)
 
 
 def _work_from_row(row: tuple[Any, ...]) -> Work:
-    identity, kind, series, request, progress, state, made, updated, ended, done, total, outcome = row
-    return Work(
-        identity,
-        kind,
-        series,
-        json.loads(request),
-        json.loads(progress),
-        State(state),
-        made,
-        updated,
-        ended,
-        done,
-        total,
-        outcome,
-    )
+    identity, kind, series, request, progress, state, *others = row
+    return Work(identity, kind, series, json.loads(request), json.loads(progress), State(state), *others)

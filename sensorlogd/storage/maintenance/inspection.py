@@ -19,26 +19,11 @@ from sensorlogd.storage.rollups import outdated, resolutions, rollup
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.rollups.snapshot import Snapshot
 
+# Columns of a roll-up: those that must be equal, and those in which rounding may differ by RELATIVE.
 EXACT = (
-    "n",
-    "min",
-    "max",
-    "first_ts",
-    "first",
-    "last_ts",
-    "last",
-    "covered_us",
-    "resets",
-    "transitions",
-    "states",
-    "second",
-    "last_but_one",
-    "n_good",
-    "n_not_evaluated",
-    "n_suspect",
-    "n_fail",
-    "n_missing",
-)
+    "n", "min", "max", "first_ts", "first", "last_ts", "last", "covered_us", "resets", "transitions", "states", "second",
+    "last_but_one", "n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing",
+)  # fmt: skip
 CLOSE = ("mean", "m2", "integral", "increase", "sin_sum", "cos_sum")
 RELATIVE = 1e-9
 

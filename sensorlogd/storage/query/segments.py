@@ -47,10 +47,7 @@ class Segments:
         stored = watermarks.stored(snapshot.conn)
         self.edge_us = stored.edge_us
         self.day_zone = stored.day_zone
-        self.dirty = array(
-            "q",
-            outdated.minutes_of(snapshot.conn, series),
-        )
+        self.dirty = array("q", outdated.minutes_of(snapshot.conn, series))
 
     def cut_us(self, resolution: int) -> int | None:
         """The time before which everything of ``resolution`` (0: readings) has expired."""

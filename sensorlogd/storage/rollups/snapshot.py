@@ -56,9 +56,8 @@ class Snapshot:
     zone: str
     rules: dict[int, Rules]  # of every series
     cuts_us: dict[tuple[int, int], int]  # (series, resolution) -> retention: older arrivals are refused
-    outdated_us: dict[
-        tuple[int, int], int
-    ]  # (series, resolution) -> buckets of it and of coarser resolutions that end later do not count
+    # (series, resolution) -> buckets of it and of coarser resolutions that end later do not count
+    outdated_us: dict[tuple[int, int], int]
     held: ReadingsAtHand | None = None  # readings at hand
 
     @classmethod
