@@ -86,6 +86,11 @@ class LogReader:
         it."""
         return int(self.conn.execute("PRAGMA user_version").fetchone()[0])
 
+    def version(self) -> int:
+        """Another number after every commit of somebody else, as long as this log is open."""
+        (number,) = self.conn.execute("PRAGMA data_version").fetchone()
+        return int(number)
+
     def file_sizes(self) -> FileSizes:
         """How much the log takes on the disk. Raises nothing."""
         return FileSizes(_bytes_of(self.path), _bytes_of(side(self.path, "-wal")))
@@ -229,11 +234,6 @@ class LogReader:
             snapshot = engine.hold_recent(Snapshot.of(conn, ask.zone), [each.id for each in series], ask)
             for each, change in zip(series, changes, strict=True):
                 yield each, engine.buckets(snapshot, each.id, ask, change)
-
-    def version(self) -> int:
-        """Another number after every commit of somebody else, as long as this log is open."""
-        (number,) = self.conn.execute("PRAGMA data_version").fetchone()
-        return int(number)
 
     def stamped(self, since_us: int, until_us: int) -> list[tuple[int, int, float | None, int]]:
         """(time, series id, value, quality) of every series in [since, until), in order of time: for short, recent ranges."""
