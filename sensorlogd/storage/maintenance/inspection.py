@@ -32,7 +32,7 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
     """Sizes in bytes, counts, and how far moving, rolling up and expiring have got (times in microseconds)."""
     single_value = _single_value(conn)
     page = single_value("PRAGMA page_size")
-    stored = watermarks.stored(conn)
+    reached = watermarks.stored(conn)
     wal = side(path, "-wal")
     first, last = survey.extent(conn)
     return {
@@ -45,9 +45,9 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
         "series": single_value("SELECT count(*) FROM series"),
         "first_us": first,
         "last_us": last,
-        "moved_until_us": stored.moved_until_us or None,
-        "edge_us": stored.edge_us or None,
-        "day_zone": stored.day_zone,
+        "moved_until_us": reached.moved_until_us or None,
+        "edge_us": reached.edge_us or None,
+        "day_zone": reached.day_zone,
         "dirty_minutes": outdated.count_minutes(conn),
         "stale_series": outdated.count_series(conn),
         "events": events.count(conn),
@@ -117,8 +117,8 @@ def compare_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Com
     """Compare a sample of stored roll-ups with their readings. Raises sqlite3.Error.
 
     Those that are known to be out of date (dirty, outdated) or whose readings have expired are not looked at."""
-    stored = watermarks.stored(conn)
-    zone, edge = stored.day_zone or "UTC", stored.edge_us
+    reached = watermarks.stored(conn)
+    zone, edge = reached.day_zone or "UTC", reached.edge_us
     snapshot = Snapshot.of(conn, zone)
     names = {row[0]: f"{row[1]}.{row[2]}" for row in conn.execute(
         "SELECT series.id, sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id")}  # fmt: skip

@@ -85,13 +85,13 @@ class Mover:
 
     def recover(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
         """Know where things stand in a database that was just opened, and put it into the frontier. Reads only."""
-        stored = watermarks.stored(conn)
-        frontier.moved_until_us, frontier.copying = stored.moved_until_us, None
+        reached = watermarks.stored(conn)
+        frontier.moved_until_us, frontier.copying = reached.moved_until_us, None
         self._counted = self._counted_until_us = 0
         if moving.is_left_over(conn, frontier.moved_until_us):
             self.state = MoverState.DELETING
-        elif stored.moving_until_us:
-            self._begin_copying(frontier, stored.moving_until_us, _all_series(conn))
+        elif reached.moving_until_us:
+            self._begin_copying(frontier, reached.moving_until_us, _all_series(conn))
         else:
             self.state = MoverState.IDLE
 

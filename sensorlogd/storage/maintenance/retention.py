@@ -279,5 +279,5 @@ def _delete_before(conn: sqlite3.Connection, series: int, resolution: int, until
 
 def _expirable_until(conn: sqlite3.Connection) -> int:
     """The time before which all readings are rolled up and settled."""
-    stored = watermarks.stored(conn)
-    return min(stored.edge_us, stored.moved_until_us)
+    reached = watermarks.stored(conn)
+    return min(reached.edge_us, reached.moved_until_us)

@@ -39,7 +39,7 @@ LARGE = {
 ROWS_AT_ONCE = 2_000
 
 
-class Spoilt(sqlite3.DatabaseError):
+class ReportedDamage(sqlite3.DatabaseError):
     """Damage that SQLite names in the report of quick_check instead of raising an error."""
 
     sqlite_errorcode = sqlite3.SQLITE_CORRUPT
@@ -62,7 +62,7 @@ class Scrub:
         for table in SMALL:
             line = conn.execute("SELECT quick_check FROM pragma_quick_check(?)", (table,)).fetchall()[0][0]
             if line != "ok":
-                raise Spoilt(f"table {table}: {str(line).splitlines()[-1]}")
+                raise ReportedDamage(f"table {table}: {str(line).splitlines()[-1]}")
         rounds = self.rounds
         while True:
             self._read_next_rows(conn)

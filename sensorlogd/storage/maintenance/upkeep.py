@@ -51,8 +51,8 @@ class Upkeep:
         edge. Own transactions."""
         self.mover.recover(conn, frontier)
         future_cuts.take_back(conn, now_us, self.retention.zone)
-        stored = watermarks.stored(conn)
-        edge = stored.edge_us
+        reached = watermarks.stored(conn)
+        edge = reached.edge_us
         if not edge:
             first = survey.first_fresh(conn)
             edge = min(now_us, now_us if first is None else first)

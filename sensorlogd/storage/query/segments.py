@@ -44,9 +44,9 @@ class Segments:
         # Buckets in which everything failed matter to those only who count failures.
         some = "" if set(fields) & set(QUALITIES) else " AND n > 0"
         self._stored = f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ?{some} ORDER BY start"
-        stored = watermarks.stored(snapshot.conn)
-        self.edge_us = stored.edge_us
-        self.day_zone = stored.day_zone
+        reached = watermarks.stored(snapshot.conn)
+        self.edge_us = reached.edge_us
+        self.day_zone = reached.day_zone
         self.dirty = array("q", outdated.minutes_of(snapshot.conn, series))
 
     def cut_us(self, resolution: int) -> int | None:
