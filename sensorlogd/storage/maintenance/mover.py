@@ -91,7 +91,7 @@ class Mover:
         if moving.is_left_over(conn, frontier.moved_until_us):
             self.state = MoverState.DELETING
         elif reached.moving_until_us:
-            self._begin_copying(frontier, reached.moving_until_us, _all_series(conn))
+            self._begin_copying(frontier, reached.moving_until_us, _series_ids(conn))
         else:
             self.state = MoverState.IDLE
 
@@ -155,7 +155,7 @@ class Mover:
         if until is None and limit - oldest < self.block_us:
             return False
         end = limit if until is None else until
-        series = _all_series(conn)
+        series = _series_ids(conn)
         with transaction(conn):
             moving.begin(conn, end)
         self._begin_copying(frontier, end, series)
@@ -275,5 +275,5 @@ class Mover:
         self._back_pace.measured(took)
 
 
-def _all_series(conn: sqlite3.Connection) -> list[int]:
+def _series_ids(conn: sqlite3.Connection) -> list[int]:
     return [series for (series,) in conn.execute("SELECT id FROM series ORDER BY id")]

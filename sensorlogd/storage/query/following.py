@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sensorlogd.notation.microseconds import END_US, MINUTE_US
+from sensorlogd.notation.microseconds import END_US, MINUTE_US, SECOND_US
 from sensorlogd.storage.query.log_reader import LogReader, Reading
 from sensorlogd.storage.series.stored import Series
 
-NEWEST_US = 10_000_000  # what a quick check reads
-LATE_MOST_US = 120_000_000  # a reading may come so long after its time, and is followed
+NEWEST_US = 10 * SECOND_US  # what a quick check reads
+LATE_MOST_US = 2 * MINUTE_US  # a reading may come so long after its time, and is followed
 AT_ONCE = 5_000
 KEPT_MOST = 500_000  # readings that are remembered; where nobody rolls up, the edge stays where it is
 

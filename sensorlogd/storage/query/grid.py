@@ -155,9 +155,7 @@ def _has_part_hours(zone: str) -> bool:
     if zone == "UTC":
         return False
     return any(
-        _offset_us(int(datetime(year, month, 1, tzinfo=UTC).timestamp()) * SECOND_US, zone) % HOUR_US
-        for year in range(1970, 2038)
-        for month in (1, 7)
+        _offset_us(us_of(datetime(year, month, 1, tzinfo=UTC)), zone) % HOUR_US for year in range(1970, 2038) for month in (1, 7)
     )
 
 
