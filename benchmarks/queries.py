@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import scratch
-from sensorlogd.storage import catalog
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.rollups import compute, store
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
+from sensorlogd.storage.series import catalog
 from tests.connections import connect_writer
 
 DAY_S = 86_400
@@ -99,7 +99,7 @@ def timed(question: Callable[[], Any], times: int) -> tuple[float, Any]:
 def ask(path: Path, days: int) -> None:
     """The questions."""
     begin, end = T0 * 1_000_000, (T0 + days * DAY_S) * 1_000_000
-    with Log.open(path) as log:
+    with LogReader.open(path) as log:
         (series,) = log.series(["bench.value"])
 
         def rows(wanted: Ask) -> list[Any]:

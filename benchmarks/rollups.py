@@ -29,13 +29,13 @@ from sensorlogd.daemon.writing.build import WriterParts, WriterSettings
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer
-from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.rollups import outdated, store
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
+from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
 from tests.connections import connect_writer
 
 T0 = 1_735_689_600_000_000  # 2025-01-01T00:00Z

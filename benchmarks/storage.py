@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file.connecting import CHECKPOINT_PAGES
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
 

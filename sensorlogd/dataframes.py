@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sensorlogd import extras, quality
 from sensorlogd.storage.query.engine import Ask
-from sensorlogd.storage.query.log import Log, Series, conversion
+from sensorlogd.storage.query.log_reader import LogReader, conversion
+from sensorlogd.storage.series.stored import Series
 
 if TYPE_CHECKING:
     import pandas
@@ -29,7 +30,7 @@ def _index(stamps: Any, tz: str) -> Any:
 
 
 def of_readings(
-    log: Log, wanted: list[Series], since_us: int, until_us: int, layout: str, unit: str | None, tz: str
+    log: LogReader, wanted: list[Series], since_us: int, until_us: int, layout: str, unit: str | None, tz: str
 ) -> pandas.DataFrame:
     """The readings of series in [since_us, until_us); layouts: see ``sensorlogd.api.Log.frame``."""
     pd = _pandas()
@@ -81,7 +82,7 @@ def _words(codes: Any) -> Any:
     return words.to_numpy()[at]
 
 
-def of_buckets(log: Log, wanted: list[Series], ask: Ask, layout: str, unit: str | None, tz: str) -> pandas.DataFrame:
+def of_buckets(log: LogReader, wanted: list[Series], ask: Ask, layout: str, unit: str | None, tz: str) -> pandas.DataFrame:
     """The answer to ``ask``; layouts: see ``sensorlogd.api.Log.frame``."""
     pd = _pandas()
     if layout == "wide" and "states" in ask.aggregates:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
 
 # How long what a test left behind may take to go; only the test of this very fixture shortens it.
 GRACE_S = float(os.environ.get("SENSORLOGD_TESTS_GRACE_S", "10"))

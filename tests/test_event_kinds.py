@@ -13,8 +13,8 @@ from packages import event_table
 from sensorlogd.event_kinds import EventKind, Severity, kind_of, severity_of
 from sensorlogd.storage.file.connecting import connect_as_writer
 from sensorlogd.storage.ingest import events
-from sensorlogd.storage.query.log import Log
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.schema.check import ensure_schema
 
 PACKAGE = Path(__file__).resolve().parent.parent / "sensorlogd"
 # Where the kind stands among the arguments of whatever records an event. Kinds in tuples are mypy's to look at.
@@ -104,6 +104,6 @@ def test_a_kind_of_a_newer_release_is_stored_and_read(tmp_path: Path) -> None:
         events.record(conn, 1, EventKind.LOST, "boiler", "unplugged")
         events.record(conn, 2, kind_of("teleported"), None, "it is elsewhere")
         assert conn.execute("SELECT kind, typeof(kind) FROM event").fetchall() == [("lost", "text"), ("teleported", "text")]
-    with Log.open(path) as log:
+    with LogReader.open(path) as log:
         assert [event.kind for event in log.events(None, 10)] == ["lost", "teleported"]
     assert severity_of("teleported") is Severity.WARNING

@@ -11,8 +11,8 @@ from sensorlogd.alarms.judging.watch import BEGIN_AT
 from sensorlogd.alarms.plan import AlarmedSeries, Definition, Plan
 from sensorlogd.batch import Block, Column
 from sensorlogd.config import conditions
-from sensorlogd.storage.query import log as query_log
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.series.stored import Series
 
 Reading = tuple[int, float | None, int]
 
@@ -29,7 +29,7 @@ class Rehearsed:
     last_us: int | None = None
 
 
-def rehearse(log: Log, plan: Plan, since_us: int, until_us: int) -> Iterator[Rehearsed]:
+def rehearse(log: LogReader, plan: Plan, since_us: int, until_us: int) -> Iterator[Rehearsed]:
     """One for each alarm of each series that has readings in [since, until). Alarms of events are left out.
 
     Silence counts from the first reading on. Raises sqlite3.Error.
@@ -50,7 +50,7 @@ def _by_series(plan: Plan) -> Iterator[tuple[AlarmedSeries, list[Definition]]]:
 
 
 def _rehearse_series(
-    log: Log, stored: query_log.Series, series: AlarmedSeries, definitions: Sequence[Definition], since_us: int, until_us: int
+    log: LogReader, stored: Series, series: AlarmedSeries, definitions: Sequence[Definition], since_us: int, until_us: int
 ) -> Iterator[Rehearsed]:
     """Judge the readings of one series by its definitions. Yields an outcome for each of them, or nothing if there are no
     readings."""

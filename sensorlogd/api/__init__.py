@@ -15,8 +15,10 @@ from sensorlogd.api.log import Latest, Log
 from sensorlogd.api.tail import Tail
 from sensorlogd.api.troubles import LogClosed, LogLocked
 from sensorlogd.storage.file.reader import LogDamaged, LogError, LogUnavailable
+from sensorlogd.storage.ingest.events import Event
 from sensorlogd.storage.query.following import Late
-from sensorlogd.storage.query.log import Event, Reading, Series, UnknownSeries
+from sensorlogd.storage.query.log_reader import Reading, UnknownSeries
+from sensorlogd.storage.series.stored import Series
 
 __all__ = [
     "Answer",

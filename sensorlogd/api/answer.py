@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from sensorlogd import quality
 from sensorlogd.api.connections import Connections
 from sensorlogd.storage.query.engine import Ask
-from sensorlogd.storage.query.log import Log, Reading, Series, conversions, converted
+from sensorlogd.storage.query.log_reader import LogReader, Reading, conversions, converted
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_names, bucket_row
+from sensorlogd.storage.series.stored import Series
 
 if TYPE_CHECKING:
     import pandas
@@ -74,7 +75,7 @@ class Answer:
         if wanted.limit is not None:
             raise ValueError("limit is for rows; take head(n) of a dataframe")
 
-        def of_log(log: Log) -> pandas.DataFrame:
+        def of_log(log: LogReader) -> pandas.DataFrame:
             if wanted.ask is None:
                 span = (wanted.since_us, wanted.until_us)
                 return dataframes.of_readings(log, wanted.series, *span, layout, wanted.unit, wanted.zone)
@@ -86,10 +87,10 @@ class Answer:
         """The same as ``frame``."""
         return self.frame(layout)
 
-    def _rows(self, log: Log) -> Generator[Row, None, None]:
+    def _rows(self, log: LogReader) -> Generator[Row, None, None]:
         return self._reading_rows(log) if self.wanted.ask is None else self._bucket_rows(log, self.wanted.ask)
 
-    def _reading_rows(self, log: Log) -> Generator[Row, None, None]:
+    def _reading_rows(self, log: LogReader) -> Generator[Row, None, None]:
         wanted = self.wanted
         readings: Iterator[Reading] = log.readings(wanted.series, wanted.since_us, wanted.until_us)
         changes = {} if wanted.unit is None else conversions(wanted.series, wanted.unit)
@@ -104,7 +105,7 @@ class Answer:
                 "quality": quality.describe(reading.quality),
             }
 
-    def _bucket_rows(self, log: Log, ask: Ask) -> Generator[Row, None, None]:
+    def _bucket_rows(self, log: LogReader, ask: Ask) -> Generator[Row, None, None]:
         for series, answer in log.buckets(self.wanted.series, ask, self.wanted.unit):
             self.notes.append(f"{series.name}: steps of {answer.step} from {answer.source}, resolution {answer.resolution}")
             self.notes += [f"{series.name}: {note}" for note in answer.notes]

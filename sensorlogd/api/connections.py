@@ -21,7 +21,7 @@ from sensorlogd.api.troubles import LogClosed
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.file.identity import file_identity, side
 from sensorlogd.storage.file.reader import LogError
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 
 T = TypeVar("T")
 Identity = tuple[object, ...]
@@ -34,12 +34,12 @@ class Lease:
     def __init__(self, path: Path) -> None:
         self.identity = identity_of(path)
         with troubles.translated(path):
-            self.log = Log.open(path, any_thread=True)
+            self.log = LogReader.open(path, any_thread=True)
         self.closed = False
         self._lock = threading.RLock()  # held while it works, not while its answer waits to be read on
 
     @contextmanager
-    def use(self) -> Iterator[Log]:
+    def use(self) -> Iterator[LogReader]:
         """The open log, for this thread alone. Raises LogClosed, LogUnavailable."""
         with self._lock:
             if self.closed:
@@ -81,12 +81,12 @@ class Connections:
         for lease in leases:
             lease.close()
 
-    def ask(self, question: Callable[[Log], T]) -> T:
+    def ask(self, question: Callable[[LogReader], T]) -> T:
         """Ask a question and return its answer. Raises LogClosed, LogUnavailable, and whatever the question does."""
         with self.borrow() as lease, lease.use() as log:
             return question(log)
 
-    def stream(self, question: Callable[[Log], Generator[T, None, None]], at_once: int) -> Generator[T, None, None]:
+    def stream(self, question: Callable[[LogReader], Generator[T, None, None]], at_once: int) -> Generator[T, None, None]:
         """Yield the answer in portions of ``at_once``, from a snapshot that is held until it is exhausted or closed. Raises as
         ``ask``."""
         with self.borrow() as lease:

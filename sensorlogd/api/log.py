@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, SupportsIndex
@@ -20,11 +20,13 @@ from sensorlogd.api.connections import Connections
 from sensorlogd.api.tail import Tail
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration
+from sensorlogd.notation.instants import local_of
 from sensorlogd.storage import watermarks
+from sensorlogd.storage.ingest.events import Event
 from sensorlogd.storage.query import question
 from sensorlogd.storage.query.engine import Fill
-from sensorlogd.storage.query.log import Event, Reading, Series, conversions, converted
-from sensorlogd.storage.query.log import Log as StoredLog
+from sensorlogd.storage.query.log_reader import LogReader, Reading, conversions, converted
+from sensorlogd.storage.series.stored import Series
 
 if TYPE_CHECKING:
     import pandas
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 When = str | SupportsIndex | date
 Names = str | Sequence[str]
 State = Literal["ok", "stale", "never"]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 READINGS_AT_ONCE = 1_000
 
 
@@ -106,7 +107,7 @@ class Log:
         """The newest reading of each series, by name, of those that have none, too. Raises UnknownSeries."""
         patterns, now_us = _as_patterns(names), time.time_ns() // 1000
 
-        def question(log: StoredLog) -> list[tuple[Series, Reading | None]]:
+        def question(log: LogReader) -> list[tuple[Series, Reading | None]]:
             # A log without a configuration (an import) has no current series: then all of them are meant.
             wanted = log.series(patterns) or log.series(retired=True)
             return list(zip(wanted, log.latest(wanted, now_us), strict=True))
@@ -158,7 +159,7 @@ class Log:
         start, end = self._range_us(since, until)
         changes = {} if unit is None else conversions(wanted, unit)
 
-        def of_log(log: StoredLog) -> Generator[Reading, None, None]:
+        def of_log(log: LogReader) -> Generator[Reading, None, None]:
             found = log.readings(wanted, start, end)
             if not changes:
                 return found
@@ -229,7 +230,7 @@ class Log:
 
     def time(self, us: int) -> datetime:
         """Microseconds UTC as a datetime in the log's zone. Raises OverflowError outside the years 1 to 9999."""
-        return (_EPOCH + timedelta(microseconds=us)).astimezone(self._zone)
+        return local_of(us, self._zone)
 
     def _latest(self, series: Series, reading: Reading | None, now_us: int) -> Latest:
         if reading is None:

@@ -10,7 +10,8 @@ from sensorlogd.api.connections import Connections, Lease
 from sensorlogd.api.troubles import LogClosed, LogLocked
 from sensorlogd.storage.file.reader import LogDamaged, LogUnavailable
 from sensorlogd.storage.query.following import Following, Late
-from sensorlogd.storage.query.log import Log, Reading, Series
+from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.series.stored import Series
 
 CHECK_EVERY_S = 0.25
 WHOLE_EVERY_S, WHOLE_SHARE = 1.0, 10  # a pass over everything, which takes a tenth of the time at most
@@ -27,7 +28,7 @@ class Tail(Iterator[Reading]):
     def __init__(
         self,
         connections: Connections,
-        resolve: Callable[[Log], list[Series]],
+        resolve: Callable[[LogReader], list[Series]],
         since_us: int,
         until_s: float | None,
         stop: threading.Event | None = None,
@@ -105,7 +106,7 @@ class Tail(Iterator[Reading]):
         elif whole:
             yield from self._look(whole)
 
-    def _begin_look(self, log: Log, whole: bool) -> None:
+    def _begin_look(self, log: LogReader, whole: bool) -> None:
         """Begin a pass over the log. A whole one also resolves the names again, so that new series are followed."""
         if whole:
             self._following.use(self._resolve(log))

@@ -212,10 +212,10 @@ def _has_readings(config: Any, name: str) -> bool:
     """Whether the log has readings of a sensor of this name; not if it cannot be read."""
     import sqlite3
 
-    from sensorlogd.storage.query.log import Log, LogUnavailable
+    from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 
     try:
-        with Log.open(config.database_path()) as log:
+        with LogReader.open(config.database_path()) as log:
             return any(series.sensor == name for series in log.series(retired=True))
     except (LogUnavailable, sqlite3.Error, OSError):
         return False

@@ -25,9 +25,12 @@ from sensorlogd.cli.common import (
 )
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import format_duration, parse_duration
-from sensorlogd.storage import alarm_rows
-from sensorlogd.storage import alarms as stored
-from sensorlogd.storage.query.log import Log, LogUnavailable
+from sensorlogd.storage.alarms import changes as stored_changes
+from sensorlogd.storage.alarms import rows as alarm_rows
+from sensorlogd.storage.alarms import states
+from sensorlogd.storage.alarms.changes import ChangeRow
+from sensorlogd.storage.alarms.states import AlarmRow
+from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 
 if TYPE_CHECKING:
     from sensorlogd.daemon.control.requests.request import Request
@@ -59,10 +62,10 @@ def alarms(context: click.Context, config_file: Path | None, db: str | None) -> 
         raise click.UsageError(f"write it after the verb: sensorlogd alarms {context.invoked_subcommand} -c FILE")
 
 
-def _answer_from_log(config_file: Path | None, db: str | None, question: Callable[[Log], T]) -> T:
+def _answer_from_log(config_file: Path | None, db: str | None, question: Callable[[LogReader], T]) -> T:
     path = database(config_file, db)
     try:
-        with Log.open(path) as log:
+        with LogReader.open(path) as log:
             return question(log)
     except LogUnavailable as error:
         fail(str(error))
@@ -79,7 +82,7 @@ def _answer_from_log(config_file: Path | None, db: str | None, question: Callabl
 def list_(everything: bool, form: str | None, config_file: Path | None, db: str | None, tz: str | None) -> None:
     """What is raised, pending, muted, or waits to be acknowledged."""
     zone = zone_of(tz)
-    rows = _answer_from_log(config_file, db, lambda log: alarm_rows.found(log.conn))
+    rows = _answer_from_log(config_file, db, lambda log: states.by_urgency(log.conn))
     shown = [row for row in rows if everything or row.shown != "normal"]
     output.write(
         (alarm_rows.alarm_row(row, lambda us: times.format_time(us, zone)) for row in shown), alarm_rows.ALARM_COLUMNS, form
@@ -100,9 +103,9 @@ def show(name: str, config_file: Path | None, db: str | None, tz: str | None) ->
     def when(us: int) -> str:
         return times.format_time(us, zone)
 
-    def question(log: Log) -> tuple[list[stored.AlarmRow], list[stored.ChangeRow]]:
+    def question(log: LogReader) -> tuple[list[AlarmRow], list[ChangeRow]]:
         alarm = name.partition("/")[0]
-        return alarm_rows.found(log.conn), stored.changes(log.conn, None, 20, alarm)
+        return states.by_urgency(log.conn), stored_changes.newest(log.conn, None, 20, alarm)
 
     rows, changes = _answer_from_log(config_file, db, question)
     chosen = [row for row in rows if name in (row.name, f"{row.name}/{row.subject}")]
@@ -121,7 +124,7 @@ def show(name: str, config_file: Path | None, db: str | None, tz: str | None) ->
     )
 
 
-def _fail_unknown(name: str, rows: list[stored.AlarmRow]) -> None:
+def _fail_unknown(name: str, rows: list[AlarmRow]) -> None:
     from sensorlogd.config.validation.names import closest
 
     known = sorted({row.name for row in rows})
@@ -214,7 +217,7 @@ def history(
     """What was raised, returned, acknowledged, muted, and when."""
     zone = zone_of(tz)
     since_us = _parse_since(since, zone)
-    changes = _answer_from_log(config_file, db, lambda log: stored.changes(log.conn, since_us, limit, name))
+    changes = _answer_from_log(config_file, db, lambda log: stored_changes.newest(log.conn, since_us, limit, name))
     output.write(
         (alarm_rows.change_row(change, lambda us: times.format_time(us, zone)) for change in changes),
         alarm_rows.CHANGE_COLUMNS,
@@ -246,7 +249,7 @@ def try_(name: str | None, since: str, form: str | None, config_file: Path | Non
         wanted = replace(wanted, definitions=tuple(definition for definition in wanted.definitions if definition.name == name))
     since_us, until_us = _parse_since(since, zone) or 0, now_us()
 
-    def question(log: Log) -> list[dict[str, Any]]:
+    def question(log: LogReader) -> list[dict[str, Any]]:
         return [
             {
                 "alarm": rehearsed.name,

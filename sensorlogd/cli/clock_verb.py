@@ -15,7 +15,7 @@ from sensorlogd.cli.common import config_option, database, db_option, fail, now_
 from sensorlogd.cli.database_changes import data_dir
 from sensorlogd.notation import times
 from sensorlogd.storage import meta
-from sensorlogd.storage.query.log import Log, LogUnavailable
+from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 
 ASK_S = 10.0
 
@@ -71,7 +71,7 @@ def _of_the_daemon(folder: Path, believe: bool) -> dict[str, Any] | None:
 def _of_the_database(path: Path) -> dict[str, Any]:
     """What the daemon wrote last, in the shape of its answer. ``safe_us``: the time that the next start goes by."""
     try:
-        with Log.open(path) as log:
+        with LogReader.open(path) as log:
             believed = log.meta().get(meta.BELIEVED_US)
             stored_clock = log.daemon().get("clock")
     except LogUnavailable as error:

@@ -18,7 +18,8 @@ import click
 from sensorlogd.cli import exits
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.file.errors import Failure, classify
-from sensorlogd.storage.query.log import Log, LogUnavailable, Series, UnknownSeries
+from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable, UnknownSeries
+from sensorlogd.storage.series.stored import Series
 
 if TYPE_CHECKING:
     from sensorlogd.config.models import Config
@@ -154,7 +155,7 @@ def usual_zone() -> str:
 def _zone_of_log(path: Path) -> str | None:
     """The zone in which the days of the log's roll-ups begin at midnight; None if it has none."""
     try:
-        with Log.open(path) as log:
+        with LogReader.open(path) as log:
             return log.meta().get("day_zone")
     except (LogUnavailable, sqlite3.Error, OSError):
         return None  # the verb says it
@@ -171,7 +172,7 @@ def _zone_of_config(config_file: Path | None) -> str | None:
         return None
 
 
-def series_of(log: Log, patterns: tuple[str, ...]) -> list[Series]:
+def series_of(log: LogReader, patterns: tuple[str, ...]) -> list[Series]:
     try:
         return log.series(patterns)
     except UnknownSeries as error:
@@ -186,7 +187,7 @@ def reads_the_log(verb: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(verb)
     def wrapped(config_file: Path | None, db: str | None, **options: Any) -> Any:
         path = database(config_file, db)
-        with troubles_fail(path), Log.open(path) as log:
+        with troubles_fail(path), LogReader.open(path) as log:
             return verb(log=log, **options)
 
     return wrapped

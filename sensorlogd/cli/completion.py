@@ -50,11 +50,11 @@ def _completer(names: Names, *, listed: bool) -> Callable[[click.Context, click.
 def _series(ctx: click.Context) -> Iterable[tuple[str, str]]:
     """(name, unit) of the series in the database that -c and --db, if they are written already, or the usual places lead to."""
     from sensorlogd.config import light
-    from sensorlogd.storage.query.log import Log
+    from sensorlogd.storage.query.log_reader import LogReader
 
     given = ctx.params.get("db")
     path = Path(str(given).removeprefix("sqlite:///")) if given else light.database_path(_config_path(ctx))
-    with Log.open(path) as log:
+    with LogReader.open(path) as log:
         return [(series.name, series.unit) for series in log.series()]
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.file.holder import Holder, holder
+from sensorlogd.storage.ingest.status import StoredStatus
 from sensorlogd.storage.query.health import daemon_state, is_verb
-from sensorlogd.storage.query.log import Log, SensorState
+from sensorlogd.storage.query.log_reader import LogReader
 
 ANSWER_WITHIN_S = 2.0
 
@@ -24,16 +25,16 @@ class Condition:
     explanation: str
     answered: bool
     facts: dict[str, Any]
-    sensors: list[SensorState]
+    sensors: list[StoredStatus]
 
 
-def condition(log: Log, now: int, patience_s: float = ANSWER_WITHIN_S) -> Condition:
+def condition(log: LogReader, now: int, patience_s: float = ANSWER_WITHIN_S) -> Condition:
     """Ask the daemon, or read what it wrote last. ``now``: µs since 1970. Raises sqlite3.Error."""
     return judge(log.path, log.daemon(), log.sensors(), now, patience_s)
 
 
 def judge(
-    database: Path, written: dict[str, Any], sensors: list[SensorState], now: int, patience_s: float = ANSWER_WITHIN_S
+    database: Path, written: dict[str, Any], sensors: list[StoredStatus], now: int, patience_s: float = ANSWER_WITHIN_S
 ) -> Condition:
     """Combine what was written with the daemon's answer. ``written``: the daemon's last note, empty if it could not be read."""
     try:
@@ -66,7 +67,7 @@ def _ask(held: Holder, patience_s: float) -> tuple[dict[str, Any], bool | None]:
     return (reply, True) if good else ({}, False)
 
 
-def _with_report(stored: SensorState, reported: list[Mapping[str, Any]], now: int) -> SensorState:
+def _with_report(stored: StoredStatus, reported: list[Mapping[str, Any]], now: int) -> StoredStatus:
     """The stored state of a sensor with what the daemon reports of it now."""
     for sensor in reported:
         if sensor.get("sensor") == stored.sensor:

@@ -22,7 +22,7 @@ from sensorlogd.storage.file.connecting import connect_to_read
 from sensorlogd.storage.file.errors import Failure, classify, explain
 from sensorlogd.storage.file.holder import holder
 from sensorlogd.storage.maintenance import inspection
-from sensorlogd.storage.query.log import Log, LogUnavailable
+from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 
 if TYPE_CHECKING:
     from sensorlogd.config.models import Config
@@ -96,7 +96,7 @@ class RollUpsLeft:
             return
         self._again = time.monotonic() + CHECK_EVERY_S
         try:
-            with Log.open(self._path) as log:
+            with LogReader.open(self._path) as log:
                 hours = inspection.hours_to_roll_up(log.conn)
         except (LogUnavailable, sqlite3.Error):
             return
@@ -268,7 +268,7 @@ def make_ready(path: Path) -> None:
         raise LogUnavailable(reader.damaged(path, fault))
 
 
-def readable(path: Path) -> Log:
+def readable(path: Path) -> LogReader:
     """Open the log for a verb that goes on to change it; a change that was cut off halfway is undone first.
 
     Raises LogUnavailable, sqlite3.Error.
@@ -282,7 +282,7 @@ def readable(path: Path) -> Log:
                 reader.undo_interrupted(path)
         except (Refused, LockHeld, OSError) as error:
             raise LogUnavailable(str(error)) from None
-    return Log.open(path)
+    return LogReader.open(path)
 
 
 def check_owner(path: Path) -> None:

@@ -34,7 +34,7 @@ from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import cuts
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.maintenance import inspection
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.rollups import resolutions
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def db() -> None:
 @click.option("--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True)
 @tz_option
 @reads_the_log
-def info(log: Log, count: bool, form: str, tz: str | None) -> None:
+def info(log: LogReader, count: bool, form: str, tz: str | None) -> None:
     """Size, free space, span, and how far moving, rolling up and expiring have got."""
     zone = zone_of(tz)
     facts = inspection.facts(log.conn, log.path)
@@ -123,7 +123,7 @@ def _free_bytes(path: Path) -> int:
 @db.command()
 @click.option("--sample", type=click.IntRange(min=0), default=2_000, show_default=True, help="how many roll-ups to compare")
 @reads_the_log
-def check(log: Log, sample: int) -> None:
+def check(log: LogReader, sample: int) -> None:
     """Is the file sound, and do roll-ups equal their readings? Exits 1 and says what to do if not."""
     bad = 0
     for line in inspection.faults(log.conn):
@@ -188,7 +188,7 @@ def _rewrite(path: Path) -> None:
     from sensorlogd.daemon.main.process.lock import DatabaseLock, LockHeld
     from sensorlogd.storage.file.errors import DatabaseCorrupt, DatabaseError
     from sensorlogd.storage.maintenance import compact as compacting
-    from sensorlogd.storage.schema_check import ensure_schema
+    from sensorlogd.storage.schema.check import ensure_schema
 
     try:
         make_ready(path)
@@ -251,7 +251,7 @@ To restore: stop the daemon, copy the file to where the database was (remove a -
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="overwrite FILE")
 @reads_the_log
-def backup(log: Log, file: Path, force: bool) -> None:
+def backup(log: LogReader, file: Path, force: bool) -> None:
     """Copy the log to FILE ('-': standard output) while the daemon runs: consistent, verified, safely on the disk."""
     if str(file) == "-":
         _into_a_pipe(log, None)
@@ -275,7 +275,7 @@ def backup(log: Log, file: Path, force: bool) -> None:
     click.echo(_describe_backup(_copy(log, target), target))
 
 
-def _copy(log: Log, target: Path) -> Backup:
+def _copy(log: LogReader, target: Path) -> Backup:
     """Make the copy, with a progress bar. Any error is one line and exit 1."""
     from sensorlogd.storage.maintenance.backup import BackupError, copy
 
@@ -293,7 +293,7 @@ def _describe_backup(made: Backup, target: object) -> str:
     return f"{target}: {_mb(made.bytes)}, {made.readings:,} {plural(made.readings, 'reading')}{newest}; verified"
 
 
-def _into_a_pipe(log: Log, target: Path | None) -> None:
+def _into_a_pipe(log: LogReader, target: Path | None) -> None:
     """Send a copy to a device, pipe, socket or standard output. SQLite needs a file to write to, so the copy is made first."""
     import shutil
     import tempfile

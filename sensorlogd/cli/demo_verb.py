@@ -140,9 +140,9 @@ def _store_history(path: Path, days: int) -> int:
     from sensorlogd.daemon.sensing.build import sensor_specs
     from sensorlogd.drivers.registry import options_for
     from sensorlogd.drivers.simulated.driver import SimulatedOptions
-    from sensorlogd.storage import catalog
     from sensorlogd.storage.corrections.upsert import UpsertCounts, upsert
     from sensorlogd.storage.open_database import OpenDatabase
+    from sensorlogd.storage.series import catalog
 
     config = load(path, options_for)
     now_us = time.time_ns() // 1000

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from sensorlogd.notation import times
 from sensorlogd.notation.microseconds import HOUR_US
-from sensorlogd.storage.query.log import Log, Series
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.series.stored import Series
 
 SHOWN_US = HOUR_US  # the range that is proposed
 
 
 def where_readings_are(
-    log: Log, wanted: Sequence[Series], span_us: tuple[int, int] | None, zone: str, *, proposes: bool = True
+    log: LogReader, wanted: Sequence[Series], span_us: tuple[int, int] | None, zone: str, *, proposes: bool = True
 ) -> str:
     """A half sentence to go behind "no data in this range"; empty if the series have readings on both sides of it. ``span_us``: the
     range, [since, until) in µs UTC; None: it is all before or behind what is stored. ``proposes``: with a --since that shows some."""

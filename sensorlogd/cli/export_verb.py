@@ -25,8 +25,9 @@ from sensorlogd.notation import times
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.query.log import Log, Reading, Series
+from sensorlogd.storage.query.log_reader import LogReader, Reading
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_row, cell, number
+from sensorlogd.storage.series.stored import Series
 
 BUCKETS_AT_ONCE = 2_000
 
@@ -68,7 +69,7 @@ Exit status: 0; 2 usage or no such series; 3 no data in the range.
 @tz_option
 @reads_the_log
 def export(
-    log: Log, series: tuple[str, ...], since: str | None, until: str | None, every: str | None, agg: str | None, wide: bool,
+    log: LogReader, series: tuple[str, ...], since: str | None, until: str | None, every: str | None, agg: str | None, wide: bool,
     form: str | None, excel: bool, decimal: str | None, target: Path | None, tz: str | None,
 ) -> None:  # fmt: skip
     """Write readings of SERIES (globs allowed) as CSV, NDJSON, a workbook or Parquet."""
@@ -139,7 +140,7 @@ def _is_installed(library: str) -> bool:
     return find_spec(library) is not None
 
 
-def _has_fractions(log: Log, wanted: Sequence[Series], span: tuple[int, int], ask: Ask | None) -> bool:
+def _has_fractions(log: LogReader, wanted: Sequence[Series], span: tuple[int, int], ask: Ask | None) -> bool:
     """Whether any time has microseconds (then all are written with them); stops at the first that has."""
     if ask is not None and ask.step is not None:
         return ask.step.unit == "us" and ask.step.count % 1_000_000 != 0
@@ -147,7 +148,7 @@ def _has_fractions(log: Log, wanted: Sequence[Series], span: tuple[int, int], as
 
 
 def _range_us(
-    log: Log, wanted: Sequence[Series], since: str | None, until: str | None, now: int, zone: str
+    log: LogReader, wanted: Sequence[Series], since: str | None, until: str | None, now: int, zone: str
 ) -> tuple[int, int] | None:
     """[since, until) in µs; by default all that there is of the series. Raises ValueError."""
     first, last = log.span(wanted)
@@ -170,13 +171,13 @@ def _reading_row(reading: Reading) -> dict[str, Any]:
     }
 
 
-def _bucket_rows(log: Log, wanted: Sequence[Series], ask: Ask) -> Rows:
+def _bucket_rows(log: LogReader, wanted: Sequence[Series], ask: Ask) -> Rows:
     for series, answer in log.buckets(wanted, ask):
         for row in answer.rows:
             yield row.start_us, bucket_row(series, row, ask.aggregates)
 
 
-def _wide_readings(log: Log, wanted: Sequence[Series], span: tuple[int, int], columns: Sequence[str]) -> Rows:
+def _wide_readings(log: LogReader, wanted: Sequence[Series], span: tuple[int, int], columns: Sequence[str]) -> Rows:
     """Wide rows of readings, one for each time; those that are unusable leave their cell empty, and a row of none is left
     out."""
     name = {series.id: column for series, column in zip(wanted, columns[1:], strict=True)}
@@ -189,7 +190,7 @@ def _wide_readings(log: Log, wanted: Sequence[Series], span: tuple[int, int], co
             yield ts, row
 
 
-def _wide_buckets(log: Log, wanted: Sequence[Series], ask: Ask, columns: Sequence[str]) -> Rows:
+def _wide_buckets(log: LogReader, wanted: Sequence[Series], ask: Ask, columns: Sequence[str]) -> Rows:
     """Wide rows of buckets, some buckets of all series at a time, so that memory is bounded for any range."""
     assert ask.step is not None
     edges = ask.step.edges(ask.since_us, ask.until_us, ask.zone)

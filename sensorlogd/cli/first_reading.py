@@ -7,7 +7,7 @@ import time
 
 from sensorlogd.config.models import Config
 from sensorlogd.notation import numbers
-from sensorlogd.storage.query.log import Log, LogUnavailable, UnknownSeries
+from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable, UnknownSeries
 
 EVERY_S = 0.1
 MOST_SHOWN = 4
@@ -26,7 +26,7 @@ def first_reading(config: Config, sensor: str, since_us: int, seconds: float) ->
 def _newest_since(config: Config, sensor: str, since_us: int) -> str | None:
     """The newest values in a line, of channels that have a reading since then; None if none has."""
     try:
-        with Log.open(config.database_path()) as log:
+        with LogReader.open(config.database_path()) as log:
             latest = log.latest(log.series((f"{sensor}.*",)), time.time_ns() // 1000)
     except (LogUnavailable, UnknownSeries, sqlite3.Error, OSError):
         return None  # the daemon has not made its database or the series yet

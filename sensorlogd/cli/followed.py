@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage.query.log import Log, Reading, Series
+from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.series.stored import Series
 
 AHEAD_US = MINUTE_US  # what is dated later is shown when its time has come
 NEAR_US = MINUTE_US
@@ -21,7 +22,7 @@ AT_ONCE = 5_000  # readings of a later query; no transaction stays open while th
 class Followed:
     """The readings of some series from ``start_us`` on. A reading that is older than the newest of its series is not shown."""
 
-    def __init__(self, log: Log, series: Sequence[Series], start_us: int) -> None:
+    def __init__(self, log: LogReader, series: Sequence[Series], start_us: int) -> None:
         self._log = log
         self._series = list(series)
         self._newest = {each.id: start_us - 1 for each in series}  # of what was shown

@@ -14,7 +14,8 @@ from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration
 from sensorlogd.storage.query import question
 from sensorlogd.storage.query.gaps import usable
-from sensorlogd.storage.query.log import Log, Series
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.series.stored import Series
 
 COLUMNS = ("sensor", "channel", "time", "until", "lasted", "seconds")
 
@@ -41,7 +42,14 @@ Exit status: 0, gaps or none; 2 usage or no such series; 3 nothing is stored of 
 @output.format_option
 @reads_the_log
 def gaps(
-    log: Log, series: tuple[str, ...], since: str, until: str, longer: str | None, limit: int, tz: str | None, form: str | None
+    log: LogReader,
+    series: tuple[str, ...],
+    since: str,
+    until: str,
+    longer: str | None,
+    limit: int,
+    tz: str | None,
+    form: str | None,
 ) -> None:
     """Show the longest gaps of every series, or of SERIES (sensor.channel, globs allowed)."""
     zone, now = zone_of(tz), now_us()
@@ -67,7 +75,7 @@ def gaps(
     output.write(rows, COLUMNS, form)
 
 
-def _known(log: Log, series: Series, start_us: int, end_us: int) -> tuple[int, int]:
+def _known(log: LogReader, series: Series, start_us: int, end_us: int) -> tuple[int, int]:
     """The part [begin, end) of a range in which silence is a gap: from the first reading that is known of and, if the series is not
     configured any more, to its last. Empty (begin >= end) if there is none."""
     first, last = log.span([series])
@@ -75,7 +83,7 @@ def _known(log: Log, series: Series, start_us: int, end_us: int) -> tuple[int, i
     return max(known, start_us), end_us if series.retired_us is None or last is None else min(end_us, last + 1)
 
 
-def between(log: Log, series: Series, start_us: int, end_us: int, longer_us: int) -> Iterator[tuple[int, int, bool]]:
+def between(log: LogReader, series: Series, start_us: int, end_us: int, longer_us: int) -> Iterator[tuple[int, int, bool]]:
     """(microseconds, when it began, whether a reading ended it) of each silence within [start, end) that is longer.
 
     Gaps longer than the heartbeat are found in roll-ups; for shorter ones every reading that has not expired is read.

@@ -31,7 +31,7 @@ from sensorlogd.notation.undoing import undo_commands
 from sensorlogd.stamping.local import FOLDS
 from sensorlogd.stamping.repeats import KEEP, REPEATS
 from sensorlogd.storage.corrections.upsert import COUNTS, Replace
-from sensorlogd.storage.unconfigured_series import WantedSeries
+from sensorlogd.storage.series.unconfigured import WantedSeries
 
 BUSY_S = 0.1  # time between two questions whether earlier work on the same readings is done
 

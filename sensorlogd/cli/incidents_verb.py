@@ -15,7 +15,7 @@ from sensorlogd.cli.common import config_option, database, db_option, fail, tz_o
 from sensorlogd.notation import times
 from sensorlogd.storage import work
 from sensorlogd.storage.maintenance import incidents as kept
-from sensorlogd.storage.query.log import Log, LogUnavailable
+from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 from sensorlogd.storage.salvage.salvage_order import SalvageOrder
 
 
@@ -72,7 +72,7 @@ _WORDS = {
 
 def _salvages(path: Path) -> dict[str, work.Work]:
     """Name of an incident -> the work that recovers it, as far as the log can be read."""
-    with contextlib.suppress(LogUnavailable, sqlite3.Error), Log.open(path) as log:
+    with contextlib.suppress(LogUnavailable, sqlite3.Error), LogReader.open(path) as log:
         return {SalvageOrder.from_json(piece.request).incident: piece for piece in work.of_kind(log.conn, work.SALVAGE)}
     return {}
 

@@ -21,7 +21,8 @@ from sensorlogd.daemon.control.requests.database import MendRequest, ResumeReque
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.corrections import mend
-from sensorlogd.storage.query.log import Log, Series
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.series.stored import Series
 
 QUALITIES = ("good", "not_evaluated", "suspect", "fail")
 EXAMPLES = 3
@@ -218,7 +219,7 @@ def _range_us(options: dict[str, Any], zone: str) -> tuple[int, int]:
     return since, until
 
 
-def _preview(log: Log, series: Series, change: mend.Change, since: int, until: int) -> Preview:
+def _preview(log: LogReader, series: Series, change: mend.Change, since: int, until: int) -> Preview:
     """What the change would do to the readings of one series. Raises MendError."""
     preview = Preview(series)
     for rows in log.columns(series, since, until):
@@ -318,7 +319,7 @@ def _handles_other_request(options: dict[str, Any]) -> bool:
     return True
 
 
-def _checked(log: Log, what: str, identity: int) -> mend.Mend:
+def _checked(log: LogReader, what: str, identity: int) -> mend.Mend:
     """The mend with that id, checked before anything is begun. Raises MendError."""
     if what == "undo":
         return mend.check_undo(log.conn, identity)
@@ -351,7 +352,7 @@ def _print_mends(options: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _open_log(options: dict[str, Any]) -> Iterator[Log]:
+def _open_log(options: dict[str, Any]) -> Iterator[LogReader]:
     path = database(options["config_file"], options["db"])
-    with troubles_fail(path), Log.open(path) if options["dry_run"] else readable(path) as log:
+    with troubles_fail(path), LogReader.open(path) if options["dry_run"] else readable(path) as log:
         yield log

@@ -14,7 +14,7 @@ from sensorlogd.config.validation.names import closest
 from sensorlogd.daemon.control.requests.database import NoteRequest
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation import times
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 
 
 @click.command(
@@ -51,7 +51,7 @@ def note(sensor: str, text: str, at: str | None, by: str, tz: str | None, db: st
     click.echo(f"{name}: {detail}")
 
 
-def _subject(log: Log, wanted: str) -> tuple[str, str]:
+def _subject(log: LogReader, wanted: str) -> tuple[str, str]:
     """(sensor, channel) of the name that was given; the channel is empty for a note about a whole sensor."""
     known = log.series(retired=True)
     for series in known:

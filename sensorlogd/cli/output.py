@@ -12,7 +12,7 @@ import click
 
 from sensorlogd.cli import appearance, standard_streams, table
 from sensorlogd.notation import csv_rows, numbers
-from sensorlogd.storage.query.log import Series
+from sensorlogd.storage.series.stored import Series
 
 AT_ONCE = 5_000  # rows of a table that are laid out together
 PLACES = "decimals"  # of a row: column -> with how many places it is shown to people and in CSV; JSON has every digit

@@ -14,7 +14,7 @@ from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.cli.empty_range import where_readings_are
 from sensorlogd.notation import times
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 
 
 @click.command(
@@ -45,7 +45,7 @@ Needs matplotlib or plotille, the extra 'plot'; without them it says how to inst
 @tz_option
 @reads_the_log
 def plot(
-    log: Log, series: tuple[str, ...], since: str, until: str, agg: str, target: Path | None, width: int | None, height: int | None,
+    log: LogReader, series: tuple[str, ...], since: str, until: str, agg: str, target: Path | None, width: int | None, height: int | None,
     tz: str | None,
 ) -> None:  # fmt: skip
     """Draw SERIES (globs allowed) in the terminal, or into a file."""

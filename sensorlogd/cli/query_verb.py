@@ -19,9 +19,10 @@ from sensorlogd.notation import numbers, times
 from sensorlogd.storage.query import question
 from sensorlogd.storage.query.aggregates import AGGREGATES, Aggregate, aggregate
 from sensorlogd.storage.query.engine import Ask
-from sensorlogd.storage.query.log import Log, Reading, Series, conversions, converted
+from sensorlogd.storage.query.log_reader import LogReader, Reading, conversions, converted
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_names, bucket_row, reading_row
 from sensorlogd.storage.query.units import Conversion
+from sensorlogd.storage.series.stored import Series
 
 NAMED = "\n".join(wrap(f"Aggregates: {' '.join(AGGREGATES)} median pNN.", 110))
 
@@ -60,7 +61,7 @@ Exit status: 0; 2 usage or no such series; 3 no data in the range.
 @output.format_option
 @reads_the_log
 def query(
-    log: Log,
+    log: LogReader,
     series: tuple[str, ...],
     since: str,
     until: str,
@@ -96,7 +97,9 @@ def query(
         fail(f"no data in this range{where_readings_are(log, wanted, (start, end), zone)}", exits.NO_DATA)
 
 
-def _readings(log: Log, wanted: list[Series], start: int, end: int, unit: str | None, zone: str) -> Iterator[Mapping[str, Any]]:
+def _readings(
+    log: LogReader, wanted: list[Series], start: int, end: int, unit: str | None, zone: str
+) -> Iterator[Mapping[str, Any]]:
     readings: Iterable[Reading] = log.readings(wanted, start, end)
     changes: dict[int, Conversion | None] = {} if unit is None else conversions(wanted, unit)
     for reading in converted(readings, changes) if changes else readings:
@@ -136,7 +139,9 @@ def _places_of(chosen: Mapping[str, Aggregate], series: Series, change: Conversi
     return {name: shown[how.digits] for name, how in chosen.items() if how.digits in shown}
 
 
-def _buckets(log: Log, wanted: list[Series], ask: Ask, unit: str | None) -> tuple[Sequence[str], Iterator[Mapping[str, Any]]]:
+def _buckets(
+    log: LogReader, wanted: list[Series], ask: Ask, unit: str | None
+) -> tuple[Sequence[str], Iterator[Mapping[str, Any]]]:
     """Columns and rows; where each series' answer comes from goes to stderr. Raises ValueError."""
     names, zone = ask.aggregates, ask.zone
     columns = ("time", "sensor", "channel", *bucket_names(names))

@@ -14,8 +14,9 @@ from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_opt
 from sensorlogd.cli.followed import Followed
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.durations import parse_duration
-from sensorlogd.storage.query.log import Log, Reading, Series
+from sensorlogd.storage.query.log_reader import LogReader, Reading
 from sensorlogd.storage.query.rows import EVENT_COLUMNS, READING_COLUMNS, event_row, reading_row
+from sensorlogd.storage.series.stored import Series
 
 
 @click.command(
@@ -32,7 +33,7 @@ Exit status: 0; 2 no such series; 3 nothing logged yet; 4 some series is older t
 @tz_option
 @output.format_option
 @reads_the_log
-def latest(log: Log, series: tuple[str, ...], tz: str | None, form: str | None) -> None:
+def latest(log: LogReader, series: tuple[str, ...], tz: str | None, form: str | None) -> None:
     """Show the newest value of every series, those that have none yet included, or of SERIES (sensor.channel, globs allowed)."""
     zone = zone_of(tz)
     # A log without a configuration (an import) has no current series: then all of them are meant.
@@ -90,7 +91,7 @@ Follows by time: a reading that a device stamps earlier than the newest one show
 @tz_option
 @output.format_option
 @reads_the_log
-def tail(log: Log, series: tuple[str, ...], since: str, duration: str | None, tz: str | None, form: str | None) -> None:
+def tail(log: LogReader, series: tuple[str, ...], since: str, duration: str | None, tz: str | None, form: str | None) -> None:
     """Follow readings as they are committed."""
     zone = zone_of(tz)
     wanted = series_of(log, series)
@@ -117,7 +118,7 @@ def tail(log: Log, series: tuple[str, ...], since: str, duration: str | None, tz
         return
 
 
-def _follow(log: Log, wanted: list[Series], start: int, until: float | None) -> Iterator[Reading]:
+def _follow(log: LogReader, wanted: list[Series], start: int, until: float | None) -> Iterator[Reading]:
     """The readings from ``start`` on, as they are committed. ``until``: a moment of the monotonic clock."""
     followed = Followed(log, wanted, start)
     while True:
@@ -140,7 +141,7 @@ Examples:
 @tz_option
 @output.format_option
 @reads_the_log
-def events(log: Log, since: str | None, sensor: str | None, limit: int, tz: str | None, form: str | None) -> None:
+def events(log: LogReader, since: str | None, sensor: str | None, limit: int, tz: str | None, form: str | None) -> None:
     """Show what happened to sensors, clock, database and daemon."""
     zone = zone_of(tz)
     try:

@@ -171,14 +171,14 @@ def _must_agree(dialogue: Dialogue, question: str) -> None:
 def _must_be_free(config: Any, old: str, new: str) -> None:
     """Exit if the new name is taken, in the configuration or in the log, or if other readings would expire by it."""
     from sensorlogd.config.models import NAME
-    from sensorlogd.storage.query.log import Log, LogUnavailable
+    from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 
     if not NAME.fullmatch(new):
         fail(f"{new!r} is not a name; use letters, digits, '_' and '-', no blanks or dots", exits.USAGE)
     if new in config.sensors or new in config.failed_sensors:
         fail(f"there is a sensor {new!r} already; choose another name", exits.USAGE)
     try:
-        with Log.open(config.database_path()) as log:
+        with LogReader.open(config.database_path()) as log:
             stored = {series.sensor for series in log.series(retired=True)}
     except (LogUnavailable, sqlite3.Error, OSError):
         stored = set()

@@ -20,7 +20,7 @@ from sensorlogd.cli.daemon_condition import Condition
 from sensorlogd.cli.sensor_table import RATE
 from sensorlogd.cli.stopping import Stop, stop_by
 from sensorlogd.notation import times
-from sensorlogd.storage.query.log import Log, LogUnavailable
+from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 
 EVERY_MS = 1000
 PLAIN_EVERY_S = 5.0
@@ -28,7 +28,7 @@ ANSWER_WITHIN_S = 0.5  # a screen is not held up for longer by a daemon that doe
 LABEL = 9  # columns
 
 Row = dict[str, Any]
-RowsOf = Callable[[Log, Condition, int], list[Row]]
+RowsOf = Callable[[LogReader, Condition, int], list[Row]]
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Rates:
         return self._rate.get(sensor)
 
 
-def lines(log: Log, rates: Rates, rows_of: RowsOf, zone: str = "UTC", room: int = 0) -> list[tuple[str, str]]:
+def lines(log: LogReader, rates: Rates, rows_of: RowsOf, zone: str = "UTC", room: int = 0) -> list[tuple[str, str]]:
     """(text, how: head, good, warn, bad, dim, plain) of the whole screen, ``room`` columns wide. Raises sqlite3.Error."""
     now = now_us()
     seen = daemon_condition.condition(log, now, ANSWER_WITHIN_S)
@@ -74,16 +74,16 @@ def _folded(text: str, room: int) -> list[str]:
     return appearance.wrapped(text, room) if room else [text]
 
 
-def _facts(log: Log, seen: Condition) -> Iterator[tuple[str, str, str]]:
+def _facts(log: LogReader, seen: Condition) -> Iterator[tuple[str, str, str]]:
     """(label, text, how)"""
     facts = seen.facts
     stat = os.statvfs(log.path.absolute().parent)
-    wal = log.path.with_name(log.path.name + "-wal")
+    sizes = log.file_sizes()
     yield "daemon", f"{seen.state} ({seen.explanation})", "good" if seen.state == "running" else "bad"
     writing = f"; {facts['state']} {facts.get('state_reason') or ''}".rstrip() if facts.get("state") else ""
     yield (
         "database",
-        f"{log.path}, {_size_text(log.path.stat().st_size)}, WAL {_size_text(wal.stat().st_size if wal.exists() else 0)},"
+        f"{log.path}, {_size_text(sizes.database_bytes)}, WAL {_size_text(sizes.wal_bytes)},"
         f" {_size_text(stat.f_bavail * stat.f_frsize)} free on the disk{writing}",
         "plain" if facts.get("state") in ("writing", None) else "bad",
     )
@@ -107,7 +107,7 @@ def _sayable(text: str, encoding: str) -> str:
     return text.encode(encoding, standard_streams.UNSAID).decode(encoding, "replace")
 
 
-def watch(log: Log, rows_of: RowsOf) -> None:
+def watch(log: LogReader, rows_of: RowsOf) -> None:
     """Show the screen until q or Ctrl-C. Ctrl-C sets a flag: Python could not pass on an exception raised in a finaliser."""
     with stop_by(signal.SIGINT) as stop:
         if _is_a_screen():
@@ -125,7 +125,7 @@ def _is_a_screen() -> bool:
         return False
 
 
-def _one_below_the_other(log: Log, rows_of: RowsOf, over: Stop) -> None:
+def _one_below_the_other(log: LogReader, rows_of: RowsOf, over: Stop) -> None:
     """Print the screen as plain lines every few seconds, for terminals without cursor control."""
     rates = Rates()
     click.echo(f"this terminal (TERM={os.environ.get('TERM', '')}) has no screen: plain lines instead; Ctrl-C ends", err=True)
@@ -137,7 +137,7 @@ def _one_below_the_other(log: Log, rows_of: RowsOf, over: Stop) -> None:
         over.wait(PLAIN_EVERY_S)
 
 
-def _lines_or_error(log: Log, rates: Rates, rows_of: RowsOf, room: int) -> list[tuple[str, str]]:
+def _lines_or_error(log: LogReader, rates: Rates, rows_of: RowsOf, room: int) -> list[tuple[str, str]]:
     """The lines, or what keeps them from being read: the screen stays, since it may be over soon."""
     try:
         return lines(log, rates, rows_of, usual_zone(), room)
@@ -145,7 +145,7 @@ def _lines_or_error(log: Log, rates: Rates, rows_of: RowsOf, room: int) -> list[
         return [(f"{log.path}: {error}", "bad"), ("trying again; q ends", "plain")]
 
 
-def _show_screen(screen: curses.window, log: Log, rows_of: RowsOf, over: Callable[[], bool]) -> None:
+def _show_screen(screen: curses.window, log: LogReader, rows_of: RowsOf, over: Callable[[], bool]) -> None:
     """Paint the screen again and again until ``over`` or q; arrow keys scroll the sensors."""
     looks = dict.fromkeys(("plain", "good", "warn"), curses.A_NORMAL) | {
         "head": curses.A_BOLD,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -17,14 +16,15 @@ from sensorlogd.cli.common import config_option, database, db_option, fail, fail
 from sensorlogd.cli.daemon_condition import Condition
 from sensorlogd.cli.sensor_table import AGO
 from sensorlogd.notation import times
+from sensorlogd.storage.ingest.status import StoredStatus
 from sensorlogd.storage.query.health import ALIVE, newest_by_sensor
-from sensorlogd.storage.query.log import Log, LogUnavailable, SensorState
+from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 
 LABEL = 9  # columns
 EXAMPLES = 12  # lines of a table; JSON has all
 
 
-def sensor_row(sensor: SensorState, now: int, running: bool, newest: dict[str, int]) -> dict[str, Any]:
+def sensor_row(sensor: StoredStatus, now: int, running: bool, newest: dict[str, int]) -> dict[str, Any]:
     """The row of a sensor. ``now``: µs since 1970. ``newest``: sensor -> the time of its newest reading, where that is known."""
     counters = dict(sensor.counters)
     last = newest.get(sensor.sensor, sensor.last_reading_us)
@@ -46,7 +46,7 @@ def sensor_row(sensor: SensorState, now: int, running: bool, newest: dict[str, i
     }
 
 
-def rows_of(log: Log, condition: Condition, now: int) -> list[dict[str, Any]]:
+def rows_of(log: LogReader, condition: Condition, now: int) -> list[dict[str, Any]]:
     """The rows, one for each sensor. ``now``: µs since 1970. Raises sqlite3.Error."""
     newest = newest_by_sensor(log, now)
     if not condition.sensors and condition.state == "never started":
@@ -55,7 +55,7 @@ def rows_of(log: Log, condition: Condition, now: int) -> list[dict[str, Any]]:
     return [sensor_row(sensor, now, condition.state in ALIVE, newest) for sensor in condition.sensors]
 
 
-def imported_rows(log: Log, now: int) -> list[dict[str, Any]]:
+def imported_rows(log: LogReader, now: int) -> list[dict[str, Any]]:
     """The rows of a log that no daemon has written: its sensors are known by their readings alone. Raises sqlite3.Error."""
     found: dict[str, int | None] = {}
     for series, reading in zip(every := log.series(retired=True), log.latest(every, now), strict=True):
@@ -90,7 +90,7 @@ def status(config_file: Path | None, db: str | None, form: str | None, watch: bo
     """Show the daemon and each sensor: state, age of the last reading, counters, last error."""
     path = database(config_file, db)
     try:
-        with Log.open(path) as log:
+        with LogReader.open(path) as log:
             if watch:
                 _show_screen(log, form)
             else:
@@ -104,7 +104,7 @@ def status(config_file: Path | None, db: str | None, form: str | None, watch: bo
         raise
 
 
-def _show_screen(log: Log, form: str | None) -> None:
+def _show_screen(log: LogReader, form: str | None) -> None:
     if form is not None or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("--watch is a screen: it needs a terminal, and no --format")
     from sensorlogd.cli import status_screen as screen
@@ -112,7 +112,7 @@ def _show_screen(log: Log, form: str | None) -> None:
     screen.watch(log, rows_of)
 
 
-def _print_status(log: Log, form: str | None) -> None:
+def _print_status(log: LogReader, form: str | None) -> None:
     """Print the status, and exit with the status that says how all is."""
     now = now_us()
     state = daemon_condition.condition(log, now)
@@ -171,7 +171,7 @@ def _echo_json(found: Condition, rows: list[dict[str, Any]], **more: Any) -> Non
     click.echo(json.dumps(whole, ensure_ascii=False, indent=1))
 
 
-def _head_facts(log: Log, found: Condition) -> Iterator[tuple[str, str]]:
+def _head_facts(log: LogReader, found: Condition) -> Iterator[tuple[str, str]]:
     """(label, text) of the facts about daemon and database."""
     facts, alive = found.facts, found.state in ALIVE
     yield "daemon", f"{found.state} ({found.explanation})"
@@ -203,13 +203,7 @@ def _without_database(path: Path, why: str, form: str | None) -> NoReturn:
     fail(why)
 
 
-def _size_on_disk(log: Log) -> str:
+def _size_on_disk(log: LogReader) -> str:
     from sensorlogd.notation.durations import format_size
 
-    total = 0
-    for suffix in ("", "-wal"):
-        try:
-            total += os.stat(f"{log.path}{suffix}").st_size
-        except OSError:
-            continue
-    return format_size(total)
+    return format_size(sum(log.file_sizes()))

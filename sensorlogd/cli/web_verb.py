@@ -15,7 +15,7 @@ import click
 from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.common import config_option, database, db_option, fail, troubles_fail
 from sensorlogd.storage.file.errors import Failure, classify
-from sensorlogd.storage.query.log import Log, LogUnavailable
+from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 
 if TYPE_CHECKING:
     from sensorlogd.web.serving.settings import Settings
@@ -74,7 +74,7 @@ def _look_at(path: Path) -> None:
     """Exit if the file is no log; a damaged log is served, since parts of it may be readable."""
     with troubles_fail(path):
         try:
-            Log.open(path).close()
+            LogReader.open(path).close()
         except LogUnavailable as error:
             if not isinstance(error.__cause__, sqlite3.DatabaseError) or classify(error.__cause__) is not Failure.CORRUPT:
                 raise

@@ -9,6 +9,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from sensorlogd.exchange import leap_and_midnight
+from sensorlogd.notation.instants import us_of, utc_of
 from sensorlogd.stamping import patterns
 from sensorlogd.stamping.local import FIRST as FIRST_ONE
 from sensorlogd.stamping.local import LocalTimes
@@ -16,17 +17,10 @@ from sensorlogd.stamping.local import LocalTimes
 EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 FORMATS = "iso, epoch, epoch_ms, epoch_us, or a pattern as %d.%m.%Y %H:%M:%S"
 FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)  # inside the years 1 to 9999 in every zone
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 
 
-def _since_epoch(at: datetime) -> int:
-    """Microseconds to a time in UTC."""
-    since = at - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-_FIRST_US, _LAST_US = _since_epoch(FIRST), _since_epoch(LAST)
+_FIRST_US, _LAST_US = us_of(FIRST), us_of(LAST)
 _COMPACT = re.compile(r"\d{8}|\d{4}")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
@@ -84,7 +78,7 @@ def reader(
                 raise _outside(text)
             if zoneless is not None and not zoneless:
                 zoneless.append(text)
-            at = _EPOCH + timedelta(microseconds=local.utc_us(at))
+            at = utc_of(local.utc_us(at))
             if near is not None:
                 near.begin(local_us(at, local.zone))
         elif not has_offset and form != "iso":
@@ -147,7 +141,7 @@ class _Near:
         """The time in ``text``, without a zone. Raises ValueError if it does not have the form."""
         if not self._is_year:
             return self._completed.read(text, self.last_us)
-        year = (_EPOCH + timedelta(microseconds=self.last_us)).year
+        year = utc_of(self.last_us).year
         return datetime.strptime(f"{year:04} {text}", f"%Y {self._completed.form}")  # noqa: DTZ007  # as above
 
 
@@ -181,7 +175,7 @@ def _outside(text: str) -> ValueError:
 
 def local_us(at: datetime, zone: ZoneInfo) -> int:
     """What the clocks of ``zone`` show at ``at``, in microseconds."""
-    return _since_epoch(at.astimezone(zone).replace(tzinfo=UTC))
+    return us_of(at.astimezone(zone).replace(tzinfo=UTC))
 
 
 def _to_us(at: datetime, text: str) -> int:
@@ -190,4 +184,4 @@ def _to_us(at: datetime, text: str) -> int:
         at = at.astimezone(UTC)
     except OverflowError:
         at = LAST + _SECOND
-    return within(_since_epoch(at), text)
+    return within(us_of(at), text)

@@ -11,12 +11,12 @@ All results are integer microseconds UTC.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sensorlogd.notation.durations import parse_duration
+from sensorlogd.notation.instants import local_of, us_of
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RELATIVE = re.compile(r"(now|today|yesterday)?\s*((?:[+-]\s*[0-9.]+\s*[a-z]+\s*)*)(?:/\s*(min|h|d|w|mo|y))?", re.ASCII)
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{1,2}))?")
 ALLOWED = "now-1h, -15m, today, yesterday, now/d, 2026-01-31, 2026-01-31T12:30, an epoch in s, ms or us"
@@ -44,13 +44,13 @@ def _parse_absolute(text: str, zone: str) -> int | None:
         return int(text) * (1_000_000 if digits <= 11 else 1_000 if digits <= 14 else 1)
     partial = _PARTIAL.fullmatch(text)
     if partial:
-        return _utc_us(datetime(int(partial[1]), int(partial[2] or 1), 1, tzinfo=ZoneInfo(zone)))
+        return us_of(datetime(int(partial[1]), int(partial[2] or 1), 1, tzinfo=ZoneInfo(zone)))
     if not re.match(r"\d{4}-\d{1,2}-\d{1,2}", text):
         return None
     if re.fullmatch(r".*[T ]\d{1,2}", text):
         text += ":00"
     at = datetime.fromisoformat(text)
-    return _utc_us(at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone)))
+    return us_of(at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone)))
 
 
 def _parse_relative(text: str, now_us: int, zone: str) -> int | None:
@@ -69,7 +69,7 @@ def _parse_relative(text: str, now_us: int, zone: str) -> int | None:
 def _start_of(unit: str, us: int, zone: str, back: int = 0) -> int:
     """The start (µs UTC) of the unit of time that holds ``us``, by the clocks of the zone; of an hour that comes twice, the one
     that it is. ``back``: so many days earlier."""
-    local = _zoned(us, ZoneInfo(zone)).replace(second=0, microsecond=0)
+    local = local_of(us, ZoneInfo(zone)).replace(second=0, microsecond=0)
     if unit != "min":
         local = local.replace(minute=0)
     if unit in ("d", "w", "mo", "y"):
@@ -85,27 +85,18 @@ def _start_of(unit: str, us: int, zone: str, back: int = 0) -> int:
 
 def _first_instant(local: datetime) -> int:
     """Microseconds UTC of a time by the clocks of its zone; if they are set forward over it, of the moment in which they are."""
-    behind, before = _utc_us(local), _utc_us(local.replace(fold=1))
+    behind, before = us_of(local), us_of(local.replace(fold=1))
     if behind <= before:
         return behind
     # It is skipped: by the new offset it is before that moment, by the old one behind it.
-    offset = _zoned(behind, local.tzinfo).utcoffset()
+    offset = local_of(behind, local.tzinfo).utcoffset()
     while behind - before > 1:
         middle = (behind + before) // 2
-        if _zoned(middle, local.tzinfo).utcoffset() == offset:
+        if local_of(middle, local.tzinfo).utcoffset() == offset:
             behind = middle
         else:
             before = middle
     return behind
-
-
-def _zoned(us: int, zone: tzinfo | None) -> datetime:
-    return (_EPOCH + timedelta(microseconds=us)).astimezone(zone)
-
-
-def _utc_us(at: datetime) -> int:
-    since = at.astimezone(UTC) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def zone(name: str) -> str:
@@ -119,13 +110,13 @@ def zone(name: str) -> str:
 
 def of_datetime(at: datetime, zone: str = "UTC") -> int:
     """Microseconds UTC of a datetime; one without an offset is in ``zone``."""
-    return _utc_us(at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone)))
+    return us_of(at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone)))
 
 
 def format_time(us: int, zone: str = "UTC") -> str:
     """RFC 3339 in the zone, with microseconds where there are any: ``2026-01-31T12:30:15.250000+01:00``."""
     try:
-        at = _zoned(us, ZoneInfo(zone))
+        at = local_of(us, ZoneInfo(zone))
     except OverflowError:
         return f"{us}us"  # outside the years 1 to 9999
     text = at.isoformat(timespec="microseconds" if at.microsecond else "seconds")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.query.log import Log, Series
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.series.stored import Series
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ class PlottedCurve:
 
 
 def curves(
-    log: Log, series: Sequence[Series], since_us: int, until_us: int, points: int, aggregate: str, zone: str
+    log: LogReader, series: Sequence[Series], since_us: int, until_us: int, points: int, aggregate: str, zone: str
 ) -> Iterator[PlottedCurve]:
     """The curves of series. Raises ValueError for a question that cannot be answered."""
     names = ("mean", "min", "max") if aggregate == "mean" else (aggregate,)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import matplotlib
@@ -12,10 +11,10 @@ import matplotlib
 matplotlib.use("Agg")  # a backend that needs no screen
 from matplotlib import dates, pyplot
 
+from sensorlogd.notation.instants import local_of
 from sensorlogd.plotting.curves import PlottedCurve
 
 FORMATS = ("png", "svg", "pdf")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def draw(found: Sequence[PlottedCurve], since_us: int, until_us: int, form: str, zone: str, width: int, height: int) -> bytes:
@@ -31,7 +30,7 @@ def draw(found: Sequence[PlottedCurve], since_us: int, until_us: int, form: str,
             for number, curve in enumerate(curve for curve in found if curve.series.unit == unit):
                 colour = f"C{number % 10}"
                 for first, piece in enumerate(curve.pieces):
-                    times = [(_EPOCH + timedelta(microseconds=at)).astimezone(tz) for at in piece.times]
+                    times = [local_of(at, tz) for at in piece.times]
                     if piece.low:
                         panel.fill_between(times, piece.low, piece.high, color=colour, alpha=0.25, linewidth=0)
                     alone = len(times) == 1
@@ -42,7 +41,7 @@ def draw(found: Sequence[PlottedCurve], since_us: int, until_us: int, form: str,
             panel.grid(alpha=0.3)
             panel.legend(loc="upper left", fontsize="small")
         last = axes[-1, 0]
-        last.set_xlim(*((_EPOCH + timedelta(microseconds=at)).astimezone(tz) for at in (since_us, until_us)))
+        last.set_xlim(*(local_of(at, tz) for at in (since_us, until_us)))
         locator = dates.AutoDateLocator(tz=tz)  # type: ignore[no-untyped-call]  # matplotlib's dates have no types
         last.xaxis.set_major_locator(locator)
         last.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=tz))  # type: ignore[no-untyped-call]  # the same

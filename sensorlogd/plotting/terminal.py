@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import plotille  # type: ignore[import-untyped]  # it ships no types
 
 from sensorlogd.notation import numbers
+from sensorlogd.notation.instants import EPOCH
 from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.plotting.curves import PlottedCurve
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red", "white")
 MARGIN = 22  # columns that the axis takes
-_EPOCH = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
 
 
 def draw(
@@ -54,7 +54,7 @@ def _label(tz: ZoneInfo, form: str, figure: plotille.Figure) -> object:
     def label(value: float, chars: int, delta: float, left: bool = False) -> str:
         limits = figure.x_limits()
         if limits[0] <= value <= limits[1] and value > 1e6:
-            text = (_EPOCH + timedelta(seconds=value)).astimezone(tz).strftime(form)
+            text = (EPOCH + timedelta(seconds=value)).astimezone(tz).strftime(form)
         else:
             text = numbers.on_scale(value, delta)
         return f"{text:<{chars}}" if left else f"{text:>{chars}}"

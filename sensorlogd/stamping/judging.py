@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sensorlogd.notation.instants import us_of
 from sensorlogd.notation.microseconds import DAY_US
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-BUILT_US = (datetime(2026, 1, 1, tzinfo=UTC) - _EPOCH).days * DAY_US  # no copy of this software is older
+BUILT_US = us_of(datetime(2026, 1, 1, tzinfo=UTC))  # no copy of this software is older
 TEN_YEARS_US = 3652 * DAY_US
 # A host whose clock was never set may believe that it is 1970: what is this much later than BUILT_US is wrong all the same.
 NO_CLOCK_AHEAD_US = 2 * TEN_YEARS_US

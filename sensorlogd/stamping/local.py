@@ -5,22 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from sensorlogd.notation.instants import us_of
 from sensorlogd.notation.microseconds import MINUTE_US
 
 FIRST, SECOND, BY_ORDER = "first", "second", "by_order"
 FOLDS = (FIRST, SECOND, BY_ORDER)
 JITTER_US = MINUTE_US  # lines whose times go back by less than this are out of order; no clock was changed
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NoSuchTime(ValueError):
     """A local time that clocks were set forward over: whoever wrote it has another zone, or is wrong."""
-
-
-def utc_us(at: datetime) -> int:
-    """Microseconds since 1970. Raises OverflowError beyond the years 1 to 9999."""
-    since = at.astimezone(UTC) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 class LocalTimes:
@@ -44,7 +38,7 @@ class LocalTimes:
 
     def utc_us(self, at: datetime, arrived_us: int | None = None) -> int:
         """``at`` in microseconds since 1970; an offset that ``at`` has itself is used. Raises NoSuchTime, OverflowError."""
-        found = utc_us(at) if at.tzinfo is not None else self._zoned_us(at, arrived_us)
+        found = us_of(at) if at.tzinfo is not None else self._zoned_us(at, arrived_us)
         self._note(found, arrived_us)
         return found
 
@@ -62,10 +56,10 @@ class LocalTimes:
         early = at.replace(tzinfo=self.zone, fold=0)
         late = early.replace(fold=1)
         if early.utcoffset() == late.utcoffset():
-            return utc_us(early)
+            return us_of(early)
         if early.astimezone(UTC).astimezone(self.zone).replace(tzinfo=None) != at:
             raise NoSuchTime(f"there is no {at} in {self.name}: clocks were set forward; is it another zone?")
-        first, second = utc_us(early), utc_us(late)
+        first, second = us_of(early), us_of(late)
         if self.fold != BY_ORDER:
             return first if self.fold == FIRST else second
         return self._choose_by_order(first, second, arrived_us)

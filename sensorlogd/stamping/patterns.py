@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from sensorlogd.notation.instants import utc_of
 from sensorlogd.notation.microseconds import DAY_US, MINUTE_US, SECOND_US
 
 EPOCHS = ("epoch", "epoch_ms", "epoch_us")
 _DIRECTIVE = re.compile(r"%-?(.)")
 _YEAR, _DAY, _MONTH = frozenset("YyGcx"), frozenset("djcxaAuw"), frozenset("mbBhjcxUWV")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HALF_YEAR_US = 183 * DAY_US
 
 
@@ -51,7 +51,7 @@ class Completed:
 
     def read(self, text: str, near_us: int) -> datetime:
         """The time of ``text`` nearest to ``near_us``; without zone unless the text has one. Raises ValueError."""
-        near = (_EPOCH + timedelta(microseconds=near_us)).replace(tzinfo=None)
+        near = utc_of(near_us).replace(tzinfo=None)
         if self.lack == "date":
             days = [(near + timedelta(days=days)).date() for days in (-1, 0, 1)]
             tries = [(f"{day.year:04}-{day.month:02}-{day.day:02}", "%Y-%m-%d") for day in days]

@@ -1,5 +1,5 @@
 """The cuts of retention (table ``retention_cut``): how far each series has expired. All access to the table is here, but for a join
-with the readings (``stages.survey``) and the tables of a damaged file (``salvage.former``).
+with the readings (``reading_tables.survey``) and the tables of a damaged file (``salvage.former``).
 
 A cut is one instant (microseconds) of one series and one resolution (seconds of a roll-up; READINGS, which is 0: its readings). Cuts
 lie on beginnings of days in the configured zone. Two questions are asked of a cut, and they have different answers:

@@ -1,7 +1,7 @@
-"""The table ``meta``: one text value a key. Progress marks and notes that outlive the process.
+"""The table ``meta``: one text value a key. What must outlive the process: how far it has got, and notes.
 
-All access is here, but for the view ``readings`` (``schema``), which looks up ``moved_until_us`` itself. The keys that say how
-far the stages of a reading have got are named in ``watermarks``, all others here.
+All access is here, but for the view ``readings`` (``migrations.views``), which looks up ``moved_until_us`` itself. The keys that say how
+far the readings have got are named in ``watermarks``, all others here.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ VALID = "valid_"  # and the id of a series -> [lowest, highest] possible value, 
 BELIEVED_US = "believed_us"  # the time that the daemon believes in, for its next start; see ``daemon.timekeeping.believed_time``
 BELIEVED_BOOT = "believed_boot"  # the boot of the machine that this was in, and its steady clock then
 GIVEN_UP = "given_up"  # readings lost for good, over all restarts
-ALARMS_WATCHED = (
-    "alarms_watched"  # for how long alarms have watched, and until when by the wall clock; see ``alarms.judging.watch``
-)
+# For how long alarms have watched, and until when by the wall clock; see ``alarms.judging.watch``.
+ALARMS_WATCHED = "alarms_watched"
 SPILL = "spill:"  # and the name of a spill -> how many of its readings were stored: it has been taken up
 SALVAGE = "salvage_"  # and the id of a row of ``work`` -> which series here are those of the damaged file, JSON
 
@@ -61,7 +60,7 @@ def some(conn: sqlite3.Connection, names: Sequence[str]) -> dict[str, str]:
 
 
 def whole_numbers(conn: sqlite3.Connection, prefix: str) -> dict[int, int]:
-    """Number behind the prefix -> value, of all keys that are ``prefix`` and a number. Read as one row: sqlite3 gives the
+    """Number after the prefix -> value, of all keys that are ``prefix`` and a number. Read as one row: sqlite3 gives the
     interpreter's lock away for each row, and beside busy threads the writer gets it back 5 ms later."""
     query = f"SELECT group_concat(substr(key, ?) || ' ' || value) FROM meta WHERE {_WITH_PREFIX}"
     (found,) = conn.execute(query, (len(prefix) + 1, *_range(prefix))).fetchone()

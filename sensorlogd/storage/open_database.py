@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sensorlogd.event_kinds import Kind
-from sensorlogd.storage import catalog, meta, watermarks
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.connecting import (
     CHECKPOINT_PAGES,
@@ -30,7 +30,8 @@ from sensorlogd.storage.file.transaction import rollback, transaction
 from sensorlogd.storage.file.wal_watch import WalWatch
 from sensorlogd.storage.maintenance.scrub import Scrub
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 
 _tokens = itertools.count(1)

@@ -1,6 +1,6 @@
 """How far the log has got: the edge of the roll-ups, the border of the mover, the cuts of retention.
 
-``Marks`` are those that are stored (table ``meta``), for whoever reads. ``Frontier`` is what the writer knows of them in
+``Watermarks`` are those that are stored (table ``meta``), for whoever reads. ``Frontier`` is what the writer knows of them in
 memory, before and between commits, and decides where a reading goes.
 """
 
@@ -20,8 +20,8 @@ _KEYS = (EDGE, MOVED_UNTIL, MOVING_UNTIL, LATEST_WRITTEN, DAY_ZONE)
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """How far the daemon has got with the log. ``edge_us``: older buckets are rolled up, or marked. ``moved_until_us``: older
+class Watermarks:
+    """How far the daemon has got with the log. ``edge_us``: older buckets are rolled up, or their minutes marked dirty. ``moved_until_us``: older
     readings are in ``history``. ``moving_until_us``: the end of the block that is being copied there; 0: none.
     ``latest_written_us``: readings that were stamped before are in ``latest``. ``day_zone``: of the days of stored roll-ups;
     None: there are none yet. 0: not yet."""
@@ -33,22 +33,22 @@ class Marks:
     day_zone: str | None
 
 
-def marks(conn: sqlite3.Connection) -> Marks:
+def stored(conn: sqlite3.Connection) -> Watermarks:
     """All at one instant. Raises sqlite3.Error, ValueError for a number that is none."""
     found = meta.some(conn, _KEYS)
     edge, moved, moving, written = (int(found.get(key) or 0) for key in (EDGE, MOVED_UNTIL, MOVING_UNTIL, LATEST_WRITTEN))
-    return Marks(edge, moved, moving, written, found.get(DAY_ZONE))
+    return Watermarks(edge, moved, moving, written, found.get(DAY_ZONE))
 
 
 @dataclass(slots=True)
 class Frontier:
     """The times that decide where a reading goes. Owned by the writer thread.
 
-    moved_until_us  below: the reading is settled; from it on: fresh (see ``stages``)
+    moved_until_us  below: the reading is settled; from it on: fresh (see ``reading_tables``)
     copying         the block [a, b) the mover is copying now: a reading inside is stored in both places
     edge_us         below: the minute is (or is being) rolled up; it is marked dirty with ``generation``
     cuts_us         series id -> readings older than this were expired by retention; older arrivals are refused
-    generation      grows with every transaction that marks, so that a mark newer than a snapshot is told apart
+    generation      grows with every transaction that marks minutes, so that a mark newer than a snapshot is known as such
     """
 
     moved_until_us: int = 0

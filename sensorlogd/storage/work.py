@@ -1,6 +1,6 @@
 """Kept work: long work that is ordered once and done in slices, resumed after any end. Table ``work`` holds order and pointer.
 
-A ``Worker`` does one kind. Each slice is one transaction in which what it changes and how far it has got are stored
+A ``Worker`` (``storage.worker``) does one kind. Each slice is one transaction in which what it changes and how far it has got are stored
 together; so a crash undoes the slice under way and nothing else. Work on one series is done in the order of the requests; work on
 different series, and work on none in particular (salvage), takes turns. All access to the table is here; ``request`` is the JSON of
 a dataclass that stands with its worker (``MendOrder``, ``ConvertOrder``, ``RecomputeOrder``, ``SalvageOrder``).
@@ -13,12 +13,11 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
-from typing import Any, Protocol
+from enum import StrEnum
+from typing import Any
 
 from sensorlogd.event_kinds import Kind
 from sensorlogd.storage.ingest import events
-from sensorlogd.storage.watermarks import Frontier
 
 SALVAGE = "salvage"  # the kind of work that brings back what a damaged file holds
 
@@ -69,35 +68,6 @@ class Slice:
     touched: Sequence[int] = field(default=())
 
 
-class NotYet(Enum):
-    """What ``fetch`` answers when there is nothing to store at this moment: no transaction, and a pause."""
-
-    NOT_YET = "not yet"
-
-
-NOT_YET = NotYet.NOT_YET
-
-
-class Worker(Protocol):
-    """Does one kind of work. ``grows``: it makes the file larger, so it waits while the disk is short of room.
-
-    ``fetch`` runs outside any transaction and may take its time with other files than the log (not more than 50 ms or so); what
-    it returns is handed to ``store`` (but for NOT_YET), which runs in a transaction that the caller owns and takes at most 50 ms.
-    Both must be able to go on from ``work.progress`` alone; memory may only make it faster. Raises sqlite3.Error for trouble with
-    the log; the slice is then repeated."""
-
-    kind: str
-    grows: bool
-
-    def fetch(self, work: Work) -> Any: ...
-
-    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice: ...
-
-    def close(self) -> None:
-        """Let go of whatever is held open. Idempotent."""
-        ...
-
-
 _COLUMNS = "id, kind, series_id, request, progress, state, made_us, updated_us, ended_us, done, total, outcome"
 
 
@@ -128,9 +98,8 @@ def find(conn: sqlite3.Connection, identity: int) -> Work | None:
 
 def waiting(conn: sqlite3.Connection) -> list[Work]:
     """The work that is not finished; what was ordered first comes first."""
-    return [
-        _work_from_row(row) for row in conn.execute(f"SELECT {_COLUMNS} FROM work WHERE state = ? ORDER BY id", (State.WAITING,))
-    ]
+    query = f"SELECT {_COLUMNS} FROM work WHERE state = ? ORDER BY id"
+    return [_work_from_row(row) for row in conn.execute(query, (State.WAITING,))]
 
 
 def everything(conn: sqlite3.Connection) -> list[Work]:
@@ -184,40 +153,19 @@ def runnable(waiting_now: Sequence[Work]) -> list[Work]:
     return found
 
 
-def settle(conn: sqlite3.Connection, work: Work, done: Slice, now_us: int) -> None:
+def store_slice(conn: sqlite3.Connection, work: Work, done: Slice, now_us: int) -> None:
     """Store what a slice did, in its transaction."""
     state = State.WAITING if done.more else State.FAILED if done.failed else State.DONE
+    ended_us = None if done.more else now_us
     conn.execute(
         "UPDATE work SET progress = ?, state = ?, updated_us = ?, ended_us = ?, done = done + ?, total = coalesce(?, total),"
         " outcome = ? WHERE id = ?",
-        (
-            json.dumps(dict(done.progress)),
-            state,
-            now_us,
-            None if done.more else now_us,
-            done.done,
-            done.total,
-            done.outcome,
-            work.id,
-        ),
+        (json.dumps(dict(done.progress)), state, now_us, ended_us, done.done, done.total, done.outcome, work.id),
     )
     for kind, sensor, detail in done.events:
         events.record(conn, now_us, kind, sensor, detail)
 
 
 def _work_from_row(row: tuple[Any, ...]) -> Work:
-    identity, kind, series, request, progress, state, made, updated, ended, done, total, outcome = row
-    return Work(
-        identity,
-        kind,
-        series,
-        json.loads(request),
-        json.loads(progress),
-        State(state),
-        made,
-        updated,
-        ended,
-        done,
-        total,
-        outcome,
-    )
+    identity, kind, series, request, progress, state, *others = row
+    return Work(identity, kind, series, json.loads(request), json.loads(progress), State(state), *others)

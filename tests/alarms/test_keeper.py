@@ -20,7 +20,7 @@ from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.recovery.failures import REOPEN_EVERY
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import OtherKind
-from sensorlogd.storage.alarms import NoticeRow
+from sensorlogd.storage.alarms.notifications import NoticeRow
 from tests.alarms.rig import config_of, plan_of
 from tests.daemon.writing.rig import Rig, Script, Time, events, scripted, sqlite_error, values
 from tests.daemon.writing.test_every_statement import FAULTS
@@ -463,7 +463,7 @@ def test_what_was_not_sent_is_sent_by_the_next_run(make: Callable[..., Logger], 
 
 
 def outcome(identity: str) -> Any:
-    from sensorlogd.storage.alarms import SENT, NotificationOutcome
+    from sensorlogd.storage.alarms.notifications import SENT, NotificationOutcome
 
     return NotificationOutcome(identity, SENT, 1, 5, "m", "")
 

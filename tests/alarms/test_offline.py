@@ -12,7 +12,7 @@ import pytest
 
 from sensorlogd.alarms.keeping import memory
 from sensorlogd.daemon.main.process.lock import DatabaseLock
-from sensorlogd.storage.alarms import AlarmRow
+from sensorlogd.storage.alarms.states import AlarmRow
 from tests.alarms.receiver import Receiver
 from tests.alarms.test_daemon import configuration, query, verb
 from tests.rig import Daemon, until

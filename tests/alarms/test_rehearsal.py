@@ -9,9 +9,9 @@ import pytest
 
 from sensorlogd.alarms.rehearsal import rehearse
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest.append import append
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.alarms.rig import NOW_US, Bench, S, plan_of
 from tests.connections import connect_writer
@@ -45,7 +45,7 @@ def test_a_rehearsal_finds_what_was(log: Path) -> None:
     bench = Bench(ALARMS)
     for second in range(2001):
         bench.batch(second, [reading for reading in READINGS if reading[0] == second])
-    with Log.open(log) as opened:
+    with LogReader.open(log) as opened:
         found = {rehearsed.name: rehearsed for rehearsed in rehearse(opened, plan_of(ALARMS), NOW_US, NOW_US + 2000 * S)}
     assert found.keys() == ALARMS.keys()
     for name, outcome in found.items():
@@ -61,5 +61,5 @@ def test_a_rehearsal_finds_what_was(log: Path) -> None:
 
 def test_of_what_is_not_stored_nothing_is_said(log: Path) -> None:
     """A series without readings in that time."""
-    with Log.open(log) as opened:
+    with LogReader.open(log) as opened:
         assert list(rehearse(opened, plan_of(ALARMS), NOW_US + 9000 * S, NOW_US + 9001 * S)) == []

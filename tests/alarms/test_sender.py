@@ -22,7 +22,7 @@ from sensorlogd.alarms.notifying import sender as sending
 from sensorlogd.alarms.notifying.quiet import is_quiet
 from sensorlogd.alarms.notifying.sender import Sender, SenderSettings
 from sensorlogd.config.alarms import TargetOptions
-from sensorlogd.storage.alarms import GIVEN_UP, SENT, WAITING, NoticeRow
+from sensorlogd.storage.alarms.notifications import GIVEN_UP, SENT, WAITING, NoticeRow
 from tests import needs
 from tests.alarms.receiver import Receiver
 from tests.alarms.rig import plan_of

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import compute, store
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.api.rig import T0, S
 from tests.connections import connect_writer

@@ -18,12 +18,12 @@ import sensorlogd
 from sensorlogd.api import LogClosed, LogLocked, LogUnavailable, Tail, UnknownSeries
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.ingest.append import append
-from sensorlogd.storage.query.following import BEHIND_EDGE_US, Following
-from sensorlogd.storage.query.log import Log, Reading
+from sensorlogd.storage.query.following import LATE_MOST_US, Following
+from sensorlogd.storage.query.log_reader import LogReader, Reading
 from sensorlogd.storage.rollups import store
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.api.rig import T0, S
 from tests.connections import connect_writer
@@ -72,7 +72,7 @@ def writer(log_path: Path) -> Iterator[Writer]:
     made.close()
 
 
-def looked(following: Following, log: Log, now_us: int, *, whole: bool) -> list[Reading]:
+def looked(following: Following, log: LogReader, now_us: int, *, whole: bool) -> list[Reading]:
     following.begin(log, now_us, whole=whole)
     found = []
     while (page := following.page(log)) is not None:
@@ -104,7 +104,7 @@ def test_whatever_comes_in_whatever_order_is_given_once_or_told(
     stored: set[tuple[str, int]] = set()
     given_: list[tuple[str, int]] = []
     try:
-        with Log.open(tmp_path / "law.db") as log:
+        with LogReader.open(tmp_path / "law.db") as log:
             following = Following(log.series(), T0 + since * S)
             for step in [*steps, ("look", True, 1200)]:
                 match step:
@@ -131,18 +131,18 @@ def test_whatever_comes_in_whatever_order_is_given_once_or_told(
 
 
 def test_what_is_too_late_is_told_and_nothing_is_remembered_for_ever(log_path: Path, writer: Writer) -> None:
-    with Log.open(log_path) as log:
+    with LogReader.open(log_path) as log:
         following = Following(log.series(), T0)
         writer.store("t", *range(T0, EDGE, S))
         assert len(looked(following, log, EDGE, whole=True)) == 7200
         writer.roll_up(EDGE)
         looked(following, log, EDGE, whole=True)
-        assert following.floor_us == EDGE - BEHIND_EDGE_US
+        assert following.floor_us == EDGE - LATE_MOST_US
         assert sum(map(len, following._seen.values())) == 120
-        writer.store("n", EDGE - BEHIND_EDGE_US - S, EDGE - S)
+        writer.store("n", EDGE - LATE_MOST_US - S, EDGE - S)
         assert [reading.ts_us for reading in looked(following, log, EDGE, whole=True)] == [EDGE - S]
         (late,) = following.late
-        assert (late.series.name, late.since_us) == ("lab.n", EDGE - BEHIND_EDGE_US - MINUTE_US)
+        assert (late.series.name, late.since_us) == ("lab.n", EDGE - LATE_MOST_US - MINUTE_US)
         following.late.clear()
         for minute in (1, 2, 2, 3, 5):
             writer.store("n", T0 + minute * MINUTE_US + S + minute)

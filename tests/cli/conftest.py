@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import latest, status
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import store
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
 

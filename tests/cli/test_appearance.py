@@ -124,10 +124,10 @@ def test_decimals_are_for_people_and_csv(log: Path) -> None:
 
 
 def test_decimals_are_noted_and_forgotten_with_the_configuration(tmp_path: Path) -> None:
-    from sensorlogd.storage import catalog
-    from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
-    from sensorlogd.storage.query.log import Log
-    from sensorlogd.storage.schema_check import ensure_schema
+    from sensorlogd.storage.query.log_reader import LogReader
+    from sensorlogd.storage.schema.check import ensure_schema
+    from sensorlogd.storage.series import catalog
+    from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
 
     path = tmp_path / "log.db"
     ensure_schema(path)
@@ -136,7 +136,7 @@ def test_decimals_are_noted_and_forgotten_with_the_configuration(tmp_path: Path)
         catalog.sync(conn, [SensorSpec("a", "simulated", series=[SeriesSpec("t", decimals=decimals), SeriesSpec("u")])], 1)
         conn.commit()
         conn.close()
-        with Log.open(path) as opened:
+        with LogReader.open(path) as opened:
             assert [series.decimals for series in opened.series()] == [decimals, None]
 
 

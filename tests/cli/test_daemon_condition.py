@@ -19,7 +19,7 @@ from sensorlogd.cli.status_verb import rows_of
 from sensorlogd.daemon.control import control_socket
 from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.storage.ingest import status
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from tests.cli.test_transfer import verb
 
 S = 1_000_000
@@ -96,7 +96,7 @@ def test_a_daemon_that_does_not_answer_is_told_by_its_note(log: Path) -> None:
     """Within the time it is given; with an old note it hangs."""
     now = time.time_ns() // 1000
     note(log)
-    with daemon(log, None), Log.open(log) as opened:
+    with daemon(log, None), LogReader.open(log) as opened:
         began = time.monotonic()
         found = daemon_condition.condition(opened, now, 0.1)
         assert time.monotonic() - began < 2
@@ -117,7 +117,7 @@ def test_a_daemon_that_may_not_be_asked_is_told_by_its_note(log: Path, monkeypat
     def forbidden(*_: object) -> dict[str, Any]:
         raise PermissionError(13, "Permission denied")
 
-    with daemon(log, {}), Log.open(log) as opened:
+    with daemon(log, {}), LogReader.open(log) as opened:
         monkeypatch.setattr(control_socket, "ask", forbidden)
         found = daemon_condition.condition(opened, now, 0.1)
     assert (found.state, found.answered) == ("blocked", False)
@@ -127,7 +127,7 @@ def test_a_daemon_that_may_not_be_asked_is_told_by_its_note(log: Path, monkeypat
 def test_a_daemon_whose_socket_is_not_there_is_told_by_its_note(log: Path) -> None:
     """In another container its path leads nowhere: that is no silence either, and no sign that it hangs."""
     note(log)
-    with DatabaseLock(log, Path("/nowhere/control.sock")), Log.open(log) as opened:
+    with DatabaseLock(log, Path("/nowhere/control.sock")), LogReader.open(log) as opened:
         found = daemon_condition.condition(opened, time.time_ns() // 1000, 0.1)
     assert (found.state, found.answered) == ("running", False)
     assert "by its note of" in found.explanation
@@ -137,7 +137,7 @@ def test_a_daemon_whose_socket_is_not_there_is_told_by_its_note(log: Path) -> No
 @pytest.mark.parametrize("answer", [{"daemon": "x"}, {}, {"daemon": {}, "sensors": 3}])
 def test_an_answer_that_is_none_is_silence(log: Path, answer: dict[str, Any]) -> None:
     note(log)
-    with daemon(log, answer), Log.open(log) as opened:
+    with daemon(log, answer), LogReader.open(log) as opened:
         assert daemon_condition.condition(opened, time.time_ns() // 1000, 1.0).answered is False
 
 
@@ -182,7 +182,7 @@ TOLD = [
 def test_what_came_while_the_daemon_was_asked_is_not_in_the_future(log: Path) -> None:
     """The question takes its time, and the daemon goes on storing meanwhile."""
     note(log)
-    with Log.open(log) as opened:
+    with LogReader.open(log) as opened:
         newest = opened.conn.execute("SELECT max(ts) FROM readings").fetchone()[0]
         found = daemon_condition.Condition("running", "", True, {}, opened.sensors())
         rows = rows_of(opened, found, newest - 1)
@@ -197,7 +197,7 @@ def test_what_is_out_of_the_ordinary_has_a_line(log: Path, capsys: pytest.Captur
     with daemon(log, {"daemon": {"pid": PID, "state": "writing", **FACTS}, "sensors": []}):
         verb("status", "--db", str(log))
         shown = capsys.readouterr().out.splitlines()
-        with Log.open(log) as opened:
+        with LogReader.open(log) as opened:
             screen = [text for text, _ in status_screen.lines(opened, status_screen.Rates(), rows_of)]
     assert [line for line in TOLD if line not in shown] == []
     assert [line for line in TOLD if line not in screen] == []

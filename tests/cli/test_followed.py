@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.cli.followed import Followed
-from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.ingest.append import append
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
 
@@ -34,7 +34,7 @@ class Rig:
         specs = [catalog.SensorSpec("lab", "simulated", series=[catalog.SeriesSpec(name) for name in CHANNELS])]
         self.ids = catalog.sync(self.conn, specs, T0).ids
         self.conn.execute("COMMIT")
-        self.log = Log.open(path)
+        self.log = LogReader.open(path)
         self.followed = Followed(self.log, self.log.series(), start_us)
         self.work = 0
 

@@ -12,10 +12,10 @@ import pytest
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation import times
 from sensorlogd.notation.microseconds import HOUR_US
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.cli.running import run
 from tests.connections import connect_writer

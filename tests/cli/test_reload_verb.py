@@ -15,7 +15,7 @@ from sensorlogd.cli.config_verbs import check
 from sensorlogd.cli.reload_verb import reload
 from sensorlogd.config import light
 from sensorlogd.daemon.control.control_socket import ControlServer
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from tests.rig import Daemon, until
 
 
@@ -85,7 +85,7 @@ def test_a_unit_that_cannot_be_converted_is_told(tmp_path: Path) -> None:
         assert error.startswith(line)
         assert "the old readings become x~1; say relabel if" in error
         daemon.ask("commit")
-        with Log.open(data / "sensorlogd.db") as log:
+        with LogReader.open(data / "sensorlogd.db") as log:
             assert {(each.channel, each.unit) for each in log.series(retired=True)} == {("x", "kWh"), ("x~1", "Wh")}
         assert verb(config) == (0, "reloaded: started none; removed none; kept 1\n", "")
 

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from sensorlogd.batch import Block, Column
 from sensorlogd.cli.main import cli
 from sensorlogd.quality import Test
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import store as rollup_store
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests import needs
 from tests.cli.running import run

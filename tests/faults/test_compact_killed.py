@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.cli import database_changes
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.maintenance import compact
-from sensorlogd.storage.query.log import Log, LogUnavailable
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
+from sensorlogd.storage.schema.check import ensure_schema
+from sensorlogd.storage.series import catalog
 from tests.connections import connect_writer
 
 READINGS = 60_000
@@ -50,7 +50,7 @@ def copy_of(holed: Path, folder: Path) -> Path:
 
 
 def count(path: Path) -> int:
-    with Log.open(path) as log:
+    with LogReader.open(path) as log:
         return int(log.conn.execute("SELECT count(*) FROM readings").fetchone()[0])
 
 

@@ -16,7 +16,7 @@ import pytest
 from sensorlogd.storage.corrections import mend, originals
 from sensorlogd.storage.file.identity import REVISION
 from sensorlogd.storage.migrations.upgrade import upgrade
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
 from tests.faults.test_database_trouble import configuration
 from tests.faults.test_database_trouble import database as database_of
 from tests.rig import Daemon

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.cli.main import VERBS
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file.connecting import close_cleanly
+from sensorlogd.storage.series import catalog
 from tests import needs
 from tests.connections import connect_writer
 

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorlogd.notation.instants import us_of
 from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.notation.times import format_time
 from sensorlogd.stamping import patterns
 from sensorlogd.stamping.judging import BUILT_US, ROLL_OVER_US, TEN_YEARS_US, TimeLimits, looks_rolled_over
-from sensorlogd.stamping.local import BY_ORDER, LocalTimes, NoSuchTime, utc_us
+from sensorlogd.stamping.local import BY_ORDER, LocalTimes, NoSuchTime
 from sensorlogd.stamping.repeats import Repeats, evenly
 
 ZONES = {
@@ -37,7 +38,7 @@ def shown(zone: str, us: int) -> datetime:
 )
 def test_by_order_gives_back_every_instant(zone: str, start_s: int, steps_s: list[int]) -> None:
     """Wall clock times in order, however dense up to 25 minutes, are the instants they were made of."""
-    at = utc_us(ZONES[zone]) - 3 * 3600 * S + start_s * S
+    at = us_of(ZONES[zone]) - 3 * 3600 * S + start_s * S
     local = LocalTimes(zone, BY_ORDER)
     for step in steps_s:
         assert local.utc_us(shown(zone, at)) == at
@@ -47,7 +48,7 @@ def test_by_order_gives_back_every_instant(zone: str, start_s: int, steps_s: lis
 def test_an_hourly_logger_is_told_by_the_time_of_arrival() -> None:
     """02:00 and 02:00 again: an hour later it is the second one, at once it is the same."""
     stamp = datetime(2026, 10, 25, 2, 0)  # noqa: DTZ001  # a wall clock's
-    first = utc_us(datetime(2026, 10, 25, 0, 0, tzinfo=UTC))
+    first = us_of(datetime(2026, 10, 25, 0, 0, tzinfo=UTC))
     local = LocalTimes("Europe/Berlin")
     assert local.utc_us(stamp, first + S) == first
     assert local.utc_us(stamp, first + 2 * S) == first
@@ -66,21 +67,21 @@ def test_an_hourly_logger_is_told_by_the_time_of_arrival() -> None:
 )
 def test_an_hourly_file_is_told_by_its_steps(shown_hours: str, utc_hours: list[int]) -> None:
     local = LocalTimes("Europe/Berlin")
-    midnight = utc_us(datetime(2026, 10, 25, tzinfo=UTC))
+    midnight = us_of(datetime(2026, 10, 25, tzinfo=UTC))
     found = [local.utc_us(datetime(2026, 10, 25, int(hour))) for hour in shown_hours.split()]  # noqa: DTZ001  # as above
     assert [(us - midnight) // (3600 * S) for us in found] == utc_hours
 
 
 @pytest.mark.parametrize("minutes", [1, 10, 30, 60])
 def test_regular_steps_are_the_instants_they_were_made_of(minutes: int) -> None:
-    at, local = utc_us(datetime(2026, 10, 24, 20, tzinfo=UTC)), LocalTimes("Europe/Berlin")
+    at, local = us_of(datetime(2026, 10, 24, 20, tzinfo=UTC)), LocalTimes("Europe/Berlin")
     instants = [at + n * minutes * 60 * S for n in range(8 * 60 // minutes)]
     assert [local.utc_us(shown("Europe/Berlin", us)) for us in instants] == instants
 
 
 def test_the_beginning_in_the_second_hour_is_told_by_the_time_of_arrival() -> None:
     stamp = datetime(2026, 10, 25, 2, 30)  # noqa: DTZ001  # as above
-    second = utc_us(datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
+    second = us_of(datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
     assert LocalTimes("Europe/Berlin").utc_us(stamp, second + 5 * S) == second
     assert LocalTimes("Europe/Berlin").utc_us(stamp) == second - 3600 * S
 
@@ -90,7 +91,7 @@ def test_lines_that_change_places_change_no_clock() -> None:
     local = LocalTimes("Europe/Berlin")
     for minute, second in ((30, 5), (30, 4), (30, 6)):
         at = datetime(2026, 10, 25, 2, minute, second)  # noqa: DTZ001  # as above
-        assert local.utc_us(at) == utc_us(datetime(2026, 10, 25, 0, minute, second, tzinfo=UTC))
+        assert local.utc_us(at) == us_of(datetime(2026, 10, 25, 0, minute, second, tzinfo=UTC))
 
 
 def test_the_missing_hour_does_not_exist() -> None:
@@ -142,7 +143,7 @@ def test_what_a_pattern_leaves_open(form: str, lack: str) -> None:
 def test_the_year_is_that_nearest_to_now(at: datetime, off_s: int) -> None:
     """Also around New Year and on the 29th of February."""
     at = at.replace(microsecond=0)
-    near = utc_us((at + timedelta(seconds=off_s)).replace(tzinfo=UTC))
+    near = us_of((at + timedelta(seconds=off_s)).replace(tzinfo=UTC))
     assert patterns.Completed("%d %b %H:%M:%S").read(at.strftime("%d %b %H:%M:%S"), near) == at
     if abs(off_s) < 11 * 3600:
         assert patterns.Completed("%H:%M:%S").read(at.strftime("%H:%M:%S"), near) == at
@@ -173,7 +174,7 @@ def test_a_host_that_never_had_the_time_judges_the_far_future_only() -> None:
     """It may think that it is 1970; the device may be right."""
     limits = TimeLimits()
     assert limits.all_believed([NOW], 0, clock_set=False)
-    assert not limits.all_believed([utc_us(datetime(2099, 1, 1, tzinfo=UTC))], 0, clock_set=False)
+    assert not limits.all_believed([us_of(datetime(2099, 1, 1, tzinfo=UTC))], 0, clock_set=False)
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -15,7 +15,7 @@ from typing import Any
 
 from sensorlogd.daemon.rollups import process
 from sensorlogd.event_kinds import OtherKind
-from sensorlogd.storage import catalog, work
+from sensorlogd.storage import work
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.file.identity import PAGE_SIZE
@@ -27,7 +27,9 @@ from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, store
 from sensorlogd.storage.salvage import salvage_order
 from sensorlogd.storage.salvage.worker import Salvage
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
+from sensorlogd.storage.worker import NOT_YET
 from tests.connections import connect_writer
 from tests.storage import working
 
@@ -244,17 +246,17 @@ def run(path: Path, fresh: Path, *, slices: int = 1_000_000, each: Callable[[Sal
             if not waiting:
                 return True
             fetched = made.fetch(waiting[0])
-            if fetched is work.NOT_YET:
+            if fetched is NOT_YET:
                 continue
             with transaction(conn):
-                work.settle(conn, waiting[0], made.store(conn, frontier, waiting[0], fetched, NOW), NOW)
+                work.store_slice(conn, waiting[0], made.store(conn, frontier, waiting[0], fetched, NOW), NOW)
             each(made)
         return not work.waiting(conn)
 
 
 def until_found(made: Salvage, waiting: work.Work) -> Any:
     """The first piece: the file is opened in the background."""
-    while (found := made.fetch(waiting)) is work.NOT_YET:
+    while (found := made.fetch(waiting)) is NOT_YET:
         time.sleep(0.01)
     return found
 

@@ -20,14 +20,15 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
 from sensorlogd.notation.microseconds import BEGINNING_US
-from sensorlogd.storage import creation, migrations, schema_check
+from sensorlogd.storage import migrations
 from sensorlogd.storage.file.connecting import CHECKPOINT_PAGES, close_cleanly
 from sensorlogd.storage.file.errors import DatabaseCorrupt, DatabaseUnavailable, Failure, ForeignDatabase, NewerSchema, classify
 from sensorlogd.storage.file.identity import APPLICATION_ID, PAGE_SIZE, REVISION, file_identity
 from sensorlogd.storage.migrations import tables
 from sensorlogd.storage.migrations.upgrade import upgrade
-from sensorlogd.storage.schema import VIEWS
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.migrations.views import VIEWS
+from sensorlogd.storage.schema import check, creation
+from sensorlogd.storage.schema.check import ensure_schema
 from tests.connections import connect_writer
 
 
@@ -88,7 +89,7 @@ def test_a_folder_called_alembic_in_the_current_one_does_no_harm(tmp_path: Path,
 
 
 def test_a_fresh_database_is_what_the_migrations_make(tmp_path: Path, path: Path) -> None:
-    """``fresh.sql`` is up to date: make it anew with ``python -m sensorlogd.storage.creation``."""
+    """``fresh.sql`` is up to date: make it anew with ``python -m sensorlogd.storage.schema.creation``."""
     assert creation.FRESH.read_text() == creation.script()
     migrated = tmp_path / "migrated.db"
     upgrade(migrated)
@@ -315,7 +316,7 @@ def test_an_upgrade_that_takes_long_shows_that_it_goes_on(tmp_path: Path, monkey
     old = tmp_path / "old.db"
     upgrade(old, "0004")
     beats: list[int] = []
-    monkeypatch.setattr(schema_check, "BEAT_EVERY_S", 0.001)
+    monkeypatch.setattr(check, "BEAT_EVERY_S", 0.001)
     ensure_schema(old, lambda: beats.append(1))
     assert beats
     with closing(sqlite3.connect(old)) as conn:

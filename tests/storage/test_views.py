@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.storage import catalog
 from sensorlogd.storage.migrations import tables
+from sensorlogd.storage.series import catalog
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-model.md"
 T0 = 1_750_000_000_000_000

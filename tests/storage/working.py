@@ -9,18 +9,25 @@ from sensorlogd.storage import work
 from sensorlogd.storage.corrections.conversion_work import ConvertWorker
 from sensorlogd.storage.corrections.mend_work import MendWorker, UndoWorker
 from sensorlogd.storage.watermarks import Frontier
-from sensorlogd.storage.work import Slice, Work, Worker
+from sensorlogd.storage.work import Slice, Work
+from sensorlogd.storage.worker import AnyWorker, NotYet
 
 
-def workers(rows: int = 1_000) -> dict[str, Worker]:
+def workers(rows: int = 1_000) -> dict[str, AnyWorker]:
     """New ones, as after a start. ``rows``: in a slice; less than one round of time measures."""
     slice_s = 0.02 if rows >= 1_000 else 0.0
-    every: Iterable[Worker] = (MendWorker(slice_s, rows), UndoWorker(slice_s), ConvertWorker(slice_s, rows))
+    every: Iterable[AnyWorker] = (MendWorker(slice_s, rows), UndoWorker(slice_s), ConvertWorker(slice_s, rows))
     return {worker.kind: worker for worker in every}
 
 
 def one_slice(
-    conn: sqlite3.Connection, frontier: Frontier, by_kind: dict[str, Worker], now_us: int, *, crash: bool = False, pick: int = 0
+    conn: sqlite3.Connection,
+    frontier: Frontier,
+    by_kind: dict[str, AnyWorker],
+    now_us: int,
+    *,
+    crash: bool = False,
+    pick: int = 0,
 ) -> tuple[Work, Slice] | None:
     """A slice of one of those that can run; None: nothing waits. ``crash``: the transaction is lost."""
     runnable = work.runnable(work.waiting(conn))
@@ -28,10 +35,11 @@ def one_slice(
         return None
     piece = runnable[pick % len(runnable)]
     worker = by_kind[piece.kind]
-    fetched = worker.fetch(piece)
+    store = worker.prepare(piece)
+    assert not isinstance(store, NotYet)
     conn.execute("BEGIN IMMEDIATE")
-    done = worker.store(conn, frontier, piece, fetched, now_us)
-    work.settle(conn, piece, done, now_us)
+    done = store(conn, frontier, piece, now_us)
+    work.store_slice(conn, piece, done, now_us)
     conn.execute("ROLLBACK" if crash else "COMMIT")
     return piece, done
 

@@ -17,11 +17,11 @@ import httpx
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import compute, store
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.serving import server
 from sensorlogd.web.serving.settings import Settings

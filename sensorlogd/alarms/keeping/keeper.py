@@ -29,8 +29,8 @@ from sensorlogd.alarms.plan import Plan
 from sensorlogd.batch import Block
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.notation.plurals import plural
-from sensorlogd.storage import alarms as stored
 from sensorlogd.storage import meta
+from sensorlogd.storage.alarms import notifications as stored_notifications
 from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.open_database import OpenDatabase
 
@@ -126,7 +126,7 @@ class Keeper:
         try:
             at, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
             memory.recall(self.judge, db, at, now_us, first=not self._loaded)
-            waiting = [] if self._loaded else stored.waiting(db.conn)
+            waiting = [] if self._loaded else stored_notifications.waiting(db.conn)
         except sqlite3.Error as error:
             logger.warning("alarms: what the database remembers cannot be read: %s; it is tried again", error)
             return

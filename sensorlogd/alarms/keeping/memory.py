@@ -18,11 +18,12 @@ from sensorlogd.alarms.judging.track import Track
 from sensorlogd.alarms.plan import AlarmedSeries, Definition
 from sensorlogd.config import conditions
 from sensorlogd.config.alarms import AlarmOptions
-from sensorlogd.storage import alarms as kept
 from sensorlogd.storage import meta
-from sensorlogd.storage.alarms import AlarmRow
+from sensorlogd.storage.alarms import states as stored_states
+from sensorlogd.storage.alarms.states import AlarmRow
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.open_database import OpenDatabase
+from sensorlogd.storage.reading_tables import together
 
 READ_WITHIN_S = 3.0  # seconds: windows that cannot be read within this time begin anew
 SHOWN = 20  # alarms in ``status``
@@ -82,7 +83,7 @@ def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool)
 
     Raises sqlite3.Error.
     """
-    rows = {(row.name, row.subject): row for row in kept.rows(db.conn)}
+    rows = {(row.name, row.subject): row for row in stored_states.rows(db.conn)}
     newest = latest.newest(db.conn, now_us)
     if first:
         ended = ended_us(newest, now_us)
@@ -187,7 +188,7 @@ def _recall_tracks(
         track.seen_at = at - max(ended_us - ts_us, 0)
         if over := _reach(track):
             since[series] = ended_us - over - over // 30
-    windows = kept.readings(db.conn, since, READ_WITHIN_S)
+    windows = together.each_from(db.conn, since, READ_WITHIN_S)
     for series, track in tracks.items():
         assert ended_us is not None
         for ts_us, value, quality in windows.get(series) or [newest[series]]:

@@ -11,8 +11,9 @@ from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.keeping import memory
 from sensorlogd.alarms.notifying.notifications import sentence
 from sensorlogd.event_kinds import EventKind
-from sensorlogd.storage import alarms as stored_alarms
-from sensorlogd.storage.alarms import NoticeRow, NotificationOutcome
+from sensorlogd.storage.alarms import changes, notifications, states
+from sensorlogd.storage.alarms.changes import ChangeRow
+from sensorlogd.storage.alarms.notifications import NoticeRow, NotificationOutcome
 from sensorlogd.storage.ingest import events
 
 MOST = 20_000  # of each, while the database takes nothing for days: the oldest give way
@@ -37,7 +38,7 @@ class Unstored:
 
     alarms: dict[Alarm, None] = field(default_factory=dict)
     gone: list[tuple[str, str]] = field(default_factory=list)
-    changes: list[stored_alarms.ChangeRow] = field(default_factory=list)
+    changes: list[ChangeRow] = field(default_factory=list)
     events: list[tuple[int, EventKind, str | None, str]] = field(default_factory=list)
     notices: list[NoticeRow] = field(default_factory=list)
     outcomes: list[NotificationOutcome] = field(default_factory=list)
@@ -55,7 +56,7 @@ class Unstored:
         """All of ``found`` but what is announced, which becomes ``notices`` elsewhere. The oldest give way beyond ``MOST``."""
         for change in found.changes:
             self.changes.append(
-                stored_alarms.ChangeRow(
+                ChangeRow(
                     change.ts_us,
                     change.alarm.name,
                     change.alarm.subject,
@@ -77,13 +78,13 @@ class Unstored:
 
     def store(self, conn: sqlite3.Connection, at: int, now_us: int) -> None:
         """In the caller's transaction. Raises sqlite3.Error."""
-        stored_alarms.remove(conn, self.gone)
-        stored_alarms.save(conn, [memory.row(alarm, at, now_us) for alarm in self.alarms])
-        stored_alarms.add_changes(conn, self.changes)
+        states.remove(conn, self.gone)
+        states.save(conn, [memory.row(alarm, at, now_us) for alarm in self.alarms])
+        changes.add(conn, self.changes)
         for event in self.events:
             events.record(conn, *event)
-        stored_alarms.add_notices(conn, self.notices)
-        stored_alarms.end_notices(conn, self.outcomes)
+        notifications.add(conn, self.notices)
+        notifications.end(conn, self.outcomes)
 
     def stored(self) -> None:
         """The commit has succeeded: forget what it stored."""

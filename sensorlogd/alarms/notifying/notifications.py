@@ -13,7 +13,7 @@ from sensorlogd.config.alarms import TargetOptions
 from sensorlogd.notation.durations import format_duration
 from sensorlogd.notation.numbers import text as number
 from sensorlogd.notation.times import format_time
-from sensorlogd.storage.alarms import WAITING, NoticeRow
+from sensorlogd.storage.alarms.notifications import WAITING, NoticeRow
 
 MOST_LINES = 50
 PATIENCE_S, LONGEST_PATIENCE_S = 5.0, 60.0

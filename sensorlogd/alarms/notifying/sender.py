@@ -20,7 +20,7 @@ from typing import Any
 from sensorlogd.alarms.notifying import notifications, quiet, targets
 from sensorlogd.config.alarms import TargetOptions
 from sensorlogd.event_kinds import Emit, EventKind
-from sensorlogd.storage.alarms import GIVEN_UP, SENT, WAITING, NoticeRow, NotificationOutcome
+from sensorlogd.storage.alarms.notifications import GIVEN_UP, SENT, WAITING, NoticeRow, NotificationOutcome
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from sensorlogd.notation.times import format_time
 from sensorlogd.storage.corrections import recomputing
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.open_database import OpenDatabase
-from sensorlogd.storage.stages.readings import Reading
+from sensorlogd.storage.reading_tables.readings import Reading
 
 logger = logging.getLogger(__name__)
 

@@ -24,14 +24,15 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import END_US
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.undoing import undo_commands
-from sensorlogd.storage import unconfigured_series, work
 from sensorlogd.storage.corrections import recomputing, upsert
 from sensorlogd.storage.corrections.recomputing import RecomputeOrder, Result
 from sensorlogd.storage.pace import Pace
-from sensorlogd.storage.stages import together
-from sensorlogd.storage.stages.readings import Reading, Stamped
+from sensorlogd.storage.reading_tables import together
+from sensorlogd.storage.reading_tables.readings import Reading, Stamped
+from sensorlogd.storage.series import unconfigured
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
+from sensorlogd.storage.worker import NOT_YET, NotYet, Worker
 
 SLICE_S = 0.02
 MOST_ROWS, LEAST_ROWS = 4_000, 50  # input readings at once
@@ -39,7 +40,7 @@ LOOK_BACK_ROWS = 100_000  # of recent ones, for the reading that an integral goe
 SAME = 1e-9  # relative difference of two sums that rounding alone may cause
 
 
-class RecomputeWorker:
+class RecomputeWorker(Worker[None]):
     """The worker that computes stored readings of computed sensors anew. ``computing``: what the daemon computes now.
     ``settles_us``: so long a reading may be on its way to the log."""
 
@@ -60,37 +61,37 @@ class RecomputeWorker:
         self._pace = Pace(slice_s, min(500, rows), min(LEAST_ROWS, rows), rows)
         self._last_run: tuple[int, int, _Run] | None = None  # (work, where it stands, all that is known there)
 
-    def fetch(self, work_: Work) -> Any:
+    def fetch(self, work: Work) -> NotYet | None:
         """Nothing is fetched; NOT_YET while readings that were on their way to the log are not all stored."""
-        handed = work_.progress.get("handed_us")
-        return work.NOT_YET if handed is not None and 0 <= self._now_us() - handed < self._settles_us else None
+        handed = work.progress.get("handed_us")
+        return NOT_YET if handed is not None and 0 <= self._now_us() - handed < self._settles_us else None
 
-    def store(self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, fetched: Any, now_us: int) -> Slice:
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: None, now_us: int) -> Slice:
         """One slice."""
-        request = RecomputeOrder.from_json(work_.request)
+        request = RecomputeOrder.from_json(work.request)
         sensor = request.sensor
         channels = [channel for channel in self.computing.formulas.channels if channel.key[0] == sensor]
         refused = _why_refused(sensor, channels, request.formulas)
         if refused:
             return Slice({}, 0, False, refused, failed=True)
-        run = self._run_where_work_stands(conn, frontier, work_, channels)
+        run = self._run_where_work_stands(conn, frontier, work, channels)
         is_sum = any(channel.is_integral for channel in channels)
         until = END_US if is_sum else request.until_us
         began = time.perf_counter()
         try:
-            done = run.go(conn, frontier, until, int(self._pace.rows), dict(work_.progress.get("mends", {})), now_us)
+            done = run.go(conn, frontier, until, int(self._pace.rows), dict(work.progress.get("mends", {})), now_us)
         except upsert.Busy:  # a mend of these readings comes first
             self._last_run = None
-            return Slice(work_.progress, 0, True)
+            return Slice(work.progress, 0, True)
         except upsert.UpsertError as error:
             return Slice({}, 0, False, str(error), failed=True)
         self._pace.measured(time.perf_counter() - began)
         # For a sum all that is stored is computed then, and what is on its way has times before now.
         at_us = run.wait() if is_sum and done.at_us >= until else done.at_us
-        self._last_run = (work_.id, at_us, run)
-        progress = {**work_.progress, "at_us": at_us, "mends": done.mends}
+        self._last_run = (work.id, at_us, run)
+        progress = {**work.progress, "at_us": at_us, "mends": done.mends}
         for name in ("new", "changed"):
-            progress[name] = work_.progress.get(name, 0) + getattr(done, name)
+            progress[name] = work.progress.get(name, 0) + getattr(done, name)
         more = at_us < until and not run.waits
         if not more and is_sum:
             more = self._correct_sums(run, progress, now_us)
@@ -104,17 +105,17 @@ class RecomputeWorker:
         self._last_run = None
 
     def _run_where_work_stands(
-        self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, channels: Sequence[Channel]
+        self, conn: sqlite3.Connection, frontier: Frontier, work: Work, channels: Sequence[Channel]
     ) -> _Run:
         """The run of the slice before, if it stands where the work does; else a new one, which has learned what came before."""
-        ids = unconfigured_series.all_ids(conn)
-        at_us = int(work_.progress["at_us"])
+        ids = unconfigured.all_ids(conn)
+        at_us = int(work.progress["at_us"])
         needed = [ids[source.key] for channel in channels for source in channel.inputs if source.key in ids]
         at_us = max(at_us, recomputing.expired_until_us(conn, needed))
         options = self.computing.formulas.sensors[channels[0].key[0]].options
         if (
             self._last_run is not None
-            and self._last_run[:2] == (work_.id, at_us)
+            and self._last_run[:2] == (work.id, at_us)
             and self._last_run[2].computes(channels, options, ids)
         ):
             return self._last_run[2]

@@ -17,8 +17,8 @@ from sensorlogd.computed.channel import Key, Node
 from sensorlogd.computed.engine import Engine
 from sensorlogd.quality import FLAG_MASK, Flag
 from sensorlogd.storage.ingest import latest
-from sensorlogd.storage.stages import together
-from sensorlogd.storage.stages.readings import Reading
+from sensorlogd.storage.reading_tables import together
+from sensorlogd.storage.reading_tables.readings import Reading
 
 MOST_ROWS = 100_000  # of all series together that are looked through
 

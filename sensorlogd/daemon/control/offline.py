@@ -26,12 +26,12 @@ from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.daemon.writing.writer import Writer
-from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.file.errors import Failure, classify, explain
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.open_database import zone_if_alone
+from sensorlogd.storage.series.catalog import SensorSpec
 
 A = TypeVar("A")
 OPEN_WITHIN_S = 60.0  # a large file may have a long log to take in, or be upgraded

@@ -28,7 +28,7 @@ from sensorlogd.daemon.main.process.signals import Requested
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.durations import format_duration
 from sensorlogd.processes.wake_pipe import WakePipe
-from sensorlogd.storage.schema_check import end_children
+from sensorlogd.storage.schema.check import end_children
 
 logger = logging.getLogger(__name__)
 

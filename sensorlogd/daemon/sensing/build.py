@@ -17,8 +17,8 @@ from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.drivers.contract import Driver
 from sensorlogd.drivers.registry import driver_class
 from sensorlogd.event_kinds import Emit
-from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.maintenance.retention import RetentionPlan
+from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
 
 
 def sensor_specs(config: Config) -> list[SensorSpec]:

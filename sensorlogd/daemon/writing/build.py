@@ -37,7 +37,7 @@ from sensorlogd.daemon.writing.recovery.remedies import Remedies
 from sensorlogd.daemon.writing.recovery.standing import Standing
 from sensorlogd.daemon.writing.recovery.trouble import Trouble
 from sensorlogd.daemon.writing.totals import Totals
-from sensorlogd.storage.work import Worker
+from sensorlogd.storage.worker import AnyWorker
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class WriterParts:
         clock: JudgedClock,
         *,
         report: Callable[[], Report] = lambda: Report((), {}),
-        workers: Sequence[Worker] = (),
+        workers: Sequence[AnyWorker] = (),
         rolls_up: Callable[[], None] = lambda: None,
         note_lost: Callable[[int], None] = lambda readings: None,
         watcher: Watcher | None = None,

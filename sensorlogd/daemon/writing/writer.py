@@ -28,9 +28,9 @@ from sensorlogd.daemon.writing.recovery.trouble import Task
 from sensorlogd.daemon.writing.stopped import WriterStopped
 from sensorlogd.daemon.writing.totals import WriterStats
 from sensorlogd.event_kinds import Kind
-from sensorlogd.storage import catalog
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.open_database import OpenDatabase
+from sensorlogd.storage.series import catalog
 
 logger = logging.getLogger(__name__)
 

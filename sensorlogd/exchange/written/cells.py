@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from sensorlogd.notation.instants import local_of
 
 EXACT = "utc"  # the column with the exact time, if that for people is not exact
 Rows = Iterator[tuple[int, Mapping[str, Any]]]  # (µs UTC, the cells by column without the time)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n].", re.DOTALL)
 
 
@@ -33,7 +34,7 @@ class Stamps:
     def local(self, us: int) -> datetime | None:
         """The time in the zone; None outside the years 1 to 9999."""
         try:
-            return (_EPOCH + timedelta(microseconds=us)).astimezone(self._zone)
+            return local_of(us, self._zone)
         except OverflowError:
             return None
 

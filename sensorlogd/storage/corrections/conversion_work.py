@@ -15,7 +15,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
-from typing import Any
 
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
@@ -25,12 +24,13 @@ from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.corrections.conversion import CONVERT, ConvertOrder, Linear
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.pace import Pace
+from sensorlogd.storage.reading_tables import moving
+from sensorlogd.storage.reading_tables.moving import Carried, Carry
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
-from sensorlogd.storage.stages import moving
-from sensorlogd.storage.stages.moving import Carried, Carry
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
+from sensorlogd.storage.worker import Worker
 
 SLICE_S = 0.015  # beside it the commit takes its time
 _ORIGINALS = 50
@@ -53,7 +53,7 @@ _ROLL_UPS = (
 )
 
 
-class ConvertWorker:
+class ConvertWorker(Worker[None]):
     """The worker that moves a series into another unit. ``slice_s``: about how long a slice takes, without its commit. ``rows``:
     how many at once, until measured."""
 
@@ -65,10 +65,10 @@ class ConvertWorker:
         self._rows = Pace(slice_s, rows, min(50, rows), 20_000)
         self._passed = Pace(slice_s, 5 * rows, min(200, 5 * rows), 100_000)
 
-    def fetch(self, work: Work) -> Any:
+    def fetch(self, work: Work) -> None:
         """Nothing: all that is needed is in the log."""
 
-    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: None, now_us: int) -> Slice:
         """One slice."""
         request = ConvertOrder.from_json(work.request)
         move = _Move(conn, frontier, request.old, request.new, request.linear, now_us)
@@ -93,9 +93,6 @@ class ConvertWorker:
         if passed_us < END_US or took > self._slice_s:
             self._passed.measured(took)
         return moved, passed_us
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
 
 def _run_at_pace(pace: Pace, some: Callable[[int], int]) -> int:

@@ -257,7 +257,7 @@ def order_undo(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[in
     mend = check_undo(conn, identity)
     unfinished = work_of(conn, MEND, identity)
     if unfinished is not None:
-        work.settle(conn, unfinished, Slice(unfinished.progress, 0, False, TAKEN_BACK), now_us)
+        work.store_slice(conn, unfinished, Slice(unfinished.progress, 0, False, TAKEN_BACK), now_us)
     conn.execute(
         "UPDATE mend SET undone_us = coalesce(undone_us, ?1), done_us = coalesce(done_us, ?1) WHERE id = ?2", (now_us, identity)
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from bisect import bisect_left
-from typing import Any
 
 from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.notation.plurals import plural
@@ -14,9 +13,10 @@ from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.corrections.mend import Mend, MendError, MendOrder
 from sensorlogd.storage.pace import Pace
-from sensorlogd.storage.stages.readings import Reading, Readings
+from sensorlogd.storage.reading_tables.readings import Reading, Readings
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work, any_lost_to_damage
+from sensorlogd.storage.worker import Worker
 
 SLICE_S = 0.015  # beside it the commit takes its time
 MOST_ROWS = 1_000  # readings changed, and kept, together
@@ -24,7 +24,7 @@ LEAST_ROWS = 20
 SCAN_ROWS = 40_000  # fresh readings lie in order of time: so many rows of all series are read at once to find those of one
 
 
-class MendWorker:
+class MendWorker(Worker[None]):
     """Changes readings from ``mend.at_us`` on. ``slice_s``: about how long a slice takes, without its commit."""
 
     kind = mending.MEND
@@ -34,10 +34,10 @@ class MendWorker:
         self.slice_s = slice_s
         self._pace = Pace(slice_s / 2, rows, min(LEAST_ROWS, rows), rows)
 
-    def fetch(self, work: Work) -> Any:
+    def fetch(self, work: Work) -> None:
         """Nothing: all that is needed is in the log."""
 
-    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: None, now_us: int) -> Slice:
         """One slice."""
         try:
             mend = mending.find(conn, MendOrder.from_json(work.request).mend)
@@ -71,9 +71,6 @@ class MendWorker:
             rolls_up=rolls_up, touched=[mend.series] if changed else [],
         )  # fmt: skip
 
-    def close(self) -> None:
-        """Nothing is held open."""
-
     def _change_some(self, conn: sqlite3.Connection, frontier: Frontier, mend: Mend, at_us: int) -> tuple[int, int, bool]:
         """(how far it has got, readings changed, whether roll-ups follow). Raises MendError with nothing changed."""
         readings = Readings(conn, frontier.moved_until_us)
@@ -86,7 +83,7 @@ class MendWorker:
         return got_to, len(rows), rolls_up
 
 
-class UndoWorker:
+class UndoWorker(Worker[None]):
     """Gives readings back the values and flags that they had before the mend, the newest slice first."""
 
     kind = mending.UNDO
@@ -95,10 +92,10 @@ class UndoWorker:
     def __init__(self, slice_s: float = SLICE_S) -> None:
         self.slice_s = slice_s
 
-    def fetch(self, work: Work) -> Any:
+    def fetch(self, work: Work) -> None:
         """Nothing: all that is needed is in the log."""
 
-    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: None, now_us: int) -> Slice:
         """One slice: at least one of those that the mend kept."""
         try:
             mend = mending.find(conn, MendOrder.from_json(work.request).mend)
@@ -132,9 +129,6 @@ class UndoWorker:
             rolls_up=rolls_up,
             touched=[mend.series] if restored else [],
         )
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
 
 def _ts(row: Reading) -> int:

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from sensorlogd.notation.microseconds import BEGINNING_US, MINUTE_US
 from sensorlogd.storage import cuts
 from sensorlogd.storage.ingest import latest
+from sensorlogd.storage.reading_tables import storing
+from sensorlogd.storage.reading_tables.readings import Reading
 from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.stages import storing
-from sensorlogd.storage.stages.readings import Reading
 from sensorlogd.storage.watermarks import Frontier
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.corrections.mend import Change
-from sensorlogd.storage.stages.readings import Reading
+from sensorlogd.storage.reading_tables.readings import Reading
 
 
 def keep(

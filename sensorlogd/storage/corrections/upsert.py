@@ -15,8 +15,8 @@ from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.corrections import conversion, replacing
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.ingest import decimals, latest
+from sensorlogd.storage.reading_tables import storing
 from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.stages import storing
 from sensorlogd.storage.watermarks import Frontier
 
 

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import MINUTE_US
+from sensorlogd.storage.reading_tables import storing
 from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.stages import storing
 from sensorlogd.storage.watermarks import Frontier
 
 # What a single bad row can raise: constraint failures (IntegrityError) and values that cannot be bound. Anything else

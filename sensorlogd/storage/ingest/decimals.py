@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sensorlogd.notation import numbers
 from sensorlogd.quality import FLAG_MASK, UNUSABLE
 from sensorlogd.storage import meta
-from sensorlogd.storage.stages.readings import Reading
+from sensorlogd.storage.reading_tables.readings import Reading
 
 if TYPE_CHECKING:
     from sensorlogd.batch import Block, Column

@@ -1,7 +1,7 @@
 """The table ``latest``: the newest arrival of every series, kept so that nobody has to scan for it. All access is here.
 
 Written every few seconds rather than with every commit, because it would cost a page write per commit on an SD card.
-Queries therefore read the table and then the fresh readings from ``Marks.latest_written_us`` on, so their answer is current.
+Queries therefore read the table and then the fresh readings from ``Watermarks.latest_written_us`` on, so their answer is current.
 
 Which of two readings is the newer one depends on where they come from, so each origin has an operation of its own. The caller
 of those that write owns the transaction.
@@ -15,9 +15,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from sensorlogd.notation.microseconds import SECOND_US
 from sensorlogd.storage import meta, watermarks
-from sensorlogd.storage.stages import storing
-from sensorlogd.storage.stages.readings import Reading, Readings
-from sensorlogd.storage.stages.storing import SeriesFirst
+from sensorlogd.storage.reading_tables import storing
+from sensorlogd.storage.reading_tables.readings import Reading, Readings
+from sensorlogd.storage.reading_tables.storing import SeriesFirst
 
 _INTO = "INSERT INTO latest(series_id, ts, value, quality, arrived_us) "
 _REPLACE = (
@@ -47,7 +47,7 @@ def saved(conn: sqlite3.Connection, series: Collection[int] | None = None) -> di
 
 def arrived_since(conn: sqlite3.Connection) -> Iterator[SeriesFirst]:
     """The readings that may have arrived after ``saved`` was written, in order of time."""
-    return Readings.of(conn).fresh_from(watermarks.marks(conn).latest_written_us)
+    return Readings.of(conn).fresh_from(watermarks.stored(conn).latest_written_us)
 
 
 def newest(conn: sqlite3.Connection, now_us: int) -> dict[int, Reading]:

@@ -1,17 +1,20 @@
-"""The status tables: what the daemon and each sensor are doing, readable while the daemon is down."""
+"""The status tables: what the daemon and each sensor are doing, readable while the daemon is down.
+
+All access to them is here, but for ``schema.check``, which reads the release that wrote last from a file of any schema.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class SensorRow:
-    """One row of ``sensor_status``. ``since_us``: when ``state`` began. ``counters``: since the daemon's start."""
+    """One row of ``sensor_status`` as it is written. ``since_us``: when ``state`` began. ``counters``: since the daemon's start."""
 
     sensor: str
     state: str
@@ -21,6 +24,21 @@ class SensorRow:
     counters: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredStatus:
+    """A row of ``sensor_status`` as it is read, with the longest heartbeat of the sensor's series; 0: it has none."""
+
+    sensor: str
+    state: str
+    since_us: int
+    last_reading_us: int | None
+    last_error: str | None
+    counters: dict[str, int]
+    updated_us: int
+    heartbeat_us: int
+    examples: dict[str, str] = field(default_factory=dict)  # by counter, the last one; only a running daemon knows them
+
+
 # Many rows a statement: executemany would hand the GIL to busy threads at every row (see append.py).
 _AT_ONCE = 1000
 _SENSOR = (
@@ -28,6 +46,11 @@ _SENSOR = (
     " VALUES {rows} ON CONFLICT(sensor_id) DO UPDATE SET state = excluded.state,"
     " since_us = excluded.since_us, last_reading_us = excluded.last_reading_us, last_error = excluded.last_error,"
     " counters = excluded.counters, updated_us = excluded.updated_us"
+)
+_SENSORS = (
+    "SELECT sensor.name, state, since_us, last_reading_us, last_error, counters, updated_us,"
+    " (SELECT max(heartbeat_us) FROM series WHERE sensor_id = sensor.id)"
+    " FROM sensor_status JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name"
 )
 _DAEMON = (
     "INSERT INTO daemon_status(key, value) VALUES {rows}"
@@ -61,6 +84,11 @@ def save_daemon(conn: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
     _store_rows(conn, _DAEMON, [(key, json.dumps(value)) for key, value in facts.items()])
 
 
+def forget_sensor(conn: sqlite3.Connection, sensor_id: int) -> None:
+    """Delete the state of a sensor that is not configured any more; the caller owns the transaction."""
+    conn.execute("DELETE FROM sensor_status WHERE sensor_id = ?", (sensor_id,))
+
+
 def _store_rows(conn: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Store rows with as few statements as possible; ``{rows}`` in the statement is where they stand."""
     for start in range(0, len(rows), _AT_ONCE):
@@ -69,9 +97,22 @@ def _store_rows(conn: sqlite3.Connection, statement: str, rows: Sequence[tuple[A
         conn.execute(statement.format(rows=places), [cell for row in some for cell in row])
 
 
+def daemon(conn: sqlite3.Connection) -> dict[str, Any]:
+    """What the daemon last wrote about itself; empty if it never ran on this file. Raises sqlite3.Error."""
+    return {key: json.loads(value) for key, value in conn.execute("SELECT key, value FROM daemon_status")}
+
+
+def sensors(conn: sqlite3.Connection) -> list[StoredStatus]:
+    """What the daemon last wrote about each configured sensor, by name. Raises sqlite3.Error."""
+    return [
+        StoredStatus(name, state, since, last, error, json.loads(counters), updated, heartbeat or 0)
+        for name, state, since, last, error, counters, updated, heartbeat in conn.execute(_SENSORS)
+    ]
+
+
 def unclean_end(conn: sqlite3.Connection) -> tuple[int, int] | None:
     """(pid, last heartbeat in µs) of a daemon that ended without closing this database; None if it closed it."""
-    facts = {key: json.loads(value) for key, value in conn.execute("SELECT key, value FROM daemon_status")}
+    facts = daemon(conn)
     if facts.get("clean_shutdown", True):
         return None
     return int(facts.get("pid", 0)), int(facts.get("heartbeat_us", 0))

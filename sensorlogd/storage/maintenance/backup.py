@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sensorlogd.storage.file.errors import Failure, classify
+from sensorlogd.storage.file.identity import side
 from sensorlogd.storage.maintenance import inspection
 
 _WRITING = frozenset(
@@ -59,7 +60,7 @@ def copy(source: sqlite3.Connection, target: Path, progress: Callable[[int, int]
     except OSError as error:
         raise BackupError(f"{error.filename2 or error.filename or target}: {error.strerror or error}") from error
     finally:
-        for left in (temporary, temporary.with_name(f"{temporary.name}-journal")):
+        for left in (temporary, side(temporary, "-journal")):
             with contextlib.suppress(OSError):
                 left.unlink()
 

@@ -1,4 +1,4 @@
-"""How fast a log grows. Only reads; what the file is full of: ``stages.survey``."""
+"""How fast a log grows. Only reads; what the file is full of: ``reading_tables.survey``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Growth:
 
 def growth(conn: sqlite3.Connection) -> Growth | None:
     """None while less than an hour is rolled up. Raises sqlite3.Error."""
-    edge = watermarks.marks(conn).edge_us
+    edge = watermarks.stored(conn).edge_us
     edge -= edge % HOUR_US
     readings, minutes, first = conn.execute(_LAST_DAY, (resolutions.HOUR, edge - DAY_US, edge)).fetchone()
     if first is None:

@@ -12,31 +12,18 @@ from typing import Any
 
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import watermarks, work
+from sensorlogd.storage.file.identity import side
+from sensorlogd.storage.ingest import events
+from sensorlogd.storage.reading_tables import KEYS, survey
 from sensorlogd.storage.rollups import outdated, resolutions, rollup
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.rollups.snapshot import Snapshot
-from sensorlogd.storage.stages import KEYS, survey
 
+# Columns of a roll-up: those that must be equal, and those in which rounding may differ by RELATIVE.
 EXACT = (
-    "n",
-    "min",
-    "max",
-    "first_ts",
-    "first",
-    "last_ts",
-    "last",
-    "covered_us",
-    "resets",
-    "transitions",
-    "states",
-    "second",
-    "last_but_one",
-    "n_good",
-    "n_not_evaluated",
-    "n_suspect",
-    "n_fail",
-    "n_missing",
-)
+    "n", "min", "max", "first_ts", "first", "last_ts", "last", "covered_us", "resets", "transitions", "states", "second",
+    "last_but_one", "n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing",
+)  # fmt: skip
 CLOSE = ("mean", "m2", "integral", "increase", "sin_sum", "cos_sum")
 RELATIVE = 1e-9
 
@@ -45,8 +32,8 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
     """Sizes in bytes, counts, and how far moving, rolling up and expiring have got (times in microseconds)."""
     single_value = _single_value(conn)
     page = single_value("PRAGMA page_size")
-    marks = watermarks.marks(conn)
-    wal = path.with_name(path.name + "-wal")
+    reached = watermarks.stored(conn)
+    wal = side(path, "-wal")
     first, last = survey.extent(conn)
     return {
         "file_bytes": path.stat().st_size,
@@ -58,19 +45,19 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
         "series": single_value("SELECT count(*) FROM series"),
         "first_us": first,
         "last_us": last,
-        "moved_until_us": marks.moved_until_us or None,
-        "edge_us": marks.edge_us or None,
-        "day_zone": marks.day_zone,
+        "moved_until_us": reached.moved_until_us or None,
+        "edge_us": reached.edge_us or None,
+        "day_zone": reached.day_zone,
         "dirty_minutes": outdated.count_minutes(conn),
         "stale_series": outdated.count_series(conn),
-        "events": single_value("SELECT count(*) FROM event"),
+        "events": events.count(conn),
         "mends": single_value("SELECT count(*) FROM mend"),
     }
 
 
 def counted(conn: sqlite3.Connection) -> dict[str, int]:
     """Rows of each kind. Reads the whole file: seconds for a gigabyte."""
-    settled, fresh = survey.count_all(conn, watermarks.marks(conn).moved_until_us)
+    settled, fresh = survey.count_all(conn, watermarks.stored(conn).moved_until_us)
     rows = {"readings": settled + fresh, "readings not moved yet": fresh}
     for resolution, n in conn.execute("SELECT resolution, count(*) FROM rollup GROUP BY resolution ORDER BY resolution"):
         rows[f"roll-ups of {resolutions.NAMES.get(resolution, f'{resolution}s')}"] = n
@@ -79,7 +66,7 @@ def counted(conn: sqlite3.Connection) -> dict[str, int]:
 
 def hours_to_roll_up(conn: sqlite3.Connection) -> int:
     """About how many hours of series wait to be computed anew; cheap. Raises sqlite3.Error."""
-    in_bulk_us = survey.outdated_us(conn, watermarks.marks(conn).edge_us)
+    in_bulk_us = survey.outdated_us(conn, watermarks.stored(conn).edge_us)
     return int(in_bulk_us / HOUR_US + outdated.count_minutes(conn) / 60)
 
 
@@ -130,8 +117,8 @@ def compare_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Com
     """Compare a sample of stored roll-ups with their readings. Raises sqlite3.Error.
 
     Those that are known to be out of date (dirty, outdated) or whose readings have expired are not looked at."""
-    marks = watermarks.marks(conn)
-    zone, edge = marks.day_zone or "UTC", marks.edge_us
+    reached = watermarks.stored(conn)
+    zone, edge = reached.day_zone or "UTC", reached.edge_us
     snapshot = Snapshot.of(conn, zone)
     names = {row[0]: f"{row[1]}.{row[2]}" for row in conn.execute(
         "SELECT series.id, sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id")}  # fmt: skip

@@ -27,7 +27,7 @@ from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage import watermarks
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.pace import Pace
-from sensorlogd.storage.stages import moving
+from sensorlogd.storage.reading_tables import moving
 from sensorlogd.storage.watermarks import Frontier
 
 _PINNED_US = MINUTE_US  # ``moved_until_us`` so far in the future is no matter of a clock that was set back a little
@@ -85,13 +85,13 @@ class Mover:
 
     def recover(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
         """Know where things stand in a database that was just opened, and put it into the frontier. Reads only."""
-        marks = watermarks.marks(conn)
-        frontier.moved_until_us, frontier.copying = marks.moved_until_us, None
+        reached = watermarks.stored(conn)
+        frontier.moved_until_us, frontier.copying = reached.moved_until_us, None
         self._counted = self._counted_until_us = 0
         if moving.is_left_over(conn, frontier.moved_until_us):
             self.state = MoverState.DELETING
-        elif marks.moving_until_us:
-            self._begin_copying(frontier, marks.moving_until_us, _all_series(conn))
+        elif reached.moving_until_us:
+            self._begin_copying(frontier, reached.moving_until_us, _series_ids(conn))
         else:
             self.state = MoverState.IDLE
 
@@ -155,7 +155,7 @@ class Mover:
         if until is None and limit - oldest < self.block_us:
             return False
         end = limit if until is None else until
-        series = _all_series(conn)
+        series = _series_ids(conn)
         with transaction(conn):
             moving.begin(conn, end)
         self._begin_copying(frontier, end, series)
@@ -190,7 +190,7 @@ class Mover:
     # ---- copying ---------------------------------------------------------------------------------------------------
 
     def _copy_slice(self, conn: sqlite3.Connection, frontier: Frontier) -> bool:
-        """Copy the next series of the window; behind the last one open the next window, or end the copying of the block. Returns
+        """Copy the next series of the window; after the last one open the next window, or end the copying of the block. Returns
         True: there is always more to do."""
         if self._next_series >= len(self._series):
             if self._window[1] >= self._until_us:
@@ -275,5 +275,5 @@ class Mover:
         self._back_pace.measured(took)
 
 
-def _all_series(conn: sqlite3.Connection) -> list[int]:
+def _series_ids(conn: sqlite3.Connection) -> list[int]:
     return [series for (series,) in conn.execute("SELECT id FROM series ORDER BY id")]

@@ -18,19 +18,21 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from sensorlogd.storage import cuts, watermarks
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.pace import Pace
+from sensorlogd.storage.reading_tables import moving, survey
 from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.stages import moving, survey
 from sensorlogd.storage.watermarks import Frontier
 
 _ENOUGH_FREE_PAGES = 500  # one megabyte that new readings can use before the file grows
 _DROP_FOR_S = 0.25  # how long a call of drop_oldest may take
 _LEAST_ROWS = 100.0
+_SERIES = "SELECT series.id, sensor.name FROM series JOIN sensor ON sensor.id = series.sensor_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,37 +116,41 @@ class Retention:
 
     def _begin_round(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> list[Cut]:
         """Store this round's cuts, one transaction, and list what is to be deleted."""
-        plan = self._plan
         stored = cuts.of_all(conn)
-        _raise_cuts(
-            frontier, [(*key, cut) for key, cut in stored.items()]
-        )  # a COMMIT that reported an error may have stored some
-        due = dict(stored)
-        settled = _settled_until(conn)
-        if not plan.is_forever():
-            dirty = outdated.first_of_each(conn)
-            days: dict[int, int] = {}
-            held = conversion.held(conn)
-            for series, sensor in conn.execute(
-                "SELECT series.id, sensor.name FROM series JOIN sensor ON sensor.id = series.sensor_id"
-            ).fetchall():
-                for resolution, kept_us in plan.of(sensor).items():
-                    if kept_us is None or series in held:
-                        continue
-                    limit = min(now_us - kept_us, settled, dirty.get(series, settled))
-                    cut = days.get(limit)
-                    if cut is None:
-                        cut = days[limit] = resolutions.bucket(limit, resolutions.DAY, self.zone)[0]
-                    if cut > due.get((series, resolution), 0):
-                        due[series, resolution] = cut
-            changed = sorted((*key, cut) for key, cut in due.items() if stored.get(key) != cut)
-            if changed:
-                with transaction(conn):
-                    cuts.raise_to(conn, changed)
-                _raise_cuts(frontier, changed)
-        # Cuts of earlier rounds too: a crash may have come between a cut and its deletions. None of them lies beyond what is
-        # settled: a later one is not from here (a damaged file, a clock that was ahead), and nothing is deleted for it.
-        return [(*key, cut) for key, cut in due.items() if self._done.get(key, 0) < cut <= settled]
+        # A COMMIT that reported an error may have stored some.
+        _raise_cuts(frontier, [(*key, cut) for key, cut in stored.items()])
+        expirable = _expirable_until(conn)
+        due = self._due_cuts(conn, expirable, now_us)
+        later = sorted((*key, cut) for key, cut in due.items() if cut > stored.get(key, 0))
+        if later:
+            with transaction(conn):
+                cuts.raise_to(conn, later)
+            _raise_cuts(frontier, later)
+        # Cuts of earlier rounds too: a crash may have come between a cut and its deletions. None of them lies beyond what can
+        # expire: a later one is not from here (a damaged file, a clock that was ahead), and nothing is deleted for it.
+        newest = stored | {(series, resolution): cut for series, resolution, cut in later}
+        return [(*key, cut) for key, cut in newest.items() if self._done.get(key, 0) < cut <= expirable]
+
+    def _due_cuts(self, conn: sqlite3.Connection, expirable_us: int, now_us: int) -> dict[tuple[int, int], int]:
+        """(series, resolution) -> the cut that the plan asks for now, on the beginning of a day."""
+        plan = self._plan
+        if plan.is_forever():
+            return {}
+        dirty, held = outdated.first_of_each(conn), conversion.held(conn)
+        due: dict[tuple[int, int], int] = {}
+
+        @cache  # most series have the same few
+        def beginning_of_day(us: int) -> int:
+            return resolutions.bucket(us, resolutions.DAY, self.zone)[0]
+
+        for series, sensor in conn.execute(_SERIES).fetchall():
+            if series in held:
+                continue
+            limit = dirty.get(series, expirable_us)
+            for resolution, kept_us in plan.of(sensor).items():
+                if kept_us is not None:
+                    due[series, resolution] = beginning_of_day(min(now_us - kept_us, expirable_us, limit))
+        return due
 
     @staticmethod
     def read_cuts(conn: sqlite3.Connection, frontier: Frontier) -> None:
@@ -216,11 +222,11 @@ class Retention:
 
     def _choose_day(self, conn: sqlite3.Connection, frontier: Frontier) -> list[Cut]:
         """Cut every series after the oldest day there is; stored, and returned as work."""
-        settled, dirty, held = _settled_until(conn), outdated.first_of_each(conn), conversion.held(conn)
-        firsts = {series: first for series, first in survey.firsts_kept(conn, settled).items() if series not in held}
-        latest_cut = resolutions.bucket(settled, resolutions.DAY, self.zone)[0]
+        expirable, dirty, held = _expirable_until(conn), outdated.first_of_each(conn), conversion.held(conn)
+        firsts = {series: first for series, first in survey.firsts_kept(conn, expirable).items() if series not in held}
+        latest_cut = resolutions.bucket(expirable, resolutions.DAY, self.zone)[0]
         # Series with dirty minutes in that day come last: their roll-ups are not exact yet.
-        clean = {series: first for series, first in firsts.items() if dirty.get(series, settled) > first}
+        clean = {series: first for series, first in firsts.items() if dirty.get(series, expirable) > first}
         for candidates in (clean, firsts):
             if not candidates:
                 continue
@@ -235,8 +241,8 @@ class Retention:
             work = [(series, 0, cut) for series in chosen]
             with transaction(conn):
                 cuts.raise_to(conn, work)
-                # Marks below the cut could only be healed from the readings that expire now, so they go; the roll-ups stay as
-                # they are.
+                # Minutes marked before the cut could only be computed again from the readings that expire now, so the marks go; the
+                # roll-ups stay as they are.
                 outdated.expire(conn, chosen, cuts.kept_from(cut))
             _raise_cuts(frontier, work)
             return work
@@ -253,7 +259,7 @@ def _raise_cuts(frontier: Frontier, stored: Iterable[Cut]) -> None:
 def _oldest_time(
     conn: sqlite3.Connection, series: int, resolution: int, before_us: int, skipped: int | None = None
 ) -> int | None:
-    """When the oldest row is, or the one behind ``skipped`` of them; None: there is none."""
+    """When the oldest row is, or the one after ``skipped`` of them; None: there is none."""
     if not resolution:
         return moving.oldest_settled(conn, series, before_us, skipped)
     select = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? AND start < ? ORDER BY start LIMIT 1"
@@ -271,7 +277,7 @@ def _delete_before(conn: sqlite3.Connection, series: int, resolution: int, until
     return conn.execute("DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start < ?", key).rowcount
 
 
-def _settled_until(conn: sqlite3.Connection) -> int:
+def _expirable_until(conn: sqlite3.Connection) -> int:
     """The time before which all readings are rolled up and settled."""
-    marks = watermarks.marks(conn)
-    return min(marks.edge_us, marks.moved_until_us)
+    reached = watermarks.stored(conn)
+    return min(reached.edge_us, reached.moved_until_us)

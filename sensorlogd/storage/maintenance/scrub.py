@@ -12,7 +12,7 @@ import sqlite3
 import time
 from typing import Any
 
-from sensorlogd.storage.stages import KEYS
+from sensorlogd.storage.reading_tables import KEYS
 
 # Read whole at each check, their indexes, too.
 SMALL = (
@@ -39,7 +39,7 @@ LARGE = {
 ROWS_AT_ONCE = 2_000
 
 
-class Spoilt(sqlite3.DatabaseError):
+class ReportedDamage(sqlite3.DatabaseError):
     """Damage that SQLite names in the report of quick_check instead of raising an error."""
 
     sqlite_errorcode = sqlite3.SQLITE_CORRUPT
@@ -62,7 +62,7 @@ class Scrub:
         for table in SMALL:
             line = conn.execute("SELECT quick_check FROM pragma_quick_check(?)", (table,)).fetchall()[0][0]
             if line != "ok":
-                raise Spoilt(f"table {table}: {str(line).splitlines()[-1]}")
+                raise ReportedDamage(f"table {table}: {str(line).splitlines()[-1]}")
         rounds = self.rounds
         while True:
             self._read_next_rows(conn)
@@ -70,13 +70,13 @@ class Scrub:
                 return
 
     def _read_next_rows(self, conn: sqlite3.Connection) -> None:
-        """Read the next ROWS_AT_ONCE rows of a table. Behind its last row the next table follows; behind the last table a
+        """Read the next ROWS_AT_ONCE rows of a table. After its last row the next table follows; after the last table a
         round is over."""
         table = tuple(LARGE)[self._table]
         key = LARGE[table]
-        names, marks = ", ".join(key), ", ".join("?" * len(key))
+        names, parameters = ", ".join(key), ", ".join("?" * len(key))
         columns = names if "INDEXED" in table else "*"  # reads the index alone, not the table
-        where = "" if self._after is None else f"WHERE ({names}) > ({marks})"
+        where = "" if self._after is None else f"WHERE ({names}) > ({parameters})"
         rows = conn.execute(
             f"SELECT {names} FROM (SELECT {columns} FROM {table} {where} ORDER BY {names} LIMIT {ROWS_AT_ONCE})"
             f" ORDER BY {', '.join(f'{name} DESC' for name in key)} LIMIT 1",

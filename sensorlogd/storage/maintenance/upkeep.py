@@ -18,8 +18,8 @@ from sensorlogd.storage.ingest import events
 from sensorlogd.storage.maintenance import future_cuts
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
+from sensorlogd.storage.reading_tables import survey
 from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.stages import survey
 from sensorlogd.storage.watermarks import Frontier
 
 logger = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ class Upkeep:
         edge. Own transactions."""
         self.mover.recover(conn, frontier)
         future_cuts.take_back(conn, now_us, self.retention.zone)
-        marks = watermarks.marks(conn)
-        edge = marks.edge_us
+        reached = watermarks.stored(conn)
+        edge = reached.edge_us
         if not edge:
             first = survey.first_fresh(conn)
             edge = min(now_us, now_us if first is None else first)

@@ -12,7 +12,7 @@ from sqlalchemy import URL, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from sensorlogd.storage.file.identity import APPLICATION_ID, PAGE_SIZE
-from sensorlogd.storage.schema import VIEWS
+from sensorlogd.storage.migrations.views import VIEWS
 
 
 def upgrade(path: Path, to: str = "head") -> None:

@@ -128,8 +128,8 @@ def hold_recent(snapshot: Snapshot, series: Sequence[int], ask: Ask) -> Snapshot
         assert ask.max_points is not None
         step = grid.for_points(since, until, ask.max_points, ask.zone)
         since, until = step.bucket(since, ask.zone)[0], step.bucket(until - 1, ask.zone)[1]
-    if step.about_us >= MINUTE_US:  # roll-ups answer behind the edge
-        since = max(since, watermarks.marks(snapshot.conn).edge_us or since)
+    if step.about_us >= MINUTE_US:  # roll-ups answer for what is before the edge
+        since = max(since, watermarks.stored(snapshot.conn).edge_us or since)
     since = max(since, snapshot.readings.moved_until_us)
     if len(series) < 2 or since >= until:
         return snapshot
@@ -225,7 +225,7 @@ def _with_empty_filled(
             yield row if before is None else _filled_from(row, before, fillable)
         else:
             waiting.append(row)
-    yield from waiting  # behind the last reading there is nothing to interpolate to
+    yield from waiting  # after the last reading there is nothing to interpolate to
 
 
 def _filled_from(row: BucketRow, before: BucketRow, fillable: Sequence[bool]) -> BucketRow:

@@ -1,9 +1,9 @@
 """Follow a log: gives each reading that is committed after the first check, once, whatever its time.
 
 The database does not keep the order of arrival, so a reading is new if it was not seen before: the time and series of all
-readings from ``floor_us`` on are remembered. ``floor_us`` lies a while behind the edge of the roll-ups, as it was when the last
-whole check began. A reading that arrives behind the edge marks its minute (table ``dirty``): where that is behind the floor the
-reading cannot be told from its neighbours, and ``late`` says where it lies.
+readings from ``floor_us`` on are remembered. ``floor_us`` lies a while before the edge of the roll-ups, as it was when the last
+whole check began. A reading that arrives with a time before the edge marks its minute (table ``dirty``): where that is before the
+floor nobody knows which reading of the minute is the new one, and ``late`` says where it lies.
 
 For one thread. Most checks read only what is stamped in the last seconds; a whole check reads from the floor on.
 """
@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sensorlogd.notation.microseconds import END_US, MINUTE_US
-from sensorlogd.storage.query.log import Log, Reading, Series
+from sensorlogd.notation.microseconds import END_US, MINUTE_US, SECOND_US
+from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.series.stored import Series
 
-NEWEST_US = 10_000_000  # what a quick check reads
-BEHIND_EDGE_US = 120_000_000  # so late a reading may come and is followed
+NEWEST_US = 10 * SECOND_US  # what a quick check reads
+LATE_MOST_US = 2 * MINUTE_US  # a reading may come so long after its time, and is followed
 AT_ONCE = 5_000
 KEPT_MOST = 500_000  # readings that are remembered; where nobody rolls up, the edge stays where it is
 
@@ -43,7 +44,7 @@ class Following:
         self._kept = 0
         self._keep_from_us = since_us
         self._is_whole = False
-        self._marks: dict[tuple[int, int], int] | None = None
+        self._dirty: dict[tuple[int, int], int] | None = None
         self._from_us = since_us
         self._after: tuple[int, int] | None = None
 
@@ -51,14 +52,14 @@ class Following:
         """The series that are followed from now on."""
         self.series = list(series)
 
-    def begin(self, log: Log, now_us: int, *, whole: bool) -> None:
+    def begin(self, log: LogReader, now_us: int, *, whole: bool) -> None:
         """Begin a new check. Raises sqlite3.Error."""
-        edge_us, marks = log.marked(self._since_us - MINUTE_US)
-        self._note_late(marks)
+        edge_us, dirty = log.dirty_minutes(self._since_us - MINUTE_US)
+        self._note_late(dirty)
         self._from_us, self._after = (self.floor_us if whole else max(self.floor_us, now_us - NEWEST_US)), None
         self._is_whole = whole
         if whole:
-            self._keep_from_us = max(self.floor_us, edge_us - BEHIND_EDGE_US)
+            self._keep_from_us = max(self.floor_us, edge_us - LATE_MOST_US)
 
     def end(self) -> None:
         """End a check, of which all pages have been read."""
@@ -66,7 +67,7 @@ class Following:
             self.floor_us = self._keep_from_us
             self._forget_seen()
 
-    def page(self, log: Log) -> list[Reading] | None:
+    def page(self, log: LogReader) -> list[Reading] | None:
         """The next readings that are new, by time and then series; None: this check is over. Raises sqlite3.Error."""
         found = log.page(self.series, self._from_us, END_US, self._after, AT_ONCE)
         if not found:
@@ -75,8 +76,8 @@ class Following:
         return [reading for reading in found if self._is_new(reading)]
 
     def new_file(self) -> None:
-        """The database is another file now, so that the marks in it are no sign of late readings."""
-        self._marks = None
+        """The database is another file now, so that dirty minutes in it are no sign of late readings."""
+        self._dirty = None
 
     def _is_new(self, reading: Reading) -> bool:
         seen = self._seen.setdefault(reading.series.id, set())
@@ -87,15 +88,15 @@ class Following:
             self._kept += 1
         return True
 
-    def _note_late(self, marks: dict[tuple[int, int], int]) -> None:
-        """Note the minutes behind the floor that were marked since the last check: readings came late there."""
-        known, self._marks = self._marks, marks
+    def _note_late(self, dirty: dict[tuple[int, int], int]) -> None:
+        """Note the minutes before the floor that were marked since the last check: readings came late there."""
+        known, self._dirty = self._dirty, dirty
         if known is None:
             return
         names = {each.id: each for each in self.series}
         new = sorted(
             (series, start)
-            for (series, start), generation in marks.items()
+            for (series, start), generation in dirty.items()
             if series in names and start < self.floor_us and generation > known.get((series, start), -1)
         )
         for series, start in new:
@@ -110,7 +111,7 @@ class Following:
             self.late.append(Late(series, start_us, start_us + MINUTE_US))
 
     def _forget_seen(self) -> None:
-        """What lies behind the floor; and if that is not enough, the older half, behind a higher floor."""
+        """Forget the readings before the floor; and if that is not enough, raise the floor and forget the older half."""
         if self._kept > KEPT_MOST:
             times = sorted(ts for seen in self._seen.values() for ts in seen)
             self.floor_us = self._keep_from_us = max(self.floor_us, times[len(times) // 2])

@@ -19,6 +19,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sensorlogd.notation.durations import format_duration, parse_duration
+from sensorlogd.notation.instants import local_of, us_of
 from sensorlogd.notation.microseconds import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage.rollups import resolutions
@@ -30,7 +31,6 @@ SHORTEST_US = 1_000
 PART_US = 15 * MINUTE_US
 HALF_HOUR_US = HOUR_US // 2
 _CALENDAR = re.compile(r"\s*(\d{1,6})\s*(d|w|mo|y)\s*", re.ASCII)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Step:
                 return self._local_bucket(ts_us, zone)
             start = ts_us - ts_us % self.count
             return start, start + self.count
-        local = (_EPOCH + timedelta(microseconds=ts_us)).astimezone(ZoneInfo(zone)).date()
+        local = local_of(ts_us, ZoneInfo(zone)).date()
         first, following = self._step_days(local)
         start, end = resolutions.midnight(first, zone), resolutions.midnight(following, zone)
         if ts_us < start:  # the clock went back over midnight: this hour of the day before came twice
@@ -94,7 +94,7 @@ class Step:
         return zone != "UTC" and 2 * HOUR_US <= self.count <= DAY_US and DAY_US % self.count == 0
 
     def _part_of_day(self, ts_us: int, zone: str) -> tuple[int, int]:
-        ordinal = (_EPOCH + timedelta(microseconds=ts_us)).astimezone(ZoneInfo(zone)).toordinal()
+        ordinal = local_of(ts_us, ZoneInfo(zone)).toordinal()
         if ts_us < resolutions.midnight(ordinal, zone):  # as in ``bucket``
             ordinal -= 1
         edges = _parts_of_day(ordinal, self.count, zone)
@@ -155,9 +155,7 @@ def _has_part_hours(zone: str) -> bool:
     if zone == "UTC":
         return False
     return any(
-        _offset_us(int(datetime(year, month, 1, tzinfo=UTC).timestamp()) * SECOND_US, zone) % HOUR_US
-        for year in range(1970, 2038)
-        for month in (1, 7)
+        _offset_us(us_of(datetime(year, month, 1, tzinfo=UTC)), zone) % HOUR_US for year in range(1970, 2038) for month in (1, 7)
     )
 
 
@@ -168,14 +166,13 @@ def _parts_of_day(ordinal: int, width_us: int, zone: str) -> tuple[int, ...]:
     day = datetime.fromordinal(ordinal)
     inner = set()
     for part in range(1, DAY_US // width_us):
-        instant = (day + timedelta(microseconds=part * width_us)).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) - _EPOCH
-        inner.add((instant.days * resolutions.DAY + instant.seconds) * SECOND_US + instant.microseconds)
+        inner.add(us_of((day + timedelta(microseconds=part * width_us)).replace(tzinfo=ZoneInfo(zone))))
     return (first, *sorted(instant for instant in inner if first < instant < end), end)
 
 
 def _offset_us(ts_us: int, zone: str) -> int:
     """What the local clock is ahead of UTC, if that is in quarters of an hour, as it is everywhere since 1972; else 0."""
-    ahead = (_EPOCH + timedelta(microseconds=ts_us)).astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
+    ahead = local_of(ts_us, ZoneInfo(zone)).utcoffset() or timedelta()
     us = (ahead.days * 86_400 + ahead.seconds) * SECOND_US
     return us if us % PART_US == 0 else 0
 

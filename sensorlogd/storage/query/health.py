@@ -13,7 +13,7 @@ from typing import Any
 from sensorlogd.notation import times
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.file.holder import Holder, holder
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 
 HEARTBEAT_US = 30_000_000  # the daemon writes its status every ten seconds, or with its commits if those are rarer
 ALIVE = ("running", "blocked")  # sensors are read in these
@@ -125,7 +125,7 @@ def _age_us(facts: dict[str, Any], now: int) -> int:
     return max(now - int(facts.get("heartbeat_us") or 0), 0)
 
 
-def newest_by_sensor(log: Log, now: int) -> dict[str, int]:
+def newest_by_sensor(log: LogReader, now: int) -> dict[str, int]:
     """When each sensor's newest reading was, current to the last commit (the status tables are seconds older)."""
     newest: dict[str, int] = {}
     for reading in log.latest(log.series(), now):

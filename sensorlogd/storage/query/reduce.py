@@ -138,14 +138,14 @@ class Reduction:
         if self._earlier:
             before = [(len(self._earlier), self._earlier[0], self._earlier[-1], self._earlier[0], self._earlier[-1])]
         following = self.segments.next_value(end_us)
-        behind: list[rollup.Ends] = [] if following is None else [(1, following, None, None, following)]
+        after: list[rollup.Ends] = [] if following is None else [(1, following, None, None, following)]
         self._earlier = [
             value
             for segment in [*before, *ends][-2:]
             for value in ([segment[4]] if segment[0] == 1 or segment[3] is None else [segment[3], segment[4]])
         ][-2:]
         increases, resets = list(columns["increase"]), list(columns["resets"])
-        for pair in rollup.glitches([*before, *ends, *behind], self.rules):
+        for pair in rollup.glitches([*before, *ends, *after], self.rules):
             for index, more, began in pair:
                 index -= len(before)
                 if 0 <= index < len(increases) and increases[index] is not None and resets[index] is not None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sensorlogd import quality
 from sensorlogd.notation import times
-from sensorlogd.storage.query.log import Event, Reading, Series
+from sensorlogd.storage.ingest.events import Event
+from sensorlogd.storage.query.log_reader import Reading
+from sensorlogd.storage.series.stored import Series
 
 if TYPE_CHECKING:
     from sensorlogd.storage.query.engine import BucketRow

@@ -1,6 +1,6 @@
 """One series' readings over a range as segments in time order: stored roll-ups where they are exact, else made from readings.
 
-Behind the edge the coarsest resolution whose buckets lie in the answer's buckets as a whole is taken; dirty buckets, the borders
+Before the edge the coarsest resolution whose buckets lie in the answer's buckets as a whole is taken; dirty buckets, the borders
 of the range and all that is newer than the edge come from finer resolutions and in the end from readings. So an answer is the
 same as from readings alone, however seldom roll-ups are written. Where readings have expired, the resolutions that were kept
 answer for them.
@@ -44,13 +44,10 @@ class Segments:
         # Buckets in which everything failed matter to those only who count failures.
         some = "" if set(fields) & set(QUALITIES) else " AND n > 0"
         self._stored = f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ?{some} ORDER BY start"
-        marks = watermarks.marks(snapshot.conn)
-        self.edge_us = marks.edge_us
-        self.day_zone = marks.day_zone
-        self.dirty = array(
-            "q",
-            outdated.minutes_of(snapshot.conn, series),
-        )
+        reached = watermarks.stored(snapshot.conn)
+        self.edge_us = reached.edge_us
+        self.day_zone = reached.day_zone
+        self.dirty = array("q", outdated.minutes_of(snapshot.conn, series))
 
     def cut_us(self, resolution: int) -> int | None:
         """The time before which everything of ``resolution`` (0: readings) has expired."""
@@ -76,7 +73,7 @@ class Segments:
         return self._roll_up_readings(start_us, end_us, edges)
 
     def whole_buckets(self, start_us: int, end_us: int, resolution: int) -> tuple[int, int] | None:
-        """The span of whole buckets of ``resolution`` inside [start, end) that are behind the edge and kept."""
+        """The span of whole buckets of ``resolution`` inside [start, end) that are before the edge and kept."""
         zone = self.day_zone or "UTC"
         cut = self.cut_us(resolution)
         start_us = start_us if cut is None else max(start_us, cut)

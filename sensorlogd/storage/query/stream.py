@@ -28,8 +28,8 @@ def points(
 ) -> Iterator[Point]:
     """All readings in [since, until) in order of (time, series), in constant memory.
 
-    ``after``: continue behind this (time, series): the key of the last row of the page before. What arrives late behind
-    that key is not seen by later pages; every row that was there when paging began is given once.
+    ``after``: continue after this (time, series): the key of the last row of the page before. What arrives late, with
+    a key up to that one, is not seen by later pages; every row that was there when paging began is given once.
     """
     if after is not None:
         since_us = max(since_us, after[0])

@@ -1,5 +1,5 @@
 """Roll-ups that do not match their readings any more, and wait to be computed again. All access to their two tables is here, but for
-a join with the readings (``stages.survey``) and the tables of a damaged file (``salvage.former``).
+a join with the readings (``reading_tables.survey``) and the tables of a damaged file (``salvage.former``).
 
 A row of table ``dirty`` says: a reading in this minute of this series came late or was changed. The minute and all buckets around it
 do not count.

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from sensorlogd.notation.instants import local_of, us_of
 from sensorlogd.notation.microseconds import DAY_US, HOUR_US, SECOND_US
 
 MINUTE, QUARTER, HOUR, DAY = 60, 900, 3600, 86400
@@ -17,7 +18,6 @@ DEFAULT_RESOLUTIONS = (MINUTE, QUARTER, HOUR, DAY)
 FIXED = (MINUTE, QUARTER, HOUR)
 NAMES = {MINUTE: "1min", QUARTER: "15min", HOUR: "1h", DAY: "1d"}
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_US, _LAST_US = -62_135_510_400_000_000, 253_402_128_000_000_000  # a day inside years 1 and 9999
 
 
@@ -34,7 +34,8 @@ def _local_day(ts_us: int, zone: str) -> tuple[int, int]:
     if zone == "UTC" or not _FIRST_US <= ts_us <= _LAST_US:
         start = ts_us - ts_us % DAY_US
         return start, start + DAY_US
-    # The cache is by hour: no zone's midnight falls twice into one hour of UTC... but a day may begin inside it.
+    # The cache is by hour of UTC and holds the day in which the hour begins. A day may begin or end inside the hour (+05:45), so
+    # an instant may lie in the day after that one; no hour holds two midnights of a zone.
     start, end = _local_day_by_hour(ts_us // HOUR_US, zone)
     if ts_us < start:
         return _local_day_by_hour((start - 1) // HOUR_US - 1, zone)
@@ -46,7 +47,7 @@ def _local_day(ts_us: int, zone: str) -> tuple[int, int]:
 @lru_cache(maxsize=4096)
 def _local_day_by_hour(hour: int, zone: str) -> tuple[int, int]:
     """The local day that the first instant of this hour of UTC is in."""
-    local = (_EPOCH + timedelta(hours=hour)).astimezone(ZoneInfo(zone)).date()
+    local = local_of(hour * HOUR_US, ZoneInfo(zone)).date()
     return midnight(local.toordinal(), zone), midnight(local.toordinal() + 1, zone)
 
 
@@ -65,8 +66,7 @@ def midnight(ordinal: int, zone: str) -> int:
             else:
                 low = middle
         instant = high
-    since = instant - _EPOCH
-    return since.days * DAY_US + since.seconds * SECOND_US + since.microseconds
+    return us_of(instant)
 
 
 def children(start_us: int, end_us: int, resolution: int) -> int | None:

@@ -12,10 +12,10 @@ from typing import Any
 
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import cuts
+from sensorlogd.storage.reading_tables.readings import Reading, Readings
 from sensorlogd.storage.rollups import outdated, rollup
 from sensorlogd.storage.rollups.resolutions import DAY, MINUTE
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
-from sensorlogd.storage.stages.readings import Reading, Readings
 
 CHUNK_ROWS = 6_000  # readings read at once: more would not fit into a processor's cache
 FRESH_ROWS = 50_000
@@ -56,9 +56,8 @@ class Snapshot:
     zone: str
     rules: dict[int, Rules]  # of every series
     cuts_us: dict[tuple[int, int], int]  # (series, resolution) -> retention: older arrivals are refused
-    outdated_us: dict[
-        tuple[int, int], int
-    ]  # (series, resolution) -> buckets of it and of coarser resolutions that end later do not count
+    # (series, resolution) -> buckets of it and of coarser resolutions that end later do not count
+    outdated_us: dict[tuple[int, int], int]
     held: ReadingsAtHand | None = None  # readings at hand
 
     @classmethod

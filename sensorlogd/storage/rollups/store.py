@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import meta, watermarks
+from sensorlogd.storage.reading_tables import survey
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.rollups.snapshot import Key, Row
-from sensorlogd.storage.stages import survey
 
 _COLUMNS = ("series_id", "resolution", "start", *RollUp._fields)
 _SIZES = (128, 32, 8, 1)  # rows a statement: few statements, and all fit the statement cache
@@ -39,7 +39,7 @@ def delete_rows(conn: sqlite3.Connection, keys: Sequence[Key]) -> None:
 
 def edge(conn: sqlite3.Connection) -> int:
     """The stored edge: every bucket that ends at or before it is rolled up (or marked dirty)."""
-    return watermarks.marks(conn).edge_us
+    return watermarks.stored(conn).edge_us
 
 
 def set_edge(conn: sqlite3.Connection, edge_us: int) -> None:

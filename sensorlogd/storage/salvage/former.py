@@ -16,9 +16,9 @@ from sensorlogd.counters import DIP
 from sensorlogd.notation import times
 from sensorlogd.notation.microseconds import DAY_US, END_US, MINUTE_US
 from sensorlogd.storage import cuts, meta, watermarks
+from sensorlogd.storage.reading_tables import damaged as statements
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.salvage.reading import DamagedLog, Row
-from sensorlogd.storage.stages import damaged as statements
 
 KINDS = ("gauge", "counter", "angle", "state")
 MOST_SERIES = 1_000_000

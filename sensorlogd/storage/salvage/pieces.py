@@ -14,11 +14,11 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from sensorlogd.notation.microseconds import DAY_US
+from sensorlogd.storage.reading_tables import damaged
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.former import Former
 from sensorlogd.storage.salvage.reading import FAR, NOWHERE, DamagedLog, Row
-from sensorlogd.storage.stages import damaged
 
 _MARGIN_US = 3 * DAY_US  # a cut of the live log may have gone on a little
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from sensorlogd.notation.microseconds import END_US
 from sensorlogd.storage.file.connecting import connect_to_read
-from sensorlogd.storage.stages import KEYS
+from sensorlogd.storage.reading_tables import KEYS
 
 FAR = END_US - 1  # the last key, be it a time or an id
 NOWHERE = -FAR

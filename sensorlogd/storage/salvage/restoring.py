@@ -19,13 +19,13 @@ from sensorlogd.storage import cuts
 from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.ingest import latest
+from sensorlogd.storage.reading_tables import storing
+from sensorlogd.storage.reading_tables.storing import SeriesFirst
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.former import MOST_SERIES, Former
 from sensorlogd.storage.salvage.names import LiveIds, SalvageMemory
 from sensorlogd.storage.salvage.reading import Row
-from sensorlogd.storage.stages import storing
-from sensorlogd.storage.stages.storing import SeriesFirst
 from sensorlogd.storage.watermarks import Frontier
 
 _FIELDS = ", ".join(RollUp._fields)

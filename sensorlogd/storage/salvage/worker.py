@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage.file.errors import DatabaseError
@@ -26,9 +25,10 @@ from sensorlogd.storage.salvage.progress import Progress
 from sensorlogd.storage.salvage.reading import DamagedLog, NotNow, Unreadable
 from sensorlogd.storage.salvage.salvage_order import SalvageOrder
 from sensorlogd.storage.salvage.storing_piece import FoundPiece, StoringPiece
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
 from sensorlogd.storage.watermarks import Frontier
-from sensorlogd.storage.work import NOT_YET, SALVAGE, NotYet, Slice, Work
+from sensorlogd.storage.work import SALVAGE, Slice, Work
+from sensorlogd.storage.worker import NOT_YET, NotYet, Worker
 
 SLICE_S = 0.025
 PAUSE_S = 2.0
@@ -51,7 +51,7 @@ class Finished:
     incident: Incident
 
 
-class Salvage:
+class Salvage(Worker[FoundPiece | SalvageFailure | Finished]):
     """The worker that brings back what a damaged file holds. ``make_template``: makes an empty database of the current schema at
     a path. ``pause_s``: until the next try, where the file cannot be read at the moment; ``patience_s``: after so long it has
     failed.
@@ -149,7 +149,14 @@ class Salvage:
 
     # ---- storing ---------------------------------------------------------------------------------------------------
 
-    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
+    def store(
+        self,
+        conn: sqlite3.Connection,
+        frontier: Frontier,
+        work: Work,
+        fetched: FoundPiece | SalvageFailure | Finished,
+        now_us: int,
+    ) -> Slice:
         """Store what was fetched. With the end, or a failure, the work is over, and the next salvage is ordered. Raises
         sqlite3.Error."""
         if isinstance(fetched, FoundPiece):

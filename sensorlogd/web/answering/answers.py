@@ -3,7 +3,6 @@ encoded."""
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -15,9 +14,10 @@ from sensorlogd import quality
 from sensorlogd.storage.query import grid
 from sensorlogd.storage.query.engine import Answer, Ask, BucketRow
 from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
-from sensorlogd.storage.query.log import Log, Reading, Series, conversions, converted
+from sensorlogd.storage.query.log_reader import LogReader, Reading, conversions, converted
 from sensorlogd.storage.query.rows import EVENT_COLUMNS, bucket_row, cell, event_row, number, reading_row
 from sensorlogd.storage.query.units import Conversion
+from sensorlogd.storage.series.stored import Series
 from sensorlogd.web.answering.params import CELLS_MAX, ROWS_MAX, TimeForm, find_series
 from sensorlogd.web.working.damage import DamageSkipper, Lost, is_damaged_page
 from sensorlogd.web.working.refusal import ApiError, bad_parameter
@@ -30,7 +30,7 @@ _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,15})")  # no more than SQLite h
 # ---- what there is, and how it is --------------------------------------------------------------------------------------
 
 
-def sensors(log: Log, now_us: int, form: TimeForm, *, retired: bool = False) -> Json:
+def sensors(log: LogReader, now_us: int, form: TimeForm, *, retired: bool = False) -> Json:
     """Every sensor with its state and its channels."""
     running = daemon_state(log.daemon(), now_us, log.path)[0] in ALIVE
     newest = newest_by_sensor(log, now_us)
@@ -77,7 +77,7 @@ def channel(series: Series, form: TimeForm) -> Json:
     }
 
 
-def latest(log: Log, patterns: list[str], now_us: int, form: TimeForm) -> Json:
+def latest(log: LogReader, patterns: list[str], now_us: int, form: TimeForm) -> Json:
     """The newest reading of each series that has any."""
     rows = []
     for reading in log.latest(find_series(log, patterns), now_us):
@@ -88,15 +88,16 @@ def latest(log: Log, patterns: list[str], now_us: int, form: TimeForm) -> Json:
     return {"latest": rows}
 
 
-def status(log: Log, now_us: int, form: TimeForm, *, changes: bool = False) -> Json:
+def status(log: LogReader, now_us: int, form: TimeForm, *, changes: bool = False) -> Json:
     """The daemon's facts as it wrote them, judged; the database's size; the sensors in short."""
     facts = log.daemon()
     state, explanation = daemon_state(facts, now_us, log.path)
     listed = sensors(log, now_us, form)["sensors"]
+    sizes = log.file_sizes()
     return {
         "now": form(now_us),
         "daemon": facts | {"state_now": state, "explanation": explanation},
-        "database": {"path": str(log.path), "bytes": size(log, ""), "wal_bytes": size(log, "-wal")},
+        "database": {"path": str(log.path), "bytes": sizes.database_bytes, "wal_bytes": sizes.wal_bytes},
         "sensors": [{key: row[key] for key in ("sensor", "state", "health", "last", "age_s", "error")} for row in listed],
         "config_errors": list(facts.get("config_errors") or []),
         "changes": changes,
@@ -112,14 +113,6 @@ def without_ages(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: without_ages(part) for name, part in value.items() if name not in AGES}
     return [without_ages(part) for part in value] if isinstance(value, list) else value
-
-
-def size(log: Log, suffix: str) -> int:
-    """Bytes of the database or of a file beside it (``suffix``: -wal, -shm); 0 if there is none."""
-    try:
-        return os.stat(f"{log.path}{suffix}").st_size
-    except OSError:
-        return 0
 
 
 EVENT_COLUMNS_WITH_ID = ("id", *EVENT_COLUMNS)
@@ -139,7 +132,7 @@ class EventsAsk:
     form: TimeForm
 
 
-def events(log: Log, ask: EventsAsk) -> Json:
+def events(log: LogReader, ask: EventsAsk) -> Json:
     """The newest ``limit`` events that match, oldest first. ``earlier`` in the answer is the ``before`` to ask for the page
     before this one."""
     rows = log.events_between(
@@ -168,7 +161,9 @@ class ReadingsAsk:
     after: tuple[int, int] | None = None
 
 
-def page_of_readings(log: Log, ask: ReadingsAsk, after: tuple[int, int] | None, limit: int) -> tuple[list[Reading], str | None]:
+def page_of_readings(
+    log: LogReader, ask: ReadingsAsk, after: tuple[int, int] | None, limit: int
+) -> tuple[list[Reading], str | None]:
     """At most ``limit`` readings in order of time and series, and where the next page begins, if there is one."""
     wanted = find_series(log, ask.patterns)
     changes = changes_of(wanted, ask.unit)
@@ -263,7 +258,7 @@ class BucketsAsk:
         return ("time", "sensor", "channel", *names, *(name for name in ("count", "coverage") if name not in names))
 
 
-def buckets(log: Log, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
+def buckets(log: LogReader, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
     """One entry for each series: its buckets, and which source they came from. The ranges that a damaged file does not give are
     appended to ``lost``."""
     ask, form = wanted.ask, wanted.form
@@ -327,7 +322,7 @@ class CellBudget:
 
 
 def _around_damage(
-    log: Log, series: Series, wanted: BucketsAsk, lost: list[Lost], error: sqlite3.DatabaseError
+    log: LogReader, series: Series, wanted: BucketsAsk, lost: list[Lost], error: sqlite3.DatabaseError
 ) -> tuple[Answer, list[BucketRow]]:
     """The buckets of one series that can be read in spite of damaged pages. Raises ``error`` if none can."""
     ask, zone = wanted.ask, wanted.ask.zone
@@ -376,7 +371,7 @@ class BucketsPlace:
 
 
 def page_of_buckets(
-    log: Log, wanted: BucketsAsk, place: BucketsPlace | None, limit: int
+    log: LogReader, wanted: BucketsAsk, place: BucketsPlace | None, limit: int
 ) -> tuple[list[tuple[Series, BucketRow]], BucketsPlace | None]:
     """At most ``limit`` rows, series by series, and the place where the next page begins (None after the last).
 
@@ -407,7 +402,7 @@ def page_of_buckets(
     return rows, None
 
 
-def _bucket_rows(log: Log, series: Series, ask: Ask, since_us: int, unit: str | None) -> Iterator[BucketRow]:
+def _bucket_rows(log: LogReader, series: Series, ask: Ask, since_us: int, unit: str | None) -> Iterator[BucketRow]:
     """The rows of one series from ``since_us`` on. Raises ApiError 400 if the question cannot be answered."""
     question = Ask(since_us, ask.until_us, ask.step, ask.max_points, ask.aggregates, ask.zone, ask.fill)
     try:

@@ -21,9 +21,10 @@ from starlette.routing import Route
 from sensorlogd import calling, notes, saved_views
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.quality import Flag
-from sensorlogd.storage import alarm_rows
+from sensorlogd.storage.alarms import states
 from sensorlogd.storage.file.holder import holder
-from sensorlogd.storage.query.log import Log, Series
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.series.stored import Series
 from sensorlogd.storage.work import State
 from sensorlogd.web.answering import bodies
 from sensorlogd.web.answering.bodies import Body
@@ -61,7 +62,7 @@ async def flag(request: Request) -> Response:
     note = _note_text(body)
     names = body.texts("series", MOST_SERIES)
 
-    def find(log: Log) -> tuple[list[Series], int]:
+    def find(log: LogReader) -> tuple[list[Series], int]:
         found = _series(log, names)
         wanted = [series for series in found if next(iter(log.readings([series], since, until)), None) is not None]
         if not wanted:
@@ -157,7 +158,7 @@ def _note_text(body: Body) -> str:
         raise bad_parameter("note", str(error)) from None
 
 
-def _series(log: Log, names: list[str]) -> list[Series]:
+def _series(log: LogReader, names: list[str]) -> list[Series]:
     """The series named in the body. Raises ApiError 404 for one that does not exist."""
     known = {series.name: series for series in log.series(retired=True)}
     for name in names:
@@ -168,9 +169,9 @@ def _series(log: Log, names: list[str]) -> list[Series]:
     return [known[name] for name in names]
 
 
-def _check_alarms(log: Log, names: list[str]) -> None:
+def _check_alarms(log: LogReader, names: list[str]) -> None:
     """Raises ApiError 404 unless every name is ``alarm/series`` of an alarm that exists."""
-    known = {f"{row.name}/{row.subject}" for row in alarm_rows.found(log.conn)}
+    known = {f"{row.name}/{row.subject}" for row in states.by_urgency(log.conn)}
     for name in names:
         if name not in known:
             hint = "/api/v1/alarms lists all: write alarm/series"

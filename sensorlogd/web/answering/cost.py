@@ -16,7 +16,8 @@ from sensorlogd.notation.microseconds import DAY_US, HOUR_US
 from sensorlogd.prices import Tariff
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.query.log import Log, Series, UnknownSeries
+from sensorlogd.storage.query.log_reader import LogReader, UnknownSeries
+from sensorlogd.storage.series.stored import Series
 from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.working.refusal import ApiError, bad_parameter
 
@@ -55,7 +56,7 @@ class Sum:
 class PriceSeries:
     """Prices that are logged as series, by hour. Each series is read once for a question."""
 
-    log: Log
+    log: LogReader
     ask: CostAsk
     known: dict[str, dict[int, float]] = field(default_factory=dict)
 
@@ -79,7 +80,7 @@ class PriceSeries:
         return {start: value for start, value in rows if value is not None}
 
 
-def cost(log: Log, ask: CostAsk) -> dict[str, Any]:
+def cost(log: LogReader, ask: CostAsk) -> dict[str, Any]:
     """One entry for each series that has a price. Raises ApiError 400 for too long a range or too short a step."""
     if ask.until_us - ask.since_us > HOURS_MAX * HOUR_US:
         raise bad_parameter("since", f"the range is longer than {HOURS_MAX:,} hours; ask for the cost of a shorter one")
@@ -94,7 +95,7 @@ def cost(log: Log, ask: CostAsk) -> dict[str, Any]:
     return {"series": entries}
 
 
-def _cost_of_series(log: Log, series: Series, tariff: Tariff, ask: CostAsk, announced: PriceSeries) -> dict[str, Any]:
+def _cost_of_series(log: LogReader, series: Series, tariff: Tariff, ask: CostAsk, announced: PriceSeries) -> dict[str, Any]:
     """The increase and cost of one series in each step, as columns."""
     sums: dict[int, Sum] = {}
     home = ZoneInfo(ask.home)
@@ -132,7 +133,7 @@ def _has_whole_hours(zone: str, since_us: int, until_us: int) -> bool:
 
 
 def _rows(
-    log: Log, series: Series, since: int, until: int, every: Step, aggregate: str, unit: str | None
+    log: LogReader, series: Series, since: int, until: int, every: Step, aggregate: str, unit: str | None
 ) -> list[tuple[int, float | None]]:
     """A list of (begin of the step, value). Raises ApiError 400 for a unit that cannot be converted."""
     try:

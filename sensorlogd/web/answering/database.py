@@ -8,15 +8,15 @@ from typing import Any
 from sensorlogd.config.footprint import BYTES_PER_MINUTE_ROLLUP, BYTES_PER_READING
 from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.storage.maintenance import growth, incidents, inspection
-from sensorlogd.storage.query.log import Log
-from sensorlogd.storage.stages import survey
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.reading_tables import survey
 from sensorlogd.web.answering.params import TimeForm
 
 FAR_DAYS = 36_500
 COARSER = 1.1  # roll-ups of more than a minute add a tenth
 
 
-def database(log: Log, now_us: int, form: TimeForm, *, measure: bool) -> dict[str, Any]:
+def database(log: LogReader, now_us: int, form: TimeForm, *, measure: bool) -> dict[str, Any]:
     """Facts about the file. ``measure``: also the size of each part, for which the whole file has to be read."""
     facts = inspection.facts(log.conn, log.path)
     disk = os.statvfs(log.path.absolute().parent)

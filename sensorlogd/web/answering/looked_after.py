@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from sensorlogd.storage import alarm_rows
-from sensorlogd.storage import alarms as stored_alarms
+from sensorlogd.storage.alarms import changes, rows, states
 from sensorlogd.storage.corrections import mend as mending
-from sensorlogd.storage.query.log import Log, matches
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.series.stored import matches
 from sensorlogd.web.answering.params import TimeForm, find_series
 
 Json = dict[str, Any]
 ALARM_STATES = ("all", "raised")
 
 
-def alarms(log: Log, state: str, form: TimeForm) -> Json:
+def alarms(log: LogReader, state: str, form: TimeForm) -> Json:
     """Every alarm of every series, the most urgent first. ``raised``: leave out those that are normal or pending."""
-    rows = [row for row in alarm_rows.found(log.conn) if state == "all" or row.shown not in ("normal", "pending")]
-    return {"alarms": [alarm_rows.alarm_row(row, form) for row in rows]}
+    shown = [row for row in states.by_urgency(log.conn) if state == "all" or row.shown not in ("normal", "pending")]
+    return {"alarms": [rows.alarm_row(row, form) for row in shown]}
 
 
 MENDS_MAX = 100
 
 
-def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
+def mends(log: LogReader, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
     """The changes of stored readings in the range, newest first, at most ``MENDS_MAX``."""
     names = {
         series.id: series.name for series in (find_series(log, patterns, retired=True) if patterns else log.series(retired=True))
@@ -32,7 +32,7 @@ def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: Tim
         mend for mend in mending.all_mends(log.conn)
         if mend.series in names and mend.since_us < until_us and mend.until_us > since_us
     ]  # fmt: skip
-    rows = [
+    mended = [
         {
             "mend": mend.id,
             "series": names[mend.series],
@@ -46,17 +46,17 @@ def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: Tim
         }
         for mend in found[:MENDS_MAX]
     ]
-    return {"mends": rows}
+    return {"mends": mended}
 
 
 PERIODS_MAX = 5_000
 
 
-def alarm_periods(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
+def alarm_periods(log: LogReader, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
     """The times in alarm within the range; if there are more than ``PERIODS_MAX``, the newest."""
     found = [
         period
-        for period in stored_alarms.periods(log.conn, since_us, until_us)
+        for period in changes.periods(log.conn, since_us, until_us)
         if not patterns or any(matches(pattern, period.subject) for pattern in patterns)
     ]
-    return {"periods": [alarm_rows.period_row(period, form) for period in found[-PERIODS_MAX:]]}
+    return {"periods": [rows.period_row(period, form) for period in found[-PERIODS_MAX:]]}

@@ -12,7 +12,8 @@ from sensorlogd.notation import times
 from sensorlogd.storage.query import aggregates
 from sensorlogd.storage.query.engine import FILLS, Ask, Fill
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.query.log import Log, Series, UnknownSeries
+from sensorlogd.storage.query.log_reader import LogReader, UnknownSeries
+from sensorlogd.storage.series.stored import Series
 from sensorlogd.web.working.refusal import ApiError, bad_parameter
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class TimeForm:
         return us // width if us % width == 0 else us / width
 
 
-def find_series(log: Log, patterns: list[str], *, retired: bool = False) -> list[Series]:
+def find_series(log: LogReader, patterns: list[str], *, retired: bool = False) -> list[Series]:
     """The series that the patterns match. Raises ApiError 404, with the nearest names, for a pattern that matches none."""
     try:
         return log.series(patterns, retired=retired)

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.working.current_log import CurrentLog
 from sensorlogd.web.working.damage_reports import DamageReports
 from sensorlogd.web.working.failures import is_damage, is_interrupt, too_long, unreadable
@@ -48,7 +48,7 @@ class Pool:
         self._closed = threading.Event()
         self._report_damage = report_damage or DamageReports(database)
 
-    async def run(self, question: Callable[[Log], T], timeout_s: float | None = None, *, patient: bool = False) -> T:
+    async def run(self, question: Callable[[LogReader], T], timeout_s: float | None = None, *, patient: bool = False) -> T:
         """Call a function with a log on one of the threads. ``patient``: wait for a free thread without a limit (for the next
         page of a stream).
 
@@ -83,7 +83,7 @@ class Pool:
 
     # ---- on a query thread -----------------------------------------------------------------------------------------
 
-    def _ask_on_thread(self, question: Callable[[Log], T], timeout_s: float, begin_by: float) -> T:
+    def _ask_on_thread(self, question: Callable[[LogReader], T], timeout_s: float, begin_by: float) -> T:
         """Call the question with the log of this thread, and end it when its time is over. Raises ApiError, also if it could not
         begin before ``begin_by`` (monotonic clock)."""
         if time.monotonic() > begin_by:

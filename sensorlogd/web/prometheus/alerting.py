@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sensorlogd.notation.times import format_time
-from sensorlogd.storage.alarms import AlarmRow
+from sensorlogd.storage.alarms.states import AlarmRow
 
 FIRING, PENDING, INACTIVE = "firing", "pending", "inactive"
 _STATES = {"unacknowledged": FIRING, "acknowledged": FIRING, "pending": PENDING}

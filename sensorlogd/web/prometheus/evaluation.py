@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sensorlogd import extras
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.prometheus import text
 from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.values import NAME, Labels, PromError, Scalar, Series, Text, key
@@ -40,7 +40,7 @@ class Question:
     limits: Limits
 
 
-def evaluate(log: Log, question: Question, pack: bool) -> Body | Refusal:
+def evaluate(log: LogReader, question: Question, pack: bool) -> Body | Refusal:
     """Evaluate the question, and return the JSON of the answer."""
     try:
         log.conn.execute("BEGIN")
@@ -89,22 +89,22 @@ def _engine() -> Any:
 # ---- what there is -----------------------------------------------------------------------------------------------------
 
 
-def all_series(log: Log, selectors: Sequence[str]) -> list[Labels] | Refusal:
+def all_series(log: LogReader, selectors: Sequence[str]) -> list[Labels] | Refusal:
     """The labels of each series that a selector matches, sorted. Runs in a worker process, as all questions here."""
     return _choose_labels(log, selectors, lambda found: sorted(found, key=key))
 
 
-def label_names(log: Log, selectors: Sequence[str]) -> list[str] | Refusal:
+def label_names(log: LogReader, selectors: Sequence[str]) -> list[str] | Refusal:
     """The names of labels of the series that a selector matches, sorted."""
     return _choose_labels(log, selectors, lambda found: sorted({name for labels in found for name in labels}))
 
 
-def label_values(log: Log, selectors: Sequence[str], name: str) -> list[str] | Refusal:
+def label_values(log: LogReader, selectors: Sequence[str], name: str) -> list[str] | Refusal:
     """The values that a label has in the series that a selector matches, sorted."""
     return _choose_labels(log, selectors, lambda found: sorted({labels[name] for labels in found if name in labels}))
 
 
-def metadata(log: Log, wanted: str | None) -> dict[str, list[dict[str, str]]]:
+def metadata(log: LogReader, wanted: str | None) -> dict[str, list[dict[str, str]]]:
     """The type and unit of each metric, by name."""
     log.conn.execute("BEGIN")
     found: dict[str, list[dict[str, str]]] = {}
@@ -117,7 +117,7 @@ def metadata(log: Log, wanted: str | None) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def _choose_labels(log: Log, selectors: Sequence[str], give: Callable[[list[Labels]], T]) -> T | Refusal:
+def _choose_labels(log: LogReader, selectors: Sequence[str], give: Callable[[list[Labels]], T]) -> T | Refusal:
     """What ``give`` makes of the labels of the series that one of the selectors matches; of all without selectors."""
     try:
         tests = [_test(selector) for selector in selectors]

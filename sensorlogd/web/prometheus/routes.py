@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sensorlogd.notation.durations import parse_duration
-from sensorlogd.storage import alarm_rows
-from sensorlogd.storage.alarms import AlarmRow
+from sensorlogd.storage.alarms import states
+from sensorlogd.storage.alarms.states import AlarmRow
 from sensorlogd.web.answering.encode import MEDIA_TYPES, json_answer, tagged, takes_gzip
 from sensorlogd.web.prometheus import alerting
 from sensorlogd.web.prometheus.evaluation import Question, Refusal
@@ -181,7 +181,7 @@ async def buildinfo(request: Request, parameters: QueryParams) -> Any:
 
 def _answer_from_alarms(render: Callable[[list[AlarmRow]], Any]) -> Answer:
     async def answer(request: Request, parameters: QueryParams) -> Any:
-        return await request.app.state.pool.run(lambda log: render(alarm_rows.found(log.conn)))
+        return await request.app.state.pool.run(lambda log: render(states.by_urgency(log.conn)))
 
     return answer
 

@@ -18,11 +18,11 @@ from sensorlogd.notation.times import format_time
 from sensorlogd.quality import FLAG_MASK, UNUSABLE
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.grid import FIRST_US, LAST_US
-from sensorlogd.storage.query.log import Log
-from sensorlogd.storage.query.log import Series as LogSeries
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.rollups.resolutions import DAY, HOUR, NAMES
 from sensorlogd.storage.rollups.snapshot import Snapshot
+from sensorlogd.storage.series.stored import Series as LogSeries
 from sensorlogd.web.prometheus import rolled
 from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.queryable import Samples, Stored
@@ -60,7 +60,7 @@ def _in_calendar(us: int) -> int:
 class LogSource:
     """The series of a log. To be used within one read transaction, which the caller has begun."""
 
-    def __init__(self, log: Log, *, heartbeat: bool = False, limits: Limits = NO_MORE) -> None:
+    def __init__(self, log: LogReader, *, heartbeat: bool = False, limits: Limits = NO_MORE) -> None:
         """``heartbeat``: a reading counts for the heartbeat of its series, instead of for the lookback of the query."""
         self.snapshot = Snapshot.of(log.conn, "UTC")
         self.limits = limits

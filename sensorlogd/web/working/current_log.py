@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sensorlogd.storage.file.identity import file_identity
-from sensorlogd.storage.query.log import Log, LogUnavailable
+from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 from sensorlogd.web.working.refusal import ApiError
 
 
@@ -14,10 +14,10 @@ class CurrentLog:
 
     def __init__(self, database: Path) -> None:
         self.database = database
-        self._log: Log | None = None
+        self._log: LogReader | None = None
         self._identity: tuple[int, int] | None = None
 
-    def get(self) -> Log:
+    def get(self) -> LogReader:
         """The open log. Raises ApiError 503."""
         try:
             identity = file_identity(self.database)
@@ -27,13 +27,13 @@ class CurrentLog:
             return self._log
         self.close()
         try:
-            log = Log.open(self.database, any_thread=True)
+            log = LogReader.open(self.database, any_thread=True)
         except LogUnavailable as error:
             raise ApiError(503, "log_unavailable", str(error), headers={"Retry-After": "5"}) from None
         self._log, self._identity = log, identity
         return log
 
-    def holds(self, log: Log) -> bool:
+    def holds(self, log: LogReader) -> bool:
         """Whether this log is the open one; otherwise it was closed, because the file was replaced."""
         return self._log is log
 

@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from sensorlogd.storage.query.log import Log, converted
+from sensorlogd.storage.query.log_reader import LogReader, converted
 from sensorlogd.web.answering import answers
 from sensorlogd.web.answering import cost as costs
 from sensorlogd.web.answering import database as databases
@@ -49,7 +49,7 @@ def body_of(content: bytes, pack: bool, source: str | None = None) -> Body:
 # ---- readings ----------------------------------------------------------------------------------------------------------
 
 
-def readings(log: Log, ask: ReadingsAsk, shape: str, limit: int, pack: bool) -> Body:
+def readings(log: LogReader, ask: ReadingsAsk, shape: str, limit: int, pack: bool) -> Body:
     """A page of readings, as rows or columns. Of a damaged file the ranges that cannot be read are named."""
     lost: list[Lost] = []
     try:
@@ -65,7 +65,7 @@ def readings(log: Log, ask: ReadingsAsk, shape: str, limit: int, pack: bool) -> 
     return body(answer | unreadable(lost, ask.form), pack)
 
 
-def _around_damage(log: Log, ask: ReadingsAsk, limit: int) -> tuple[list[Any], str | None, list[Lost]]:
+def _around_damage(log: LogReader, ask: ReadingsAsk, limit: int) -> tuple[list[Any], str | None, list[Lost]]:
     """Like ``page_of_readings``, with the readings that can be read. Raises sqlite3.DatabaseError if there are none."""
     lost: list[Lost] = []
     readings_found: list[Any] = []
@@ -89,7 +89,7 @@ def _around_damage(log: Log, ask: ReadingsAsk, limit: int) -> tuple[list[Any], s
     return readings_found[:limit], following, lost
 
 
-def readings_page(log: Log, ask: ReadingsAsk, place: row_text.StreamProgress, form: str) -> row_text.Page:
+def readings_page(log: LogReader, ask: ReadingsAsk, place: row_text.StreamProgress, form: str) -> row_text.Page:
     """The next page of a streamed answer, as text. ``form``: csv or ndjson."""
     return row_text.page(log, ask, place, form)
 
@@ -97,14 +97,14 @@ def readings_page(log: Log, ask: ReadingsAsk, place: row_text.StreamProgress, fo
 # ---- buckets -----------------------------------------------------------------------------------------------------------
 
 
-def buckets(log: Log, wanted: BucketsAsk, shape: str, pack: bool) -> Body:
+def buckets(log: LogReader, wanted: BucketsAsk, shape: str, pack: bool) -> Body:
     """Buckets of each series, as rows or columns. Of a damaged file the ranges that cannot be read are named."""
     lost: list[Lost] = []
     answer = answers.buckets(log, wanted, shape, lost)
     return body(answer | unreadable(lost, wanted.form), pack)
 
 
-def buckets_page(log: Log, wanted: BucketsAsk, place: Any, form: str, limit: int) -> tuple[bytes, Any]:
+def buckets_page(log: LogReader, wanted: BucketsAsk, place: Any, form: str, limit: int) -> tuple[bytes, Any]:
     """The text of the next rows, and the place where the page after them begins."""
     rows, following = answers.page_of_buckets(log, wanted, place, limit)
     found = [answers.bucket_as_row(series, row, wanted.ask.aggregates, wanted.form) for series, row in rows]
@@ -115,22 +115,22 @@ def buckets_page(log: Log, wanted: BucketsAsk, place: Any, form: str, limit: int
 # ---- the rest ----------------------------------------------------------------------------------------------------------
 
 
-def events(log: Log, ask: answers.EventsAsk, pack: bool) -> Body:
+def events(log: LogReader, ask: answers.EventsAsk, pack: bool) -> Body:
     """A page of events as JSON."""
     return body(answers.events(log, ask), pack)
 
 
-def cost(log: Log, ask: costs.CostAsk, pack: bool) -> Body:
+def cost(log: LogReader, ask: costs.CostAsk, pack: bool) -> Body:
     """Costs as JSON. Raises ApiError 400 for a question that has no answer."""
     return body(costs.cost(log, ask), pack)
 
 
-def database(log: Log, now_us: int, form: TimeForm, measure: bool, pack: bool) -> Body:
+def database(log: LogReader, now_us: int, form: TimeForm, measure: bool, pack: bool) -> Body:
     """What the database holds and how it grows. ``measure``: also bytes of each part, which reads the whole file."""
     return body(databases.database(log, now_us, form, measure=measure), pack)
 
 
-def events_page(log: Log, ask: answers.EventsAsk, form: str) -> bytes:
+def events_page(log: LogReader, ask: answers.EventsAsk, form: str) -> bytes:
     """A page of events as text. ``form``: csv or ndjson."""
     encode = rows_as_csv if form == "csv" else rows_as_ndjson
     return encode(answers.events(log, ask)["events"], answers.EVENT_COLUMNS_WITH_ID)

@@ -16,10 +16,11 @@ from typing import Any
 from sensorlogd import quality
 from sensorlogd.notation import csv_rows
 from sensorlogd.storage.query.aggregates import BASE
-from sensorlogd.storage.query.log import Log, Series
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.query.rows import number
 from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.rollups.snapshot import Snapshot
+from sensorlogd.storage.series.stored import Series
 from sensorlogd.web.answering.answers import ReadingsAsk, changes_of
 from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.working.damage import DamageSkipper, Lost
@@ -59,7 +60,7 @@ class _TooMany(Exception):
     """A span holds more rows than fit in a page."""
 
 
-def page(log: Log, ask: ReadingsAsk, place: StreamProgress, form: str) -> Page:
+def page(log: LogReader, ask: ReadingsAsk, place: StreamProgress, form: str) -> Page:
     """The lines of the next page, in order of time and series. Raises ApiError, or sqlite3.Error if nothing can be read."""
     wanted = find_series(log, ask.patterns)
     stamps = _Stamps(ask.form, form)

@@ -25,7 +25,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.working.current_log import CurrentLog
 from sensorlogd.web.working.failures import is_damage, is_interrupt, too_long, unreadable
 from sensorlogd.web.working.refusal import ApiError
@@ -108,7 +108,7 @@ class Worker:
         finally:
             self._release(log)
 
-    def _release(self, log: Log) -> None:
+    def _release(self, log: LogReader) -> None:
         """Leave the log as it was before the question."""
         if self.current.holds(log):
             log.conn.set_progress_handler(None, 0)

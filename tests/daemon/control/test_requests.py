@@ -39,7 +39,7 @@ from sensorlogd.daemon.control.requests.registry import REQUESTS, decode, encode
 from sensorlogd.daemon.control.requests.request import Request
 from sensorlogd.daemon.control.requests.saved_views import DeleteViewRequest, SaveViewRequest
 from sensorlogd.storage.corrections.upsert import COUNTS, Replace
-from sensorlogd.storage.unconfigured_series import WantedSeries
+from sensorlogd.storage.series.unconfigured import WantedSeries
 
 INTS = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(allow_nan=False)

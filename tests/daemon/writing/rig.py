@@ -29,13 +29,13 @@ from sensorlogd.daemon.writing.recovery.locks import Held
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.remembered import Remembered as RememberedOutside
 from sensorlogd.daemon.writing.writer import Writer
-from sensorlogd.storage import creation
-from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.storage.work import Worker
+from sensorlogd.storage.schema import creation
+from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
+from sensorlogd.storage.worker import AnyWorker
 
 T0 = 1_800_000_000_000_000  # µs
 S = 1_000_000
@@ -147,7 +147,7 @@ class Rig:
         self,
         path: Path,
         *,
-        workers: Sequence[Worker] = (),
+        workers: Sequence[AnyWorker] = (),
         block_rows: int = 20,
         script: Script | None = None,
         fake: Time | None = None,

@@ -33,6 +33,7 @@ from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.salvage.worker import Salvage
+from sensorlogd.storage.worker import AnyWorker
 from tests.daemon.fakes import FakeClock
 from tests.daemon.writing.rig import T0, Rig, Script, events, sqlite_error
 
@@ -75,12 +76,12 @@ class Computer:
     def __post_init__(self) -> None:
         self.again()
 
-    def again(self, more: Sequence[work.Worker] = (), **how: Any) -> None:
+    def again(self, more: Sequence[AnyWorker] = (), **how: Any) -> None:
         config = config_of(self.computed)
         self.sensors = self.made(config)
         self.computing = Computing(formulas(config, self.sensors), lambda *event: self.events.append(event))
         worker = RecomputeWorker(self.computing, lambda: self.rig.clock.now_us(), rows=60)
-        workers = [worker, MendWorker(), UndoWorker(), *more]
+        workers: list[AnyWorker] = [worker, MendWorker(), UndoWorker(), *more]
         self.rig = self.make(specs=sensor_specs(config), computing=self.computing, workers=workers, **self.how, **how)
 
     def made(self, config: Config) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,6 +24,7 @@ from sensorlogd.storage.maintenance.mover import MoverState
 from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
+from sensorlogd.storage.worker import Worker
 from tests.daemon.writing.rig import (
     Rig,
     Script,
@@ -55,22 +55,19 @@ FAULTS: Mapping[str, tuple[Fault, int]] = {  # how, and how often in a row
 }
 
 
-class Counting:
+class Counting(Worker[None]):
     """Kept work of a few slices, each of which adds one to a number in ``meta``: done twice, it shows."""
 
     kind = "counting"
     grows = False
 
-    def fetch(self, piece: Work) -> None:
+    def fetch(self, work: Work) -> None:
         return None
 
-    def store(self, conn: sqlite3.Connection, frontier: Frontier, piece: Work, fetched: Any, now_us: int) -> Slice:
-        at = int(piece.progress.get("at", 0)) + 1
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: None, now_us: int) -> Slice:
+        at = int(work.progress.get("at", 0)) + 1
         meta.put(conn, "counted", str(meta.get_int(conn, "counted") + 1))
         return Slice({"at": at}, 1, more=at < SLICES, outcome="counted")
-
-    def close(self) -> None:
-        return None
 
 
 def add_one(db: OpenDatabase) -> int:

@@ -16,9 +16,9 @@ from sensorlogd.daemon.control.handlers.dispatch import Dispatch
 from sensorlogd.daemon.control.requests import database as requests
 from sensorlogd.daemon.control.requests.request import Request
 from sensorlogd.daemon.control.waiting import OperationError
-from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
-from sensorlogd.storage.query.log import Log
-from sensorlogd.storage.unconfigured_series import WantedSeries
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
+from sensorlogd.storage.series.unconfigured import WantedSeries
 from tests.daemon.writing.rig import SPECS, T0, Rig, Script, sqlite_error, values
 
 OLD = SensorSpec("old", "simulated", series=[SeriesSpec("t")])
@@ -66,7 +66,7 @@ def set_aside(rig: Rig, script: Script) -> None:
 
 
 def epoch_of(path: Path) -> int:
-    with contextlib.closing(Log.open(path)) as log:
+    with contextlib.closing(LogReader.open(path)) as log:
         return log.epoch()
 
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import meta, work
-from sensorlogd.storage.catalog import SensorSpec, SeriesSpec, sync
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.corrections.conversion import SAME, conversion, waiting
 from sensorlogd.storage.corrections.mend import Change, MendError
 from sensorlogd.storage.corrections.upsert import Busy, Replace, UpsertError, upsert
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
+from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec, sync
 from tests.storage import working
 from tests.storage.rollups.test_compute import HEARTBEAT, T0, Machine, _edge, _readings
 

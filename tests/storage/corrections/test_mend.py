@@ -15,9 +15,10 @@ from sensorlogd.quality import describe
 from sensorlogd.storage import cuts, work
 from sensorlogd.storage.corrections import mend, recomputing
 from sensorlogd.storage.corrections.mend import Change, MendError
+from sensorlogd.storage.corrections.mend_work import MendWorker
 from sensorlogd.storage.corrections.upsert import Busy, Replace, UpsertCounts, upsert
-from sensorlogd.storage.stages import moving
-from sensorlogd.storage.stages.storing import ReadingsMissing
+from sensorlogd.storage.reading_tables import moving
+from sensorlogd.storage.reading_tables.storing import ReadingsMissing
 from sensorlogd.storage.work import State
 from tests.storage import working
 from tests.storage.rollups.test_compute import T0, Machine, _readings
@@ -275,7 +276,7 @@ def test_an_order_that_is_held_in_memory_does_nothing_once_it_was_taken_back(log
     first = log.mend(Change(None, 1.1, 0.0), (T0, UNTIL))
     [held] = work.waiting(log.conn)
     mend.order_undo(log.conn, first, UNTIL)
-    done = log.by_kind["mend"].store(log.conn, log.frontier, held, None, UNTIL)
+    done = MendWorker().store(log.conn, log.frontier, held, None, UNTIL)
     assert (done.done, done.more) == (0, False)
     assert values(log) == [float(n) for n in range(2_500)]
 

@@ -16,7 +16,7 @@ import pytest
 from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.file.reader import LogUnavailable, open_reader
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
 from tests import needs
 from tests.connections import connect_writer
 

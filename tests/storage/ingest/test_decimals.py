@@ -20,7 +20,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.notation import numbers
 from sensorlogd.storage import meta
 from sensorlogd.storage.ingest import decimals
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from tests.rig import Daemon, Port, rows, until
 from tests.storage.corrections.test_upsert import put
 from tests.storage.rollups.test_compute import T0, Machine
@@ -49,7 +49,7 @@ def test_what_is_no_reading_teaches_nothing_and_noise_is_no_resolution(tmp_path:
     gauge, counter = machine.ids["s", "gauge"], machine.ids["s", "counter"]
 
     def known() -> dict[int, int | None]:
-        with Log.open(path) as log:
+        with LogReader.open(path) as log:
             return {series.id: series.seen_decimals for series in log.series()}
 
     try:
@@ -106,7 +106,7 @@ def test_it_is_learned_from_a_device_and_shown_in_tables_only(tmp_path: Path) ->
 
     mean, spread = "20.31971", "0.52046"
     question = ("device.t", "--every", "1d", "--agg", "mean,stddev,min,max")
-    with Log.open(database) as log:
+    with LogReader.open(database) as log:
         (series,) = log.series()
     assert (series.decimals, series.seen_decimals) == (None, 3)
     lines = output_of("query", *question, "--format", "table").splitlines()

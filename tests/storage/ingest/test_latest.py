@@ -7,10 +7,10 @@ import sqlite3
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.ingest.append import append
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 
 T0 = 1_750_000_000_000_000

@@ -14,7 +14,7 @@ import pytest
 
 from sensorlogd.storage.maintenance import backup
 from sensorlogd.storage.maintenance.backup import BackupError
-from sensorlogd.storage.schema_check import ensure_schema
+from sensorlogd.storage.schema.check import ensure_schema
 from tests import needs
 
 

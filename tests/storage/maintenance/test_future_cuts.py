@@ -7,11 +7,11 @@ import sqlite3
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest.append import Appended, append
 from sensorlogd.storage.maintenance import future_cuts
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.rollups import resolutions
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 
 DAY = 86_400_000_000

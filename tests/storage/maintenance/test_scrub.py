@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.event_kinds import OtherKind
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.maintenance.scrub import Scrub
+from sensorlogd.storage.series import catalog
 from tests.connections import connect_writer
 from tests.storage.salvage_rig import transaction
 

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog, meta, watermarks
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.ingest.append import Appended, append
 from sensorlogd.storage.maintenance import retention as retention_module
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.storage.stages import moving
-from sensorlogd.storage.stages.readings import Readings
+from sensorlogd.storage.reading_tables import moving
+from sensorlogd.storage.reading_tables.readings import Readings
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 
 SECOND = 1_000_000
@@ -74,7 +75,7 @@ def test_a_reading_that_comes_after_a_failed_move_is_kept(conn: sqlite3.Connecti
         upkeep.slice(conn, frontier, NOW)
         if not upkeep.busy:
             break
-    assert watermarks.marks(conn).moved_until_us > late
+    assert watermarks.stored(conn).moved_until_us > late
     assert [row for rows in Readings.of(conn).chunks(ids["s", "a"], late, late + 1, 10) for row in rows] == [(late, 1.0, 1)]
 
 

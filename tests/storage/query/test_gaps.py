@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.query.gaps import Gap
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.rollups import resolutions
 from tests.storage import truth
 from tests.storage.rollups.test_compute import HEARTBEAT, T0, Machine
@@ -28,7 +28,7 @@ def plainly(readings: list[truth.Reading], since: int, until: int, least: int) -
 
 
 def found(machine: Machine, since: int, until: int, least: int) -> list[Gap]:
-    with Log.open(machine.path) as log:
+    with LogReader.open(machine.path) as log:
         (series,) = log.series(["s.gauge"])
         return list(log.gaps(series, since, until, least))
 

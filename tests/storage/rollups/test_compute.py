@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
-from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.rollups import compute, outdated, rebuild, resolutions, rollup, store
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
 

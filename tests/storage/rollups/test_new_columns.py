@@ -12,7 +12,7 @@ def test_every_column_has_its_table_its_conversion_and_its_check() -> None:
     """What is forgotten in a conversion of units would be wrong in silence."""
     columns = set(RollUp._fields)
     table = {column.name for column in metadata.tables["rollup"].columns} - {"series_id", "resolution", "start"}
-    assert columns == table, "the fields of RollUp are the columns in storage/tables.py"
+    assert columns == table, "the fields of RollUp are the columns in storage/migrations/tables.py"
     assert not CHANGED.keys() & UNCHANGED
     assert columns == CHANGED.keys() | UNCHANGED, (
         "say in corrections/conversion_work.py how another unit changes a column, or that it does not"

@@ -21,7 +21,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.rollups import process
 from sensorlogd.notation.microseconds import DAY_US, HOUR_US, MINUTE_US
-from sensorlogd.storage import catalog
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
@@ -33,6 +32,7 @@ from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.rollups import outdated, resolutions, rollup, store
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from sensorlogd.storage.rollups.snapshot import Snapshot
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
 from tests.storage import truth, working

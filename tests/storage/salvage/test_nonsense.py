@@ -15,7 +15,7 @@ import pytest
 from sensorlogd.storage import cuts
 from sensorlogd.storage.corrections import mend, originals
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from tests.connections import connect_writer
 from tests.storage import salvage_rig as rig
 from tests.storage import working
@@ -112,7 +112,7 @@ def test_labels_that_make_no_sense_are_left_out(fresh: Path, tmp_path: Path, lab
         f"INSERT INTO history VALUES (2, {T}, 5.0, 1)",
     )
     salvage(path, fresh)
-    with Log.open(path) as log:
+    with LogReader.open(path) as log:
         assert {series.name: series.labels for series in log.series(retired=True)} == {"s.x": {}, "old.a": {}}
     assert readings_of(path)["old.a"] == {T: 5.0}
 
@@ -185,7 +185,7 @@ def test_values_of_wrong_types_in_any_column(fresh: Path, tmp_path: Path, table:
     change(path, f"INSERT INTO history VALUES (1, {T + 1000}, 1.0, 1)")
     a_round_of_retention(path)
     rig.heal(path, rig.NOW - rig.HOUR)
-    with Log.open(path) as log:
+    with LogReader.open(path) as log:
         series = log.series(retired=True)
         assert {"s.x"} | ({"s.y"} if table == "series" else set()) <= {each.name for each in series}
         log.latest(series, rig.NOW)

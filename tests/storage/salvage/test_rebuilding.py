@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.storage import catalog, work
+from sensorlogd.storage import work
 from sensorlogd.storage.file import wal_file
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.salvage import rebuilding
+from sensorlogd.storage.series import catalog
 from tests.connections import connect_writer
 from tests.storage import salvage_rig as rig
 from tests.storage.file.test_wal_file import sealed

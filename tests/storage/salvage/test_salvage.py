@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.storage import catalog, work
+from sensorlogd.storage import work
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.maintenance import incidents
@@ -21,6 +21,8 @@ from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.pieces import FetchedPiece, PieceSource, Pointer, Stage
 from sensorlogd.storage.salvage.storing_piece import FoundPiece
 from sensorlogd.storage.salvage.worker import Salvage, SalvageFailure
+from sensorlogd.storage.series import catalog
+from sensorlogd.storage.worker import NOT_YET
 from tests.connections import connect_writer
 from tests.storage import salvage_rig as rig
 from tests.storage import working
@@ -428,7 +430,7 @@ def test_patience_ends(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         tries: list[float] = []
         ask = made._fetch_next
         monkeypatch.setattr(made, "_fetch_next", lambda ordered: tries.append(now) or ask(ordered))  # type: ignore[func-returns-value]  # None
-        while (found := made.fetch(waiting)) is work.NOT_YET:
+        while (found := made.fetch(waiting)) is NOT_YET:
             now += 0.5
         assert isinstance(found, SalvageFailure)
         made.close()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sensorlogd.storage import alarms
-from sensorlogd.storage.alarms import AlarmRow, ChangeRow, NoticeRow, NotificationOutcome
+from sensorlogd.storage.alarms import changes, notifications, states
+from sensorlogd.storage.alarms.changes import ChangeRow
+from sensorlogd.storage.alarms.notifications import NoticeRow, NotificationOutcome
+from sensorlogd.storage.alarms.states import AlarmRow
 from sensorlogd.web.serving.settings import Settings
 from tests.connections import connect_writer
 from tests.web.conftest import T0, S, make_database, serving
@@ -25,7 +27,7 @@ def with_alarms(fresh: Path, path: Path) -> Path:
         NORMAL, subject="lab.t", definition=DEFINITION, state="unacknowledged", value=31.5, raised_us=T0 + 60 * S, raises=2
     )
     muted = replace(raised, subject="roof.t", shelved_until_at=5, shelved_until_us=T0 + 7200 * S)
-    alarms.add_changes(
+    changes.add(
         conn,
         [
             ChangeRow(T0 + 60 * S, "hot", "lab.t", "raised", "pending", "unacknowledged", 31.5, ""),
@@ -33,10 +35,10 @@ def with_alarms(fresh: Path, path: Path) -> Path:
             ChangeRow(T0 + 120 * S, "hot", "lab.t", "returned", "unacknowledged", "returned unacknowledged", 20.0, ""),
         ],
     )
-    alarms.save(conn, [raised, muted, replace(NORMAL, subject="lab.n", state="pending"), replace(NORMAL, name="cold")])
-    rows = [NoticeRow(f"n{n}", "me", "raised", "hot", "lab.t", T0, {}, alarms.WAITING, 0) for n in range(3)]
-    alarms.add_notices(conn, rows)
-    alarms.end_notices(conn, [NotificationOutcome("n0", alarms.SENT, 1, T0, "m", "")])
+    states.save(conn, [raised, muted, replace(NORMAL, subject="lab.n", state="pending"), replace(NORMAL, name="cold")])
+    rows = [NoticeRow(f"n{n}", "me", "raised", "hot", "lab.t", T0, {}, notifications.WAITING, 0) for n in range(3)]
+    notifications.add(conn, rows)
+    notifications.end(conn, [NotificationOutcome("n0", notifications.SENT, 1, T0, "m", "")])
     conn.execute("COMMIT")
     conn.close()
     return path

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sensorlogd.storage.query.engine import FILLS, Ask, Fill
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.answering import api, pool
 from sensorlogd.web.serving.settings import Settings
 from sensorlogd.web.working import workers
@@ -133,7 +133,7 @@ def test_an_answer_is_the_engines_in_every_form(
     """Rows, columns and stream over HTTP are what the query engine says, whatever is asked."""
     since, until = T0 + begin * S, T0 + (begin + length) * S
     asked = {"series": series, "since": since, "until": until, "every": every, "agg": ",".join(agg), "fill": fill, "time": "us"}
-    with Log.open(made) as log:
+    with LogReader.open(made) as log:
         ask = Ask(since, until, Step.parse(every), None, tuple(agg), "UTC", fill)
         names = [name for name in ("count", "coverage") if name not in agg]
         truth = [

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.storage.query.log import Reading, Series
+from sensorlogd.storage.query.log_reader import Reading
 from sensorlogd.storage.query.rows import READING_COLUMNS
+from sensorlogd.storage.series.stored import Series
 from sensorlogd.web.answering import answers
 from sensorlogd.web.answering.answers import ReadingsAsk
 from sensorlogd.web.answering.params import TimeForm

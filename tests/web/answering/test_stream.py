@@ -18,11 +18,12 @@ import pytest
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.event_kinds import OtherKind
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import events, latest
 from sensorlogd.storage.ingest.append import append
-from sensorlogd.storage.query import log as query_log
+from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.series import catalog
+from sensorlogd.storage.series.stored import matches
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.answering.live import stream
 from sensorlogd.web.answering.live.watch import Seen, Watch
@@ -184,10 +185,10 @@ def test_who_comes_back_to_another_process_gets_what_he_missed(log: Log) -> None
 class OneLog:
     """Stands for the pool of a hub: answers at once, from one log."""
 
-    def __init__(self, opened: query_log.Log) -> None:
+    def __init__(self, opened: LogReader) -> None:
         self.opened = opened
 
-    async def run(self, question: Callable[[query_log.Log], Any]) -> Any:
+    async def run(self, question: Callable[[LogReader], Any]) -> Any:
         return question(self.opened)
 
 
@@ -205,7 +206,7 @@ def test_after_the_checking_has_ended_memory_does_not_answer(log: Log, monkeypat
         await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
         return last
 
-    with query_log.Log.open(log.path) as opened:
+    with LogReader.open(log.path) as opened:
         hub = stream.Hub(cast(Pool, OneLog(opened)))
         assert hub.since(asyncio.run(come_and_go(hub)))[0] is None
 
@@ -215,7 +216,7 @@ def test_what_is_committed_before_the_first_check_is_not_missed(log: Log, monkey
     begun, asked, committed = threading.Event(), threading.Event(), threading.Event()
     check, missed_in_database = Watch.check, stream._missed_in_database
 
-    def late_check(watch: Watch, opened: query_log.Log, now_us: int) -> Seen:
+    def late_check(watch: Watch, opened: LogReader, now_us: int) -> Seen:
         begun.set()
         assert committed.wait(DEADLINE_S)
         return check(watch, opened, now_us)
@@ -304,7 +305,7 @@ def statements_of_a_look(fresh: Path, path: Path, series: int) -> int:
     make_database(fresh, path, time.time_ns() // 1000 - 7300 * S)
     conn = connect_writer(path)
     specs = [catalog.SeriesSpec(f"c{number}", heartbeat_us=3 * S) for number in range(series)]
-    with contextlib.closing(conn), query_log.Log.open(path) as log:
+    with contextlib.closing(conn), LogReader.open(path) as log:
         conn.execute("BEGIN IMMEDIATE")
         ids = catalog.sync(conn, [catalog.SensorSpec("many", "simulated", series=specs)], 1).ids
         conn.execute("COMMIT")
@@ -330,7 +331,7 @@ def test_a_look_asks_no_more_the_more_series_there_are(fresh: Path, tmp_path: Pa
 def test_a_log_that_is_opened_again_goes_on(log: Log) -> None:
     """What was committed while it was closed is seen, however long that was; nothing is seen twice."""
     watch, now_us = Watch(), time.time_ns() // 1000
-    with query_log.Log.open(log.path) as opened:
+    with LogReader.open(log.path) as opened:
         watch.check(opened, now_us)
         first = log.commit_at([now_us + 1])
         assert [reading.value for reading in watch.check(opened, now_us + S).readings] == first
@@ -338,7 +339,7 @@ def test_a_log_that_is_opened_again_goes_on(log: Log) -> None:
     log.conn.execute("BEGIN IMMEDIATE")
     events.record(log.conn, now_us, OtherKind("lost"), "lab", "unplugged")
     log.conn.execute("COMMIT")
-    with query_log.Log.open(log.path) as opened:
+    with LogReader.open(log.path) as opened:
         seen = watch.check(opened, now_us + 1000 * S)
         assert [reading.value for reading in seen.readings] == missed
         assert [event.detail for event in seen.events] == ["unplugged"]
@@ -349,7 +350,7 @@ def test_a_series_that_is_configured_again_is_seen(log: Log) -> None:
     """By those who wish for all that are configured, from its first reading on; renamed, by its new name."""
     log.conn.execute("UPDATE series SET retired_us = 5 WHERE id = ?", (log.ids["lab", "t"],))
     watch, now_us, wish = Watch(), time.time_ns() // 1000, stream.Subscription((), TimeForm("s", "UTC"))
-    with query_log.Log.open(log.path) as opened:
+    with LogReader.open(log.path) as opened:
         hub = stream.Hub(cast(Pool, OneLog(opened)))
         log.commit_at([now_us + 1])
         assert not hub.encode(1, watch.check(opened, now_us), wish)
@@ -374,10 +375,10 @@ def test_a_series_that_is_configured_again_is_seen(log: Log) -> None:
 )
 def test_a_glob_means_the_same_everywhere(log: Log, pattern: str, name: str, meant: bool) -> None:
     """In the stream as in queries, and for what alarms are about."""
-    assert query_log.matches(pattern, name) is meant
+    assert matches(pattern, name) is meant
     if "." not in name:
         return
-    with query_log.Log.open(log.path) as opened:
+    with LogReader.open(log.path) as opened:
         series = replace(opened.series()[0], sensor=name.partition(".")[0], channel=name.partition(".")[2])
     assert stream.Subscription((pattern,), TimeForm("s", "UTC")).wants(series) is meant
 
@@ -386,7 +387,7 @@ def test_a_series_that_is_removed_ends_no_check(log: Log, monkeypatch: pytest.Mo
     """It is forgotten."""
     monkeypatch.setattr("sensorlogd.web.answering.live.watch.STATES_EVERY_S", 0.0)
     watch, now_us = Watch(), time.time_ns() // 1000
-    with query_log.Log.open(log.path) as opened:
+    with LogReader.open(log.path) as opened:
         watch.check(opened, now_us)
         log.conn.execute("PRAGMA foreign_keys = OFF")
         log.conn.execute("DELETE FROM series WHERE id = ?", (log.ids["lab", "n"],))
@@ -397,22 +398,22 @@ def test_a_series_that_is_removed_ends_no_check(log: Log, monkeypatch: pytest.Mo
 def test_a_series_of_another_file_is_not_taken_for_one_of_the_same_number(log: Log) -> None:
     """What is remembered of wishes goes by name."""
     wish = stream.Subscription(("lab.t",), TimeForm("s", "UTC"))
-    with query_log.Log.open(log.path) as opened:
+    with LogReader.open(log.path) as opened:
         hub = stream.Hub(cast(Pool, OneLog(opened)))
         (series,) = opened.series(["lab.t"])
     for name, wanted in (("t", True), ("other", False)):
-        reading = query_log.Reading(replace(series, channel=name), 1, 2.0, 1)
+        reading = Reading(replace(series, channel=name), 1, 2.0, 1)
         assert bool(hub.encode(1, Seen(0, 1, [reading]), wish)) is wanted
 
 
 def test_a_check_that_fails_has_seen_nothing(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next one sees it."""
     watch, now_us = Watch(), time.time_ns() // 1000
-    with query_log.Log.open(log.path) as opened:
+    with LogReader.open(log.path) as opened:
         watch.check(opened, now_us)
         missed = log.commit_at([now_us + 1])
         with monkeypatch.context() as broken:
-            broken.setattr(query_log.Log, "events", lambda *_: 1 / 0)
+            broken.setattr(LogReader, "events", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 watch.check(opened, now_us + S)
         assert [reading.value for reading in watch.check(opened, now_us + S).readings] == missed

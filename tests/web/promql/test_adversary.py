@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.prometheus import evaluation
 from sensorlogd.web.prometheus.evaluation import Question, Refusal
 from sensorlogd.web.prometheus.limits import Limits
@@ -51,12 +51,12 @@ def budget(seconds: float) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def log(made: Path) -> Iterator[Log]:
-    with Log.open(made) as opened:
+def log(made: Path) -> Iterator[LogReader]:
+    with LogReader.open(made) as opened:
         yield opened
 
 
-def asked(log: Log, query: str, start_us: int, end_us: int, step_us: int, *, heartbeat: bool = False) -> Body | Refusal:
+def asked(log: LogReader, query: str, start_us: int, end_us: int, step_us: int, *, heartbeat: bool = False) -> Body | Refusal:
     try:
         with budget(BUDGET_S):
             return evaluation.evaluate(log, Question(query, start_us, end_us, step_us, None, heartbeat, LIMITS), False)
@@ -88,7 +88,7 @@ STEPS = st.sampled_from((1000, S, 10 * S, 60 * S, 3600 * S, 86_400 * S, YEAR, LO
     max_examples=300,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-def test_an_instant_query_has_an_answer_or_a_mistake(log: Log, query: str, at_us: int, heartbeat: bool) -> None:
+def test_an_instant_query_has_an_answer_or_a_mistake(log: LogReader, query: str, at_us: int, heartbeat: bool) -> None:
     assert_fair(asked(log, query, at_us, at_us, 0, heartbeat=heartbeat))
 
 
@@ -97,7 +97,7 @@ def test_an_instant_query_has_an_answer_or_a_mistake(log: Log, query: str, at_us
     max_examples=300,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-def test_a_range_query_has_an_answer_or_a_mistake(log: Log, query: str, start_us: int, span_us: int, step_us: int) -> None:
+def test_a_range_query_has_an_answer_or_a_mistake(log: LogReader, query: str, start_us: int, span_us: int, step_us: int) -> None:
     span_us = min(span_us, (MOST_POINTS - 1) * step_us, max(FARTHEST_US - start_us, 0))
     assert_fair(asked(log, query, start_us, start_us + span_us, step_us))
 
@@ -129,7 +129,7 @@ def test_a_range_query_has_an_answer_or_a_mistake(log: Log, query: str, start_us
         ('count(t{room!="' + "-" * 15_000 + '"} @ ' + f"{T0 // S})", [("1", {})]),
     ],
 )  # fmt: skip
-def test_what_was_a_fault_once(log: Log, query: str, expected: str | list[tuple[str, dict[str, str]]]) -> None:
+def test_what_was_a_fault_once(log: LogReader, query: str, expected: str | list[tuple[str, dict[str, str]]]) -> None:
     """Each of these ended a worker, or was answered as a fault of the server."""
     found = asked(log, query, T0 + 3600 * S, T0 + 3600 * S, 0)
     if isinstance(expected, str):
@@ -141,7 +141,7 @@ def test_what_was_a_fault_once(log: Log, query: str, expected: str | list[tuple[
         assert [(sample["value"][1], sample["metric"]) for sample in result] == expected
 
 
-def test_a_fault_would_be_seen(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_would_be_seen(log: LogReader, monkeypatch: pytest.MonkeyPatch) -> None:
     """The judge itself: another exception passes, and so does the end of the budget."""
     with pytest.raises(Late), budget(0.05):
         while True:

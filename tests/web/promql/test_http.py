@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest.append import append
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.prometheus.promql.values import number
 from sensorlogd.web.serving.settings import Settings

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.counters import Counter
-from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest.append import append
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.rollups import compute, store
+from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.prometheus import rolled, source
 from sensorlogd.web.prometheus.limits import Limits
@@ -110,8 +110,8 @@ def made(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 @pytest.fixture(scope="module")
-def log(made: Made) -> Iterator[Log]:
-    with Log.open(made.path) as opened:
+def log(made: Made) -> Iterator[LogReader]:
+    with LogReader.open(made.path) as opened:
         opened.conn.execute("BEGIN")
         yield opened
 
@@ -141,7 +141,7 @@ def _expected(name: str, channel: str, found: Readings, tiles: Tiles, window: in
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_roll_ups_answer_is_what_readings_answer(
     made: Made,
-    log: Log,
+    log: LogReader,
     channel: str,
     name: str,
     start: int,
@@ -174,7 +174,7 @@ def test_what_roll_ups_answer_is_what_readings_answer(
 
 
 @pytest.mark.parametrize("name", ["increase", "rate"])
-def test_a_window_that_ends_on_a_misread_value(made: Made, log: Log, name: str) -> None:
+def test_a_window_that_ends_on_a_misread_value(made: Made, log: LogReader, name: str) -> None:
     """Though the hours around it look as if the counter only rose."""
     (misread,) = [ts for ts, value in made.readings["m"] if value == 0.0]
     first = misread - misread % MINUTE - 2 * MINUTE
@@ -219,7 +219,7 @@ def test_edges_are_where_tiles_change(start: int, length: int, step: int, since:
     assert [begin for begin, _ in tiles.edges(first, places.stop)] == [first, *changes]
 
 
-def test_few_readings_are_looked_at_many_are_not(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_readings_are_looked_at_many_are_not(log: LogReader, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer tells where it is from; the difference is that of the borders."""
     expression = engine.parse("avg_over_time(g[1h])")
     first = T0 + 36_000 * S
@@ -244,7 +244,7 @@ def test_few_readings_are_looked_at_many_are_not(log: Log, monkeypatch: pytest.M
     assert all(value == pytest.approx(other, rel=0.01) for value, other in both)
 
 
-def test_looking_up_is_reading(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looking_up_is_reading(log: LogReader, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last reading before an instant is the same, found one by one or among all."""
     found = []
     for factor in (0, 10**9):
@@ -313,7 +313,7 @@ def test_what_has_expired_is_said_and_looked_up_alike(made: Made, tmp_path: Path
         assert {at: often.get(at) for at in seldom} == seldom
 
 
-def test_a_limit_holds_for_roll_ups_too(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_holds_for_roll_ups_too(log: LogReader, monkeypatch: pytest.MonkeyPatch) -> None:
     """Buckets are looked at, too."""
     grid = engine.Grid.of(T0 + 3600 * S, T0 + 170_000 * S, 60 * S)
     with pytest.raises(PromError, match="more than 100 readings"):
@@ -321,7 +321,7 @@ def test_a_limit_holds_for_roll_ups_too(log: Log, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("name", ["increase", "rate", "irate", "resets"])
-def test_readings_of_a_counter_go_by_its_law(made: Made, log: Log, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_readings_of_a_counter_go_by_its_law(made: Made, log: LogReader, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """From its offset on, without wobbles and misread values, as everywhere; one that only rises answers as Prometheus does."""
     monkeypatch.setattr(source, "FEW", 10**9)
     first = T0 + 36_000 * S

@@ -33,7 +33,7 @@ from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import kind_of
 from sensorlogd.notation.microseconds import BEGINNING_US
-from sensorlogd.storage import unconfigured_series, work
+from sensorlogd.storage import work
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import recomputing, upsert
 from sensorlogd.storage.ingest import events, latest
@@ -41,6 +41,7 @@ from sensorlogd.storage.maintenance.compact import give_back
 from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated
+from sensorlogd.storage.series import unconfigured
 
 T = TypeVar("T")
 LATEST_US = 253_402_300_800_000_000  # the year 10000
@@ -160,7 +161,7 @@ class DatabaseHandlers:
         self._run_on_writer("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
 
         def run(db: OpenDatabase) -> SeriesKnown:
-            return SeriesKnown(tuple(unconfigured_series.ensure(db.conn, wanted, now) for wanted in request.specs), db.epoch)
+            return SeriesKnown(tuple(unconfigured.ensure(db.conn, wanted, now) for wanted in request.specs), db.epoch)
 
         return self._run_on_writer("series", run)
 

@@ -22,9 +22,9 @@ from sensorlogd.daemon.main.components.alarms import plan_of
 from sensorlogd.daemon.main.components.pages import page_settings
 from sensorlogd.daemon.sensing.build import Sensor, driver_of, formulas, retention_plan, sensor_specs
 from sensorlogd.notation.plurals import plural
-from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.corrections.conversion import converts
 from sensorlogd.storage.maintenance.retention import RetentionPlan
+from sensorlogd.storage.series.catalog import SensorSpec
 from sensorlogd.web.serving.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from sensorlogd.storage import work
 from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.open_database import OpenDatabase
-from sensorlogd.storage.work import Slice, Work, Worker
+from sensorlogd.storage.work import Slice, Work
+from sensorlogd.storage.worker import AnyWorker, NotYet, StoreSlice
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class KeptWork:
     """The kept work of the open database, and whose turn it is. ``busy``: another slice may be done at once. ``due``: monotonic
     time of the next query of the table when not busy."""
 
-    def __init__(self, workers: Sequence[Worker], space: Space) -> None:
+    def __init__(self, workers: Sequence[AnyWorker], space: Space) -> None:
         self._workers = {worker.kind: worker for worker in workers}
         self._space = space
         self._waiting: list[Work] = []
@@ -128,8 +129,8 @@ class KeptWork:
         sqlite3.Error."""
         worker = self._workers[chosen.kind]
         try:
-            fetched = self._fetch(worker, chosen)
-            if fetched is work.NOT_YET:
+            store = self._prepare(worker, chosen)
+            if isinstance(store, NotYet):
                 self.busy, self.due = False, time.monotonic() + NOT_YET_S
                 return
             with db.transaction() as conn:
@@ -137,8 +138,8 @@ class KeptWork:
                 if fresh is None or fresh.state is not work.State.WAITING:  # other work has ended it: an undo, a conversion
                     self._look = True
                     return
-                done = worker.store(conn, db.frontier, fresh, fetched, now_us)
-                work.settle(conn, fresh, done, now_us)
+                done = store(conn, db.frontier, fresh, now_us)
+                work.store_slice(conn, fresh, done, now_us)
                 newest = dict(db.newest)
                 latest.renew(conn, newest, done.touched)
         except Exception as error:  # a fault in a worker must neither stop the writer nor repeat for ever
@@ -154,10 +155,10 @@ class KeptWork:
         self._waiting = [found for piece in self._waiting if (found := self._as_it_stands(db, piece, chosen)) is not None]
 
     @staticmethod
-    def _fetch(worker: Worker, chosen: Work) -> Any:
+    def _prepare(worker: AnyWorker, chosen: Work) -> StoreSlice | NotYet:
         """Trouble with another file is that work's own, never taken for trouble with the log."""
         try:
-            return worker.fetch(chosen)
+            return worker.prepare(chosen)
         except sqlite3.Error as error:
             raise FetchFailed(str(error)) from error
 
@@ -178,7 +179,7 @@ class KeptWork:
         outcome = f"given up: {type(error).__name__}: {error}"
         event = (EventKind.WORK_FAILED, None, f"work {chosen.id} ({chosen.kind}): {outcome}")
         with db.transaction() as conn:
-            work.settle(
+            work.store_slice(
                 conn, chosen, Slice(chosen.progress, 0, more=False, outcome=outcome, failed=True, events=(event,)), now_us
             )
         self._waiting = [piece for piece in self._waiting if piece.id != chosen.id]

@@ -7,9 +7,9 @@ from pathlib import Path
 from sensorlogd.storage.corrections.conversion_work import ConvertWorker
 from sensorlogd.storage.corrections.mend_work import MendWorker, UndoWorker
 from sensorlogd.storage.salvage.worker import Salvage
-from sensorlogd.storage.work import Worker
+from sensorlogd.storage.worker import AnyWorker
 
 
-def workers(database: Path) -> list[Worker]:
+def workers(database: Path) -> list[AnyWorker]:
     """One of each kind, fresh. ``database``: the log they work for."""
     return [Salvage(database), MendWorker(), UndoWorker(), ConvertWorker()]

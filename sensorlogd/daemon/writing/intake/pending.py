@@ -16,8 +16,8 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.computing.computing import Formulas
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.stopped import WriterStopped
-from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.maintenance.retention import RetentionPlan
+from sensorlogd.storage.series.catalog import SensorSpec
 
 
 def _not_to_be_cancelled() -> Future[None]:

@@ -26,7 +26,7 @@ from sensorlogd.daemon.writing.recovery.locks import Held, HeldLocks
 from sensorlogd.daemon.writing.recovery.notes import Notes
 from sensorlogd.daemon.writing.recovery.preparation import Preparation, learn_specs
 from sensorlogd.daemon.writing.recovery.remembered import Remembered
-from sensorlogd.storage import catalog, meta
+from sensorlogd.storage import meta
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.content import never_a_database
 from sensorlogd.storage.file.epoch import FoundFile
@@ -37,6 +37,7 @@ from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.open_database import OpenDatabase, open_file
 from sensorlogd.storage.salvage import rescue as rescuing
+from sensorlogd.storage.series import catalog
 
 logger = logging.getLogger(__name__)
 

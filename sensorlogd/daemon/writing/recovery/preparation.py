@@ -13,11 +13,12 @@ from sensorlogd.daemon.writing.recovery.spills import SpillsOfFormerRuns
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.times import format_time
-from sensorlogd.storage import catalog, meta
+from sensorlogd.storage import meta
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.open_database import OpenDatabase, use_specs
 from sensorlogd.storage.salvage import salvage_order as salvaging
+from sensorlogd.storage.series import catalog
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.recovery.notes import Notes
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
-from sensorlogd.storage import unconfigured_series
 from sensorlogd.storage.ingest.append import Appended
 from sensorlogd.storage.open_database import OpenDatabase
+from sensorlogd.storage.series import unconfigured
 
 logger = logging.getLogger(__name__)
 
@@ -100,9 +100,7 @@ class SpillsOfFormerRuns:
         if missing:
             with self._db.transaction() as conn:
                 for sensor, channel in sorted(missing):
-                    ids[sensor, channel] = unconfigured_series.ensure(
-                        conn, unconfigured_series.WantedSeries(sensor, channel), self._now_us()
-                    )
+                    ids[sensor, channel] = unconfigured.ensure(conn, unconfigured.WantedSeries(sensor, channel), self._now_us())
         return ids
 
 
@@ -113,6 +111,6 @@ def _channels_of(spilled: Spill) -> set[tuple[str, str]]:
 def _stored_ids(db: OpenDatabase) -> Ids:
     """Those of all series; none if they cannot be read."""
     try:
-        return unconfigured_series.all_ids(db.conn)
+        return unconfigured.all_ids(db.conn)
     except sqlite3.Error:
         return {}

@@ -28,8 +28,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from sensorlogd.storage.query.log import Reading, Series, matches
+from sensorlogd.storage.query.log_reader import Reading
 from sensorlogd.storage.query.rows import event_row, reading_row
+from sensorlogd.storage.series.stored import Series, matches
 from sensorlogd.web.answering import answers
 from sensorlogd.web.answering.live.watch import AHEAD_US, Seen, Watch, overlap_us
 from sensorlogd.web.answering.params import TimeForm, find_series

@@ -15,8 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sensorlogd.storage.file.identity import file_identity
+from sensorlogd.storage.ingest.events import Event
+from sensorlogd.storage.ingest.status import StoredStatus
 from sensorlogd.storage.query.health import ALIVE, daemon_state, sensor_health
-from sensorlogd.storage.query.log import Event, Log, Reading, SensorState, Series
+from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.series.stored import Series
 
 NEVER = -1  # is no version of a log
 STATES_EVERY_S = 2.0
@@ -34,7 +37,7 @@ class Seen:
     until_us: int
     readings: list[Reading] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    sensors: list[tuple[SensorState, str]] = field(default_factory=list)  # with its health
+    sensors: list[tuple[StoredStatus, str]] = field(default_factory=list)  # with its health
     skipped: int = 0
     is_another_file: bool = False
 
@@ -47,7 +50,7 @@ class Watch:
     same file, what was committed meanwhile is new; of another one, only what comes from then on."""
 
     def __init__(self) -> None:
-        self._log: Log | None = None
+        self._log: LogReader | None = None
         self._file: tuple[int, int, int] | None = None  # device, inode, epoch
         self._version = 0
         self._series: dict[int, Series] = {}
@@ -60,7 +63,7 @@ class Watch:
         self._health: dict[str, tuple[str, str, str | None]] = {}
         self._states_due = 0.0
 
-    def check(self, log: Log, now_us: int) -> Seen:
+    def check(self, log: LogReader, now_us: int) -> Seen:
         """What has come since the last check; states of sensors are checked less often. A check that fails has passed nothing on,
         so what it had found is found again by the next one."""
         before = vars(self) | {"_newest": dict(self._newest), "_health": dict(self._health)}
@@ -70,7 +73,7 @@ class Watch:
             vars(self).update(before)
             raise
 
-    def _check(self, log: Log, now_us: int) -> Seen:
+    def _check(self, log: LogReader, now_us: int) -> Seen:
         self._series_read = False
         is_another_file = log is not self._log and self._open(log, now_us)
         since_us = max(self._looked_us - self._overlap_us, now_us - STAMPED_MAX_US, 0)
@@ -92,7 +95,7 @@ class Watch:
             self._find_states(log, seen, now_us)
         return seen
 
-    def _open(self, log: Log, now_us: int) -> bool:
+    def _open(self, log: LogReader, now_us: int) -> bool:
         """Go on where the last check ended if it is the same file, else begin. Returns whether there was another file before."""
         had_one = self._log is not None
         try:
@@ -108,7 +111,7 @@ class Watch:
             self._version = self._arrived_version = NEVER  # versions of another connection tell nothing
         return had_one and is_other
 
-    def _begin(self, log: Log, now_us: int) -> None:
+    def _begin(self, log: LogReader, now_us: int) -> None:
         """Remember what exists already, so that it does not count as new."""
         first = self._log is None
         self._log = log
@@ -125,7 +128,7 @@ class Watch:
         if first:
             self._find_states(log, Seen(0, 0), now_us)
 
-    def _find_readings(self, log: Log, seen: Seen) -> None:
+    def _find_readings(self, log: LogReader, seen: Seen) -> None:
         """The readings that are newer than the newest known of their series; of too many, only the newest of each series."""
         if seen.until_us - AHEAD_US < self._looked_us - 2_000_000:  # the clock was set back
             horizon = seen.until_us
@@ -141,7 +144,7 @@ class Watch:
         self._add_late(log, silent, seen)
         self._add(log, fresh, seen)
 
-    def _find_late(self, log: Log, seen: Seen) -> None:
+    def _find_late(self, log: LogReader, seen: Seen) -> None:
         """The readings of series that have handed over nothing but what is older than the last seconds."""
         late = {
             identity: known
@@ -150,7 +153,7 @@ class Watch:
         }
         self._add_late(log, late, seen)
 
-    def _add_late(self, log: Log, known: Mapping[int, int], seen: Seen) -> None:
+    def _add_late(self, log: LogReader, known: Mapping[int, int], seen: Seen) -> None:
         """What these series have behind the newest known, series id -> µs, and before ``seen.since_us``. However many they are,
         no more than the newest of each are held."""
         if not known:
@@ -169,7 +172,7 @@ class Watch:
         rows.sort(key=_ts)
         self._add(log, rows, seen)
 
-    def _add(self, log: Log, rows: Sequence[tuple[int, int, float | None, int]], seen: Seen) -> None:
+    def _add(self, log: LogReader, rows: Sequence[tuple[int, int, float | None, int]], seen: Seen) -> None:
         """Add to ``seen`` those that are newer than the newest known of their series. ``rows``: in order of time."""
         newest = self._newest
         for ts, identity, value, quality in rows:
@@ -181,20 +184,20 @@ class Watch:
             seen.skipped += len(seen.readings) - len(last)
             seen.readings = list(last.values())
 
-    def _of(self, log: Log, identity: int) -> Series:
+    def _of(self, log: LogReader, identity: int) -> Series:
         """The series, read again if it is not known, and if it had retired but has readings now."""
         known = self._series.get(identity)
         if known is None or (known.retired_us is not None and not self._series_read):
             self._read_series(log)
         return self._series[identity]
 
-    def _read_series(self, log: Log) -> None:
+    def _read_series(self, log: LogReader) -> None:
         self._series = {known.id: known for known in log.series(retired=True)}
         self._series_read = True
         for removed in self._newest.keys() - self._series.keys():
             del self._newest[removed]
 
-    def _find_states(self, log: Log, seen: Seen, now_us: int) -> None:
+    def _find_states(self, log: LogReader, seen: Seen, now_us: int) -> None:
         """The sensors whose state, health or error has changed since the last check."""
         running = daemon_state(log.daemon(), now_us, log.path)[0] in ALIVE
         last: dict[str, int] = {}
@@ -216,6 +219,6 @@ def _ts(row: tuple[int, int, float | None, int]) -> int:
     return row[0]
 
 
-def overlap_us(log: Log) -> int:
+def overlap_us(log: LogReader) -> int:
     """How far before now a check has to reach, to find readings that were stamped earlier and committed later."""
     return max(2 * int(log.daemon().get("commit_interval_us") or 0), 5_000_000)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sensorlogd.storage import alarm_rows, alarms
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.alarms import notifications
+from sensorlogd.storage.alarms import states as stored_states
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.prometheus import alerting
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 
-def families(log: Log) -> Iterator[Metric]:
+def families(log: LogReader) -> Iterator[Metric]:
     """The metric families of alarms; none if the log has no alarms."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-    rows = alarm_rows.found(log.conn)
+    rows = stored_states.by_urgency(log.conn)
     if not rows:
         return
     firing = Metric("ALERTS", "Alarms that are raised or pending.", "gauge")
@@ -32,8 +33,8 @@ def families(log: Log) -> Iterator[Metric]:
         states.add_metric([word], float(count))
     sent = CounterMetricFamily("sensorlogd_notifications", "Notifications that are over.", labels=["target", "outcome"])
     waiting = GaugeMetricFamily("sensorlogd_notifications_waiting", "Notifications to be sent yet.", labels=["target"])
-    for target, outcome, count in alarms.sent_counts(log.conn):
-        if outcome == alarms.WAITING:
+    for target, outcome, count in notifications.counts(log.conn):
+        if outcome == notifications.WAITING:
             waiting.add_metric([target], float(count))
         else:
             sent.add_metric([target, outcome], float(count))

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sensorlogd.storage import watermarks
+from sensorlogd.storage.ingest.status import StoredStatus
 from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
-from sensorlogd.storage.query.log import Log, SensorState
-from sensorlogd.web.answering.answers import size
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.answering.monitoring import alarm_metrics
 from sensorlogd.web.answering.params import Params, find_series
 from sensorlogd.web.answering.pool import Pool
@@ -65,7 +65,7 @@ class _Collected:
         return self.families
 
 
-def _daemon_metrics(log: Log, now_us: int) -> Iterator[Metric]:
+def _daemon_metrics(log: LogReader, now_us: int) -> Iterator[Metric]:
     """The metrics of the daemon and its database."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, SummaryMetricFamily
 
@@ -73,6 +73,7 @@ def _daemon_metrics(log: Log, now_us: int) -> Iterator[Metric]:
     state, _ = daemon_state(facts, now_us, log.path)
     seconds = 1e-6
     yield InfoMetricFamily("sensorlogd", "The daemon that wrote this log last.", {"version": str(facts.get("version", ""))})
+    sizes = log.file_sizes()
     for name, text, value in (
         ("up", "Whether the daemon runs.", state in ALIVE),
         ("writing", "Whether the database accepts what is written.", state == "running" and facts.get("state") == "writing"),
@@ -81,8 +82,8 @@ def _daemon_metrics(log: Log, now_us: int) -> Iterator[Metric]:
         ("start_time_seconds", "When the daemon was started.", facts.get("started_us", 0) * seconds),
         ("inbox_readings", "Readings that wait for being stored.", facts.get("inbox_depth", 0)),
         ("inbox_limit_readings", "How many may wait.", facts.get("inbox_limit", 0)),
-        ("database_bytes", "Size of the database.", size(log, "")),
-        ("wal_bytes", "Size of the write-ahead log.", size(log, "-wal")),
+        ("database_bytes", "Size of the database.", sizes.database_bytes),
+        ("wal_bytes", "Size of the write-ahead log.", sizes.wal_bytes),
         (
             "config_errors",
             "Mistakes in the configuration file, while an older one is used.",
@@ -93,7 +94,7 @@ def _daemon_metrics(log: Log, now_us: int) -> Iterator[Metric]:
     if facts.get("last_commit_us"):
         age = max(now_us - max(int(facts["last_commit_us"]), int(facts.get("heartbeat_us", 0))), 0) * seconds
         yield GaugeMetricFamily("sensorlogd_last_commit_age_seconds", "Time since the last commit that is known of.", age)
-    edge = watermarks.marks(log.conn).edge_us
+    edge = watermarks.stored(log.conn).edge_us
     if edge:
         lag = max(now_us - edge, 0) * seconds
         yield GaugeMetricFamily("sensorlogd_rollup_lag_seconds", "How far the stored roll-ups are behind.", lag)
@@ -110,7 +111,7 @@ def _daemon_metrics(log: Log, now_us: int) -> Iterator[Metric]:
         yield CounterMetricFamily(f"sensorlogd_{name}", text, float(value))
 
 
-def _sensor_metrics(log: Log, now_us: int) -> Iterator[Metric]:
+def _sensor_metrics(log: LogReader, now_us: int) -> Iterator[Metric]:
     """The metrics of each sensor: what it counts, its newest reading, how it is."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, StateSetMetricFamily
 
@@ -149,13 +150,13 @@ def _sensor_metrics(log: Log, now_us: int) -> Iterator[Metric]:
     yield from (readings, reconnects, attempts, suppressed, faults, last, up, states)
 
 
-def _health(sensor: SensorState, newest_us: int | None, running: bool, now_us: int) -> str:
+def _health(sensor: StoredStatus, newest_us: int | None, running: bool, now_us: int) -> str:
     if not running:
         return "not running"
     return sensor_health(sensor.state, sensor.since_us, newest_us, sensor.heartbeat_us, now_us)
 
 
-def _value_metrics(log: Log, patterns: list[str], now_us: int) -> Iterator[Metric]:
+def _value_metrics(log: LogReader, patterns: list[str], now_us: int) -> Iterator[Metric]:
     """The newest values. A series that is silent for longer than its heartbeat has none."""
     from prometheus_client.core import Metric
 

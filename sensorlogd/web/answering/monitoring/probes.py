@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sensorlogd.storage.query.health import daemon_state
-from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.working.refusal import ApiError
 
@@ -36,7 +36,7 @@ async def ready(request: Request) -> Response:
     return JSONResponse({"error": {"code": "not_ready", "message": reason}}, 503, NEVER_KEPT | {"Retry-After": "5"})
 
 
-def _why_not_ready(log: Log) -> str | None:
+def _why_not_ready(log: LogReader) -> str | None:
     facts: dict[str, Any] = log.daemon()
     state, explanation = daemon_state(facts, time.time_ns() // 1000, log.path)
     if state != "running":

@@ -14,10 +14,11 @@ from sensorlogd.storage import work
 from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, State, Work
+from sensorlogd.storage.worker import Worker
 from tests.daemon.writing.rig import Rig, Script, Time, sqlite_error, values
 
 
-class Worker:
+class CountingWorker(Worker[Mapping[str, Any]]):
     """Does ``slices`` slices of each work; ``did`` says in which order. ``fetching``, ``storing``: called first, may raise."""
 
     def __init__(self, kind: str = "kind", slices: int = 3, *, grows: bool = False) -> None:
@@ -29,14 +30,14 @@ class Worker:
         self.fetching: Callable[[], None] = lambda: None
         self.storing: Callable[[], None] = lambda: None
 
-    def fetch(self, piece: Work) -> Mapping[str, Any]:
+    def fetch(self, work: Work) -> Mapping[str, Any]:
         self.fetching()
-        return piece.progress
+        return work.progress
 
-    def store(self, conn: sqlite3.Connection, frontier: Frontier, piece: Work, fetched: Any, now_us: int) -> Slice:
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Mapping[str, Any], now_us: int) -> Slice:
         self.storing()
         at = int(fetched.get("at", 0)) + 1
-        self.did.append(piece.id)
+        self.did.append(work.id)
         return Slice({"at": at}, 10, more=at < self.slices, outcome="all done", total=10 * self.slices, rolls_up=True)
 
     def close(self) -> None:
@@ -68,7 +69,7 @@ def rest(rig: Rig, within_s: float = 30.0) -> None:
 
 
 def test_it_is_done_slice_by_slice_and_told_at_the_end(make: Callable[..., Rig]) -> None:
-    worker = Worker()
+    worker = CountingWorker()
     rig = make(workers=[worker])
     rig.turn(3)
     identity = order(rig)
@@ -85,7 +86,7 @@ def test_it_is_done_slice_by_slice_and_told_at_the_end(make: Callable[..., Rig])
 
 def test_work_on_different_series_takes_turns(make: Callable[..., Rig]) -> None:
     """Nobody waits for another one's end; salvage, which is on none in particular, likewise."""
-    worker = Worker()
+    worker = CountingWorker()
     rig = make(workers=[worker])
     rig.turn(3)
     a, b, c = ordered(rig, 1, 2, None)
@@ -97,7 +98,7 @@ def test_work_on_different_series_takes_turns(make: Callable[..., Rig]) -> None:
 
 def test_work_on_one_series_is_done_in_its_order(make: Callable[..., Rig]) -> None:
     """A mend begins where the one before ended, and no sooner; whatever else goes on meanwhile."""
-    worker = Worker()
+    worker = CountingWorker()
     rig = make(workers=[worker])
     rig.turn(3)
     first, second, other = ordered(rig, 1, 1, 2)
@@ -107,7 +108,7 @@ def test_work_on_one_series_is_done_in_its_order(make: Callable[..., Rig]) -> No
 
 def test_what_lets_the_file_grow_waits_for_room(make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     """Readings go first; what needs no room goes on; when there is room again, so does the rest."""
-    growing, other = Worker("growing", grows=True), Worker("other")
+    growing, other = CountingWorker("growing", grows=True), CountingWorker("other")
     rig = make(workers=[growing, other])
     room = 0
     monkeypatch.setattr(rig.writer._work._space, "free", lambda: room)
@@ -128,7 +129,7 @@ def test_what_lets_the_file_grow_waits_for_room(make: Callable[..., Rig], monkey
 
 
 def test_what_the_database_refuses_again_and_again_is_told_to_whoever_waits(make: Callable[..., Rig], fake: Time) -> None:
-    worker = Worker()
+    worker = CountingWorker()
     full = True
 
     def refuse() -> None:
@@ -167,7 +168,7 @@ def test_a_fault_that_comes_again_ends_the_work_and_nothing_else(
         raise fault()
 
     tries: list[int] = []
-    worker, good = Worker(), Worker("good")
+    worker, good = CountingWorker(), CountingWorker("good")
     worker.storing = wrong
     rig = make(workers=[worker, good])
     rig.turn(3)
@@ -205,7 +206,7 @@ def test_trouble_with_another_file_is_never_taken_for_trouble_with_the_log(
     def wrong() -> None:
         raise fault()
 
-    worker = Worker()
+    worker = CountingWorker()
     worker.fetching = wrong
     rig = make(workers=[worker])
     rig.turn(3)
@@ -228,7 +229,7 @@ def test_a_fault_now_and_then_ends_nothing(make: Callable[..., Rig]) -> None:
         if calls % 3:
             raise KeyError("for a moment")
 
-    worker = Worker(slices=6)
+    worker = CountingWorker(slices=6)
     worker.storing = now_and_then
     rig = make(workers=[worker])
     rig.turn(3)
@@ -243,7 +244,7 @@ def test_a_fault_now_and_then_ends_nothing(make: Callable[..., Rig]) -> None:
 def test_no_slice_is_done_twice(make: Callable[..., Rig], script: Script, code: int, done: bool) -> None:
     """Whichever statement about the work fails, its progress and what it did go together."""
     for start in ("UPDATE work", "SELECT id, kind, series_id", "COMMIT"):
-        worker = Worker()
+        worker = CountingWorker()
         rig = make(workers=[worker])
         rig.turn(3)
         identity = order(rig)
@@ -267,13 +268,13 @@ def test_no_slice_is_done_twice(make: Callable[..., Rig], script: Script, code: 
 
 
 def test_it_goes_on_where_it_was_after_any_end(make: Callable[..., Rig]) -> None:
-    first = Worker(slices=5)
+    first = CountingWorker(slices=5)
     rig = make(workers=[first])
     rig.turn(3)
     identity = order(rig)
     rig.turn_until(lambda: len(first.did) >= 2, "two slices")
     rig.kill()
-    second = Worker(slices=5)
+    second = CountingWorker(slices=5)
     again = make(workers=[second])
     again.turn(3)
     rest(again)
@@ -282,7 +283,7 @@ def test_it_goes_on_where_it_was_after_any_end(make: Callable[..., Rig]) -> None
 
 
 def test_another_opening_is_looked_into_and_files_are_let_go_of(make: Callable[..., Rig]) -> None:
-    worker = Worker(slices=50)
+    worker = CountingWorker(slices=50)
     rig = make(workers=[worker])
     rig.turn(3)
     order(rig)
@@ -296,7 +297,7 @@ def test_another_opening_is_looked_into_and_files_are_let_go_of(make: Callable[.
 
 
 def test_work_of_a_newer_release_is_left_waiting(make: Callable[..., Rig]) -> None:
-    worker = Worker()
+    worker = CountingWorker()
     rig = make(workers=[worker])
     rig.turn(3)
     strange, known = order(rig, "of tomorrow"), order(rig)
@@ -317,7 +318,7 @@ def test_room_is_what_min_free_leaves(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_what_is_asked_of_an_open_database_is_its_own(make: Callable[..., Rig], fake: Time) -> None:
     """A look into the table is not repeated as long as nothing was ordered."""
-    rig = make(workers=[Worker()])
+    rig = make(workers=[CountingWorker()])
     rig.turn(3)
     db: OpenDatabase | None = rig.writer._log.db
     assert db is not None

@@ -23,7 +23,7 @@ from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.intake.unstored import LeftAtEnd
 from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import meta
-from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
+from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
 from tests.daemon.writing.rig import SPECS, T0, Rig, events, values, values_by_series
 
 _numbers = st.one_of(

@@ -12,7 +12,7 @@ import pytest
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending
-from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
+from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
 from tests.daemon.writing.rig import SPECS, Rig, Script, plan_forever, sqlite_error, values_by_series
 
 

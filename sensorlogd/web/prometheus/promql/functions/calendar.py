@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from sensorlogd.notation.instants import EPOCH
 
 
 def _in_month(at: datetime) -> int:
@@ -27,7 +27,7 @@ def on_calendar(name: str) -> Callable[[float], float]:
 
     def apply(seconds: float) -> float:
         try:
-            return float(function(_EPOCH + timedelta(seconds=int(seconds))))
+            return float(function(EPOCH + timedelta(seconds=int(seconds))))
         except (OverflowError, ValueError):
             return math.nan
 

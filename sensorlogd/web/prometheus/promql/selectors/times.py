@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from promql_parser import AtModifier, AtModifierType, SubqueryExpr, VectorSelector
 
+from sensorlogd.notation.instants import EPOCH
 from sensorlogd.web.prometheus.promql.grid import Grid
 from sensorlogd.web.prometheus.promql.values import PromError, unsupported
 
 US = timedelta(microseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEGATIVE = re.compile(r"^ +tv_sec: -", re.MULTILINE)  # no label looks like this: the line breaks in its value are escaped
 
 
@@ -39,7 +39,7 @@ def _fixed_us(node: VectorSelector | SubqueryExpr, modifier: AtModifier, grid: G
     except (OverflowError, ValueError):
         raise PromError("the time of @ lies after the year 9999", "bad_data") from None
     assert at is not None
-    return (at - _EPOCH) // US
+    return (at - EPOCH) // US
 
 
 def _is_before_1970(node: VectorSelector | SubqueryExpr, modifier: AtModifier) -> bool:

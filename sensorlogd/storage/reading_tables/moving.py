@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sensorlogd.notation.microseconds import END_US
 from sensorlogd.storage import meta, watermarks
-from sensorlogd.storage.stages.storing import Border
+from sensorlogd.storage.reading_tables.storing import Border
 
 _COPY = (
     "INSERT INTO history(series_id, ts, value, quality) SELECT series_id, ts, value, quality FROM recent"
@@ -74,7 +74,7 @@ def count(conn: sqlite3.Connection, since_us: int, until_us: int, most: int) -> 
 
 
 def end_of(conn: sqlite3.Connection, since_us: int, until_us: int, rows: int) -> int | None:
-    """The time of the fresh reading behind the first ``rows`` of a span; None: there are no more."""
+    """The time of the fresh reading that follows the first ``rows`` of a span; None: there are no more."""
     row = conn.execute(_AFTER, (since_us, until_us, rows)).fetchone()
     return None if row is None else row[0]
 
@@ -101,7 +101,7 @@ def delete_left_over(conn: sqlite3.Connection, until_us: int) -> None:
 
 
 def newest_settled(conn: sqlite3.Connection, since_us: int, until_us: int, each: int) -> int | None:
-    """The instant behind which each series has at most ``each`` settled readings up to ``until_us``; None: none has more."""
+    """The instant after which each series has at most ``each`` settled readings up to ``until_us``; None: none has more."""
     row = conn.execute(_NEWEST, (since_us, until_us, each)).fetchone()
     return None if row[0] is None else int(row[0])
 
@@ -117,7 +117,7 @@ def bring_back(conn: sqlite3.Connection, since_us: int, until_us: int) -> None:
 
 
 def oldest_settled(conn: sqlite3.Connection, series: int, before_us: int, skipped: int | None = None) -> int | None:
-    """When the oldest settled reading of a series is, or the one behind ``skipped`` of them; None: there is none before
+    """When the oldest settled reading of a series is, or the one after ``skipped`` of them; None: there is none before
     ``before_us``."""
     if skipped is None:
         row = conn.execute(_OLDEST, (series, before_us)).fetchone()

@@ -1,4 +1,4 @@
-"""The views, and the names that schema and code share. The tables are in ``tables.py`` and the migrations.
+"""The views. The tables are in ``tables.py`` and ``versions``.
 
 Views are made anew after every migration, because altering a table under a view fails half-way.
 """

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from sensorlogd.storage import alarms
-from sensorlogd.storage.alarms import AlarmRow, ChangeRow, Period
+from sensorlogd.storage.alarms.changes import ChangeRow, Period
+from sensorlogd.storage.alarms.states import AlarmRow
 from sensorlogd.storage.query.rows import number
 
 ALARM_COLUMNS = ("alarm", "series", "severity", "state", "since", "value", "unit", "condition", "raised", "note")
 CHANGE_COLUMNS = ("time", "alarm", "series", "kind", "before", "after", "value", "detail")
 DRAWN = ("value", "mean", "min", "max")  # kinds of conditions whose number is in the unit of the series
-_ORDER = ("unacknowledged", "returned unacknowledged", "acknowledged", "shelved", "pending", "normal")
 
 Show = Callable[[int], Any]  # a time
-
-
-def found(conn: sqlite3.Connection) -> list[AlarmRow]:
-    """All alarms, those that need attention first; empty in a log of an older release. Raises sqlite3.Error."""
-    if conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alarm'").fetchone() is None:
-        return []
-    return sorted(alarms.rows(conn), key=lambda row: (_ORDER.index(row.shown), row.name, row.subject))
 
 
 def alarm_row(row: AlarmRow, show: Show) -> dict[str, Any]:

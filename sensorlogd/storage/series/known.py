@@ -1,4 +1,4 @@
-"""The series of a log, read without opening it as ``Log``: for comparing a configuration with what is stored."""
+"""The series of a log that is not opened for it: for comparing a configuration with what is stored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sensorlogd.storage.file.connecting import connect_to_read
-from sensorlogd.storage.stages import survey
+from sensorlogd.storage.reading_tables import survey
 
 _KNOWN = "SELECT series.id, name, channel, unit FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.retired_us IS NULL"
 

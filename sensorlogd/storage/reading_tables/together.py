@@ -6,10 +6,11 @@ The newest readings are looked for among the fresh ones, and there in the last s
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Collection, Iterator, Mapping
 
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
-from sensorlogd.storage.stages.readings import Readings, Stamped
+from sensorlogd.storage.reading_tables.readings import Reading, Readings, Stamped
 
 _ROWS = 10_000  # at once
 
@@ -74,3 +75,20 @@ def last_good(conn: sqlite3.Connection, series: int, before_us: int, moved_us: i
     readings = Readings(conn, moved_us)
     found = readings.last_usable(series, floor_us, before_us)
     return found or readings.last_usable(series, BEGINNING_US, min(before_us, moved_us))
+
+
+def each_from(conn: sqlite3.Connection, since_us: Mapping[int, int], within_s: float) -> dict[int, list[Reading]]:
+    """series id -> its readings in order, from a time of its own on. Series that are not read within ``within_s`` seconds are left
+    out. Raises sqlite3.Error."""
+    until = time.monotonic() + within_s
+    found: dict[int, list[Reading]] = {}
+    stored = Readings.of(conn)
+    for series, since in sorted(since_us.items(), key=lambda item: -item[1]):  # the shortest first
+        if time.monotonic() > until:
+            break
+        found[series] = [row for rows in stored.settled(series, since, stored.moved_until_us, _ROWS) for row in rows]
+    if found:
+        for series, ts, value, quality in stored.fresh_from(min(since_us[series] for series in found)):
+            if series in found and ts >= since_us[series]:
+                found[series].append((ts, value, quality))
+    return found

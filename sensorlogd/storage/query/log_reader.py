@@ -1,6 +1,6 @@
-"""``Log``: a log opened read-only, and the questions that it answers. Plain sqlite3; never writes, never waits for the writer.
+"""``LogReader``: a log opened read-only, and the questions that it answers. Plain sqlite3; never writes, never waits for the writer.
 
-``Log`` is for one thread. Every method reads one consistent snapshot; those that stream hold it until they are exhausted
+``LogReader`` is for one thread. Every method reads one consistent snapshot; those that stream hold it until they are exhausted
 or closed, so read on or let go: a forgotten snapshot lets the WAL grow. What is asked while one is held is answered from it.
 
 What only questions over time need is imported when the first is asked: it would be a fifth of the time that ``latest`` takes.
@@ -8,23 +8,22 @@ What only questions over time need is imported when the first is asked: it would
 
 from __future__ import annotations
 
-import fnmatch
-import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sensorlogd.notation import numbers
-from sensorlogd.notation.symbols import micro
 from sensorlogd.storage import meta, watermarks
+from sensorlogd.storage.file.identity import side
 from sensorlogd.storage.file.reader import LogError, open_reader
 from sensorlogd.storage.file.reader import LogUnavailable as LogUnavailable  # part of what a reader must know
-from sensorlogd.storage.ingest import decimals, latest
-from sensorlogd.storage.stages.readings import Readings
+from sensorlogd.storage.ingest import events, latest, status
+from sensorlogd.storage.ingest.events import Event
+from sensorlogd.storage.ingest.status import StoredStatus
+from sensorlogd.storage.reading_tables.readings import Readings
+from sensorlogd.storage.series.stored import Series, all_series, matches
 
 if TYPE_CHECKING:
     from sensorlogd.storage.query.engine import Answer, Ask
@@ -42,31 +41,6 @@ class UnknownSeries(LogError):
         self.nearest = nearest
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One channel of one sensor. ``retired_us``: when it left the configuration, if it did.
-
-    ``decimals``: its resolution, as the configuration says. ``seen_decimals``: the most places that its values came with; None
-    where nothing is known yet, or they are no decimal numbers. ``valid``: lowest and highest possible value, as far as the
-    configuration says."""
-
-    id: int
-    sensor: str
-    channel: str
-    unit: str
-    kind: str
-    heartbeat_us: int
-    labels: dict[str, str]
-    retired_us: int | None
-    decimals: int | None = None
-    seen_decimals: int | None = None
-    valid: tuple[float | None, float | None] | None = None
-
-    @property
-    def name(self) -> str:
-        return f"{self.sensor}.{self.channel}"
-
-
 class Reading(NamedTuple):
     """One stored reading. ``value`` None: the device said it had none. ``quality``: flag and tests as stored
     (``quality.describe``)."""
@@ -77,38 +51,14 @@ class Reading(NamedTuple):
     quality: int
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    id: int
-    ts_us: int
-    kind: str
-    sensor: str | None
-    detail: str
+class FileSizes(NamedTuple):
+    """Bytes of the database and of its write-ahead log; 0 for one that is not there or cannot be looked at."""
+
+    database_bytes: int
+    wal_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class SensorState:
-    """A row of ``sensor_status``, as the daemon last wrote it."""
-
-    sensor: str
-    state: str
-    since_us: int
-    last_reading_us: int | None
-    last_error: str | None
-    counters: dict[str, int]
-    updated_us: int
-    heartbeat_us: int
-    examples: dict[str, str] = field(default_factory=dict)  # by counter, the last one; only a living daemon tells
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Whether the glob means ``sensor.channel``, or a sensor. A glob without a point means sensors, with all their channels; both
-    signs for micro are the same."""
-    full = pattern if "." in pattern or "." not in name else f"{pattern}.*"
-    return fnmatch.fnmatchcase(micro(name), micro(full))
-
-
-class Log:
+class LogReader:
     """A log opened read-only, for one thread. Times are in microseconds since 1970 UTC. Every question raises sqlite3.Error where the
     file cannot be read, and may be asked while another one is still streamed: both are answered from one snapshot."""
 
@@ -118,14 +68,14 @@ class Log:
         self._holders = 0  # how many methods, streams among them, share the snapshot
 
     @classmethod
-    def open(cls, path: Path, *, any_thread: bool = False) -> Log:
+    def open(cls, path: Path, *, any_thread: bool = False) -> LogReader:
         """``any_thread``: another thread may close it. Raises LogUnavailable."""
         return cls(path, open_reader(path, any_thread=any_thread))
 
     def close(self) -> None:
         self.conn.close()
 
-    def __enter__(self) -> Log:
+    def __enter__(self) -> LogReader:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -135,6 +85,15 @@ class Log:
         """Which database this is (``storage.file.epoch``): the numbers of its series and mends mean something only together with
         it."""
         return int(self.conn.execute("PRAGMA user_version").fetchone()[0])
+
+    def version(self) -> int:
+        """Another number after every commit of somebody else, as long as this log is open."""
+        (number,) = self.conn.execute("PRAGMA data_version").fetchone()
+        return int(number)
+
+    def file_sizes(self) -> FileSizes:
+        """How much the log takes on the disk. Raises nothing."""
+        return FileSizes(_bytes_of(self.path), _bytes_of(side(self.path, "-wal")))
 
     def has_series(self) -> bool:
         """Whether anything has ever been logged into it."""
@@ -166,7 +125,7 @@ class Log:
         Without patterns all that are configured now; with ``retired`` the former ones too. Raises UnknownSeries.
         """
         with self._snapshot() as conn:
-            known = _all_series(conn)
+            known = all_series(conn)
         if not patterns:
             return [series for series in known if retired or series.retired_us is None]
         found: dict[int, Series] = {}
@@ -228,13 +187,13 @@ class Log:
         finally:
             stream.close()
 
-    def marked(self, since_us: int) -> tuple[int, dict[tuple[int, int], int]]:
-        """The edge of the roll-ups, and the minutes behind it that are to be made anew, (series id, start) -> generation."""
+    def dirty_minutes(self, since_us: int) -> tuple[int, dict[tuple[int, int], int]]:
+        """The edge of the roll-ups, and the minutes before it that are to be computed again, (series id, start) -> generation."""
         from sensorlogd.storage.rollups import outdated
 
         with self._snapshot() as conn:
             rows = outdated.minutes_since(conn, since_us)
-            return watermarks.marks(conn).edge_us, {(series, start): generation for series, start, generation in rows}
+            return watermarks.stored(conn).edge_us, {(series, start): generation for series, start, generation in rows}
 
     def span(self, series: Sequence[Series]) -> tuple[int | None, int | None]:
         """When the first and the last reading of these series was."""
@@ -276,11 +235,6 @@ class Log:
             for each, change in zip(series, changes, strict=True):
                 yield each, engine.buckets(snapshot, each.id, ask, change)
 
-    def version(self) -> int:
-        """Another number after every commit of somebody else, as long as this log is open."""
-        (number,) = self.conn.execute("PRAGMA data_version").fetchone()
-        return int(number)
-
     def stamped(self, since_us: int, until_us: int) -> list[tuple[int, int, float | None, int]]:
         """(time, series id, value, quality) of every series in [since, until), in order of time: for short, recent ranges."""
         with self._snapshot() as conn:
@@ -310,14 +264,7 @@ class Log:
     ) -> list[Event]:
         """The newest first. ``kind``, ``sensor``: globs; ``after``, ``before``: ids that bound it, both left out; None: no bound. Ids
         of events that were brought back from a damaged file are 0 or less."""
-        rows = self.conn.execute(
-            "SELECT id, ts, kind, sensor, detail FROM event WHERE (?1 IS NULL OR ts >= ?1) AND (?2 IS NULL OR ts < ?2)"
-            " AND (?3 IS NULL OR kind GLOB ?3) AND (?4 IS NULL OR sensor GLOB ?4) AND (?5 IS NULL OR id > ?5)"
-            " AND (?6 IS NULL OR id < ?6)"
-            " ORDER BY id DESC LIMIT ?7",
-            (since_us, until_us, kind, sensor, after, before, limit),
-        ).fetchall()
-        return [Event(*row) for row in rows]
+        return events.between(self.conn, since_us, until_us, kind, sensor, after=after, before=before, limit=limit)
 
     def events(
         self, since_us: int | None = None, limit: int = 100, sensor: str | None = None, after_id: int | None = None
@@ -327,54 +274,18 @@ class Log:
 
     def daemon(self) -> dict[str, Any]:
         """What the daemon last wrote about itself; empty if it never ran on this file."""
-        return {key: json.loads(value) for key, value in self.conn.execute("SELECT key, value FROM daemon_status")}
+        return status.daemon(self.conn)
 
-    def sensors(self) -> list[SensorState]:
+    def sensors(self) -> list[StoredStatus]:
         """What the daemon last wrote about each configured sensor, by name."""
-        return [
-            SensorState(name, state, since, last, error, json.loads(counters), updated, heartbeat or 0)
-            for name, state, since, last, error, counters, updated, heartbeat in self.conn.execute(
-                "SELECT sensor.name, state, since_us, last_reading_us, last_error, counters, updated_us,"
-                " (SELECT max(heartbeat_us) FROM series WHERE sensor_id = sensor.id)"
-                " FROM sensor_status JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name"
-            )
-        ]
+        return status.sensors(self.conn)
 
 
-def _all_series(conn: sqlite3.Connection) -> list[Series]:
-    """All series that there are, by name. Runs several selects: for a connection that holds a snapshot."""
-    rows = conn.execute(
-        "SELECT series.id, sensor.name, channel, unit, kind, heartbeat_us, series.labels, sensor.labels, series.retired_us"
-        " FROM series JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name, channel"
-    ).fetchall()
-    places = meta.whole_numbers(conn, meta.DECIMALS)
-    seen = {series: n for series, n in decimals.seen(conn).items() if n <= numbers.LONG}
-    valid = {int(key.removeprefix(meta.VALID)): tuple(json.loads(text)) for key, text in meta.entries(conn, meta.VALID)}
-    return [
-        Series(
-            i,
-            sensor,
-            channel,
-            unit,
-            kind,
-            heartbeat,
-            {**_labels(outer), **_labels(own)},
-            gone,
-            places.get(i),
-            seen.get(i),
-            valid.get(i),
-        )
-        for i, sensor, channel, unit, kind, heartbeat, own, outer, gone in rows
-    ]
-
-
-def _labels(stored: str) -> dict[str, str]:
-    """Labels of a sensor or a series; none where a damaged row tells none: the other series stay readable."""
+def _bytes_of(path: Path) -> int:
     try:
-        labels = json.loads(stored)
-    except (ValueError, RecursionError):
-        return {}
-    return {key: str(text) for key, text in labels.items()} if isinstance(labels, dict) else {}
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def conversions(series: Iterable[Series], unit: str, aggregates: Sequence[str] = ()) -> dict[int, Conversion | None]:

@@ -11,7 +11,7 @@ import pytest
 from sensorlogd import curves
 from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import work
-from sensorlogd.storage.catalog import Catalog, SensorSpec, SeriesSpec, sync
+from sensorlogd.storage.series.catalog import Catalog, SensorSpec, SeriesSpec, sync
 
 NOW = 1_750_000_000_000_000
 TEMPERATURE = SeriesSpec("t", unit="°C", heartbeat_us=5_000_000)

@@ -21,11 +21,11 @@ from sensorlogd.notation.times import format_time
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.corrections.conversion import Linear
-from sensorlogd.storage.ingest import latest
+from sensorlogd.storage.ingest import latest, status
 from sensorlogd.storage.meta import DECIMALS, VALID
+from sensorlogd.storage.reading_tables import survey
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.rollups.rollup import Rules
-from sensorlogd.storage.stages import survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +259,7 @@ def _change_unit(
 
 
 def _retire_as(conn: sqlite3.Connection, series_id: int, name: str, now_us: int) -> str:
-    """Retire a series and rename its channel. Returns the new name: ``name`` if that is free, else ~1, ~2 and so on behind it."""
+    """Retire a series and rename its channel. Returns the new name: ``name`` if that is free, else ~1, ~2 and so on after it."""
     query = "SELECT channel FROM series WHERE sensor_id = (SELECT sensor_id FROM series WHERE id = ?)"
     taken = {channel for (channel,) in conn.execute(query, (series_id,))}
     free, number = name, 0
@@ -308,4 +308,4 @@ def _retire_unconfigured(conn: sqlite3.Connection, catalog: Catalog, unread: set
     for sensor_id, name in conn.execute("SELECT id, name FROM sensor WHERE retired_us IS NULL").fetchall():
         if name not in names:
             conn.execute("UPDATE sensor SET retired_us = ? WHERE id = ?", (now_us, sensor_id))
-            conn.execute("DELETE FROM sensor_status WHERE sensor_id = ?", (sensor_id,))
+            status.forget_sensor(conn, sensor_id)

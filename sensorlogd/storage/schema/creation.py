@@ -1,6 +1,6 @@
 """A database of the newest schema, made in one transaction from ``fresh.sql``.
 
-That file is what the migrations make of an empty one: ``python -m sensorlogd.storage.creation > sensorlogd/storage/fresh.sql``,
+That file is what the migrations make of an empty one: ``python -m sensorlogd.storage.schema.creation > sensorlogd/storage/schema/fresh.sql``,
 after a new migration (a test compares the two). Running the migrations themselves takes Alembic and SQLAlchemy in a child
 process, 0.4 s on a fast machine and ten on the smallest Pi."""
 

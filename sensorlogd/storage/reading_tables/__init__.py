@@ -4,7 +4,7 @@ A reading is *fresh* while it lies in the order of time (``recent``), and *settl
 series lies together (``history``). ``moved_until_us`` is the border: an older reading counts only where it is settled, all
 others only where they are fresh, whatever else a crash or the mover has left behind.
 
-    readings   questions about what is before and behind one border: of a series, of all series
+    readings   questions about what is before and after the border: of a series, of all series
     together   questions about several series at once, in order of time
     storing    insert at the right place, find, change
     moving     what the mover does, and whoever moves or deletes readings of a whole span
@@ -12,7 +12,7 @@ others only where they are fresh, whatever else a crash or the mover has left be
     damaged    the statements by which the readings of a damaged file are read
 
 Callers ask for readings; how many tables hold them, and in which order they lie, they need not know. The views are in
-``schema.py``, the tables in ``tables.py``.
+``migrations/views.py``, the tables in ``migrations/tables.py``.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command
-from sensorlogd.storage import creation
 from sensorlogd.storage.file.connecting import connect_to_write
 from sensorlogd.storage.file.errors import (
     DatabaseCorrupt,
@@ -28,6 +27,7 @@ from sensorlogd.storage.file.errors import (
     explain,
 )
 from sensorlogd.storage.file.identity import APPLICATION_ID, PAGE_SIZE, REVISION
+from sensorlogd.storage.schema import creation
 
 if TYPE_CHECKING:
     import subprocess

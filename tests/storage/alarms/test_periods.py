@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.storage import alarms
-from sensorlogd.storage.alarms import ChangeRow, Period
+from sensorlogd.storage.alarms import changes as alarm_changes
+from sensorlogd.storage.alarms.changes import ChangeRow, Period
 from tests.connections import connect_writer
 
 
@@ -29,7 +29,7 @@ def stored(path: Path, changes: list[tuple[int, str, str]]) -> sqlite3.Connectio
     conn = connect_writer(path)
     conn.execute("BEGIN IMMEDIATE")
     conn.execute("DELETE FROM alarm_change")
-    alarms.add_changes(conn, [ChangeRow(ts, name, "lab.t", kind, "", "", None, "") for ts, name, kind in changes])
+    alarm_changes.add(conn, [ChangeRow(ts, name, "lab.t", kind, "", "", None, "") for ts, name, kind in changes])
     conn.execute("COMMIT")
     return conn
 
@@ -37,10 +37,10 @@ def stored(path: Path, changes: list[tuple[int, str, str]]) -> sqlite3.Connectio
 def test_a_period_lasts_from_raised_to_over_whoever_acknowledged_it(log_path: Path) -> None:
     """Acknowledging ends nothing; a period that began before the range begins where it did."""
     conn = stored(log_path, [(10, "a", "raised"), (20, "a", "acknowledged"), (30, "a", "returned"), (40, "b", "raised")])
-    assert alarms.periods(conn, 0, 100) == [Period("a", "lab.t", 10, 30), Period("b", "lab.t", 40, None)]
-    assert alarms.periods(conn, 25, 35) == [Period("a", "lab.t", 10, 30)]
-    assert alarms.periods(conn, 15, 25) == [Period("a", "lab.t", 10, None)]
-    assert alarms.periods(conn, 31, 39) == []
+    assert alarm_changes.periods(conn, 0, 100) == [Period("a", "lab.t", 10, 30), Period("b", "lab.t", 40, None)]
+    assert alarm_changes.periods(conn, 25, 35) == [Period("a", "lab.t", 10, 30)]
+    assert alarm_changes.periods(conn, 15, 25) == [Period("a", "lab.t", 10, None)]
+    assert alarm_changes.periods(conn, 31, 39) == []
     conn.close()
 
 
@@ -55,7 +55,7 @@ def test_any_range_tells_what_the_whole_tells_of_it(
     """A range tells of each moment in it what the whole history tells."""
     changes = list({(ts, name): (ts, name, kind) for ts, name, kind in sorted(changes)}.values())
     conn = stored(log_path, changes)
-    whole, part = alarms.periods(conn, -1, 1000), alarms.periods(conn, since, since + length)
+    whole, part = alarm_changes.periods(conn, -1, 1000), alarm_changes.periods(conn, since, since + length)
     conn.close()
     for name in "ab":
         for moment in range(since, since + length):

@@ -10,10 +10,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Protocol
 
-from sensorlogd.storage.stages.readings import Reading
+from sensorlogd.storage.reading_tables.readings import Reading
 
 # (series id, ts, value, quality), as the statements here want it. ``readings.Stamped`` has the same four with the time first;
-# the type checker cannot tell one from the other.
+# the type checker does not see the difference.
 SeriesFirst = tuple[int, int, float | None, int]
 
 # Rows per statement: as many as SQLite allows (4 parameters a row, 32766 parameters: SQLITE_MAX_VARIABLE_NUMBER since
@@ -52,7 +52,7 @@ class Border(Protocol):
 
 
 def _tables_of(border: Border, ts_us: int) -> tuple[str, ...]:
-    """Where a reading of that time is stored; the first place is the one that readers ask."""
+    """The tables in which a reading of that time is stored; readers ask the first."""
     if ts_us < border.moved_until_us:
         return ("history",)
     if border.copying is not None and border.copying[0] <= ts_us < border.copying[1]:
@@ -74,12 +74,12 @@ def append(conn: sqlite3.Connection, flat: Sequence[object], rows: int) -> None:
 
 def insert(conn: sqlite3.Connection, border: Border, series: int, ts_us: int, value: float | None, quality: int) -> bool:
     """Store one reading where it belongs; returns False if its time is taken: nothing has changed then."""
-    places = _tables_of(border, ts_us)
-    # The first place is the one that readers ask; only if it took the row does the copy follow.
-    if conn.execute(_INSERT_ONE[places[0]], (series, ts_us, value, quality)).rowcount != 1:
+    tables = _tables_of(border, ts_us)
+    # Readers ask the first table; only if it took the row is the copy made in the other.
+    if conn.execute(_INSERT_ONE[tables[0]], (series, ts_us, value, quality)).rowcount != 1:
         return False
-    for place in places[1:]:
-        conn.execute(_INSERT_ONE[place], (series, ts_us, value, quality))
+    for table in tables[1:]:
+        conn.execute(_INSERT_ONE[table], (series, ts_us, value, quality))
     return True
 
 
@@ -88,19 +88,19 @@ def insert_many(conn: sqlite3.Connection, border: Border, rows: Sequence[SeriesF
     plain: dict[str, list[SeriesFirst]] = {"history": [], "recent": []}
     stored = 0
     for row in rows:
-        places = _tables_of(border, row[1])
-        if len(places) == 1:
-            plain[places[0]].append(row)
+        tables = _tables_of(border, row[1])
+        if len(tables) == 1:
+            plain[tables[0]].append(row)
         else:
             stored += insert(conn, border, *row)
-    return stored + sum(_insert_plain(conn, place, found) for place, found in plain.items())
+    return stored + sum(_insert_plain(conn, table, found) for table, found in plain.items())
 
 
-def _insert_plain(conn: sqlite3.Connection, place: str, rows: Sequence[SeriesFirst]) -> int:
+def _insert_plain(conn: sqlite3.Connection, table: str, rows: Sequence[SeriesFirst]) -> int:
     start = stored = 0
     for size in _INSERT_SIZES:
         while len(rows) - start >= size:
-            stored += conn.execute(_INSERT[place, size], [cell for row in rows[start : start + size] for cell in row]).rowcount
+            stored += conn.execute(_INSERT[table, size], [cell for row in rows[start : start + size] for cell in row]).rowcount
             start += size
     return stored
 
@@ -127,8 +127,8 @@ def find_anywhere(conn: sqlite3.Connection, series: int, ts_us: int) -> tuple[fl
 
 def change_one(conn: sqlite3.Connection, border: Border, series: int, ts_us: int, value: float | None, quality: int) -> None:
     """Give a reading that was found another value and quality."""
-    for place in _tables_of(border, ts_us):
-        conn.execute(_UPDATE[place], (value, quality, series, ts_us))
+    for table in _tables_of(border, ts_us):
+        conn.execute(_UPDATE[table], (value, quality, series, ts_us))
 
 
 def change(
@@ -149,18 +149,18 @@ def change(
     expired = 0 if cut_us is None else bisect_left(rows, cut_us, key=_ts)
     moved = bisect_left(rows, border.moved_until_us, key=_ts)
     met = 0
-    for place, begin, end in (("history", 0, moved), ("recent", moved, len(rows))):
+    for table, begin, end in (("history", 0, moved), ("recent", moved, len(rows))):
         middle = min(max(expired, begin), end)
-        _update(conn, place, keyed[begin:middle])
-        met += _update(conn, place, keyed[middle:end])
+        _update(conn, table, keyed[begin:middle])
+        met += _update(conn, table, keyed[middle:end])
     if border.copying is not None:
         _update(conn, "history", keyed[moved : bisect_left(rows, border.copying[1], key=_ts)])
     if met < len(rows) - expired and not some_are_lost:
         raise ReadingsMissing(f"of {len(rows) - expired} readings of series {series} that were to be changed {met} are there")
 
 
-def _update(conn: sqlite3.Connection, place: str, keyed: Sequence[tuple[float | None, int, int, int]]) -> int:
-    return conn.executemany(_UPDATE[place], keyed).rowcount if keyed else 0
+def _update(conn: sqlite3.Connection, table: str, keyed: Sequence[tuple[float | None, int, int, int]]) -> int:
+    return conn.executemany(_UPDATE[table], keyed).rowcount if keyed else 0
 
 
 def _ts(row: Reading) -> int:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from sensorlogd.storage import meta
+from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.query.log import Log, Series
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.series.stored import Series
 
 HEARTBEAT_US = 30_000_000
 
@@ -37,7 +39,7 @@ def configure(conn: sqlite3.Connection, unit: str, places: int) -> None:
 def test_series_are_of_one_commit(path: Path, conn: sqlite3.Connection, before: int) -> None:
     """The writer commits just before any one of the selects; what is answered is all from before that, or all from after it."""
     configure(conn, "°C", 1)
-    with Log.open(path) as log:
+    with LogReader.open(path) as log:
         selects: list[str] = []
 
         def commit_in_between(statement: str) -> None:
@@ -57,7 +59,7 @@ def test_series_are_answered_while_readings_are_streamed(path: Path, conn: sqlit
     """They come from the snapshot that the stream holds, and the stream goes on."""
     configure(conn, "°C", 1)
     conn.executemany("INSERT INTO recent(series_id, ts, value, quality) VALUES (1, ?, 1.0, 1)", [(1_000_000,), (2_000_000,)])
-    with Log.open(path) as log:
+    with LogReader.open(path) as log:
         stream = log.readings(log.series(), 0, 3_000_000)
         next(stream)
         configure(conn, "K", 2)
@@ -67,21 +69,34 @@ def test_series_are_answered_while_readings_are_streamed(path: Path, conn: sqlit
         assert [series.unit for series in log.series()] == ["K"]
 
 
+def test_the_write_ahead_log_of_a_linked_database_counts(path: Path, conn: sqlite3.Connection, tmp_path: Path) -> None:
+    """SQLite puts it beside the file that the link leads to, not beside the link."""
+    configure(conn, "°C", 1)
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    wal_bytes = path.with_name(f"{path.name}-wal").stat().st_size
+    assert wal_bytes > 0
+    with LogReader.open(link) as log:
+        assert log.file_sizes() == (path.stat().st_size, wal_bytes)
+        assert inspection.facts(log.conn, log.path)["wal_bytes"] == wal_bytes
+
+
 NOW_US = 4_000_000
 ASK = Ask(0, NOW_US, step=Step.parse("1s"), aggregates=("count",))
-STREAMS: dict[str, Callable[[Log, Series], Iterator[Any]]] = {
+STREAMS: dict[str, Callable[[LogReader, Series], Iterator[Any]]] = {
     "readings": lambda log, series: log.readings([series], 0, NOW_US),
     "columns": lambda log, series: log.columns(series, 0, NOW_US),
     "gaps": lambda log, series: log.gaps(series, 0, NOW_US, 1),
     "buckets": lambda log, series: log.buckets([series], ASK),
 }
 # Each says something about the two readings, so that it shows from which snapshot it was answered.
-QUESTIONS: dict[str, Callable[[Log, Series], object]] = {
+QUESTIONS: dict[str, Callable[[LogReader, Series], object]] = {
     "series": lambda log, _: log.series(),
     "has_series": lambda log, _: log.has_series(),
     "meta": lambda log, _: log.meta(),
     "latest": lambda log, series: log.latest([series], NOW_US),
-    "marked": lambda log, _: log.marked(0),
+    "dirty_minutes": lambda log, _: log.dirty_minutes(0),
     "span": lambda log, series: log.span([series]),
     "known_from": lambda log, series: log.known_from(series),
     "stamped": lambda log, _: log.stamped(0, NOW_US),
@@ -97,7 +112,7 @@ QUESTIONS: dict[str, Callable[[Log, Series], object]] = {
     "daemon": lambda log, _: log.daemon(),
     "sensors": lambda log, _: log.sensors(),
 }
-NO_QUESTIONS = {"open", "close", "version", "epoch"}  # these tell of commits and of the file, not of what is in it
+NO_QUESTIONS = {"open", "close", "version", "epoch", "file_sizes"}  # these tell of commits and of the file, not of what is in it
 
 
 def store(conn: sqlite3.Connection, ts_us: int) -> None:
@@ -112,7 +127,7 @@ def store(conn: sqlite3.Connection, ts_us: int) -> None:
 
 
 def test_every_question_is_tried_while_readings_are_streamed() -> None:
-    public = {name for name, found in vars(Log).items() if not name.startswith("_") and name not in NO_QUESTIONS}
+    public = {name for name, found in vars(LogReader).items() if not name.startswith("_") and name not in NO_QUESTIONS}
     assert public == set(QUESTIONS)
 
 
@@ -127,7 +142,7 @@ def test_a_question_is_answered_while_readings_are_streamed(
     for ts_us in (1_000_000, 2_000_000):
         store(conn, ts_us)
     ask = QUESTIONS[question]
-    with Log.open(path) as log:
+    with LogReader.open(path) as log:
         (series,) = log.series()
         before, whole = ask(log, series), len(list(STREAMS[stream](log, series)))
         streaming = STREAMS[stream](log, series)
@@ -152,7 +167,7 @@ def test_a_snapshot_lasts_as_long_as_the_last_stream(path: Path, conn: sqlite3.C
     configure(conn, "°C", 1)
     for ts_us in (1_000_000, 2_000_000):
         store(conn, ts_us)
-    with Log.open(path) as log:
+    with LogReader.open(path) as log:
         (series,) = log.series()
         first, second = (log.readings([series], 0, NOW_US) for _ in range(2))
         next(first)
@@ -167,7 +182,7 @@ def test_a_snapshot_lasts_as_long_as_the_last_stream(path: Path, conn: sqlite3.C
 def test_a_transaction_of_the_caller_is_left_to_him(path: Path, conn: sqlite3.Connection) -> None:
     configure(conn, "°C", 1)
     store(conn, 1_000_000)
-    with Log.open(path) as log:
+    with LogReader.open(path) as log:
         (series,) = log.series()
         log.conn.execute("BEGIN")
         assert log.span([series]) == (1_000_000, 1_000_000)
@@ -186,7 +201,7 @@ def test_events_that_were_brought_back_are_found(path: Path, conn: sqlite3.Conne
     def found(after: int | None, before: int | None) -> list[int]:
         return [event.id for event in log.events_between(None, None, None, None, after=after, before=before, limit=10)]
 
-    with Log.open(path) as log:
+    with LogReader.open(path) as log:
         assert found(None, None) == ids[::-1]
         assert found(None, 1) == [0, -1, -2]
         assert found(None, 0) == [-1, -2]
@@ -200,5 +215,5 @@ def test_events_that_were_brought_back_are_found(path: Path, conn: sqlite3.Conne
 def test_a_series_whose_labels_cannot_be_parsed_has_none(path: Path, conn: sqlite3.Connection, labels: str) -> None:
     configure(conn, "°C", 1)
     conn.execute("UPDATE series SET labels = ?", (labels,))
-    with Log.open(path) as log:
+    with LogReader.open(path) as log:
         assert [series.labels for series in log.series()] == [{}]

@@ -41,7 +41,7 @@ class Readings:
     @classmethod
     def of(cls, conn: sqlite3.Connection) -> Readings:
         """The readings as of now; the caller sees to it that they stay so while it asks."""
-        return cls(conn, watermarks.marks(conn).moved_until_us)
+        return cls(conn, watermarks.stored(conn).moved_until_us)
 
     def spans(self, since_us: int, until_us: int) -> tuple[Span | None, Span | None]:
         """The part of a span in which readings are settled and the part in which they are fresh; None: there is no such part."""

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.storage.migrations.tables import metadata
-from sensorlogd.storage.stages import KEYS, moving, storing, survey, together
-from sensorlogd.storage.stages.readings import Readings
+from sensorlogd.storage.reading_tables import KEYS, moving, storing, survey, together
+from sensorlogd.storage.reading_tables.readings import Readings
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
 
