@@ -6,22 +6,16 @@ what comes back are noted as outdated, one row a series, never by a mark a minut
 
 from __future__ import annotations
 
-import math
 import sqlite3
-import zlib
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 
-from sensorlogd import curves
-from sensorlogd.notation.microseconds import BEGINNING_US, END_US, MINUTE_US, SECOND_US
-from sensorlogd.quality import FLAG_MASK, Flag
 from sensorlogd.storage import cuts
-from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
-from sensorlogd.storage.salvage.former import MOST_SERIES, Former
+from sensorlogd.storage.salvage import plausible
+from sensorlogd.storage.salvage.former import Former
 from sensorlogd.storage.salvage.names import LiveIds, SalvageMemory
 from sensorlogd.storage.salvage.reading import Row
 from sensorlogd.storage.stages import storing
@@ -37,12 +31,6 @@ _ROLLUP = (
     + ", ".join(f"{name} = excluded.{name}" for name in RollUp._fields)
     + f" WHERE {' + '.join(f'excluded.{name}' for name in _COUNTS)} > {' + '.join(f'rollup.{name}' for name in _COUNTS)}"
 )
-_WHOLE = {"n", *_COUNTS}
-_INTEGERS = {"first_ts", "last_ts", "covered_us", "resets", "transitions"}
-_FIRST_US = -62_135_596_800_000_000  # the year 1: an import takes readings from then on
-_FAR_FUTURE_US = 253_402_300_800_000_000  # the year 10000
-_MOST_IDS = 1 << 40  # ids, and numbers of readings, are smaller
-_FLAGS = frozenset(int(flag) for flag in Flag)
 
 
 # ---- cuts --------------------------------------------------------------------------------------------------------------
@@ -66,32 +54,6 @@ def kept_from(conn: sqlite3.Connection, series: int, resolution: int = cuts.READ
 
 
 # ---- readings ----------------------------------------------------------------------------------------------------------
-
-
-def is_reading(series: object, ts: object, value: object, quality: object) -> bool:
-    """A damaged page may still look like one: what cannot be a reading is left out."""
-    return _is_time(ts) and (value is None or type(value) is float) and _is_quality(quality) and _is_series(series)
-
-
-def _is_time(us: object) -> bool:
-    return type(us) is int and _FIRST_US <= us < _FAR_FUTURE_US
-
-
-def _is_bound(us: object) -> bool:
-    """A time, or one of those that mean the beginning and the end of all time."""
-    return type(us) is int and BEGINNING_US <= us <= END_US
-
-
-def _is_quality(quality: object) -> bool:
-    return type(quality) is int and 0 < quality < 1 << 31 and quality & FLAG_MASK in _FLAGS
-
-
-def _is_series(series: object) -> bool:
-    return type(series) is int and 0 < series <= MOST_SERIES
-
-
-def _is_number(value: object) -> bool:
-    return type(value) is float and math.isfinite(value)
 
 
 def readings(
@@ -128,14 +90,11 @@ def _renew_what_follows(
 def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], made_us: int) -> tuple[int, int]:
     """(how many are back, how many make no sense)."""
     stored = nonsense = 0
-    for series, valid_from, scale, offset, curve in rows:
-        if (
-            (curve is not None and not _is_curve(curve))
-            or not (_is_series(series) and _is_bound(valid_from))
-            or not (_is_number(scale) and _is_number(offset))
-        ):
+    for row in rows:
+        if not plausible.is_calibration(row):
             nonsense += 1
             continue
+        series, valid_from, scale, offset, curve = row
         live = names.of(series)
         if (scale, offset, curve) != (1.0, 0.0, None):
             # A configured series without any is one of (1, 0), which holds from the beginning of the live log.
@@ -150,20 +109,13 @@ def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], 
     return stored, nonsense
 
 
-def _is_curve(text: object) -> bool:
-    try:
-        return type(text) is str and bool(curves.parse(text))
-    except ValueError:
-        return False
-
-
 def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: Sequence[Row]) -> tuple[int, int, list[str]]:
     """(how many are back, how many make no sense, sentences about those that were cut short). Their ids stay, unless they are
     taken."""
     stored, nonsense, shortened = 0, 0, []
     for row in rows:
         identity, made, series, since, until, quality, scale, offset, note, at_us, count, done, undone, kind, curve = row
-        if not _is_mend(row):
+        if not plausible.is_mend(row):
             nonsense += 1
             continue
         if done is None and undone is None:
@@ -182,7 +134,7 @@ def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: S
                     (
                         mend_rows[0], made, names.of(series), since, until, quality, 1.0 if scale is None else scale,
                         0.0 if offset is None else offset, note, at_us, count, done, undone,
-                        kind if isinstance(kind, str) else "change", curve if _is_curve(curve) else None,
+                        plausible.mend_kind(kind), curve if plausible.is_curve(curve) else None,
                     ),
                 )  # fmt: skip
             except sqlite3.IntegrityError:
@@ -191,22 +143,6 @@ def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: S
             stored += 1
         kept.mends[str(identity)] = mend_rows[0]
     return stored, nonsense, shortened
-
-
-def _is_mend(row: Row) -> bool:
-    identity, made, series, since, until, quality, scale, offset, note, at_us, count, done, undone = row[:13]
-    return (
-        -_MOST_IDS < identity < _MOST_IDS
-        and _is_series(series)
-        and _is_time(made)
-        and all(_is_bound(us) for us in (since, until, at_us))
-        and (quality is None or _is_quality(quality))
-        and all(value is None or _is_number(value) for value in (scale, offset))
-        and type(note) is str
-        and type(count) is int
-        and 0 <= count < _MOST_IDS
-        and all(us is None or _is_time(us) for us in (done, undone))
-    )
 
 
 def _free_mend(conn: sqlite3.Connection, kept: SalvageMemory, identity: int) -> int:
@@ -226,22 +162,9 @@ def mended(conn: sqlite3.Connection, kept: SalvageMemory, mend: int, rows: Seque
     live = kept.mends.get(str(mend))
     if live is None:
         return 0, len(rows)
-    sound = [row for row in rows if _is_mended(*row)]
+    sound = [row for row in rows if plausible.is_mended(*row)]
     conn.executemany("INSERT INTO mended VALUES (?,?,?,?) ON CONFLICT DO NOTHING", [(live, *row) for row in sound])
     return len(rows) - len(sound), 0
-
-
-def _is_mended(first_ts: object, n: object, before: object) -> bool:
-    """Whether so many readings, from that time on, can be unpacked: else the mend could never be taken back."""
-    if type(n) is not int or not isinstance(before, bytes):
-        return False
-    try:
-        rows = originals.unpack(before, n)
-    except (ValueError, zlib.error):
-        return False
-    times = [ts for ts, _, _ in rows]
-    is_ascending = all(earlier < later for earlier, later in pairwise(times))
-    return bool(rows) and times[0] == first_ts and is_ascending and all(is_reading(1, *row) for row in rows)
 
 
 def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: Sequence[Row]) -> tuple[int, int]:
@@ -251,16 +174,11 @@ def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: 
         (lowest,) = conn.execute("SELECT coalesce(min(id), 1) FROM event").fetchone()
         kept.event_shift = min(lowest, 1) - 1 - former.newest_event
     stored = nonsense = 0
-    for identity, ts, kind, sensor, detail in rows:
-        if (
-            not -_MOST_IDS < identity <= former.newest_event
-            or not _is_time(ts)
-            or type(kind) is not str
-            or type(detail) is not str
-            or not (sensor is None or type(sensor) is str)
-        ):
+    for row in rows:
+        if not plausible.is_event(row, former.newest_event):
             nonsense += 1
             continue
+        identity, ts, kind, sensor, detail = row
         stored += conn.execute(
             "INSERT INTO event(id, ts, kind, sensor, detail) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM event"
             " WHERE ts = ?2 AND kind = ?3 AND sensor IS ?4 AND detail = ?5) ON CONFLICT DO NOTHING",
@@ -298,7 +216,7 @@ def rollups(
     stored = nonsense = expired = 0
     for row in rows:
         start = row[0]
-        if not is_rollup(resolution, row):
+        if not plausible.is_rollup(resolution, row):
             nonsense += 1
             continue
         if resolution_from is not None and start < resolution_from:
@@ -311,27 +229,3 @@ def rollups(
                 continue
         stored += conn.execute(_ROLLUP, (live, resolution, *row)).rowcount
     return stored, nonsense, expired
-
-
-def is_rollup(resolution: int, row: Row) -> bool:
-    """What cannot be one is left out."""
-    start = row[0]
-    if (
-        not _FIRST_US <= start < _FAR_FUTURE_US
-        or (resolution != resolutions.DAY and start % (resolution * SECOND_US))
-        or start % MINUTE_US
-    ):
-        return False
-    named: Mapping[str, object] = dict(zip(RollUp._fields, row[1:], strict=True))
-    for name, value in named.items():
-        if name in _WHOLE:
-            fits = type(value) is int and value >= 0
-        elif name in _INTEGERS:
-            fits = value is None or type(value) is int
-        elif name == "states":
-            fits = value is None or type(value) is str
-        else:
-            fits = value is None or (type(value) is float and math.isfinite(value))
-        if not fits:
-            return False
-    return True

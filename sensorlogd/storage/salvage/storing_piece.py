@@ -11,7 +11,7 @@ from sensorlogd.storage import cuts, meta, watermarks
 from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.maintenance.incidents import Incident
 from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.salvage import messages, names, restoring
+from sensorlogd.storage.salvage import messages, names, plausible, restoring
 from sensorlogd.storage.salvage.former import Former
 from sensorlogd.storage.salvage.pieces import FetchedPiece, PieceSource, Pointer, Stage
 from sensorlogd.storage.salvage.progress import Progress
@@ -31,8 +31,8 @@ class FoundPiece:
 
 def _earliest_start(piece: FetchedPiece, source: PieceSource) -> int:
     """When the earliest roll-up of that series in this piece begins."""
-    found = (rows[0][0] for other, rows in piece.found if rows and (other.stage, other.of) == (source.stage, source.of))
-    return min((start for start in found if type(start) is int), default=FAR)
+    rows = [row for other, rows in piece.found if (other.stage, other.of) == (source.stage, source.of) for row in rows]
+    return min((row[0] for row in rows if plausible.is_time(row[0])), default=FAR)
 
 
 class StoringPiece:
@@ -131,7 +131,7 @@ class StoringPiece:
             found = [(source.of, *row) for row in rows]
         else:
             found = [(series, ts, value, quality) for ts, series, value, quality in rows]
-        good = [row for row in found if restoring.is_reading(*row)]
+        good = [row for row in found if plausible.is_reading(*row)]
         live = [(self.names.of(series), ts, value, quality) for series, ts, value, quality in good]
         self._cut_nameless({row[0] for row in good})
         stored, expired = restoring.readings(self.conn, self.frontier, live, self.made_us, self.now_us)
@@ -191,7 +191,7 @@ class StoringPiece:
 
     def _raise_lost_cut(self, source: PieceSource, live: int, rows: list[Row]) -> None:
         """The cut of a series cannot be read: what has roll-ups and no readings before the first reading had expired."""
-        starts = [row[0] for row in rows if restoring.is_rollup(source.resolution, row) and row[0] < self.made_us]
+        starts = [row[0] for row in rows if plausible.is_rollup(source.resolution, row) and row[0] < self.made_us]
         if starts:
             end = min(starts[-1] + source.resolution * SECOND_US, self.made_us)
             self._raise_cuts([(live, cuts.READINGS, end if source.high >= FAR - 1 else source.high + 1)])

@@ -252,3 +252,12 @@ def test_originals_of_times_that_no_reading_has_are_left_out(fresh: Path, tmp_pa
     put_untyped(path, "mend", [SOUND["mend"]])
     put_untyped(path, "mended", [{"mend_id": 2, "first_ts": T, "n": 2, "before": before}])
     assert "; 1 row that makes no sense was left out" in salvage(path, fresh)
+
+
+@pytest.mark.parametrize("row", ["dirty VALUES (1, {0} * 60000000, 1)", "stale VALUES (1, 60, {0} * 100000000, 1)"])
+def test_marks_of_impossible_times_are_left_out_and_counted(fresh: Path, tmp_path: Path, row: str) -> None:
+    """No roll-up waits for a minute before the year 1."""
+    path = healthy(fresh, tmp_path / "log.db")
+    change(path, f"INSERT INTO {row.format(-70_000_000_000)}")
+    assert "1 row that makes no sense was left out" in salvage(path, fresh)
+    assert len(readings_of(path)["s.x"]) == 100
