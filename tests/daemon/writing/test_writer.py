@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon.writing.commits import storing
 from sensorlogd.daemon.writing.commits.commit import Commit, Report
 from sensorlogd.daemon.writing.commits.storing import Storing
 from sensorlogd.daemon.writing.commits.watcher import NullWatcher
@@ -22,6 +21,7 @@ from sensorlogd.event_kinds import EventKind, Kind, OtherKind
 from sensorlogd.storage import meta
 from sensorlogd.storage.ingest import events as stored_events
 from sensorlogd.storage.maintenance.retention import RetentionPlan
+from sensorlogd.storage.open_database import OpenDatabase
 from tests.daemon.writing.rig import SPECS, T0, Rig, Script, events, sqlite_error, values, values_by_series
 
 
@@ -415,7 +415,7 @@ def test_new_sensors_that_are_refused_leave_the_former_retention_in_force(
 
     rig = make()
     rig.turn(3)
-    monkeypatch.setattr(storing, "use_specs", refuse)
+    monkeypatch.setattr(OpenDatabase, "use_specs", refuse)
     plan = RetentionPlan()
     retention = rig.writer._log.opened().upkeep.retention
     former = retention._plan

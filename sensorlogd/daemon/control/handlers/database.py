@@ -196,7 +196,7 @@ class DatabaseHandlers:
                 upserted = upsert.upsert(conn, db.frontier, series, *columns, self.writer.now_us(), replace=replace)
                 if upserted.replaced:
                     latest.renew(conn, newest, [series])
-            db.newest = newest
+            db.replace_newest(newest)
             return time.perf_counter() - began, upserted
 
         return self._run_on_writer("import", run, transaction=False, epoch=epoch)

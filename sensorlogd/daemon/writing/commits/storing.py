@@ -23,7 +23,7 @@ from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.ingest.append import Appended
-from sensorlogd.storage.open_database import OpenDatabase, use_specs
+from sensorlogd.storage.open_database import OpenDatabase
 
 logger = logging.getLogger(__name__)
 
@@ -191,7 +191,7 @@ class Storing:
         """Note everywhere what a commit has stored. If new sensors come next, take them over; otherwise all is well again."""
         self._pending.committed(len(commit.blocks))  # first: whatever fails below, this is stored
         self._notices.events.stored(len(commit.events))
-        db.newest = {} if commit.wrote_latest else commit.newest
+        db.replace_newest({} if commit.wrote_latest else commit.newest)
         db.upkeep.stored(result.stored)
         if commit.dropped:
             self._totals.set_given_up(self._totals.copy(0).given_up + sum(commit.dropped.values()))
@@ -209,7 +209,7 @@ class Storing:
 
     def use_new_sensors(self, db: OpenDatabase, new: NewSpecs) -> None:
         """The configured sensors, and what is computed, are others from here on. May be called again. Raises sqlite3.Error, OSError."""
-        for kind, sensor, detail in use_specs(db, new.specs, self._clock.now_us()):
+        for kind, sensor, detail in db.use_specs(new.specs, self._clock.now_us()):
             self._notices.emit(kind, sensor, detail)
             logger.info("%s: %s: %s", sensor, kind, detail)
         db.upkeep.retention.use_plan(new.plan)  # a plan names sensors, and must not meet those of another configuration

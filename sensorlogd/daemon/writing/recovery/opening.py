@@ -38,7 +38,7 @@ from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.storage.open_database import OpenDatabase, open_file, use_specs
+from sensorlogd.storage.open_database import OpenDatabase, open_file
 from sensorlogd.storage.salvage import rescue as rescuing
 from sensorlogd.storage.salvage import salvage_order as salvaging
 
@@ -181,7 +181,7 @@ class Opening:
         spills = SpillsOfFormerRuns(db, self._now_us, notes)
         spills.take_up_known()
         if self.specs is not None:
-            for kind, sensor, detail in use_specs(db, self.specs, self._now_us()):
+            for kind, sensor, detail in db.use_specs(self.specs, self._now_us()):
                 notes.after.append(Event(self._now_us(), kind, sensor, detail))
                 logger.info("%s: %s: %s", sensor, kind, detail)
         spills.take_up_rest()
