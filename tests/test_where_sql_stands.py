@@ -34,6 +34,12 @@ OWNERS = {
     "stale": {"storage/rollups/outdated.py", "storage/salvage/former.py", "storage/stages/survey.py"},
     "meta": {"storage/meta.py"},
     "work": {"storage/work.py"},
+    "mend": {
+        "storage/corrections/mend_rows.py",
+        "storage/corrections/originals.py",
+        "storage/salvage/former.py",
+        "storage/maintenance/inspection.py",
+    },
     "retention_cut": {"storage/cuts.py", "storage/salvage/former.py", "storage/stages/survey.py"},
 }
 OF_OWNED = re.compile(rf"\b(FROM|INTO|JOIN|UPDATE)\s+({'|'.join(OWNERS)})\b")

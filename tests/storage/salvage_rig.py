@@ -16,7 +16,8 @@ from typing import Any
 from sensorlogd.daemon.rollups import process
 from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import catalog, work
-from sensorlogd.storage.corrections import mend
+from sensorlogd.storage.corrections import mend_order
+from sensorlogd.storage.corrections.change import Change
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.file.identity import PAGE_SIZE
 from sensorlogd.storage.ingest import events
@@ -130,9 +131,9 @@ def make_full(path: Path, seed: int = 1) -> None:
     retention.use_plan(RetentionPlan({0: KEPT_DAYS * DAY, 60: 20 * DAY}))
     while retention.step(conn, frontier, NOW):
         pass
-    for since, change in ((5 * DAY, mend.Change(quality=4)), (3 * HOUR, mend.Change(scale=2.0, offset=1.0))):
+    for since, change in ((5 * DAY, Change(quality=4)), (3 * HOUR, Change(scale=2.0, offset=1.0))):
         with transaction(conn):
-            mend.order(conn, 1, NOW - since, NOW - HOUR, change, f"since {since}", NOW)
+            mend_order.order(conn, 1, NOW - since, NOW - HOUR, change, f"since {since}", NOW)
         working.run(conn, frontier_of(conn), NOW)
     roll_up(path, conn, NOW - MINUTE)
     close_cleanly(conn)

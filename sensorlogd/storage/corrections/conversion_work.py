@@ -21,7 +21,7 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import cuts, meta
-from sensorlogd.storage.corrections import originals
+from sensorlogd.storage.corrections import mend_rows, originals
 from sensorlogd.storage.corrections.conversion import CONVERT, ConvertOrder, Linear
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.pace import Pace
@@ -162,9 +162,7 @@ class _Move:
         _, _, before = conn.execute(names, (old,)).fetchone()
         sensor, channel, after = conn.execute(names, (new,)).fetchone()
         latest.carry(conn, old, new, *self.linear)
-        conn.execute(
-            "UPDATE mend SET series_id = ?1, done_us = coalesce(done_us, ?2) WHERE series_id = ?3", (new, self.now_us, old)
-        )
+        mend_rows.carry(conn, old, new, self.now_us)
         outdated.forget(conn, old)
         cuts.forget(conn, old)
         conn.execute("DELETE FROM calibration WHERE series_id = ?", (old,))

@@ -10,9 +10,10 @@ from typing import Any
 from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import cuts
-from sensorlogd.storage.corrections import mend as mending
-from sensorlogd.storage.corrections import originals
-from sensorlogd.storage.corrections.mend import Mend, MendError, MendOrder
+from sensorlogd.storage.corrections import mend_rows, mend_state, originals
+from sensorlogd.storage.corrections.change import MendError
+from sensorlogd.storage.corrections.mend_rows import Mend
+from sensorlogd.storage.corrections.mend_state import MendOrder
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.stages.readings import Reading, Readings
 from sensorlogd.storage.watermarks import Frontier
@@ -27,7 +28,7 @@ SCAN_ROWS = 40_000  # fresh readings lie in order of time: so many rows of all s
 class MendWorker:
     """Changes readings from ``mend.at_us`` on. ``slice_s``: about how long a slice takes, without its commit."""
 
-    kind = mending.MEND
+    kind = mend_state.MEND
     grows = True
 
     def __init__(self, slice_s: float = SLICE_S, rows: int = MOST_ROWS) -> None:
@@ -40,11 +41,11 @@ class MendWorker:
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
         """One slice."""
         try:
-            mend = mending.find(conn, MendOrder.from_json(work.request).mend)
+            mend = mend_rows.find(conn, MendOrder.from_json(work.request).mend)
         except MendError as error:
             return Slice({}, 0, False, str(error), failed=True)
         if mend.undone_us is not None:
-            return Slice({}, 0, False, mending.TAKEN_BACK)
+            return Slice({}, 0, False, mend_state.TAKEN_BACK)
         at_us, changed, rolls_up, failure = mend.at_us, 0, False, ""
         began = time.perf_counter()
         while at_us < mend.until_us:
@@ -61,10 +62,7 @@ class MendWorker:
             if time.perf_counter() - began + took > self.slice_s:
                 break
         more = at_us < mend.until_us
-        conn.execute(
-            "UPDATE mend SET at_us = ?, readings = readings + ?, done_us = ? WHERE id = ?",
-            (at_us, changed, None if more else mend.done_us or now_us, mend.id),
-        )
+        mend_rows.advance(conn, mend.id, at_us, changed, None if more else mend.done_us or now_us)
         outcome = failure or f"{mend.readings + changed:,} {plural(mend.readings + changed, 'reading')} changed"
         return Slice(
             {}, changed, more and not failure, "" if more and not failure else outcome, failed=bool(failure),
@@ -89,7 +87,7 @@ class MendWorker:
 class UndoWorker:
     """Gives readings back the values and flags that they had before the mend, the newest slice first."""
 
-    kind = mending.UNDO
+    kind = mend_state.UNDO
     grows = False
 
     def __init__(self, slice_s: float = SLICE_S) -> None:
@@ -101,7 +99,7 @@ class UndoWorker:
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
         """One slice: at least one of those that the mend kept."""
         try:
-            mend = mending.find(conn, MendOrder.from_json(work.request).mend)
+            mend = mend_rows.find(conn, MendOrder.from_json(work.request).mend)
         except MendError as error:
             return Slice({}, 0, False, str(error), failed=True)
         restored, rolls_up = 0, False

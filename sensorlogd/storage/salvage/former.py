@@ -93,7 +93,7 @@ def read(damaged: DamagedLog, made_us: int) -> Former:
     _read_outdated(damaged, former)
     with_cut = {series for series, _ in former.cuts_us if plausible.is_series(series)}
     former.ids = sorted(_series_in_history(damaged) | set(former.series) | with_cut)
-    rows, _ = damaged.all("SELECT id FROM mend WHERE id >= ? AND id <= ? ORDER BY id")
+    rows = damaged.all("SELECT id FROM mend WHERE id >= ? AND id <= ? ORDER BY id").rows
     former.mends = [row[0] for row in rows]
     former.newest_event = _newest_event_id(damaged)
     return former
@@ -101,7 +101,7 @@ def read(damaged: DamagedLog, made_us: int) -> Former:
 
 def _read_names(damaged: DamagedLog, former: Former) -> None:
     """Fill ``sensors`` and ``series`` with all that have a name; what else is missing or makes no sense gets its default."""
-    rows, _ = _read_table(damaged, "sensor", ("id", "name", "driver", "labels", "created_us", "retired_us"))
+    rows = _read_table(damaged, "sensor", ("id", "name", "driver", "labels", "created_us", "retired_us"))
     for identity, name, driver, labels, created, retired in rows:
         if plausible.name_or_none(name) is not None:
             former.sensors[identity] = FormerSensor(
@@ -115,7 +115,7 @@ def _read_names(damaged: DamagedLog, former: Former) -> None:
         "id", "sensor_id", "channel", "unit", "kind", "heartbeat_us", "wrap", "dip", "zero", "labels", "created_us",
         "retired_us",
     )  # fmt: skip
-    rows, _ = _read_table(damaged, "series", columns)
+    rows = _read_table(damaged, "series", columns)
     for identity, sensor, channel, unit, kind, heartbeat, wrap, dip, zero, labels, created, retired in rows:
         if type(sensor) is int and plausible.name_or_none(channel) is not None and plausible.is_series(identity):
             former.series[identity] = FormerSeries(
@@ -133,13 +133,13 @@ def _read_names(damaged: DamagedLog, former: Former) -> None:
             )
 
 
-def _read_table(damaged: DamagedLog, table: str, columns: Sequence[str]) -> tuple[list[Row], list[tuple[int, int | None]]]:
+def _read_table(damaged: DamagedLog, table: str, columns: Sequence[str]) -> list[Row]:
     """The rows of a small table by id; NULL for columns that an older schema has not."""
     present = set(damaged.columns(table))
     if not present:
-        return [], [(0, None)]
+        return []
     wanted = ", ".join(column if column in present else "NULL" for column in columns)
-    return damaged.all(f"SELECT {wanted} FROM {table} WHERE id >= ? AND id <= ? ORDER BY id")
+    return damaged.all(f"SELECT {wanted} FROM {table} WHERE id >= ? AND id <= ? ORDER BY id").rows
 
 
 def _read_meta(damaged: DamagedLog, former: Former, made_us: int) -> None:
@@ -163,12 +163,12 @@ def _mark_or_none(damaged: DamagedLog, key: str, made_us: int) -> int | None:
 
 def _read_cuts(damaged: DamagedLog, former: Former) -> None:
     """Fill ``cuts_us`` with the cuts that retention can have made: it never cuts what is not moved and rolled up yet."""
-    rows, stretches = damaged.all(
+    found = damaged.all(
         "SELECT series_id, tier, cut_us FROM retention_cut WHERE series_id >= ? AND series_id <= ? ORDER BY series_id"
     )
-    former.has_cuts = not stretches
+    former.has_cuts = not found.stretches
     settled_us = min((mark for mark in (former.moved_until_us, former.edge_us) if mark is not None), default=END_US)
-    for series, resolution, cut in rows:
+    for series, resolution, cut in found.rows:
         if plausible.is_cut(series, resolution, cut, settled_us):
             former.cuts_us[series, resolution] = cut
         else:
@@ -178,13 +178,15 @@ def _read_cuts(damaged: DamagedLog, former: Former) -> None:
 
 def _read_outdated(damaged: DamagedLog, former: Former) -> None:
     """Fill ``outdated_us`` and ``dirty`` with the marks that make sense."""
-    rows, _ = damaged.all("SELECT series_id, tier, from_us FROM stale WHERE series_id >= ? AND series_id <= ? ORDER BY series_id")
+    rows = damaged.all(
+        "SELECT series_id, tier, from_us FROM stale WHERE series_id >= ? AND series_id <= ? ORDER BY series_id"
+    ).rows
     for series, resolution, from_us in rows:
         if plausible.is_outdated_mark(series, resolution, from_us):
             former.outdated_us[series, resolution] = from_us
         else:
             former.nonsense += 1
-    rows, _ = damaged.all("SELECT series_id, start FROM dirty WHERE series_id >= ? AND series_id <= ? ORDER BY series_id")
+    rows = damaged.all("SELECT series_id, start FROM dirty WHERE series_id >= ? AND series_id <= ? ORDER BY series_id").rows
     for series, start in rows:
         if plausible.is_dirty_minute(series, start):
             former.dirty.setdefault(series, []).append(start)

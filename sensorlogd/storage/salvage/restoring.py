@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from sensorlogd import curves
 from sensorlogd.storage import cuts
+from sensorlogd.storage.corrections import mend_rows, originals
+from sensorlogd.storage.corrections.change import Change
+from sensorlogd.storage.corrections.mend_rows import NewMend
 from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated, resolutions
@@ -31,6 +36,18 @@ _ROLLUP = (
     + ", ".join(f"{name} = excluded.{name}" for name in RollUp._fields)
     + f" WHERE {' + '.join(f'excluded.{name}' for name in _COUNTS)} > {' + '.join(f'rollup.{name}' for name in _COUNTS)}"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What became of some rows: how many were ``stored``, make no sense, have expired in the live log, or belong to a mend that is
+    lost. ``shortened``: sentences about mends that were not finished."""
+
+    stored: int = 0
+    nonsense: int = 0
+    expired: int = 0
+    without_mend: int = 0
+    shortened: tuple[str, ...] = ()
 
 
 # ---- cuts --------------------------------------------------------------------------------------------------------------
@@ -56,16 +73,14 @@ def kept_from(conn: sqlite3.Connection, series: int, resolution: int = cuts.READ
 # ---- readings ----------------------------------------------------------------------------------------------------------
 
 
-def readings(
-    conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[SeriesFirst], made_us: int, now_us: int
-) -> tuple[int, int]:
-    """(stored, expired). ``made_us``: when the damaged file was set aside; what it holds arrived before."""
+def readings(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[SeriesFirst], made_us: int, now_us: int) -> Restored:
+    """``made_us``: when the damaged file was set aside; what it holds arrived before."""
     froms = {series: kept_from(conn, series) for series in {row[0] for row in rows}}
     kept = [row for row in rows if (since := froms[row[0]]) is None or row[1] >= since]
     stored = storing.insert_many(conn, frontier, kept)
     if stored:
         _renew_what_follows(conn, frontier, kept, made_us, now_us)
-    return stored, len(rows) - len(kept)
+    return Restored(stored, expired=len(rows) - len(kept))
 
 
 def _renew_what_follows(
@@ -87,8 +102,8 @@ def _renew_what_follows(
 # ---- calibrations, mends, events ---------------------------------------------------------------------------------------
 
 
-def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], made_us: int) -> tuple[int, int]:
-    """(how many are back, how many make no sense)."""
+def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], made_us: int) -> Restored:
+    """``made_us``: when the damaged file was set aside."""
     stored = nonsense = 0
     for row in rows:
         if not plausible.is_calibration(row):
@@ -106,49 +121,53 @@ def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], 
         stored += conn.execute(
             "INSERT INTO calibration VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING", (live, valid_from, scale, offset, curve)
         ).rowcount
-    return stored, nonsense
+    return Restored(stored, nonsense)
 
 
-def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: Sequence[Row]) -> tuple[int, int, list[str]]:
-    """(how many are back, how many make no sense, sentences about those that were cut short). Their ids stay, unless they are
-    taken."""
-    stored, nonsense, shortened = 0, 0, []
+def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: Sequence[Row]) -> Restored:
+    """Their ids stay, unless they are taken."""
+    stored, nonsense = 0, 0
+    shortened: list[str] = []
     for row in rows:
-        identity, made, series, since, until, quality, scale, offset, note, at_us, count, done, undone, kind, curve = row
         if not plausible.is_mend(row):
             nonsense += 1
             continue
-        if done is None and undone is None:
-            until, done = at_us, made
+        identity, series = row[0], row[2]
+        new = _mend_from_row(row, names.of(series))
+        if new.done_us is None and new.undone_us is None:
+            new = replace(new, until_us=new.at_us, done_us=new.made_us)
             shortened.append(f"mend {identity} of {names.former_name(series)} was not finished: it ends at its last change")
-        mend_rows = conn.execute(
-            "SELECT id FROM mend WHERE made_us = ? AND series_id = ? AND since_us = ? AND note = ?",
-            (made, names.of(series), since, note),
-        ).fetchone()
-        if mend_rows is None:
-            mend_rows = (_free_mend(conn, kept, identity),)
+        live = mend_rows.find_same(conn, new)
+        if live is None:
             try:
-                conn.execute(
-                    'INSERT INTO mend(id, made_us, series_id, since_us, until_us, quality, scale, "offset", note, at_us, readings,'
-                    " done_us, undone_us, kind, curve) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                    (
-                        mend_rows[0], made, names.of(series), since, until, quality, 1.0 if scale is None else scale,
-                        0.0 if offset is None else offset, note, at_us, count, done, undone,
-                        plausible.mend_kind(kind), curve if plausible.is_curve(curve) else None,
-                    ),
-                )  # fmt: skip
+                live = mend_rows.insert(conn, new, _free_mend(conn, kept, identity))
             except sqlite3.IntegrityError:
                 nonsense += 1
                 continue
             stored += 1
-        kept.mends[str(identity)] = mend_rows[0]
-    return stored, nonsense, shortened
+        kept.mends[str(identity)] = live
+    return Restored(stored, nonsense, shortened=tuple(shortened))
+
+
+def _mend_from_row(row: Row, live: int) -> NewMend:
+    """What a plausible row says, as a mend of the series ``live``."""
+    _, made, _, since, until, quality, scale, offset, note, at_us, count, done, undone, kind, curve = row
+    change = Change(
+        quality,
+        1.0 if scale is None else scale,
+        0.0 if offset is None else offset,
+        curves.parse(curve) if plausible.is_curve(curve) else None,
+    )
+    return NewMend(
+        kind=plausible.mend_kind(kind), made_us=made, series=live, since_us=since, until_us=until, at_us=at_us, change=change,
+        note=note, readings=count, done_us=done, undone_us=undone,
+    )  # fmt: skip
 
 
 def _free_mend(conn: sqlite3.Connection, kept: SalvageMemory, identity: int) -> int:
     """An id in the order in which mends were made, because later ones are taken back first: those here are all later."""
     restored = set(kept.mends.values())
-    lowest = min((row[0] for row in conn.execute("SELECT id FROM mend") if row[0] not in restored), default=None)
+    lowest = mend_rows.lowest_id(conn, restored)
     highest = max(restored, default=None)
     if (lowest is None or identity < lowest) and (highest is None or identity > highest):
         return identity
@@ -156,19 +175,18 @@ def _free_mend(conn: sqlite3.Connection, kept: SalvageMemory, identity: int) -> 
     return min(lowest or 0, 0) - (1 << 30) + identity
 
 
-def mended(conn: sqlite3.Connection, kept: SalvageMemory, mend: int, rows: Sequence[Row]) -> tuple[int, int]:
-    """Bring back what readings were before a mend. (how many rows make no sense, how many belong to a mend that is lost): those
-    are left out."""
+def mended(conn: sqlite3.Connection, kept: SalvageMemory, mend: int, rows: Sequence[Row]) -> Restored:
+    """Bring back what readings were before a mend, the former ``mend``."""
     live = kept.mends.get(str(mend))
     if live is None:
-        return 0, len(rows)
+        return Restored(without_mend=len(rows))
     sound = [row for row in rows if plausible.is_mended(*row)]
-    conn.executemany("INSERT INTO mended VALUES (?,?,?,?) ON CONFLICT DO NOTHING", [(live, *row) for row in sound])
-    return len(rows) - len(sound), 0
+    originals.bring_back(conn, live, sound)
+    return Restored(nonsense=len(rows) - len(sound))
 
 
-def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: Sequence[Row]) -> tuple[int, int]:
-    """(how many are back, how many make no sense). Their ids are below those of the live log: whoever follows it does not take them
+def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: Sequence[Row]) -> Restored:
+    """Their ids are below those of the live log: whoever follows it does not take them
     for new. Ids that a former salvage gave are 0 or less; they are shifted like the others."""
     if kept.event_shift is None:
         (lowest,) = conn.execute("SELECT coalesce(min(id), 1) FROM event").fetchone()
@@ -184,7 +202,7 @@ def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: 
             " WHERE ts = ?2 AND kind = ?3 AND sensor IS ?4 AND detail = ?5) ON CONFLICT DO NOTHING",
             (identity + kept.event_shift, ts, kind, sensor, detail),
         ).rowcount
-    return stored, nonsense
+    return Restored(stored, nonsense)
 
 
 # ---- roll-ups ----------------------------------------------------------------------------------------------------------
@@ -209,8 +227,8 @@ def rollups(
     rows: Sequence[Row],
     hole_until: int | None,
     zone: str,
-) -> tuple[int, int, int]:
-    """Bring back those whose readings have expired or are lost. ``zone``: of their days. Returns (how many, how many make no sense, how many have expired)."""
+) -> Restored:
+    """Bring back those whose readings have expired or are lost. ``zone``: of their days."""
     readings_from, resolution_from = kept_from(conn, live), kept_from(conn, live, resolution)
     valid_until, dirty = former.valid_until(series), sorted(former.dirty.get(series, ()))
     stored = nonsense = expired = 0
@@ -228,4 +246,4 @@ def rollups(
             if hole_until is None or start >= hole_until or is_wrong or end > (former.edge_us or end):
                 continue
         stored += conn.execute(_ROLLUP, (live, resolution, *row)).rowcount
-    return stored, nonsense, expired
+    return Restored(stored, nonsense, expired)

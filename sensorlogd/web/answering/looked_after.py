@@ -6,7 +6,7 @@ from typing import Any
 
 from sensorlogd.storage import alarm_rows
 from sensorlogd.storage import alarms as stored_alarms
-from sensorlogd.storage.corrections import mend as mending
+from sensorlogd.storage.corrections import mend_rows, mend_state
 from sensorlogd.storage.query.log import Log, matches
 from sensorlogd.web.answering.params import TimeForm, find_series
 
@@ -29,7 +29,7 @@ def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: Tim
         series.id: series.name for series in (find_series(log, patterns, retired=True) if patterns else log.series(retired=True))
     }
     found = [
-        mend for mend in mending.all_mends(log.conn)
+        mend for mend in mend_rows.all_mends(log.conn)
         if mend.series in names and mend.since_us < until_us and mend.until_us > since_us
     ]  # fmt: skip
     rows = [
@@ -42,7 +42,7 @@ def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: Tim
             "what": mend.message(),
             "note": mend.note,
             "readings": mend.readings,
-            "state": mending.state_of(log.conn, mend),
+            "state": mend_state.state_of(log.conn, mend),
         }
         for mend in found[:MENDS_MAX]
     ]

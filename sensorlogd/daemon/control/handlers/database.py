@@ -34,8 +34,9 @@ from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import kind_of
 from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import unconfigured_series, work
-from sensorlogd.storage.corrections import mend as mending
-from sensorlogd.storage.corrections import recomputing, upsert
+from sensorlogd.storage.corrections import mend_order, recomputing, upsert
+from sensorlogd.storage.corrections.change import Change
+from sensorlogd.storage.corrections.replacing import Replace
 from sensorlogd.storage.ingest import events, latest
 from sensorlogd.storage.maintenance.compact import give_back
 from sensorlogd.storage.open_database import OpenDatabase
@@ -115,10 +116,10 @@ class DatabaseHandlers:
 
     def _mend(self, request: MendRequest) -> MendOrdered:
         curve = None if request.curve is None else curves.parse(request.curve)
-        change = mending.Change(request.quality, request.scale, request.offset, curve)
+        change = Change(request.quality, request.scale, request.offset, curve)
         now = self.writer.now_us()
         return self._order_mend(
-            lambda db: mending.order(
+            lambda db: mend_order.order(
                 db.conn, request.series, request.since_us, request.until_us, change, request.note, now, total=request.total
             ),
             request.epoch,
@@ -126,11 +127,11 @@ class DatabaseHandlers:
 
     def _undo(self, request: UndoRequest) -> MendOrdered:
         now = self.writer.now_us()
-        return self._order_mend(lambda db: mending.order_undo(db.conn, request.id, now), request.epoch)
+        return self._order_mend(lambda db: mend_order.order_undo(db.conn, request.id, now), request.epoch)
 
     def _resume(self, request: ResumeRequest) -> MendOrdered:
         now = self.writer.now_us()
-        return self._order_mend(lambda db: mending.order_resume(db.conn, request.id, now), request.epoch)
+        return self._order_mend(lambda db: mend_order.order_resume(db.conn, request.id, now), request.epoch)
 
     def _recompute(self, request: RecomputeRequest) -> WorkOrdered:
         now = self.writer.now_us()
@@ -178,7 +179,7 @@ class DatabaseHandlers:
                 break
             upserted.add(some)
             if replace is not None:
-                replace = upsert.Replace(some.mend, replace.note)
+                replace = Replace(some.mend, replace.note)
             if end <= len(request.times):
                 self._upsert_pace.measured(took)
             start = min(end, len(request.times))
@@ -187,7 +188,7 @@ class DatabaseHandlers:
         return Upserted(**counts, mend=None if replace is None else replace.mend, done=start, busy=busy, hindrance=hindrance)
 
     def _upsert_slice(
-        self, series: int, columns: tuple[Any, Any, Any], replace: upsert.Replace | None, epoch: int | None
+        self, series: int, columns: tuple[Any, Any, Any], replace: Replace | None, epoch: int | None
     ) -> tuple[float, upsert.UpsertCounts]:
         def run(db: OpenDatabase) -> tuple[float, upsert.UpsertCounts]:
             began = time.perf_counter()
