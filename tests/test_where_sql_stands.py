@@ -45,16 +45,22 @@ OWNERS = {
 OF_OWNED = re.compile(rf"\b(FROM|INTO|JOIN|UPDATE)\s+({'|'.join(OWNERS)})\b")
 
 
+GAP = "_"  # stands for what an f-string puts in
+
+
 def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """(line, text) of each string that is no docstring, parts of f-strings too."""
+    """(line, text) of each string that is no docstring; an f-string is one string, whatever is put into it."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    docstrings = {
+    seen = {
         id(node.body[0].value)
         for node in ast.walk(tree)
         if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
     }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+    for node in ast.walk(tree):  # an f-string comes before its parts
+        if isinstance(node, ast.JoinedStr) and id(node) not in seen:
+            seen |= {id(part) for part in node.values if isinstance(part, ast.Constant)}
+            yield node.lineno, "".join(str(part.value) if isinstance(part, ast.Constant) else GAP for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in seen:
             yield node.lineno, node.value
 
 
@@ -98,6 +104,12 @@ def test_no_sql_outside_storage() -> None:
         ('"select a sensor from the list"', False),
         ('"""Docstring: SELECT a FROM b."""', False),
         ('X = "INSERT INTO recent VALUES (1)"', True),
+        ('X = f"SELECT {columns} FROM rollup"', True),
+        ('X = f"SELECT {columns}" f" FROM ({some}) GROUP BY tile"', True),
+        ('X = f"INSERT INTO {table} VALUES (1)"', True),
+        ('X = f"UPDATE {table} SET x = 1"', True),
+        ('X = f"select {one} from {other}"', False),
+        ('X = f"{some!r:>{width}}"', False),
     ],
 )
 def test_what_is_taken_for_sql(text: str, is_sql: bool) -> None:

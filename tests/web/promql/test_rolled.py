@@ -200,7 +200,7 @@ def test_windows_are_runs_of_tiles(start: int, length: int, step: int, steps: in
         first, behind = tiles.run(window)
         for place in (a - tiles.width_us, a, b - tiles.width_us, b):
             if place >= tiles.borders(0)[0]:
-                assert (first <= tiles.tile(place) < behind) == (a <= place < b)
+                assert (first <= tiles.numbers.of(place) < behind) == (a <= place < b)
 
 
 @given(
@@ -214,7 +214,7 @@ def test_edges_are_where_tiles_change(start: int, length: int, step: int, since:
         return
     first = tiles.borders(0)[0] + since * tiles.width_us
     places = range(first, first + width * tiles.width_us, tiles.width_us)
-    numbers = [tiles.tile(place) for place in places]
+    numbers = [tiles.numbers.of(place) for place in places]
     changes = [place for place, a, b in zip(places[1:], numbers, numbers[1:], strict=False) if a != b]
     assert [begin for begin, _ in tiles.edges(first, places.stop)] == [first, *changes]
 
