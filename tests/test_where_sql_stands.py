@@ -42,6 +42,13 @@ OWNERS = {
     },
     "retention_cut": {"storage/cuts.py", "storage/salvage/former.py", "storage/stages/survey.py"},
 }
+# Tables that many read and one module writes.
+WRITERS = {
+    "rollup": "storage/rollups/stored.py",
+    "mend": "storage/corrections/mend_rows.py",
+    "mended": "storage/corrections/originals.py",
+}
+WRITTEN = re.compile(rf"\b(?:INSERT (?:OR \w+ )?INTO|REPLACE INTO|UPDATE|DELETE FROM)\s+({'|'.join(WRITERS)})\b")
 OF_OWNED = re.compile(rf"\b(FROM|INTO|JOIN|UPDATE)\s+({'|'.join(OWNERS)})\b")
 
 
@@ -173,3 +180,26 @@ def test_a_table_with_an_owner_is_named_by_nobody_else() -> None:
         if name not in OWNERS[table]
     ]
     assert found == []
+
+
+def test_a_table_with_one_writer_is_written_by_nobody_else() -> None:
+    """Others call it, so that each column is filled in one place."""
+    found = [
+        f"{name}:{line}: {text[:60]}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if not (name := path.relative_to(PACKAGE).as_posix()).startswith(("storage/migrations/", "storage/schema.py"))
+        for line, text in strings(ast.parse(path.read_text()))
+        for table in WRITTEN.findall(text)
+        if name != WRITERS[table]
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("table", WRITERS)
+def test_what_is_taken_for_writing(table: str) -> None:
+    """The look itself sees what it must see, and the writer is the one that writes."""
+    for text in (f"INSERT INTO {table}(a) VALUES (1)", f"UPDATE {table} SET a = 1", f"DELETE FROM {table} WHERE a = 1"):
+        assert WRITTEN.findall(text) == [table]
+    assert not WRITTEN.findall(f"SELECT a FROM {table}")
+    source = (PACKAGE / WRITERS[table]).read_text()
+    assert table in {found for _, text in strings(ast.parse(source)) for found in WRITTEN.findall(text)}

@@ -24,6 +24,7 @@ from sensorlogd.storage.corrections.conversion import Linear
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.meta import DECIMALS, VALID
 from sensorlogd.storage.rollups import outdated
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.rollups.rollup import Rules
 from sensorlogd.storage.stages import survey
 
@@ -224,11 +225,7 @@ def _has_readings(conn: sqlite3.Connection, series_id: int) -> bool:
     if any(series_id == new for _, new in conversion.waiting(conn)):
         return True  # they are on their way
     # Readings last: the fresh ones have to be read through, and only a series never seen before comes that far.
-    return (
-        latest.is_saved(conn, series_id)
-        or conn.execute("SELECT 1 FROM rollup WHERE series_id = ? LIMIT 1", (series_id,)).fetchone() is not None
-        or survey.exists(conn, series_id)
-    )
+    return latest.is_saved(conn, series_id) or stored_rollups.any_of(conn, series_id) or survey.exists(conn, series_id)
 
 
 def _change_unit(

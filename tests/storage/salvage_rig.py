@@ -26,6 +26,7 @@ from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, store
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.salvage import salvage_order
 from sensorlogd.storage.salvage.worker import Salvage
 from sensorlogd.storage.watermarks import Frontier
@@ -65,8 +66,8 @@ class Direct(process._Sender):
 
     def _send_rows(self, rows: Any, deletes: Any, marks: Any, advances: Any) -> None:
         with transaction(self.conn):
-            store.store_rows(self.conn, rows)
-            store.delete_rows(self.conn, deletes)
+            stored_rollups.store_rows(self.conn, rows)
+            stored_rollups.delete_rows(self.conn, deletes)
             outdated.clear_minutes(self.conn, marks)
             store.advance_outdated(self.conn, advances)
 

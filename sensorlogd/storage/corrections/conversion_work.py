@@ -26,7 +26,7 @@ from sensorlogd.storage.corrections.conversion import CONVERT, ConvertOrder, Lin
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.rollups.rollup import RollUp
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.stages import moving
 from sensorlogd.storage.stages.moving import Carried, Carry
 from sensorlogd.storage.watermarks import Frontier
@@ -34,23 +34,6 @@ from sensorlogd.storage.work import Slice, Work
 
 SLICE_S = 0.015  # beside it the commit takes its time
 _ORIGINALS = 50
-
-_VALUE = {name: f"{name} * :factor + :shift" for name in ("mean", "min", "max", "first", "last", "second", "last_but_one")}
-CHANGED = _VALUE | {
-    "m2": "m2 * :factor * :factor",
-    "increase": "increase * :factor",
-    "integral": "integral * :factor + :shift * covered_us / 1e6",
-}
-# What of a roll-up is the same in every unit: a test asks that each column is here or above.
-UNCHANGED = {
-    *("n", "first_ts", "last_ts", "covered_us", "resets", "sin_sum", "cos_sum", "transitions", "states"),
-    *("n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing"),
-}
-_ROLL_UPS = (
-    f"INSERT INTO rollup(series_id, resolution, start, {', '.join(RollUp._fields)})"
-    f" SELECT :new, resolution, start, {', '.join(CHANGED.get(name, name) for name in RollUp._fields)} FROM rollup"
-    " WHERE series_id = :old AND resolution = :tier AND start < :until ON CONFLICT DO NOTHING"
-)
 
 
 class ConvertWorker:
@@ -124,14 +107,11 @@ class _Move:
         """Convert and move roll-ups whose readings have expired; delete the others, which readings give again."""
         cut = cuts.of_series(self.conn, self.old)
         kept_from = BEGINNING_US if cut is None else cuts.kept_from(cut)
-        query = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? ORDER BY start LIMIT 1 OFFSET ?"
         for resolution in resolutions.DEFAULT_RESOLUTIONS:
-            row = self.conn.execute(query, (self.old, resolution, most)).fetchone()
-            until = END_US if row is None else row[0]
-            self.conn.execute(_ROLL_UPS, self._carry._asdict() | {"tier": resolution, "until": min(until, kept_from)})
-            done = self.conn.execute(
-                "DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start < ?", (self.old, resolution, until)
-            ).rowcount
+            start = stored_rollups.oldest_start(self.conn, self.old, resolution, END_US, most)
+            until = END_US if start is None else start
+            stored_rollups.carry(self.conn, self.old, self.new, resolution, min(until, kept_from), **self.linear._asdict())
+            done = stored_rollups.delete_before(self.conn, self.old, resolution, until)
             if done:
                 return done
         return 0

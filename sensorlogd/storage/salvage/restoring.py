@@ -18,7 +18,7 @@ from sensorlogd.storage.corrections.mend_rows import NewMend
 from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.rollups.rollup import RollUp
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.salvage import plausible
 from sensorlogd.storage.salvage.former import Former
 from sensorlogd.storage.salvage.names import LiveIds, SalvageMemory
@@ -26,16 +26,6 @@ from sensorlogd.storage.salvage.reading import Row
 from sensorlogd.storage.stages import storing
 from sensorlogd.storage.stages.storing import SeriesFirst
 from sensorlogd.storage.watermarks import Frontier
-
-_FIELDS = ", ".join(RollUp._fields)
-_COUNTS = ("n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing")
-# Of two roll-ups of one bucket the one of more readings is the better.
-_ROLLUP = (
-    f"INSERT INTO rollup(series_id, resolution, start, {_FIELDS}) VALUES ({','.join('?' * (3 + len(RollUp._fields)))})"
-    " ON CONFLICT(series_id, resolution, start) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in RollUp._fields)
-    + f" WHERE {' + '.join(f'excluded.{name}' for name in _COUNTS)} > {' + '.join(f'rollup.{name}' for name in _COUNTS)}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,5 +235,5 @@ def rollups(
             is_wrong = (valid_until is not None and end > valid_until) or any(start <= minute < end for minute in dirty)
             if hole_until is None or start >= hole_until or is_wrong or end > (former.edge_us or end):
                 continue
-        stored += conn.execute(_ROLLUP, (live, resolution, *row)).rowcount
+        stored += stored_rollups.store_if_better(conn, (live, resolution, *row))
     return Restored(stored, nonsense, expired)

@@ -21,6 +21,7 @@ from sensorlogd.storage import catalog
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.rollups import compute, store
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.prometheus import rolled, source
 from sensorlogd.web.prometheus.limits import Limits
@@ -102,7 +103,7 @@ def made(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
                 with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as snapshot:
                     rows = [row for some in compute.compute_block(snapshot, T0, edge, "UTC") for row in some]
                 conn.execute("BEGIN IMMEDIATE")
-                store.store_rows(conn, rows)
+                stored_rollups.store_rows(conn, rows)
                 store.set_edge(conn, edge)
         conn.execute("COMMIT")
         assert conn.execute("SELECT count(*) FROM dirty").fetchone()[0] > 10
