@@ -48,6 +48,9 @@ WRITERS = {
     "mend": "storage/corrections/mend_rows.py",
     "mended": "storage/corrections/originals.py",
 }
+# Tables in which one module makes rows, whoever changes them.
+MAKERS = {"sensor": "storage/series/rows.py", "series": "storage/series/rows.py"}
+MADE = re.compile(rf"\b(?:INSERT (?:OR \w+ )?INTO|REPLACE INTO)\s+({'|'.join(MAKERS)})\b")
 WRITTEN = re.compile(rf"\b(?:INSERT (?:OR \w+ )?INTO|REPLACE INTO|UPDATE|DELETE FROM)\s+({'|'.join(WRITERS)})\b")
 OF_OWNED = re.compile(rf"\b(FROM|INTO|JOIN|UPDATE)\s+({'|'.join(OWNERS)})\b")
 
@@ -189,10 +192,20 @@ def test_a_table_with_one_writer_is_written_by_nobody_else() -> None:
         for path in sorted(PACKAGE.rglob("*.py"))
         if not (name := path.relative_to(PACKAGE).as_posix()).startswith(("storage/migrations/", "storage/schema.py"))
         for line, text in strings(ast.parse(path.read_text()))
-        for table in WRITTEN.findall(text)
-        if name != WRITERS[table]
+        for table in (*WRITTEN.findall(text), *MADE.findall(text))
+        if name != (WRITERS | MAKERS)[table]
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("table", MAKERS)
+def test_what_is_taken_for_making_a_row(table: str) -> None:
+    """The look itself sees what it must see, and the maker is one."""
+    assert MADE.findall(f"INSERT INTO {table}(a) VALUES (1)") == [table]
+    assert not MADE.findall(f"UPDATE {table} SET a = 1")
+    assert table in {
+        found for _, text in strings(ast.parse((PACKAGE / MAKERS[table]).read_text())) for found in MADE.findall(text)
+    }
 
 
 @pytest.mark.parametrize("table", WRITERS)

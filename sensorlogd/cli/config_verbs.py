@@ -41,8 +41,8 @@ def check(file: Path | None, config_file: Path | None, quiet: bool, offline: boo
     from sensorlogd.drivers.ports import stable_name
     from sensorlogd.drivers.registry import options_for
     from sensorlogd.storage.corrections.conversion import converts
-    from sensorlogd.storage.known_series import known_series
     from sensorlogd.storage.query.units import conversion
+    from sensorlogd.storage.series.known_series import known_series
 
     try:
         path = find(file or config_file)

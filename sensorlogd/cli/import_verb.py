@@ -32,7 +32,7 @@ from sensorlogd.stamping.local import FOLDS
 from sensorlogd.stamping.repeats import KEEP, REPEATS
 from sensorlogd.storage.corrections.replacing import Replace
 from sensorlogd.storage.corrections.upsert import COUNTS
-from sensorlogd.storage.unconfigured_series import WantedSeries
+from sensorlogd.storage.series.unconfigured_series import WantedSeries
 
 BUSY_S = 0.1  # time between two questions whether earlier work on the same readings is done
 

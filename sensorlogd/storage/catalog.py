@@ -26,6 +26,8 @@ from sensorlogd.storage.meta import DECIMALS, VALID
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.rollups.rollup import Rules
+from sensorlogd.storage.series import rows
+from sensorlogd.storage.series.rows import NewSensor, NewSeries
 from sensorlogd.storage.stages import survey
 
 
@@ -136,12 +138,7 @@ def _ensure_sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int) -> i
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
     row = conn.execute("SELECT id FROM sensor WHERE name = ?", (spec.name,)).fetchone()
     if row is None:
-        cursor = conn.execute(
-            "INSERT INTO sensor(name, driver, labels, created_us) VALUES (?,?,?,?)",
-            (spec.name, spec.driver, labels, now_us),
-        )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        return rows.insert_sensor(conn, NewSensor(name=spec.name, driver=spec.driver, labels=labels, created_us=now_us))
     if spec.unread:
         return int(row[0])
     conn.execute(
@@ -167,15 +164,13 @@ def _ensure_series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: 
         if not is_same:
             former, row = row[0], None
     if row is None:
-        cursor = conn.execute(
-            "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, wrap, dip, zero, labels, created_us)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?)",
-            (sensor_id, spec.channel, spec.unit, *spec.rules(), labels, now_us),
+        new = NewSeries(
+            sensor=sensor_id, channel=spec.channel, unit=spec.unit, **spec.rules()._asdict(), labels=labels, created_us=now_us
         )
-        assert cursor.lastrowid is not None
+        made = rows.insert_series(conn, new)
         if former is not None and linear is not None:
-            conversion.begin(conn, former, cursor.lastrowid, linear, now_us)
-        return cursor.lastrowid
+            conversion.begin(conn, former, made, linear, now_us)
+        return made
     series_id = row[0]
     changed = _changed_rules(Rules(*row[2:]), spec.rules())
     if changed:

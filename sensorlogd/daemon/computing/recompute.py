@@ -24,10 +24,11 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import END_US
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.undoing import undo_commands
-from sensorlogd.storage import unconfigured_series, work
+from sensorlogd.storage import work
 from sensorlogd.storage.corrections import recomputing, upsert
 from sensorlogd.storage.corrections.recomputing import RecomputeOrder, Result
 from sensorlogd.storage.pace import Pace
+from sensorlogd.storage.series import unconfigured_series
 from sensorlogd.storage.stages import together
 from sensorlogd.storage.stages.readings import Reading, Stamped
 from sensorlogd.storage.watermarks import Frontier

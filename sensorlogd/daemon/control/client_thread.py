@@ -26,7 +26,7 @@ from sensorlogd.daemon.writing.stopped import WriterStopped
 from sensorlogd.processes.wake_pipe import WakePipe
 from sensorlogd.storage.corrections.change import MendError
 from sensorlogd.storage.corrections.upsert import UpsertError
-from sensorlogd.storage.unconfigured_series import SeriesMismatch
+from sensorlogd.storage.series.unconfigured_series import SeriesMismatch
 
 logger = logging.getLogger(__name__)
 

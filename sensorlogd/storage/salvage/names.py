@@ -15,6 +15,8 @@ from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.salvage.former import Former, FormerSensor, FormerSeries
+from sensorlogd.storage.series import rows
+from sensorlogd.storage.series.rows import NewSensor, NewSeries
 
 
 class SalvageMemory:
@@ -98,12 +100,11 @@ class LiveIds:
         of both dates of creation stays."""
         row = self.conn.execute("SELECT id, created_us FROM sensor WHERE name = ?", (sensor.name,)).fetchone()
         if row is None:
-            cursor = self.conn.execute(
-                "INSERT INTO sensor(name, driver, labels, created_us, retired_us) VALUES (?,?,?,?,?)",
-                (sensor.name, sensor.driver, sensor.labels, sensor.created_us, sensor.retired_us or self.now_us),
-            )
-            assert cursor.lastrowid is not None
-            return cursor.lastrowid
+            new = NewSensor(
+                name=sensor.name, driver=sensor.driver, labels=sensor.labels, created_us=sensor.created_us,
+                retired_us=sensor.retired_us or self.now_us,
+            )  # fmt: skip
+            return rows.insert_sensor(self.conn, new)
         if sensor.created_us < row[1]:
             self.conn.execute("UPDATE sensor SET created_us = ? WHERE id = ?", (sensor.created_us, row[0]))
         return int(row[0])
@@ -128,16 +129,12 @@ class LiveIds:
         return int(row[0])
 
     def _insert_series(self, sensor_id: int, channel: str, series: FormerSeries) -> int:
-        cursor = self.conn.execute(
-            "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, wrap, dip, zero, labels, created_us, retired_us)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-            (
-                sensor_id, channel, series.unit, series.kind, series.heartbeat_us, series.wrap, series.dip, series.zero, series.labels,
-                series.created_us, series.retired_us or self.now_us,
-            ),
+        new = NewSeries(
+            sensor=sensor_id, channel=channel, unit=series.unit, kind=series.kind, heartbeat_us=series.heartbeat_us, wrap=series.wrap,
+            dip=series.dip, zero=series.zero, labels=series.labels, created_us=series.created_us,
+            retired_us=series.retired_us or self.now_us,
         )  # fmt: skip
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        return rows.insert_series(self.conn, new)
 
 
 def _agree(series: FormerSeries, unit: str, kind: str) -> bool:

@@ -40,7 +40,7 @@ from sensorlogd.daemon.control.requests.request import Request
 from sensorlogd.daemon.control.requests.saved_views import DeleteViewRequest, SaveViewRequest
 from sensorlogd.storage.corrections.replacing import Replace
 from sensorlogd.storage.corrections.upsert import COUNTS
-from sensorlogd.storage.unconfigured_series import WantedSeries
+from sensorlogd.storage.series.unconfigured_series import WantedSeries
 
 INTS = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(allow_nan=False)

@@ -18,7 +18,7 @@ from sensorlogd.daemon.control.requests.request import Request
 from sensorlogd.daemon.control.waiting import OperationError
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.query.log import Log
-from sensorlogd.storage.unconfigured_series import WantedSeries
+from sensorlogd.storage.series.unconfigured_series import WantedSeries
 from tests.daemon.writing.rig import SPECS, T0, Rig, Script, sqlite_error, values
 
 OLD = SensorSpec("old", "simulated", series=[SeriesSpec("t")])

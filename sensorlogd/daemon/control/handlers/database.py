@@ -33,7 +33,7 @@ from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import kind_of
 from sensorlogd.notation.microseconds import BEGINNING_US
-from sensorlogd.storage import unconfigured_series, work
+from sensorlogd.storage import work
 from sensorlogd.storage.corrections import mend_order, recomputing, upsert
 from sensorlogd.storage.corrections.change import Change
 from sensorlogd.storage.corrections.replacing import Replace
@@ -42,6 +42,7 @@ from sensorlogd.storage.maintenance.compact import give_back
 from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated
+from sensorlogd.storage.series import unconfigured_series
 
 T = TypeVar("T")
 LATEST_US = 253_402_300_800_000_000  # the year 10000

@@ -28,7 +28,7 @@ from sensorlogd.daemon.control.answers import (
 )
 from sensorlogd.daemon.control.requests.request import Request
 from sensorlogd.storage.corrections.replacing import Replace
-from sensorlogd.storage.unconfigured_series import WantedSeries
+from sensorlogd.storage.series.unconfigured_series import WantedSeries
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.recovery.notes import Notes
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
-from sensorlogd.storage import unconfigured_series
 from sensorlogd.storage.ingest.append import Appended
 from sensorlogd.storage.open_database import OpenDatabase
+from sensorlogd.storage.series import unconfigured_series
 
 logger = logging.getLogger(__name__)
 
