@@ -6,6 +6,7 @@ Taking a mend back is refused while a later change of the same readings stands: 
 from __future__ import annotations
 
 import sqlite3
+from typing import NamedTuple
 
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import cuts, work
@@ -15,6 +16,13 @@ from sensorlogd.storage.corrections.mend_rows import CHANGE, RECOMPUTE, REPLACE,
 from sensorlogd.storage.corrections.mend_state import MEND, TAKEN_BACK, UNDO, MendOrder, work_of
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.work import Slice
+
+
+class OrderedMend(NamedTuple):
+    """The id of a mend, and that of the work which makes it or takes it back."""
+
+    mend: int
+    work: int
 
 
 def order(
@@ -27,8 +35,8 @@ def order(
     now_us: int,
     *,
     total: int | None = None,
-) -> tuple[int, int]:
-    """Have readings of [since, until) changed; the caller owns the transaction. (id of the mend, id of the work).
+) -> OrderedMend:
+    """Have readings of [since, until) changed; the caller owns the transaction.
 
     ``total``: how many readings there are, about. Raises MendError.
     """
@@ -41,19 +49,19 @@ def order(
     )
     identity = mend_rows.insert(conn, new)
     _record_event(conn, mend_rows.find(conn, identity), EventKind.MENDED, now_us)
-    return identity, work.order(conn, MEND, MendOrder(identity).to_json(), now_us, series=series, total=total)
+    return OrderedMend(identity, work.order(conn, MEND, MendOrder(identity).to_json(), now_us, series=series, total=total))
 
 
-def order_resume(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[int, int]:
+def order_resume(conn: sqlite3.Connection, identity: int, now_us: int) -> OrderedMend:
     """Go on with a mend of an older release, which was cut off, or with one that failed. Asked again: the same work.
 
-    (id of the mend, id of the work). Raises MendError.
+    Raises MendError.
     """
     waits = work_of(conn, MEND, identity)
     if waits is not None:
-        return identity, waits.id
+        return OrderedMend(identity, waits.id)
     mend = check_resume(conn, identity)
-    return identity, work.order(conn, MEND, MendOrder(identity).to_json(), now_us, series=mend.series)
+    return OrderedMend(identity, work.order(conn, MEND, MendOrder(identity).to_json(), now_us, series=mend.series))
 
 
 def check_resume(conn: sqlite3.Connection, identity: int) -> Mend:
@@ -66,14 +74,14 @@ def check_resume(conn: sqlite3.Connection, identity: int) -> Mend:
     return mend
 
 
-def order_undo(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[int, int]:
+def order_undo(conn: sqlite3.Connection, identity: int, now_us: int) -> OrderedMend:
     """Have a mend taken back, finished or not; the caller owns the transaction. Asked again: the same work.
 
-    (id of the mend, id of the work). Raises MendError.
+    Raises MendError.
     """
     waits = work_of(conn, UNDO, identity)
     if waits is not None:
-        return identity, waits.id
+        return OrderedMend(identity, waits.id)
     mend = check_undo(conn, identity)
     unfinished = work_of(conn, MEND, identity)
     if unfinished is not None:
@@ -81,7 +89,7 @@ def order_undo(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[in
     mend_rows.undo(conn, identity, now_us)
     _record_event(conn, mend, EventKind.MEND_UNDONE, now_us)
     total = originals.kept(conn, identity)
-    return identity, work.order(conn, UNDO, MendOrder(identity).to_json(), now_us, series=mend.series, total=total)
+    return OrderedMend(identity, work.order(conn, UNDO, MendOrder(identity).to_json(), now_us, series=mend.series, total=total))
 
 
 def check_undo(conn: sqlite3.Connection, identity: int) -> Mend:

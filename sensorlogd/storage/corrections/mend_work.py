@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from bisect import bisect_left
+from dataclasses import dataclass
 from typing import Any
 
 from sensorlogd.notation.microseconds import BEGINNING_US
@@ -23,6 +24,15 @@ SLICE_S = 0.015  # beside it the commit takes its time
 MOST_ROWS = 1_000  # readings changed, and kept, together
 LEAST_ROWS = 20
 SCAN_ROWS = 40_000  # fresh readings lie in order of time: so many rows of all series are read at once to find those of one
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """How far a mend has got, how many readings were changed, and whether roll-ups have to follow."""
+
+    at_us: int
+    readings: int
+    rolls_up: bool
 
 
 class MendWorker:
@@ -51,13 +61,13 @@ class MendWorker:
         while at_us < mend.until_us:
             started = time.perf_counter()
             try:
-                at_us, some, is_below = self._change_some(conn, frontier, mend, at_us)
+                some = self._change_some(conn, frontier, mend, at_us)
             except MendError as error:
                 failure = str(error)
                 break
-            changed, rolls_up = changed + some, rolls_up or is_below
+            at_us, changed, rolls_up = some.at_us, changed + some.readings, rolls_up or some.rolls_up
             took = time.perf_counter() - started
-            if some == int(self._pace) or took > self.slice_s:
+            if some.readings == int(self._pace) or took > self.slice_s:
                 self._pace.measured(took)
             if time.perf_counter() - began + took > self.slice_s:
                 break
@@ -72,8 +82,8 @@ class MendWorker:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _change_some(self, conn: sqlite3.Connection, frontier: Frontier, mend: Mend, at_us: int) -> tuple[int, int, bool]:
-        """(how far it has got, readings changed, whether roll-ups follow). Raises MendError with nothing changed."""
+    def _change_some(self, conn: sqlite3.Connection, frontier: Frontier, mend: Mend, at_us: int) -> _Changed:
+        """Raises MendError with nothing changed."""
         readings = Readings(conn, frontier.moved_until_us)
         rows, got_to = readings.some(mend.series, at_us, mend.until_us, int(self._pace), SCAN_ROWS)
         rolls_up = False
@@ -81,7 +91,7 @@ class MendWorker:
             changed = [(ts, *mend.change.apply(value, quality)) for ts, value, quality in rows]
             originals.remember(conn, mend.id, rows)
             rolls_up = originals.write(conn, frontier, mend.series, changed)
-        return got_to, len(rows), rolls_up
+        return _Changed(got_to, len(rows), rolls_up)
 
 
 class UndoWorker:

@@ -82,31 +82,38 @@ class TileEnd(NamedTuple):
     value: float
 
 
-def sums(conn: sqlite3.Connection, buckets: Buckets, numbers: TileNumbers, hours: Hours | None) -> list[TileSums]:
-    """Raises sqlite3.Error."""
-    columns = "sum(n), sum(n * mean), min(min), max(max), count(mean)"
-    return [TileSums(*row) for row in _added_up(conn, columns, buckets, numbers, hours)]
+@dataclass(frozen=True, slots=True)
+class StoredTiles:
+    """The stored buckets of one series and span, to be added up tile by tile. ``hours``: which may stand for finer buckets, if any.
+    Everything raises sqlite3.Error."""
 
+    conn: sqlite3.Connection
+    buckets: Buckets
+    numbers: TileNumbers
+    hours: Hours | None = None
 
-def firsts(conn: sqlite3.Connection, buckets: Buckets, numbers: TileNumbers, hours: Hours | None) -> list[TileEnd]:
-    """The first reading of each tile. Raises sqlite3.Error."""
-    # With a single min() or max() SQLite takes the other columns from the row that has it.
-    rows = _added_up(conn, "sum(n), min(start), first_ts, first", buckets, numbers, hours)
-    return [TileEnd(tile, number, n, ts, value) for tile, number, n, _, ts, value in rows]
+    def sums(self) -> list[TileSums]:
+        """Those tiles that have buckets."""
+        return [TileSums(*row) for row in self._added_up("sum(n), sum(n * mean), min(min), max(max), count(mean)")]
 
+    def firsts(self) -> list[TileEnd]:
+        """The first reading of each tile."""
+        # With a single min() or max() SQLite takes the other columns from the row that has it.
+        rows = self._added_up("sum(n), min(start), first_ts, first")
+        return [TileEnd(tile, number, n, ts, value) for tile, number, n, _, ts, value in rows]
 
-def lasts(conn: sqlite3.Connection, buckets: Buckets, numbers: TileNumbers, hours: Hours | None) -> list[TileEnd]:
-    """The last reading of each tile. Raises sqlite3.Error."""
-    rows = _added_up(conn, "sum(n), max(start), last_ts, last", buckets, numbers, hours)
-    return [TileEnd(tile, number, n, ts, value) for tile, number, n, _, ts, value in rows]
+    def lasts(self) -> list[TileEnd]:
+        """The last reading of each tile."""
+        rows = self._added_up("sum(n), max(start), last_ts, last")
+        return [TileEnd(tile, number, n, ts, value) for tile, number, n, _, ts, value in rows]
 
-
-def _added_up(
-    conn: sqlite3.Connection, columns: str, buckets: Buckets, numbers: TileNumbers, hours: Hours | None
-) -> list[tuple[Any, ...]]:
-    """(tile, number of rows, *columns), one for each tile."""
-    some, parameters = _select(buckets, numbers) if hours is None else _select_hours_and_finer(buckets, numbers, hours)
-    return conn.execute(f"SELECT tile, count(*), {columns} FROM ({some}) GROUP BY tile", parameters).fetchall()
+    def _added_up(self, columns: str) -> list[tuple[Any, ...]]:
+        """(tile, number of rows, *columns), one for each tile."""
+        if self.hours is None:
+            some, parameters = _select(self.buckets, self.numbers)
+        else:
+            some, parameters = _select_hours_and_finer(self.buckets, self.numbers, self.hours)
+        return self.conn.execute(f"SELECT tile, count(*), {columns} FROM ({some}) GROUP BY tile", parameters).fetchall()
 
 
 def _select(buckets: Buckets, numbers: TileNumbers) -> _Selected:

@@ -11,14 +11,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from sqlite3 import Connection
 
 from sensorlogd.counters import rise
 from sensorlogd.notation.microseconds import BEGINNING_US, HOUR_US
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.segments import COARSE_TO_FINE, Segment, Segments
-from sensorlogd.storage.rollups import by_tile
-from sensorlogd.storage.rollups.by_tile import Buckets, Hours, TileNumbers
+from sensorlogd.storage.rollups.by_tile import Buckets, Hours, StoredTiles
 from sensorlogd.storage.rollups.resolutions import HOUR
 from sensorlogd.storage.rollups.rollup import glitches
 from sensorlogd.storage.rollups.snapshot import Snapshot
@@ -142,12 +140,13 @@ class Rolled:
         if last_ts > tile.last_ts:
             tile.last_ts, tile.last = last_ts, last
 
-    def _stored(self, since_us: int, until_us: int) -> tuple[Connection, Buckets, TileNumbers, Hours | None]:
-        """What ``by_tile`` is to be asked for the stored buckets of a span."""
+    def _stored(self, since_us: int, until_us: int) -> StoredTiles:
+        """The stored buckets of a span."""
         hours = None
         if self.tiles.resolution < HOUR and min(self.tiles.step_us, self.tiles.length_us) >= 2 * HOUR_US:
             hours = self._whole_hours(since_us, until_us)
-        return self.snapshot.conn, Buckets(self.series, self.tiles.resolution, since_us, until_us), self.tiles.numbers, hours
+        buckets = Buckets(self.series, self.tiles.resolution, since_us, until_us)
+        return StoredTiles(self.snapshot.conn, buckets, self.tiles.numbers, hours)
 
     def _whole_hours(self, since_us: int, until_us: int) -> Hours | None:
         """The hours within a span, and those of them (or beside them) for which finer buckets are needed."""
@@ -162,7 +161,7 @@ class Rolled:
 
     def _add_sums(self, since_us: int, until_us: int) -> None:
         """Add whole buckets to the tiles: number, sum, least and most. Raises NotInRollUps."""
-        found = by_tile.sums(*self._stored(since_us, until_us))
+        found = self._stored(since_us, until_us).sums()
         self.spend(sum(each.rows for each in found))
         for each in found:
             if each.with_mean < each.rows or each.sum is None or not math.isfinite(each.sum):
@@ -174,15 +173,15 @@ class Rolled:
 
     def _add_ends(self, since_us: int, until_us: int) -> None:
         """Add whole buckets to the tiles: number, first and last reading."""
-        asked = self._stored(since_us, until_us)
-        found = by_tile.firsts(*asked)
+        stored = self._stored(since_us, until_us)
+        found = stored.firsts()
         self.spend(sum(each.rows for each in found))
         for each in found:
             tile = self._tiles.setdefault(each.tile, _Tile())
             tile.n += each.n
             if tile.last_ts < 0 or each.ts < tile.first_ts:
                 tile.first_ts, tile.first = each.ts, each.value
-        found = by_tile.lasts(*asked)
+        found = stored.lasts()
         self.spend(sum(each.rows for each in found))
         for each in found:
             tile = self._tiles[each.tile]

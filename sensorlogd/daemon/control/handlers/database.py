@@ -36,6 +36,7 @@ from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections import mend_order, recomputing, upsert
 from sensorlogd.storage.corrections.change import Change
+from sensorlogd.storage.corrections.mend_order import OrderedMend
 from sensorlogd.storage.corrections.replacing import Replace
 from sensorlogd.storage.ingest import events, latest
 from sensorlogd.storage.maintenance.compact import give_back
@@ -142,9 +143,8 @@ class DatabaseHandlers:
             )
         )
 
-    def _order_mend(self, run: Callable[[OpenDatabase], tuple[int, int]], epoch: int | None) -> MendOrdered:
-        identity, ordered = self._run_on_writer("mend", run, epoch=epoch)
-        return MendOrdered(identity, ordered)
+    def _order_mend(self, run: Callable[[OpenDatabase], OrderedMend], epoch: int | None) -> MendOrdered:
+        return MendOrdered(*self._run_on_writer("mend", run, epoch=epoch))
 
     def _work_progress(self, request: WorkRequest) -> WorkProgress:
         piece = self._run_on_writer("work", lambda db: work.find(db.conn, request.id), transaction=False)
