@@ -13,49 +13,22 @@ from sensorlogd.notation.microseconds import END_US
 from sensorlogd.storage import cuts, meta, watermarks
 from sensorlogd.storage.salvage import plausible
 from sensorlogd.storage.salvage.reading import DamagedLog, Row
+from sensorlogd.storage.series.rows import NewSensor, NewSeries
 from sensorlogd.storage.stages import damaged as statements
 
 _TRIES = 100
 
 
-@dataclass(frozen=True, slots=True)
-class FormerSensor:
-    """A row of ``sensor``. ``retired_us`` None: it was in use."""
-
-    name: str
-    driver: str
-    labels: str
-    created_us: int
-    retired_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class FormerSeries:
-    """A row of ``series``. ``sensor``: its id there."""
-
-    sensor: int
-    channel: str
-    unit: str
-    kind: str
-    heartbeat_us: int
-    wrap: float | None
-    dip: float
-    zero: float
-    labels: str
-    created_us: int
-    retired_us: int | None
-
-
 @dataclass(slots=True)
 class Former:
-    """What a damaged log says of itself. ``ids``: all series that have a name, a cut or settled readings. ``moved_until_us``
+    """What a damaged log says of itself. ``sensors`` and ``series``: by the ids they have there. ``ids``: all series that have a name, a cut or settled readings. ``moved_until_us``
     None: it could not be read, and both tables of readings are taken whole. ``zone``: of its days; None: it cannot be read. ``cuts_us``: (series, resolution) -> cut.
     ``outdated_us``: (series, resolution) -> roll-ups that end later did not count. ``dirty``: series -> minutes to be healed.
     ``has_cuts`` False: the table of cuts is damaged. ``without_cut``: series one of whose cuts makes no sense. ``nonsense``: how
     many rows of these tables make no sense and were left out."""
 
-    sensors: dict[int, FormerSensor] = field(default_factory=dict)
-    series: dict[int, FormerSeries] = field(default_factory=dict)
+    sensors: dict[int, NewSensor] = field(default_factory=dict)
+    series: dict[int, NewSeries] = field(default_factory=dict)
     ids: list[int] = field(default_factory=list)
     mends: list[int] = field(default_factory=list)
     moved_until_us: int | None = None
@@ -104,12 +77,12 @@ def _read_names(damaged: DamagedLog, former: Former) -> None:
     rows = _read_table(damaged, "sensor", ("id", "name", "driver", "labels", "created_us", "retired_us"))
     for identity, name, driver, labels, created, retired in rows:
         if plausible.name_or_none(name) is not None:
-            former.sensors[identity] = FormerSensor(
-                name,
-                plausible.name_or_none(driver) or "unknown",
-                plausible.labels_or_empty(labels),
-                plausible.time_or_none(created) or 0,
-                plausible.time_or_none(retired),
+            former.sensors[identity] = NewSensor(
+                name=name,
+                driver=plausible.name_or_none(driver) or "unknown",
+                labels=plausible.labels_or_empty(labels),
+                created_us=plausible.time_or_none(created) or 0,
+                retired_us=plausible.time_or_none(retired),
             )
     columns = (
         "id", "sensor_id", "channel", "unit", "kind", "heartbeat_us", "wrap", "dip", "zero", "labels", "created_us",
@@ -118,18 +91,18 @@ def _read_names(damaged: DamagedLog, former: Former) -> None:
     rows = _read_table(damaged, "series", columns)
     for identity, sensor, channel, unit, kind, heartbeat, wrap, dip, zero, labels, created, retired in rows:
         if type(sensor) is int and plausible.name_or_none(channel) is not None and plausible.is_series(identity):
-            former.series[identity] = FormerSeries(
-                sensor,
-                channel,
-                plausible.text_or(unit, ""),
-                plausible.kind_or_gauge(kind),
-                plausible.heartbeat_or_minute(heartbeat),
-                plausible.wrap_or_none(wrap),
-                plausible.dip_or_usual(dip),
-                plausible.zero_or_usual(zero),
-                plausible.labels_or_empty(labels),
-                plausible.time_or_none(created) or 0,
-                plausible.time_or_none(retired),
+            former.series[identity] = NewSeries(
+                sensor=sensor,
+                channel=channel,
+                unit=plausible.text_or(unit, ""),
+                kind=plausible.kind_or_gauge(kind),
+                heartbeat_us=plausible.heartbeat_or_minute(heartbeat),
+                wrap=plausible.wrap_or_none(wrap),
+                dip=plausible.dip_or_usual(dip),
+                zero=plausible.zero_or_usual(zero),
+                labels=plausible.labels_or_empty(labels),
+                created_us=plausible.time_or_none(created) or 0,
+                retired_us=plausible.time_or_none(retired),
             )
 
 
