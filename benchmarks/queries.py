@@ -26,6 +26,7 @@ from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.rollups import compute, store
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.schema.check import ensure_schema
 from sensorlogd.storage.series import catalog
 from tests.connections import connect_writer
@@ -73,7 +74,7 @@ def build(path: Path, days: int) -> None:
         begin = (T0 + day * DAY_S) * 1_000_000
         conn.execute("BEGIN IMMEDIATE")
         for block in compute.compute_block(reader, begin, begin + DAY_S * 1_000_000, "UTC"):
-            store.store_rows(conn, block)
+            stored_rollups.store_rows(conn, block)
         store.set_edge(conn, begin + DAY_S * 1_000_000)
         conn.execute("COMMIT")
     reader.close()

@@ -41,20 +41,42 @@ OWNERS = {
     "alarm_change": {"storage/alarms/changes.py"},
     "notification": {"storage/alarms/notifications.py"},
     "retention_cut": {"storage/cuts.py", "storage/salvage/former.py", "storage/reading_tables/survey.py"},
+    "mend": {
+        "storage/corrections/mend_rows.py",
+        "storage/corrections/originals.py",
+        "storage/salvage/former.py",
+        "storage/maintenance/inspection.py",
+    },
 }
+# Tables that many read and one module writes.
+WRITERS = {
+    "rollup": "storage/rollups/stored.py",
+    "mend": "storage/corrections/mend_rows.py",
+    "mended": "storage/corrections/originals.py",
+}
+# Tables in which one module makes rows, whoever changes them.
+MAKERS = {"sensor": "storage/series/rows.py", "series": "storage/series/rows.py"}
+MADE = re.compile(rf"\b(?:INSERT (?:OR \w+ )?INTO|REPLACE INTO)\s+({'|'.join(MAKERS)})\b")
+WRITTEN = re.compile(rf"\b(?:INSERT (?:OR \w+ )?INTO|REPLACE INTO|UPDATE|DELETE FROM)\s+({'|'.join(WRITERS)})\b")
 OF_OWNED = re.compile(rf"\b(FROM|INTO|JOIN|UPDATE)\s+({'|'.join(OWNERS)})\b")
 
 
+GAP = "_"  # stands for what an f-string puts in
+
+
 def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """(line, text) of each string that is no docstring, parts of f-strings too."""
+    """(line, text) of each string that is no docstring; an f-string is one string, whatever is put into it."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    docstrings = {
+    seen = {
         id(node.body[0].value)
         for node in ast.walk(tree)
         if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
     }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+    for node in ast.walk(tree):  # an f-string comes before its parts
+        if isinstance(node, ast.JoinedStr) and id(node) not in seen:
+            seen |= {id(part) for part in node.values if isinstance(part, ast.Constant)}
+            yield node.lineno, "".join(str(part.value) if isinstance(part, ast.Constant) else GAP for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in seen:
             yield node.lineno, node.value
 
 
@@ -98,6 +120,12 @@ def test_no_sql_outside_storage() -> None:
         ('"select a sensor from the list"', False),
         ('"""Docstring: SELECT a FROM b."""', False),
         ('X = "INSERT INTO recent VALUES (1)"', True),
+        ('X = f"SELECT {columns} FROM rollup"', True),
+        ('X = f"SELECT {columns}" f" FROM ({some}) GROUP BY tile"', True),
+        ('X = f"INSERT INTO {table} VALUES (1)"', True),
+        ('X = f"UPDATE {table} SET x = 1"', True),
+        ('X = f"select {one} from {other}"', False),
+        ('X = f"{some!r:>{width}}"', False),
     ],
 )
 def test_what_is_taken_for_sql(text: str, is_sql: bool) -> None:
@@ -161,3 +189,36 @@ def test_a_table_with_an_owner_is_named_by_nobody_else() -> None:
         if name not in OWNERS[table]
     ]
     assert found == []
+
+
+def test_a_table_with_one_writer_is_written_by_nobody_else() -> None:
+    """Others call it, so that each column is filled in one place."""
+    found = [
+        f"{name}:{line}: {text[:60]}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if not (name := path.relative_to(PACKAGE).as_posix()).startswith(("storage/migrations/", "storage/schema.py"))
+        for line, text in strings(ast.parse(path.read_text()))
+        for table in (*WRITTEN.findall(text), *MADE.findall(text))
+        if name != (WRITERS | MAKERS)[table]
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("table", MAKERS)
+def test_what_is_taken_for_making_a_row(table: str) -> None:
+    """The look itself sees what it must see, and the maker is one."""
+    assert MADE.findall(f"INSERT INTO {table}(a) VALUES (1)") == [table]
+    assert not MADE.findall(f"UPDATE {table} SET a = 1")
+    assert table in {
+        found for _, text in strings(ast.parse((PACKAGE / MAKERS[table]).read_text())) for found in MADE.findall(text)
+    }
+
+
+@pytest.mark.parametrize("table", WRITERS)
+def test_what_is_taken_for_writing(table: str) -> None:
+    """The look itself sees what it must see, and the writer is the one that writes."""
+    for text in (f"INSERT INTO {table}(a) VALUES (1)", f"UPDATE {table} SET a = 1", f"DELETE FROM {table} WHERE a = 1"):
+        assert WRITTEN.findall(text) == [table]
+    assert not WRITTEN.findall(f"SELECT a FROM {table}")
+    source = (PACKAGE / WRITERS[table]).read_text()
+    assert table in {found for _, text in strings(ast.parse(source)) for found in WRITTEN.findall(text)}

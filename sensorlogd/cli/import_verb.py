@@ -30,7 +30,8 @@ from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.undoing import undo_commands
 from sensorlogd.stamping.local import FOLDS
 from sensorlogd.stamping.repeats import KEEP, REPEATS
-from sensorlogd.storage.corrections.upsert import COUNTS, Replace
+from sensorlogd.storage.corrections.replacing import Replace
+from sensorlogd.storage.corrections.upsert import COUNTS
 from sensorlogd.storage.series.unconfigured import WantedSeries
 
 BUSY_S = 0.1  # time between two questions whether earlier work on the same readings is done

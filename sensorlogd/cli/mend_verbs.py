@@ -20,7 +20,8 @@ from sensorlogd.cli.work_waiting import wait_for
 from sensorlogd.daemon.control.requests.database import MendRequest, ResumeRequest, UndoRequest
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.plurals import plural
-from sensorlogd.storage.corrections import mend
+from sensorlogd.storage.corrections import mend_order, mend_rows, mend_state
+from sensorlogd.storage.corrections.change import Change, MendError
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.series.stored import Series
 
@@ -68,7 +69,7 @@ def flag(series: str | None, flag: str | None, **options: Any) -> None:
         return
     if series is None or flag is None:
         raise click.UsageError("which SERIES, and which QUALITY (good, not_evaluated, suspect, fail)?")
-    _mend(series, mend.Change(int(quality.Flag[flag.upper()])), options)
+    _mend(series, Change(int(quality.Flag[flag.upper()])), options)
 
 
 @click.command(
@@ -107,7 +108,7 @@ def recalibrate(
         raise click.UsageError(
             f"--scale {scale:g} --offset {offset:g}: they are finite numbers, the scale not 0 (all values would be the same)"
         )
-    _mend(series, mend.Change(None, scale, offset, curve), options)
+    _mend(series, Change(None, scale, offset, curve), options)
 
 
 def _curve(polynomial: str | None, table: str | None) -> curves.Curve | None:
@@ -161,7 +162,7 @@ class Preview:
     examples: list[tuple[int, float | None, float | None]] = field(default_factory=list)
 
 
-def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
+def _mend(pattern: str, change: Change, options: dict[str, Any]) -> None:
     """Show what the change would do to the readings of the range and, unless that was all, have it done. Exits if there is
     nothing to change."""
     zone = zone_of(options["tz"])
@@ -171,7 +172,7 @@ def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
         wanted = series_of(log, (pattern,))
         try:
             previews = [_preview(log, series, change, since, until) for series in wanted]
-        except mend.MendError as error:
+        except MendError as error:
             fail(str(error), exits.USAGE)
         some = [preview for preview in previews if preview.readings]
         if not some:
@@ -219,7 +220,7 @@ def _range_us(options: dict[str, Any], zone: str) -> tuple[int, int]:
     return since, until
 
 
-def _preview(log: LogReader, series: Series, change: mend.Change, since: int, until: int) -> Preview:
+def _preview(log: LogReader, series: Series, change: Change, since: int, until: int) -> Preview:
     """What the change would do to the readings of one series. Raises MendError."""
     preview = Preview(series)
     for rows in log.columns(series, since, until):
@@ -238,7 +239,7 @@ def _preview(log: LogReader, series: Series, change: mend.Change, since: int, un
     return preview
 
 
-def _print_preview(preview: Preview, change: mend.Change, zone: str) -> None:
+def _print_preview(preview: Preview, change: Change, zone: str) -> None:
     name, unit = preview.series.name, preview.series.unit
 
     def said(value: float | None, nothing: str = "") -> str:
@@ -271,7 +272,7 @@ def _print_preview(preview: Preview, change: mend.Change, zone: str) -> None:
 def _wait_for_mend(actor: Actor, label: str, identity: int) -> int:
     """Wait until that work is over. Returns how many readings it dealt with. Raises Refused."""
     answer = wait_for(actor, label, identity, see="--list")
-    if answer.outcome == mend.TAKEN_BACK:
+    if answer.outcome == mend_state.TAKEN_BACK:
         raise Refused(f"{label}: {answer.outcome}")
     return answer.done
 
@@ -294,9 +295,9 @@ def _handles_other_request(options: dict[str, Any]) -> bool:
         epoch = log.epoch()
         try:
             request = _checked(log, requests_given[0], identity)
-        except mend.NoSuchMend as error:
+        except mend_rows.NoSuchMend as error:
             fail(f"{error}; --list shows all", exits.USAGE)
-        except mend.MendError as error:
+        except MendError as error:
             fail(str(error), exits.USAGE)
     if options["dry_run"]:
         click.echo(
@@ -319,19 +320,19 @@ def _handles_other_request(options: dict[str, Any]) -> bool:
     return True
 
 
-def _checked(log: LogReader, what: str, identity: int) -> mend.Mend:
+def _checked(log: LogReader, what: str, identity: int) -> mend_rows.Mend:
     """The mend with that id, checked before anything is begun. Raises MendError."""
     if what == "undo":
-        return mend.check_undo(log.conn, identity)
-    if mend.work_of(log.conn, mend.MEND, identity) is not None:  # it goes on by itself: looked at only
-        return mend.find(log.conn, identity)
-    return mend.check_resume(log.conn, identity)
+        return mend_order.check_undo(log.conn, identity)
+    if mend_state.work_of(log.conn, mend_state.MEND, identity) is not None:  # it goes on by itself: looked at only
+        return mend_rows.find(log.conn, identity)
+    return mend_order.check_resume(log.conn, identity)
 
 
 def _print_mends(options: dict[str, Any]) -> None:
     zone = zone_of(options["tz"])
     with _open_log(options) as log:
-        names = {series.id: series.name for series in log.series(("*.*",), retired=True)} if mend.all_mends(log.conn) else {}
+        names = {series.id: series.name for series in log.series(("*.*",), retired=True)} if mend_rows.all_mends(log.conn) else {}
         rows = [
             {
                 "id": made.id,
@@ -341,10 +342,10 @@ def _print_mends(options: dict[str, Any]) -> None:
                 "until": times.format_time(made.until_us, zone),
                 "what": made.message(),
                 "readings": made.readings,
-                "state": mend.state_of(log.conn, made),
+                "state": mend_state.state_of(log.conn, made),
                 "note": made.note,
             }
-            for made in reversed(mend.all_mends(log.conn))
+            for made in reversed(mend_rows.all_mends(log.conn))
         ]
     if not rows:
         fail("nothing was mended", exits.NO_DATA)

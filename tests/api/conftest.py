@@ -12,6 +12,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import compute, store
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.api.rig import T0, S
@@ -47,7 +48,7 @@ def path(fresh: Path, tmp_path: Path) -> Path:
     rows = [row for rows in compute.compute_block(reader, T0, T0 + 3600 * S, "UTC") for row in rows]
     reader.close()
     conn.execute("BEGIN IMMEDIATE")
-    store.store_rows(conn, rows)
+    stored_rollups.store_rows(conn, rows)
     store.set_edge(conn, T0 + 3600 * S)
     conn.execute("COMMIT")
     close_cleanly(conn)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.storage.corrections import mend, originals
+from sensorlogd.storage.corrections import mend_rows, originals
 from sensorlogd.storage.file.identity import REVISION
 from sensorlogd.storage.migrations.upgrade import upgrade
 from sensorlogd.storage.schema.check import ensure_schema
@@ -128,7 +128,7 @@ def test_what_the_release_before_left_half_done_can_be_ended(former: Path, tmp_p
         first = conn.execute(
             "SELECT DISTINCT quality FROM readings WHERE channel = 'a' AND ts < ?", (T0 + 100_000_000,)
         ).fetchall()
-        states = {mended.id: mended.done_us is not None for mended in mend.all_mends(conn)}
+        states = {mended.id: mended.done_us is not None for mended in mend_rows.all_mends(conn)}
         waiting = conn.execute("SELECT count(*) FROM work WHERE state = 'waiting'").fetchone()[0]
     assert waiting in (0, 1, 2)
     if not waiting:

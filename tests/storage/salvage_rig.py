@@ -16,7 +16,8 @@ from typing import Any
 from sensorlogd.daemon.rollups import process
 from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import work
-from sensorlogd.storage.corrections import mend
+from sensorlogd.storage.corrections import mend_order
+from sensorlogd.storage.corrections.change import Change
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.file.identity import PAGE_SIZE
 from sensorlogd.storage.ingest import events
@@ -25,6 +26,7 @@ from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.rollups import outdated, store
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.salvage import salvage_order
 from sensorlogd.storage.salvage.worker import Salvage
 from sensorlogd.storage.series import catalog
@@ -66,8 +68,8 @@ class Direct(process._Sender):
 
     def _send_rows(self, rows: Any, deletes: Any, marks: Any, advances: Any) -> None:
         with transaction(self.conn):
-            store.store_rows(self.conn, rows)
-            store.delete_rows(self.conn, deletes)
+            stored_rollups.store_rows(self.conn, rows)
+            stored_rollups.delete_rows(self.conn, deletes)
             outdated.clear_minutes(self.conn, marks)
             store.advance_outdated(self.conn, advances)
 
@@ -132,9 +134,9 @@ def make_full(path: Path, seed: int = 1) -> None:
     retention.use_plan(RetentionPlan({0: KEPT_DAYS * DAY, 60: 20 * DAY}))
     while retention.step(conn, frontier, NOW):
         pass
-    for since, change in ((5 * DAY, mend.Change(quality=4)), (3 * HOUR, mend.Change(scale=2.0, offset=1.0))):
+    for since, change in ((5 * DAY, Change(quality=4)), (3 * HOUR, Change(scale=2.0, offset=1.0))):
         with transaction(conn):
-            mend.order(conn, 1, NOW - since, NOW - HOUR, change, f"since {since}", NOW)
+            mend_order.order(conn, 1, NOW - since, NOW - HOUR, change, f"since {since}", NOW)
         working.run(conn, frontier_of(conn), NOW)
     roll_up(path, conn, NOW - MINUTE)
     close_cleanly(conn)

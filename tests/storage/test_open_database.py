@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.storage import meta, open_database
-from sensorlogd.storage.file import file_watch
+from sensorlogd.storage.file import file_watch, opened_file
 from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileMoves, WalGone
 from sensorlogd.storage.file.wal_watch import WalWatch
 from sensorlogd.storage.maintenance.mover import Mover
@@ -103,7 +103,7 @@ def test_a_wal_that_is_not_there_has_no_frames(tmp_path: Path) -> None:
 
 
 def test_a_long_wal_is_copied_and_begins_anew(db: OpenDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_database, "CHECKPOINT_FRAMES", 50)
+    monkeypatch.setattr(opened_file, "CHECKPOINT_FRAMES", 50)
     add(db, 10)
     before = db.wal.frames()
     db.checkpoint_if_due()
@@ -118,7 +118,7 @@ def test_a_reader_that_stays_holds_the_wal_and_costs_no_checkpoint_a_turn(
     db: OpenDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it needs cannot be copied; that is known, and ends with the reader. Meanwhile the card is not worn by page 1."""
-    monkeypatch.setattr(open_database, "CHECKPOINT_FRAMES", 50)
+    monkeypatch.setattr(opened_file, "CHECKPOINT_FRAMES", 50)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM event").fetchone()
@@ -246,6 +246,18 @@ def test_an_opening_that_fails_leaves_nothing_open(path: Path) -> None:
         open_database.open_file(path, lambda: Upkeep(Mover(), Retention("UTC")), clockless)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as conn:
         conn.execute("BEGIN EXCLUSIVE")
+
+
+def test_what_is_known_of_an_open_database_is_replaced_by_name_only(db: OpenDatabase) -> None:
+    """It is whole from its opening on, and nobody assigns to it."""
+    assert db.sides()
+    db.check_file()
+    assert db.frontier.edge_us
+    db.replace_newest({1: (NOW, 1.0, 1)})
+    assert db.newest == {1: (NOW, 1.0, 1)}
+    for name in ("newest", "catalog"):
+        with pytest.raises(AttributeError):
+            setattr(db, name, {})
 
 
 def test_meta_keeps_what_it_is_told(path: Path) -> None:

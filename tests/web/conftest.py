@@ -21,6 +21,7 @@ from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.rollups import compute, store
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.serving import server
@@ -75,7 +76,7 @@ def make_database(fresh: Path, path: Path, begin_us: int = T0) -> None:
         computed = [row for rows in compute.compute_block(snapshot, begin_us, begin_us + 7200 * S, "UTC") for row in rows]
         snapshot.close()
         conn.execute("BEGIN IMMEDIATE")
-        store.store_rows(conn, computed)
+        stored_rollups.store_rows(conn, computed)
         store.set_edge(conn, begin_us + 7200 * S)
         conn.execute("COMMIT")
         close_cleanly(conn)

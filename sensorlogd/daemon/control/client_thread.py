@@ -24,7 +24,7 @@ from typing import Any
 from sensorlogd.calling import MOST_BYTES, short_path
 from sensorlogd.daemon.writing.stopped import WriterStopped
 from sensorlogd.processes.wake_pipe import WakePipe
-from sensorlogd.storage.corrections.mend import MendError
+from sensorlogd.storage.corrections.change import MendError
 from sensorlogd.storage.corrections.upsert import UpsertError
 from sensorlogd.storage.series.unconfigured import SeriesMismatch
 

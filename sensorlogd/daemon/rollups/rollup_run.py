@@ -17,6 +17,7 @@ from sensorlogd.daemon.rollups.messages import Rows, RunDone
 from sensorlogd.event_kinds import Kind
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.rollups import outdated, store
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.watermarks import Frontier
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ class RollUpRun:
         """Step 3: store one slice of what was computed, unless the run is over. Returns when it began (monotonic seconds)."""
         began = time.monotonic()
         if not self.over:
-            store.store_rows(db.conn, message.rows)
-            store.delete_rows(db.conn, message.deletes)
+            stored_rollups.store_rows(db.conn, message.rows)
+            stored_rollups.delete_rows(db.conn, message.deletes)
             outdated.clear_minutes(db.conn, message.marks)
             store.advance_outdated(db.conn, message.advances)
         return began

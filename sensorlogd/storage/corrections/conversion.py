@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from sensorlogd.storage import cuts, work
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.work import State
 
 CONVERT = "convert"  # the kind of work
@@ -114,6 +115,6 @@ def tidy(conn: sqlite3.Connection) -> None:
     for piece in work.of_kind(conn, CONVERT, State.DONE):
         old = ConvertOrder.from_json(piece.request).old
         if conn.execute("SELECT 1 FROM series WHERE id = ?", (old,)).fetchone() is None:
-            conn.execute("DELETE FROM rollup WHERE series_id = ?", (old,))
+            stored_rollups.forget(conn, old)
             outdated.forget(conn, old)
             latest.forget(conn, old)

@@ -20,37 +20,20 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import cuts, meta
-from sensorlogd.storage.corrections import originals
+from sensorlogd.storage.corrections import mend_rows, originals
 from sensorlogd.storage.corrections.conversion import CONVERT, ConvertOrder, Linear
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.reading_tables import moving
 from sensorlogd.storage.reading_tables.moving import Carried, Carry
 from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.rollups.rollup import RollUp
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
 from sensorlogd.storage.worker import Worker
 
 SLICE_S = 0.015  # beside it the commit takes its time
 _ORIGINALS = 50
-
-_VALUE = {name: f"{name} * :factor + :shift" for name in ("mean", "min", "max", "first", "last", "second", "last_but_one")}
-CHANGED = _VALUE | {
-    "m2": "m2 * :factor * :factor",
-    "increase": "increase * :factor",
-    "integral": "integral * :factor + :shift * covered_us / 1e6",
-}
-# What of a roll-up is the same in every unit: a test asks that each column is here or above.
-UNCHANGED = {
-    *("n", "first_ts", "last_ts", "covered_us", "resets", "sin_sum", "cos_sum", "transitions", "states"),
-    *("n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing"),
-}
-_ROLL_UPS = (
-    f"INSERT INTO rollup(series_id, resolution, start, {', '.join(RollUp._fields)})"
-    f" SELECT :new, resolution, start, {', '.join(CHANGED.get(name, name) for name in RollUp._fields)} FROM rollup"
-    " WHERE series_id = :old AND resolution = :tier AND start < :until ON CONFLICT DO NOTHING"
-)
 
 
 class ConvertWorker(Worker[None]):
@@ -121,14 +104,11 @@ class _Move:
         """Convert and move roll-ups whose readings have expired; delete the others, which readings give again."""
         cut = cuts.of_series(self.conn, self.old)
         kept_from = BEGINNING_US if cut is None else cuts.kept_from(cut)
-        query = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? ORDER BY start LIMIT 1 OFFSET ?"
         for resolution in resolutions.DEFAULT_RESOLUTIONS:
-            row = self.conn.execute(query, (self.old, resolution, most)).fetchone()
-            until = END_US if row is None else row[0]
-            self.conn.execute(_ROLL_UPS, self._carry._asdict() | {"tier": resolution, "until": min(until, kept_from)})
-            done = self.conn.execute(
-                "DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start < ?", (self.old, resolution, until)
-            ).rowcount
+            start = stored_rollups.oldest_start(self.conn, self.old, resolution, END_US, most)
+            until = END_US if start is None else start
+            stored_rollups.carry(self.conn, self.old, self.new, resolution, min(until, kept_from), **self.linear._asdict())
+            done = stored_rollups.delete_before(self.conn, self.old, resolution, until)
             if done:
                 return done
         return 0
@@ -159,9 +139,7 @@ class _Move:
         _, _, before = conn.execute(names, (old,)).fetchone()
         sensor, channel, after = conn.execute(names, (new,)).fetchone()
         latest.carry(conn, old, new, *self.linear)
-        conn.execute(
-            "UPDATE mend SET series_id = ?1, done_us = coalesce(done_us, ?2) WHERE series_id = ?3", (new, self.now_us, old)
-        )
+        mend_rows.carry(conn, old, new, self.now_us)
         outdated.forget(conn, old)
         cuts.forget(conn, old)
         conn.execute("DELETE FROM calibration WHERE series_id = ?", (old,))

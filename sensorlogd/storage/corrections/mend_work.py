@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from bisect import bisect_left
+from dataclasses import dataclass
 
 from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import cuts
-from sensorlogd.storage.corrections import mend as mending
-from sensorlogd.storage.corrections import originals
-from sensorlogd.storage.corrections.mend import Mend, MendError, MendOrder
+from sensorlogd.storage.corrections import mend_rows, mend_state, originals
+from sensorlogd.storage.corrections.change import MendError
+from sensorlogd.storage.corrections.mend_rows import Mend
+from sensorlogd.storage.corrections.mend_state import MendOrder
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.reading_tables.readings import Reading, Readings
 from sensorlogd.storage.watermarks import Frontier
@@ -24,10 +26,19 @@ LEAST_ROWS = 20
 SCAN_ROWS = 40_000  # fresh readings lie in order of time: so many rows of all series are read at once to find those of one
 
 
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """How far a mend has got, how many readings were changed, and whether roll-ups have to follow."""
+
+    at_us: int
+    readings: int
+    rolls_up: bool
+
+
 class MendWorker(Worker[None]):
     """Changes readings from ``mend.at_us`` on. ``slice_s``: about how long a slice takes, without its commit."""
 
-    kind = mending.MEND
+    kind = mend_state.MEND
     grows = True
 
     def __init__(self, slice_s: float = SLICE_S, rows: int = MOST_ROWS) -> None:
@@ -40,39 +51,36 @@ class MendWorker(Worker[None]):
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: None, now_us: int) -> Slice:
         """One slice."""
         try:
-            mend = mending.find(conn, MendOrder.from_json(work.request).mend)
+            mend = mend_rows.find(conn, MendOrder.from_json(work.request).mend)
         except MendError as error:
             return Slice({}, 0, False, str(error), failed=True)
         if mend.undone_us is not None:
-            return Slice({}, 0, False, mending.TAKEN_BACK)
+            return Slice({}, 0, False, mend_state.TAKEN_BACK)
         at_us, changed, rolls_up, failure = mend.at_us, 0, False, ""
         began = time.perf_counter()
         while at_us < mend.until_us:
             started = time.perf_counter()
             try:
-                at_us, some, is_below = self._change_some(conn, frontier, mend, at_us)
+                some = self._change_some(conn, frontier, mend, at_us)
             except MendError as error:
                 failure = str(error)
                 break
-            changed, rolls_up = changed + some, rolls_up or is_below
+            at_us, changed, rolls_up = some.at_us, changed + some.readings, rolls_up or some.rolls_up
             took = time.perf_counter() - started
-            if some == int(self._pace) or took > self.slice_s:
+            if some.readings == int(self._pace) or took > self.slice_s:
                 self._pace.measured(took)
             if time.perf_counter() - began + took > self.slice_s:
                 break
         more = at_us < mend.until_us
-        conn.execute(
-            "UPDATE mend SET at_us = ?, readings = readings + ?, done_us = ? WHERE id = ?",
-            (at_us, changed, None if more else mend.done_us or now_us, mend.id),
-        )
+        mend_rows.advance(conn, mend.id, at_us, changed, None if more else mend.done_us or now_us)
         outcome = failure or f"{mend.readings + changed:,} {plural(mend.readings + changed, 'reading')} changed"
         return Slice(
             {}, changed, more and not failure, "" if more and not failure else outcome, failed=bool(failure),
             rolls_up=rolls_up, touched=[mend.series] if changed else [],
         )  # fmt: skip
 
-    def _change_some(self, conn: sqlite3.Connection, frontier: Frontier, mend: Mend, at_us: int) -> tuple[int, int, bool]:
-        """(how far it has got, readings changed, whether roll-ups follow). Raises MendError with nothing changed."""
+    def _change_some(self, conn: sqlite3.Connection, frontier: Frontier, mend: Mend, at_us: int) -> _Changed:
+        """Raises MendError with nothing changed."""
         readings = Readings(conn, frontier.moved_until_us)
         rows, got_to = readings.some(mend.series, at_us, mend.until_us, int(self._pace), SCAN_ROWS)
         rolls_up = False
@@ -80,13 +88,13 @@ class MendWorker(Worker[None]):
             changed = [(ts, *mend.change.apply(value, quality)) for ts, value, quality in rows]
             originals.remember(conn, mend.id, rows)
             rolls_up = originals.write(conn, frontier, mend.series, changed)
-        return got_to, len(rows), rolls_up
+        return _Changed(got_to, len(rows), rolls_up)
 
 
 class UndoWorker(Worker[None]):
     """Gives readings back the values and flags that they had before the mend, the newest slice first."""
 
-    kind = mending.UNDO
+    kind = mend_state.UNDO
     grows = False
 
     def __init__(self, slice_s: float = SLICE_S) -> None:
@@ -98,7 +106,7 @@ class UndoWorker(Worker[None]):
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: None, now_us: int) -> Slice:
         """One slice: at least one of those that the mend kept."""
         try:
-            mend = mending.find(conn, MendOrder.from_json(work.request).mend)
+            mend = mend_rows.find(conn, MendOrder.from_json(work.request).mend)
         except MendError as error:
             return Slice({}, 0, False, str(error), failed=True)
         restored, rolls_up = 0, False

@@ -10,7 +10,7 @@ import math
 import sqlite3
 import zlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sensorlogd.notation.microseconds import BEGINNING_US, MINUTE_US
 from sensorlogd.storage import cuts
@@ -24,6 +24,11 @@ from sensorlogd.storage.watermarks import Frontier
 def remember(conn: sqlite3.Connection, mend: int, rows: Sequence[Reading]) -> None:
     """Keep what these readings are, in order of time, before they are changed; in the transaction that changes them."""
     conn.execute("INSERT INTO mended VALUES (?,?,?,?)", (mend, rows[0][0], len(rows), pack(rows)))
+
+
+def bring_back(conn: sqlite3.Connection, mend: int, slices: Iterable[tuple[int, int, bytes]]) -> None:
+    """Store slices (first time, readings, packed) of another file for ``mend``, except those that are there."""
+    conn.executemany("INSERT INTO mended VALUES (?,?,?,?) ON CONFLICT DO NOTHING", [(mend, *row) for row in slices])
 
 
 def newest(conn: sqlite3.Connection, mend: int) -> list[Reading]:
@@ -50,6 +55,11 @@ def kept(conn: sqlite3.Connection, mend: int) -> int:
     """How many readings of ``mend`` have an original that is kept."""
     (readings,) = conn.execute("SELECT coalesce(sum(n), 0) FROM mended WHERE mend_id = ?", (mend,)).fetchone()
     return int(readings)
+
+
+def any_kept(conn: sqlite3.Connection, mend: int) -> bool:
+    """Whether any reading of ``mend`` has an original that is kept."""
+    return conn.execute("SELECT 1 FROM mended WHERE mend_id = ? LIMIT 1", (mend,)).fetchone() is not None
 
 
 def write(

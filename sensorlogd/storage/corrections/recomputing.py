@@ -14,9 +14,9 @@ from typing import Any
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import cuts, work
-from sensorlogd.storage.corrections import mend as mending
-from sensorlogd.storage.corrections import upsert
-from sensorlogd.storage.corrections.upsert import Replace, UpsertCounts
+from sensorlogd.storage.corrections import mend_rows, upsert
+from sensorlogd.storage.corrections.replacing import Replace
+from sensorlogd.storage.corrections.upsert import UpsertCounts
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.watermarks import Frontier
 
@@ -106,5 +106,5 @@ def store_results(conn: sqlite3.Connection, frontier: Frontier, result: Result, 
 
     Raises ``upsert.Busy`` while a mend of the series waits, ``upsert.UpsertError``.
     """
-    replace = Replace(mend, mending.RECOMPUTED, mending.RECOMPUTE)
+    replace = Replace(mend, mend_rows.RECOMPUTED, mend_rows.RECOMPUTE)
     return upsert.upsert(conn, frontier, result.series, result.times, result.values, result.qualities, now_us, replace=replace)

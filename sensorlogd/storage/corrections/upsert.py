@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage.corrections import conversion, replacing
-from sensorlogd.storage.corrections import mend as mending
+from sensorlogd.storage.corrections import conversion, mend_state, replacing
+from sensorlogd.storage.corrections.replacing import Replace
 from sensorlogd.storage.ingest import decimals, latest
 from sensorlogd.storage.reading_tables import storing
 from sensorlogd.storage.rollups import outdated
@@ -26,16 +26,6 @@ class UpsertError(Exception):
 
 class Busy(UpsertError):
     """Earlier work on the same readings has to finish first. Nothing was stored; try again later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Replace:
-    """An import that replaces what is stored. ``mend``: what this import has kept so far (``UpsertCounts.mend``). ``note``: what
-    is imported, for people. ``kind``: of the mend that keeps what was replaced."""
-
-    mend: int | None = None
-    note: str = ""
-    kind: str = mending.REPLACE
 
 
 @dataclass(slots=True)
@@ -55,6 +45,7 @@ class UpsertCounts:
         self.mend = self.mend if other.mend is None else other.mend
 
 
+Stored = tuple[float | None, int]  # value, quality
 COUNTS = ("new", "same", "differing", "replaced", "too_old")
 
 
@@ -71,43 +62,67 @@ def upsert(
 ) -> UpsertCounts:
     """Store readings of one series, in any order; the caller owns the transaction. Repeating it changes nothing.
 
+    First each reading is compared with what is stored, then the originals of what it is to replace are kept, then it is replaced.
+
     Raises UpsertError if the series is not there any more or is being converted to another unit; Busy while a conversion into
     this series waits, and, if ``replace`` is given, while a mend or its undoing does.
     """
     _refuse_changing_series(conn, series, is_replacing=replace is not None)
-    upserted = UpsertCounts(mend=None if replace is None else replace.mend)
-    cut = frontier.cuts_us.get(series)
-    marks: set[int] = set()
-    before: dict[int, tuple[float | None, int]] = {}
-    newest: tuple[int, float | None, int] | None = None
+    found = _Found(conn, frontier, series, is_replacing=replace is not None)
     for ts, value, quality in zip(times, values, qualities, strict=True):
-        if cut is not None and ts < cut:
-            upserted.too_old += 1
-            continue
-        if storing.insert(conn, frontier, series, ts, value, quality):
-            upserted.new += 1
-        elif (stored := storing.find(conn, frontier, series, ts)) == (value, quality):
-            upserted.same += 1
-            continue
-        elif replace is None or stored is None:
-            upserted.differing += 1
-            continue
-        else:
-            before.setdefault(ts, stored)
-            storing.change_one(conn, frontier, series, ts, value, quality)
-            upserted.replaced += 1
-        if ts < frontier.edge_us:
-            marks.add(ts - ts % MINUTE_US)
-        if newest is None or ts >= newest[0]:
-            newest = (ts, value, quality)
-    if before and replace is not None:
-        rows = [(ts, *stored) for ts, stored in sorted(before.items())]
-        upserted.mend = replacing.keep(conn, series, replace.mend, rows, replace.kind, replace.note, now_us)
-    outdated.mark_minutes(conn, frontier, [(series, minute) for minute in sorted(marks)])
-    if newest is not None:
-        latest.save_imported(conn, series, newest, now_us)
+        found.store_one(ts, value, quality)
+    counts = found.counts
+    counts.mend = None if replace is None else replace.mend
+    if found.originals and replace is not None:
+        rows = [(ts, *stored) for ts, stored in sorted(found.originals.items())]
+        counts.mend = replacing.keep_originals(conn, series, replace, rows, now_us)
+    for ts, (value, quality) in found.replacements.items():
+        storing.change_one(conn, frontier, series, ts, value, quality)
+    outdated.mark_minutes(conn, frontier, [(series, minute) for minute in sorted(found.minutes)])
+    if found.newest is not None:
+        latest.save_imported(conn, series, found.newest, now_us)
         decimals.learn(conn, [(series, decimals.spread(values))])
-    return upserted
+    return counts
+
+
+class _Found:
+    """What the readings of one call meet. New ones are stored as they come; what others are to replace is only noted, because their
+    originals have to be kept first."""
+
+    def __init__(self, conn: sqlite3.Connection, frontier: Frontier, series: int, *, is_replacing: bool) -> None:
+        self.counts = UpsertCounts()
+        self.originals: dict[int, Stored] = {}  # time -> what is stored and is to be replaced
+        self.replacements: dict[int, Stored] = {}  # time -> what it is to be
+        self.minutes: set[int] = set()  # that are dirty now
+        self.newest: tuple[int, float | None, int] | None = None
+        self._conn = conn
+        self._frontier = frontier
+        self._series = series
+        self._is_replacing = is_replacing
+        self._cut_us = frontier.cuts_us.get(series)
+
+    def store_one(self, ts: int, value: float | None, quality: int) -> None:
+        """Store a reading, or note what is to become of the one that is there."""
+        if self._cut_us is not None and ts < self._cut_us:
+            self.counts.too_old += 1
+            return
+        if storing.insert(self._conn, self._frontier, self._series, ts, value, quality):
+            self.counts.new += 1
+        else:
+            stored = self.replacements.get(ts) or storing.find(self._conn, self._frontier, self._series, ts)
+            if stored == (value, quality):
+                self.counts.same += 1
+                return
+            if not self._is_replacing or stored is None:
+                self.counts.differing += 1
+                return
+            self.originals.setdefault(ts, stored)
+            self.replacements[ts] = value, quality
+            self.counts.replaced += 1
+        if ts < self._frontier.edge_us:
+            self.minutes.add(ts - ts % MINUTE_US)
+        if self.newest is None or ts >= self.newest[0]:
+            self.newest = ts, value, quality
 
 
 def _refuse_changing_series(conn: sqlite3.Connection, series: int, *, is_replacing: bool) -> None:
@@ -116,7 +131,7 @@ def _refuse_changing_series(conn: sqlite3.Connection, series: int, *, is_replaci
         raise UpsertError("the series is not there any more: its unit was converted meanwhile; import again")
     if conversion.is_old(conn, series):
         raise UpsertError("the series is being converted to another unit; import again when that is done")
-    if is_replacing and (waits := mending.what_waits(conn, series)):
+    if is_replacing and (waits := mend_state.what_waits(conn, series)):
         raise Busy(waits)
     if series in conversion.held(conn):
         # What the conversion carries over is written over what it meets: a reading of this import would be lost.

@@ -27,6 +27,7 @@ from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.reading_tables import moving, survey
 from sensorlogd.storage.rollups import outdated, resolutions
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.watermarks import Frontier
 
 _ENOUGH_FREE_PAGES = 500  # one megabyte that new readings can use before the file grows
@@ -262,19 +263,13 @@ def _oldest_time(
     """When the oldest row is, or the one after ``skipped`` of them; None: there is none."""
     if not resolution:
         return moving.oldest_settled(conn, series, before_us, skipped)
-    select = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? AND start < ? ORDER BY start LIMIT 1"
-    if skipped is None:
-        row = conn.execute(select, (series, resolution, before_us)).fetchone()
-    else:
-        row = conn.execute(f"{select} OFFSET ?", (series, resolution, before_us, skipped)).fetchone()
-    return None if row is None else row[0]
+    return stored_rollups.oldest_start(conn, series, resolution, before_us, skipped or 0)
 
 
 def _delete_before(conn: sqlite3.Connection, series: int, resolution: int, until_us: int) -> int:
     if not resolution:
         return moving.delete_before(conn, series, until_us)
-    key = (series, resolution, until_us)
-    return conn.execute("DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start < ?", key).rowcount
+    return stored_rollups.delete_before(conn, series, resolution, until_us)
 
 
 def _expirable_until(conn: sqlite3.Connection) -> int:

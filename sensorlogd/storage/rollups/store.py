@@ -1,4 +1,5 @@
-"""Store roll-ups: the writer's side of the edge protocol. The caller owns the transaction; all may be repeated safely."""
+"""The writer's side of the edge protocol, which follows the roll-ups that were stored (``stored``). The caller owns the transaction; all
+may be repeated safely."""
 
 from __future__ import annotations
 
@@ -9,32 +10,6 @@ from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.reading_tables import survey
 from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.rollups.rollup import RollUp
-from sensorlogd.storage.rollups.snapshot import Key, Row
-
-_COLUMNS = ("series_id", "resolution", "start", *RollUp._fields)
-_SIZES = (128, 32, 8, 1)  # rows a statement: few statements, and all fit the statement cache
-_UPSERT = {
-    size: f"INSERT INTO rollup({', '.join(_COLUMNS)}) VALUES "
-    + ",".join(["(" + ",".join("?" * len(_COLUMNS)) + ")"] * size)
-    + " ON CONFLICT(series_id, resolution, start) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in RollUp._fields)
-    for size in _SIZES
-}
-
-
-def store_rows(conn: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Insert or replace roll-ups."""
-    start = 0
-    for size in _SIZES:
-        while len(rows) - start >= size:
-            conn.execute(_UPSERT[size], [value for row in rows[start : start + size] for value in row])
-            start += size
-
-
-def delete_rows(conn: sqlite3.Connection, keys: Sequence[Key]) -> None:
-    """Remove roll-ups of buckets in which nothing is left."""
-    conn.executemany("DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start = ?", keys)
 
 
 def edge(conn: sqlite3.Connection) -> int:

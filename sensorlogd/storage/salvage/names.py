@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from typing import Any
 
-from sensorlogd.counters import DIP
-from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
-from sensorlogd.storage.salvage.former import Former, FormerSensor, FormerSeries
+from sensorlogd.storage.salvage.former import Former
+from sensorlogd.storage.series import rows
+from sensorlogd.storage.series.rows import NewSensor, NewSeries
 
 
 class SalvageMemory:
@@ -82,33 +83,31 @@ class LiveIds:
         self.kept.series[str(former_id)] = found
         return found
 
-    def _former_names(self, former_id: int) -> tuple[FormerSensor, FormerSeries]:
+    def _former_names(self, former_id: int) -> tuple[NewSensor, NewSeries]:
         """Its names; where they are lost, names that say so."""
         series = self.former.series.get(former_id)
         if series is None:
-            series = FormerSeries(0, f"series_{former_id}", "", "gauge", MINUTE_US, None, DIP, 0.0, "{}", self.now_us, None)
-            return FormerSensor(f"salvaged_{self.incident}", "unknown", "{}", self.now_us, None), series
+            series = NewSeries(sensor=0, channel=f"series_{former_id}", created_us=self.now_us)
+            return self._unnamed_sensor(f"salvaged_{self.incident}"), series
         sensor = self.former.sensors.get(series.sensor)
         if sensor is None:
-            sensor = FormerSensor(f"salvaged_{self.incident}_{series.sensor}", "unknown", "{}", self.now_us, None)
+            sensor = self._unnamed_sensor(f"salvaged_{self.incident}_{series.sensor}")
         return sensor, series
 
-    def _ensure_sensor(self, sensor: FormerSensor) -> int:
+    def _unnamed_sensor(self, name: str) -> NewSensor:
+        return NewSensor(name=name, driver="unknown", created_us=self.now_us)
+
+    def _ensure_sensor(self, sensor: NewSensor) -> int:
         """The id of the live sensor of that name; where there is none it is made, retired. The earlier
         of both dates of creation stays."""
         row = self.conn.execute("SELECT id, created_us FROM sensor WHERE name = ?", (sensor.name,)).fetchone()
         if row is None:
-            cursor = self.conn.execute(
-                "INSERT INTO sensor(name, driver, labels, created_us, retired_us) VALUES (?,?,?,?,?)",
-                (sensor.name, sensor.driver, sensor.labels, sensor.created_us, sensor.retired_us or self.now_us),
-            )
-            assert cursor.lastrowid is not None
-            return cursor.lastrowid
+            return rows.insert_sensor(self.conn, replace(sensor, retired_us=sensor.retired_us or self.now_us))
         if sensor.created_us < row[1]:
             self.conn.execute("UPDATE sensor SET created_us = ? WHERE id = ?", (sensor.created_us, row[0]))
         return int(row[0])
 
-    def _ensure_series(self, sensor_id: int, sensor: FormerSensor, series: FormerSeries) -> int:
+    def _ensure_series(self, sensor_id: int, sensor: NewSensor, series: NewSeries) -> int:
         """The series of that channel; another channel if its unit or kind is another one."""
         channel, number = series.channel, 0
         while True:
@@ -122,24 +121,13 @@ class LiveIds:
         if number:
             self.apart.append(f"{sensor.name}.{series.channel} was a {series.kind} in {series.unit!r}: it is {channel} now")
         if row is None:
-            return self._insert_series(sensor_id, channel, series)
+            retired = series.retired_us or self.now_us
+            return rows.insert_series(self.conn, replace(series, sensor=sensor_id, channel=channel, retired_us=retired))
         if series.created_us < row[3]:
             self.conn.execute("UPDATE series SET created_us = ? WHERE id = ?", (series.created_us, row[0]))
         return int(row[0])
 
-    def _insert_series(self, sensor_id: int, channel: str, series: FormerSeries) -> int:
-        cursor = self.conn.execute(
-            "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, wrap, dip, zero, labels, created_us, retired_us)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-            (
-                sensor_id, channel, series.unit, series.kind, series.heartbeat_us, series.wrap, series.dip, series.zero, series.labels,
-                series.created_us, series.retired_us or self.now_us,
-            ),
-        )  # fmt: skip
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
 
-
-def _agree(series: FormerSeries, unit: str, kind: str) -> bool:
+def _agree(series: NewSeries, unit: str, kind: str) -> bool:
     """Whether readings of both may be in one series. Two spellings of a unit count as one unit."""
     return series.kind == kind and (series.unit == unit or conversion.conversion(series.unit, unit) == (1.0, 0.0))

@@ -79,16 +79,30 @@ class PieceSource:
         return self.stage, self.of, self.resolution
 
 
+@dataclass(frozen=True, slots=True)
+class FoundRows:
+    """Rows of one source."""
+
+    source: PieceSource
+    rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedPiece:
+    """Keys [since, until) of a source that cannot be read; ``until`` None: to its end."""
+
+    source: PieceSource
+    since: int
+    until: int | None
+
+
 @dataclass(slots=True)
 class FetchedPiece:
-    """What one fetch found. ``found``: (source, rows), in order; ``after``: the pointer when they are stored.
-
-    ``stretches``: (source, from, to) of damage met on the way; to None: to the end of that source.
-    """
+    """What one fetch found, in order, and the damage met on the way. ``after``: the pointer when it is stored."""
 
     after: Pointer
-    found: list[tuple[PieceSource, list[Row]]] = field(default_factory=list)
-    stretches: list[tuple[PieceSource, int, int | None]] = field(default_factory=list)
+    found: list[FoundRows] = field(default_factory=list)
+    stretches: list[DamagedPiece] = field(default_factory=list)
 
 
 class Pieces:
@@ -111,14 +125,14 @@ class Pieces:
         first = bisect_left(self._sources, tuple(pointer[:3]), key=lambda source: source.rank)
         left = float(budget)
         for source in self._sources[first:]:
-            if piece.found and source.stage != piece.found[0][0].stage:
+            if piece.found and source.stage != piece.found[0].source.stage:
                 break  # a slice is of one stage
             low = pointer.key if source.rank == pointer[:3] else source.low
             weight = _WEIGHTS.get(source.stage, 1)
             limit = max(int(left / weight), 1)
             batch = self.damaged.batch(source.query, max(low, source.low), source.high, limit=limit, deadline=deadline)
-            piece.found.append((source, batch.rows))
-            piece.stretches += [(source, since, until) for since, until in batch.stretches]
+            piece.found.append(FoundRows(source, batch.rows))
+            piece.stretches += [DamagedPiece(source, stretch.since, stretch.until) for stretch in batch.stretches]
             if not batch.finished:
                 piece.after = Pointer(*source.rank, batch.low)
                 return piece

@@ -37,15 +37,31 @@ class NotNow(Exception):
     """It cannot be read at this moment; later perhaps."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Keys [since, until) that cannot be read; ``until`` None: to the end."""
+
+    since: int
+    until: int | None
+
+
 @dataclass(slots=True)
 class RowBatch:
-    """Some rows in order. ``low``: the key from which to go on. ``stretches``: (from, to) of damage, keys; to None: to the
-    end. ``finished``: nothing comes after ``low``."""
+    """Some rows in order, and the damage between them. ``low``: the key from which to go on. ``finished``: nothing comes after
+    ``low``."""
 
     low: int
     rows: list[Row] = field(default_factory=list)
-    stretches: list[tuple[int, int | None]] = field(default_factory=list)
+    stretches: list[Stretch] = field(default_factory=list)
     finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadRows:
+    """What one statement gave before its end, or before damage."""
+
+    rows: list[Row]
+    is_damaged: bool
 
 
 class DamagedLog:
@@ -86,16 +102,15 @@ class DamagedLog:
             return []
         return [column[0] for column in cursor.description]
 
-    def all(self, query: str, most: int = 1_000_000) -> tuple[list[Row], list[tuple[int, int | None]]]:
-        """(rows, damaged stretches) of a small table."""
-        batch = RowBatch(NOWHERE)
-        rows: list[Row] = []
-        stretches: list[tuple[int, int | None]] = []
-        while not batch.finished and len(rows) < most:
-            batch = self.batch(query, batch.low, limit=5_000)
-            rows += batch.rows
-            stretches += batch.stretches
-        return rows, stretches
+    def all(self, query: str, most: int = 1_000_000) -> RowBatch:
+        """A small table."""
+        whole = RowBatch(NOWHERE)
+        while not whole.finished and len(whole.rows) < most:
+            batch = self.batch(query, whole.low, limit=5_000)
+            whole.low, whole.finished = batch.low, batch.finished
+            whole.rows += batch.rows
+            whole.stretches += batch.stretches
+        return whole
 
     def batch(self, query: str, low: int, high: int = FAR, *, limit: int = 1_000, deadline: float = float("inf")) -> RowBatch:
         """Up to about ``limit`` rows with keys from ``low`` on, up to and with ``high``; all rows of a key together.
@@ -111,14 +126,15 @@ class DamagedLog:
 
     def first(self, query: str, low: int, high: int) -> Sequence[Row] | None:
         """The first row from ``low`` on, up to and with ``high``, or no row; None if that cannot be read."""
-        rows, is_damaged = self._read_rows(query, low, high, 1)
-        return None if is_damaged else rows
+        found = self._read_rows(query, low, high, 1)
+        return None if found.is_damaged else found.rows
 
     # ---- steps -----------------------------------------------------------------------------------------------------
 
     def _read_step(self, batch: RowBatch, query: str, high: int, limit: int) -> None:
         """Add to ``batch`` what one step finds: rows, or one stretch of damage."""
-        rows, is_damaged = self._read_rows(query, batch.low, high, limit)
+        found = self._read_rows(query, batch.low, high, limit)
+        rows, is_damaged = found.rows, found.is_damaged
         if not is_damaged and len(rows) < limit:
             batch.rows += rows
             batch.finished = True
@@ -135,7 +151,7 @@ class DamagedLog:
     def _add_key(self, batch: RowBatch, query: str, rows: list[Row]) -> None:
         """Add all rows of one key, which fills a batch alone."""
         key = rows[0][0]
-        more, _ = self._read_rows(query, key, key, 1_000_000)
+        more = self._read_rows(query, key, key, 1_000_000).rows
         batch.rows += more if len(more) > len(rows) else rows
         batch.low = key + 1
         batch.finished = batch.low > FAR
@@ -143,8 +159,9 @@ class DamagedLog:
     def _add_damaged(self, batch: RowBatch, query: str, high: int, rows: list[Row]) -> None:
         """Add a stretch of damage. ``rows``: those of the first key that came before the error."""
         # A cursor steps on before it hands a row out, so the row before the damage is still to be had, with a limit.
-        more, failed = self._read_rows(query, batch.low, high, len(rows) + 1)
-        if not failed and len(more) > len(rows):
+        found = self._read_rows(query, batch.low, high, len(rows) + 1)
+        more = found.rows
+        if not found.is_damaged and len(more) > len(rows):
             key = more[0][0]
             batch.rows += [row for row in more if row[0] == key]
             if more[-1][0] != key:
@@ -157,26 +174,26 @@ class DamagedLog:
         # Where nothing was read before it, the beginning of the damage may be ages before the first row.
         is_anchored = bool(rows or batch.rows or batch.stretches)
         beyond = self._first_key_beyond(query, bad, high, is_anchored)
-        batch.stretches.append((bad, beyond))
+        batch.stretches.append(Stretch(bad, beyond))
         batch.finished = beyond is None
         batch.low = high + 1 if beyond is None else beyond
 
-    def _read_rows(self, query: str, low: int, high: int, limit: int) -> tuple[list[Row], bool]:
-        """(rows, did it end in damage). Keys that go back are damage: a page that is not what it should be."""
+    def _read_rows(self, query: str, low: int, high: int, limit: int) -> _ReadRows:
+        """Keys that go back are damage: a page that is not what it should be."""
         rows: list[Row] = []
         if low > high:
-            return rows, False
+            return _ReadRows(rows, is_damaged=False)
         last = low
         try:
             for row in self.conn.execute(f"{query} LIMIT {limit}", (low, high)):
                 if type(row[0]) is not int or not last <= row[0] <= high:
-                    return rows, True
+                    return _ReadRows(rows, is_damaged=True)
                 last = row[0]
                 rows.append(row)
         except sqlite3.Error as error:
             self._raise_if_passing(error)
-            return rows, True
-        return rows, False
+            return _ReadRows(rows, is_damaged=True)
+        return _ReadRows(rows, is_damaged=False)
 
     def _first_key_beyond(self, query: str, bad: int, high: int, is_anchored: bool) -> int | None:
         """The first key above ``bad`` that can be read again, if there is one gap; None if there is none up to ``high``.

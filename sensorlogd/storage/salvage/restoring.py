@@ -6,43 +6,38 @@ what comes back are noted as outdated, one row a series, never by a mark a minut
 
 from __future__ import annotations
 
-import math
 import sqlite3
-import zlib
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from sensorlogd import curves
-from sensorlogd.notation.microseconds import BEGINNING_US, END_US, MINUTE_US, SECOND_US
-from sensorlogd.quality import FLAG_MASK, Flag
 from sensorlogd.storage import cuts
-from sensorlogd.storage.corrections import originals
+from sensorlogd.storage.corrections import mend_rows, originals
+from sensorlogd.storage.corrections.change import Change
+from sensorlogd.storage.corrections.mend_rows import NewMend
 from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.reading_tables import storing
 from sensorlogd.storage.reading_tables.storing import SeriesFirst
 from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.rollups.rollup import RollUp
-from sensorlogd.storage.salvage.former import MOST_SERIES, Former
+from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.salvage import plausible
+from sensorlogd.storage.salvage.former import Former
 from sensorlogd.storage.salvage.names import LiveIds, SalvageMemory
 from sensorlogd.storage.salvage.reading import Row
 from sensorlogd.storage.watermarks import Frontier
 
-_FIELDS = ", ".join(RollUp._fields)
-_COUNTS = ("n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing")
-# Of two roll-ups of one bucket the one of more readings is the better.
-_ROLLUP = (
-    f"INSERT INTO rollup(series_id, resolution, start, {_FIELDS}) VALUES ({','.join('?' * (3 + len(RollUp._fields)))})"
-    " ON CONFLICT(series_id, resolution, start) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in RollUp._fields)
-    + f" WHERE {' + '.join(f'excluded.{name}' for name in _COUNTS)} > {' + '.join(f'rollup.{name}' for name in _COUNTS)}"
-)
-_WHOLE = {"n", *_COUNTS}
-_INTEGERS = {"first_ts", "last_ts", "covered_us", "resets", "transitions"}
-_FIRST_US = -62_135_596_800_000_000  # the year 1: an import takes readings from then on
-_FAR_FUTURE_US = 253_402_300_800_000_000  # the year 10000
-_MOST_IDS = 1 << 40  # ids, and numbers of readings, are smaller
-_FLAGS = frozenset(int(flag) for flag in Flag)
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What became of some rows: how many were ``stored``, make no sense, have expired in the live log, or belong to a mend that is
+    lost. ``shortened``: sentences about mends that were not finished."""
+
+    stored: int = 0
+    nonsense: int = 0
+    expired: int = 0
+    without_mend: int = 0
+    shortened: tuple[str, ...] = ()
 
 
 # ---- cuts --------------------------------------------------------------------------------------------------------------
@@ -68,42 +63,14 @@ def kept_from(conn: sqlite3.Connection, series: int, resolution: int = cuts.READ
 # ---- readings ----------------------------------------------------------------------------------------------------------
 
 
-def is_reading(series: object, ts: object, value: object, quality: object) -> bool:
-    """A damaged page may still look like one: what cannot be a reading is left out."""
-    return _is_time(ts) and (value is None or type(value) is float) and _is_quality(quality) and _is_series(series)
-
-
-def _is_time(us: object) -> bool:
-    return type(us) is int and _FIRST_US <= us < _FAR_FUTURE_US
-
-
-def _is_bound(us: object) -> bool:
-    """A time, or one of those that mean the beginning and the end of all time."""
-    return type(us) is int and BEGINNING_US <= us <= END_US
-
-
-def _is_quality(quality: object) -> bool:
-    return type(quality) is int and 0 < quality < 1 << 31 and quality & FLAG_MASK in _FLAGS
-
-
-def _is_series(series: object) -> bool:
-    return type(series) is int and 0 < series <= MOST_SERIES
-
-
-def _is_number(value: object) -> bool:
-    return type(value) is float and math.isfinite(value)
-
-
-def readings(
-    conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[SeriesFirst], made_us: int, now_us: int
-) -> tuple[int, int]:
-    """(stored, expired). ``made_us``: when the damaged file was set aside; what it holds arrived before."""
+def readings(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[SeriesFirst], made_us: int, now_us: int) -> Restored:
+    """``made_us``: when the damaged file was set aside; what it holds arrived before."""
     froms = {series: kept_from(conn, series) for series in {row[0] for row in rows}}
     kept = [row for row in rows if (since := froms[row[0]]) is None or row[1] >= since]
     stored = storing.insert_many(conn, frontier, kept)
     if stored:
         _renew_what_follows(conn, frontier, kept, made_us, now_us)
-    return stored, len(rows) - len(kept)
+    return Restored(stored, expired=len(rows) - len(kept))
 
 
 def _renew_what_follows(
@@ -125,17 +92,14 @@ def _renew_what_follows(
 # ---- calibrations, mends, events ---------------------------------------------------------------------------------------
 
 
-def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], made_us: int) -> tuple[int, int]:
-    """(how many are back, how many make no sense)."""
+def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], made_us: int) -> Restored:
+    """``made_us``: when the damaged file was set aside."""
     stored = nonsense = 0
-    for series, valid_from, scale, offset, curve in rows:
-        if (
-            (curve is not None and not _is_curve(curve))
-            or not (_is_series(series) and _is_bound(valid_from))
-            or not (_is_number(scale) and _is_number(offset))
-        ):
+    for row in rows:
+        if not plausible.is_calibration(row):
             nonsense += 1
             continue
+        series, valid_from, scale, offset, curve = row
         live = names.of(series)
         if (scale, offset, curve) != (1.0, 0.0, None):
             # A configured series without any is one of (1, 0), which holds from the beginning of the live log.
@@ -147,72 +111,53 @@ def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], 
         stored += conn.execute(
             "INSERT INTO calibration VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING", (live, valid_from, scale, offset, curve)
         ).rowcount
-    return stored, nonsense
+    return Restored(stored, nonsense)
 
 
-def _is_curve(text: object) -> bool:
-    try:
-        return type(text) is str and bool(curves.parse(text))
-    except ValueError:
-        return False
-
-
-def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: Sequence[Row]) -> tuple[int, int, list[str]]:
-    """(how many are back, how many make no sense, sentences about those that were cut short). Their ids stay, unless they are
-    taken."""
-    stored, nonsense, shortened = 0, 0, []
+def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: Sequence[Row]) -> Restored:
+    """Their ids stay, unless they are taken."""
+    stored, nonsense = 0, 0
+    shortened: list[str] = []
     for row in rows:
-        identity, made, series, since, until, quality, scale, offset, note, at_us, count, done, undone, kind, curve = row
-        if not _is_mend(row):
+        if not plausible.is_mend(row):
             nonsense += 1
             continue
-        if done is None and undone is None:
-            until, done = at_us, made
+        identity, series = row[0], row[2]
+        new = _mend_from_row(row, names.of(series))
+        if new.done_us is None and new.undone_us is None:
+            new = replace(new, until_us=new.at_us, done_us=new.made_us)
             shortened.append(f"mend {identity} of {names.former_name(series)} was not finished: it ends at its last change")
-        mend_rows = conn.execute(
-            "SELECT id FROM mend WHERE made_us = ? AND series_id = ? AND since_us = ? AND note = ?",
-            (made, names.of(series), since, note),
-        ).fetchone()
-        if mend_rows is None:
-            mend_rows = (_free_mend(conn, kept, identity),)
+        live = mend_rows.find_same(conn, new)
+        if live is None:
             try:
-                conn.execute(
-                    'INSERT INTO mend(id, made_us, series_id, since_us, until_us, quality, scale, "offset", note, at_us, readings,'
-                    " done_us, undone_us, kind, curve) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                    (
-                        mend_rows[0], made, names.of(series), since, until, quality, 1.0 if scale is None else scale,
-                        0.0 if offset is None else offset, note, at_us, count, done, undone,
-                        kind if isinstance(kind, str) else "change", curve if _is_curve(curve) else None,
-                    ),
-                )  # fmt: skip
+                live = mend_rows.insert(conn, new, _free_mend(conn, kept, identity))
             except sqlite3.IntegrityError:
                 nonsense += 1
                 continue
             stored += 1
-        kept.mends[str(identity)] = mend_rows[0]
-    return stored, nonsense, shortened
+        kept.mends[str(identity)] = live
+    return Restored(stored, nonsense, shortened=tuple(shortened))
 
 
-def _is_mend(row: Row) -> bool:
-    identity, made, series, since, until, quality, scale, offset, note, at_us, count, done, undone = row[:13]
-    return (
-        -_MOST_IDS < identity < _MOST_IDS
-        and _is_series(series)
-        and _is_time(made)
-        and all(_is_bound(us) for us in (since, until, at_us))
-        and (quality is None or _is_quality(quality))
-        and all(value is None or _is_number(value) for value in (scale, offset))
-        and type(note) is str
-        and type(count) is int
-        and 0 <= count < _MOST_IDS
-        and all(us is None or _is_time(us) for us in (done, undone))
+def _mend_from_row(row: Row, live: int) -> NewMend:
+    """What a plausible row says, as a mend of the series ``live``."""
+    _, made, _, since, until, quality, scale, offset, note, at_us, count, done, undone, kind, curve = row
+    change = Change(
+        quality,
+        1.0 if scale is None else scale,
+        0.0 if offset is None else offset,
+        curves.parse(curve) if plausible.is_curve(curve) else None,
     )
+    return NewMend(
+        kind=plausible.mend_kind(kind), made_us=made, series=live, since_us=since, until_us=until, at_us=at_us, change=change,
+        note=note, readings=count, done_us=done, undone_us=undone,
+    )  # fmt: skip
 
 
 def _free_mend(conn: sqlite3.Connection, kept: SalvageMemory, identity: int) -> int:
     """An id in the order in which mends were made, because later ones are taken back first: those here are all later."""
     restored = set(kept.mends.values())
-    lowest = min((row[0] for row in conn.execute("SELECT id FROM mend") if row[0] not in restored), default=None)
+    lowest = mend_rows.lowest_id(conn, restored)
     highest = max(restored, default=None)
     if (lowest is None or identity < lowest) and (highest is None or identity > highest):
         return identity
@@ -220,53 +165,34 @@ def _free_mend(conn: sqlite3.Connection, kept: SalvageMemory, identity: int) -> 
     return min(lowest or 0, 0) - (1 << 30) + identity
 
 
-def mended(conn: sqlite3.Connection, kept: SalvageMemory, mend: int, rows: Sequence[Row]) -> tuple[int, int]:
-    """Bring back what readings were before a mend. (how many rows make no sense, how many belong to a mend that is lost): those
-    are left out."""
+def mended(conn: sqlite3.Connection, kept: SalvageMemory, mend: int, rows: Sequence[Row]) -> Restored:
+    """Bring back what readings were before a mend, the former ``mend``."""
     live = kept.mends.get(str(mend))
     if live is None:
-        return 0, len(rows)
-    sound = [row for row in rows if _is_mended(*row)]
-    conn.executemany("INSERT INTO mended VALUES (?,?,?,?) ON CONFLICT DO NOTHING", [(live, *row) for row in sound])
-    return len(rows) - len(sound), 0
+        return Restored(without_mend=len(rows))
+    sound = [row for row in rows if plausible.is_mended(*row)]
+    originals.bring_back(conn, live, sound)
+    return Restored(nonsense=len(rows) - len(sound))
 
 
-def _is_mended(first_ts: object, n: object, before: object) -> bool:
-    """Whether so many readings, from that time on, can be unpacked: else the mend could never be taken back."""
-    if type(n) is not int or not isinstance(before, bytes):
-        return False
-    try:
-        rows = originals.unpack(before, n)
-    except (ValueError, zlib.error):
-        return False
-    times = [ts for ts, _, _ in rows]
-    is_ascending = all(earlier < later for earlier, later in pairwise(times))
-    return bool(rows) and times[0] == first_ts and is_ascending and all(is_reading(1, *row) for row in rows)
-
-
-def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: Sequence[Row]) -> tuple[int, int]:
-    """(how many are back, how many make no sense). Their ids are below those of the live log: whoever follows it does not take them
+def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: Sequence[Row]) -> Restored:
+    """Their ids are below those of the live log: whoever follows it does not take them
     for new. Ids that a former salvage gave are 0 or less; they are shifted like the others."""
     if kept.event_shift is None:
         (lowest,) = conn.execute("SELECT coalesce(min(id), 1) FROM event").fetchone()
         kept.event_shift = min(lowest, 1) - 1 - former.newest_event
     stored = nonsense = 0
-    for identity, ts, kind, sensor, detail in rows:
-        if (
-            not -_MOST_IDS < identity <= former.newest_event
-            or not _is_time(ts)
-            or type(kind) is not str
-            or type(detail) is not str
-            or not (sensor is None or type(sensor) is str)
-        ):
+    for row in rows:
+        if not plausible.is_event(row, former.newest_event):
             nonsense += 1
             continue
+        identity, ts, kind, sensor, detail = row
         stored += conn.execute(
             "INSERT INTO event(id, ts, kind, sensor, detail) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM event"
             " WHERE ts = ?2 AND kind = ?3 AND sensor IS ?4 AND detail = ?5) ON CONFLICT DO NOTHING",
             (identity + kept.event_shift, ts, kind, sensor, detail),
         ).rowcount
-    return stored, nonsense
+    return Restored(stored, nonsense)
 
 
 # ---- roll-ups ----------------------------------------------------------------------------------------------------------
@@ -291,14 +217,14 @@ def rollups(
     rows: Sequence[Row],
     hole_until: int | None,
     zone: str,
-) -> tuple[int, int, int]:
-    """Bring back those whose readings have expired or are lost. ``zone``: of their days. Returns (how many, how many make no sense, how many have expired)."""
+) -> Restored:
+    """Bring back those whose readings have expired or are lost. ``zone``: of their days."""
     readings_from, resolution_from = kept_from(conn, live), kept_from(conn, live, resolution)
     valid_until, dirty = former.valid_until(series), sorted(former.dirty.get(series, ()))
     stored = nonsense = expired = 0
     for row in rows:
         start = row[0]
-        if not is_rollup(resolution, row):
+        if not plausible.is_rollup(resolution, row):
             nonsense += 1
             continue
         if resolution_from is not None and start < resolution_from:
@@ -309,29 +235,5 @@ def rollups(
             is_wrong = (valid_until is not None and end > valid_until) or any(start <= minute < end for minute in dirty)
             if hole_until is None or start >= hole_until or is_wrong or end > (former.edge_us or end):
                 continue
-        stored += conn.execute(_ROLLUP, (live, resolution, *row)).rowcount
-    return stored, nonsense, expired
-
-
-def is_rollup(resolution: int, row: Row) -> bool:
-    """What cannot be one is left out."""
-    start = row[0]
-    if (
-        not _FIRST_US <= start < _FAR_FUTURE_US
-        or (resolution != resolutions.DAY and start % (resolution * SECOND_US))
-        or start % MINUTE_US
-    ):
-        return False
-    named: Mapping[str, object] = dict(zip(RollUp._fields, row[1:], strict=True))
-    for name, value in named.items():
-        if name in _WHOLE:
-            fits = type(value) is int and value >= 0
-        elif name in _INTEGERS:
-            fits = value is None or type(value) is int
-        elif name == "states":
-            fits = value is None or type(value) is str
-        else:
-            fits = value is None or (type(value) is float and math.isfinite(value))
-        if not fits:
-            return False
-    return True
+        stored += stored_rollups.store_if_better(conn, (live, resolution, *row))
+    return Restored(stored, nonsense, expired)

@@ -11,11 +11,12 @@ from sensorlogd.storage import cuts, meta, watermarks
 from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.maintenance.incidents import Incident
 from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.salvage import messages, names, restoring
+from sensorlogd.storage.salvage import messages, names, plausible, restoring
 from sensorlogd.storage.salvage.former import Former
-from sensorlogd.storage.salvage.pieces import FetchedPiece, PieceSource, Pointer, Stage
+from sensorlogd.storage.salvage.pieces import DamagedPiece, FetchedPiece, PieceSource, Pointer, Stage
 from sensorlogd.storage.salvage.progress import Progress
 from sensorlogd.storage.salvage.reading import FAR, Row
+from sensorlogd.storage.salvage.restoring import Restored
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Work
 
@@ -29,10 +30,19 @@ class FoundPiece:
     piece: FetchedPiece
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPiece:
+    """What the work has to remember, how many rows were dealt with, and the live series that have changed."""
+
+    progress: dict[str, Any]
+    rows: int
+    touched: list[int]
+
+
 def _earliest_start(piece: FetchedPiece, source: PieceSource) -> int:
     """When the earliest roll-up of that series in this piece begins."""
-    found = (rows[0][0] for other, rows in piece.found if rows and (other.stage, other.of) == (source.stage, source.of))
-    return min((start for start in found if type(start) is int), default=FAR)
+    found = [each.rows for each in piece.found if (each.source.stage, each.source.of) == (source.stage, source.of)]
+    return min((row[0] for rows in found for row in rows if plausible.is_time(row[0])), default=FAR)
 
 
 class StoringPiece:
@@ -50,25 +60,26 @@ class StoringPiece:
         self.progress = Progress.from_json(work.progress)
         self.touched: set[int] = set()
 
-    def store_all(self) -> tuple[dict[str, Any], int]:
-        """Store the piece. Returns (what the work has to remember, how many rows were dealt with)."""
+    def store_all(self) -> StoredPiece:
+        """Store the piece."""
         piece = self.found.piece
-        for source, since, until in piece.stretches:
-            self._note_damage(source, since, until, _earliest_start(piece, source))
+        for stretch in piece.stretches:
+            self._note_damage(stretch, _earliest_start(piece, stretch.source))
         if self.progress.pointer == Pointer():
             self.progress.add_count("nonsense", self.former.nonsense)
         if self.progress.pointer.stage == Stage.NAMES:
             self._names_and_cuts()
-        for source, rows in piece.found:
-            self._store(source, rows)
+        for found in piece.found:
+            self._store(found.source, found.rows)
         self.kept.save()
         self.progress.apart += [text for text in self.names.apart if text not in self.progress.apart]
         self.progress.pointer = piece.after
-        return self.progress.to_json(), sum(len(rows) for _, rows in piece.found)
+        return StoredPiece(self.progress.to_json(), sum(len(found.rows) for found in piece.found), sorted(self.touched))
 
-    def _note_damage(self, source: PieceSource, since: int, until: int | None, first: int) -> None:
-        """A stretch that could not be read, and what follows from it for roll-ups. ``first``: the earliest of the rows that were
-        read with it and are not stored yet."""
+    def _note_damage(self, stretch: DamagedPiece, first: int) -> None:
+        """What could not be read, and what follows from it for roll-ups. ``first``: the earliest of the rows that were read with it and
+        are not stored yet."""
+        source, since, until = stretch.source, stretch.since, stretch.until
         series = self.names.former_name(source.of) if source.stage in (Stage.HISTORY, Stage.ROLLUP) else None
         self.progress.add_stretch(messages.stretch(source.stage, source.resolution, series, since, until))
         if source.stage in (Stage.HISTORY, Stage.RECENT):
@@ -106,24 +117,23 @@ class StoringPiece:
         if stage in (Stage.HISTORY, Stage.RECENT):
             self._store_readings(source, rows)
         elif stage == Stage.CALIBRATION:
-            stored, nonsense = restoring.calibrations(self.conn, self.names, rows, self.made_us)
-            self.progress.add_count("calibrations", stored)
-            self.progress.add_count("nonsense", nonsense)
+            self._count("calibrations", restoring.calibrations(self.conn, self.names, rows, self.made_us))
         elif stage == Stage.MEND:
-            stored, nonsense, shortened = restoring.mends(self.conn, self.names, self.kept, rows)
-            self.progress.add_count("mends", stored)
-            self.progress.add_count("nonsense", nonsense)
-            self.progress.cut_short += shortened
+            self._count("mends", restoring.mends(self.conn, self.names, self.kept, rows))
         elif stage == Stage.MENDED:
-            nonsense, without_mend = restoring.mended(self.conn, self.kept, source.of, rows)
-            self.progress.add_count("nonsense", nonsense)
-            self.progress.add_count("without_mend", without_mend)
+            self._count("originals", restoring.mended(self.conn, self.kept, source.of, rows))
         elif stage == Stage.EVENT:
-            stored, nonsense = restoring.events(self.conn, self.kept, self.former, rows)
-            self.progress.add_count("events", stored)
-            self.progress.add_count("nonsense", nonsense)
+            self._count("events", restoring.events(self.conn, self.kept, self.former, rows))
         elif stage == Stage.ROLLUP:
             self._store_roll_ups(source, rows)
+
+    def _count(self, what: str, restored: Restored, expired: str = "expired") -> None:
+        """Remember what became of some rows. ``expired``: the name of the count of those that have."""
+        self.progress.add_count(what, restored.stored)
+        self.progress.add_count("nonsense", restored.nonsense)
+        self.progress.add_count(expired, restored.expired)
+        self.progress.add_count("without_mend", restored.without_mend)
+        self.progress.cut_short += restored.shortened
 
     def _store_readings(self, source: PieceSource, rows: list[Row]) -> None:
         """Store readings under their live series, and count those that are there already, have expired, or make no sense."""
@@ -131,15 +141,14 @@ class StoringPiece:
             found = [(source.of, *row) for row in rows]
         else:
             found = [(series, ts, value, quality) for ts, series, value, quality in rows]
-        good = [row for row in found if restoring.is_reading(*row)]
+        good = [row for row in found if plausible.is_reading(*row)]
         live = [(self.names.of(series), ts, value, quality) for series, ts, value, quality in good]
         self._cut_nameless({row[0] for row in good})
-        stored, expired = restoring.readings(self.conn, self.frontier, live, self.made_us, self.now_us)
-        self.progress.add_count("readings", stored)
-        self.progress.add_count("expired", expired)
-        self.progress.add_count("there", len(live) - stored - expired)
+        restored = restoring.readings(self.conn, self.frontier, live, self.made_us, self.now_us)
+        self._count("readings", restored)
+        self.progress.add_count("there", len(live) - restored.stored - restored.expired)
         self.progress.add_count("nonsense", len(rows) - len(good))
-        if stored:
+        if restored.stored:
             self.touched |= {row[0] for row in live}
 
     def _cut_nameless(self, series: set[int]) -> None:
@@ -173,7 +182,7 @@ class StoringPiece:
         lost_cuts = hole is None and self.former.has_lost_cut(series)
         if lost_cuts:
             self._raise_lost_cut(source, live, rows)
-        stored, nonsense, expired = restoring.rollups(
+        restored = restoring.rollups(
             self.conn,
             self.former,
             series,
@@ -183,15 +192,13 @@ class StoringPiece:
             FAR if lost_cuts else hole,
             self.former.zone or zone or "UTC",
         )
-        self.progress.add_count(f"rollups_{source.resolution}", stored)
-        self.progress.add_count("nonsense", nonsense)
-        self.progress.add_count("expired_rollups", expired)
-        if stored:
+        self._count(f"rollups_{source.resolution}", restored, expired="expired_rollups")
+        if restored.stored:
             self.touched.add(live)
 
     def _raise_lost_cut(self, source: PieceSource, live: int, rows: list[Row]) -> None:
         """The cut of a series cannot be read: what has roll-ups and no readings before the first reading had expired."""
-        starts = [row[0] for row in rows if restoring.is_rollup(source.resolution, row) and row[0] < self.made_us]
+        starts = [row[0] for row in rows if plausible.is_rollup(source.resolution, row) and row[0] < self.made_us]
         if starts:
             end = min(starts[-1] + source.resolution * SECOND_US, self.made_us)
             self._raise_cuts([(live, cuts.READINGS, end if source.high >= FAR - 1 else source.high + 1)])

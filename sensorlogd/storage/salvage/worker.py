@@ -183,8 +183,8 @@ class Salvage(Worker[FoundPiece | SalvageFailure | Finished]):
 
     def _store_piece(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: FoundPiece, now_us: int) -> Slice:
         storing = StoringPiece(conn, frontier, work, found, now_us)
-        progress, done = storing.store_all()
-        return Slice(progress, done, True, touched=sorted(storing.touched))
+        stored = storing.store_all()
+        return Slice(stored.progress, stored.rows, True, touched=stored.touched)
 
 
 def _next_names(known: former.Former, pointer: Pointer) -> FetchedPiece:

@@ -25,7 +25,10 @@ from sensorlogd.storage.ingest import latest, status
 from sensorlogd.storage.meta import DECIMALS, VALID
 from sensorlogd.storage.reading_tables import survey
 from sensorlogd.storage.rollups import outdated
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.rollups.rollup import Rules
+from sensorlogd.storage.series import rows
+from sensorlogd.storage.series.rows import NewSensor, NewSeries
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +138,7 @@ def _ensure_sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int) -> i
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
     row = conn.execute("SELECT id FROM sensor WHERE name = ?", (spec.name,)).fetchone()
     if row is None:
-        cursor = conn.execute(
-            "INSERT INTO sensor(name, driver, labels, created_us) VALUES (?,?,?,?)",
-            (spec.name, spec.driver, labels, now_us),
-        )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        return rows.insert_sensor(conn, NewSensor(name=spec.name, driver=spec.driver, labels=labels, created_us=now_us))
     if spec.unread:
         return int(row[0])
     conn.execute(
@@ -166,15 +164,13 @@ def _ensure_series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: 
         if not is_same:
             former, row = row[0], None
     if row is None:
-        cursor = conn.execute(
-            "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, wrap, dip, zero, labels, created_us)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?)",
-            (sensor_id, spec.channel, spec.unit, *spec.rules(), labels, now_us),
+        new = NewSeries(
+            sensor=sensor_id, channel=spec.channel, unit=spec.unit, **spec.rules()._asdict(), labels=labels, created_us=now_us
         )
-        assert cursor.lastrowid is not None
+        made = rows.insert_series(conn, new)
         if former is not None and linear is not None:
-            conversion.begin(conn, former, cursor.lastrowid, linear, now_us)
-        return cursor.lastrowid
+            conversion.begin(conn, former, made, linear, now_us)
+        return made
     series_id = row[0]
     changed = _changed_rules(Rules(*row[2:]), spec.rules())
     if changed:
@@ -224,11 +220,7 @@ def _has_readings(conn: sqlite3.Connection, series_id: int) -> bool:
     if any(series_id == new for _, new in conversion.waiting(conn)):
         return True  # they are on their way
     # Readings last: the fresh ones have to be read through, and only a series never seen before comes that far.
-    return (
-        latest.is_saved(conn, series_id)
-        or conn.execute("SELECT 1 FROM rollup WHERE series_id = ? LIMIT 1", (series_id,)).fetchone() is not None
-        or survey.exists(conn, series_id)
-    )
+    return latest.is_saved(conn, series_id) or stored_rollups.any_of(conn, series_id) or survey.exists(conn, series_id)
 
 
 def _change_unit(

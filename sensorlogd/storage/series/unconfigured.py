@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.notation.symbols import micro
+from sensorlogd.storage.series import rows
+from sensorlogd.storage.series.rows import NewSensor, NewSeries
 
 IMPORTED = "import"  # the driver of a sensor that only ever came from files
 
@@ -48,18 +50,22 @@ def ensure(conn: sqlite3.Connection, wanted: WantedSeries, now_us: int) -> int:
         return int(identity)
     row = conn.execute("SELECT id FROM sensor WHERE name = ?", (wanted.sensor,)).fetchone()
     if row is None:
-        row = conn.execute(
-            "INSERT INTO sensor(name, driver, created_us, retired_us) VALUES (?,?,?,?) RETURNING id",
-            (wanted.sensor, IMPORTED, now_us, now_us),
-        ).fetchone()
-    (identity,) = conn.execute(
-        "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, created_us, retired_us) VALUES (?,?,?,?,?,?,?) RETURNING id",
-        (row[0], wanted.channel, wanted.unit or "", wanted.kind or "gauge", wanted.heartbeat_us or MINUTE_US, now_us, now_us),
-    ).fetchone()
-    return int(identity)
+        sensor = rows.insert_sensor(conn, NewSensor(name=wanted.sensor, driver=IMPORTED, created_us=now_us, retired_us=now_us))
+    else:
+        sensor = row[0]
+    new = NewSeries(
+        sensor=sensor,
+        channel=wanted.channel,
+        unit=wanted.unit or "",
+        kind=wanted.kind or "gauge",
+        heartbeat_us=wanted.heartbeat_us or MINUTE_US,
+        created_us=now_us,
+        retired_us=now_us,
+    )
+    return rows.insert_series(conn, new)
 
 
 def all_ids(conn: sqlite3.Connection) -> dict[tuple[str, str], int]:
     """(sensor, channel) -> id of every series there is."""
-    rows = conn.execute("SELECT sensor.name, channel, series.id FROM series JOIN sensor ON sensor.id = sensor_id")
-    return {(sensor, channel): identity for sensor, channel, identity in rows}
+    found = conn.execute("SELECT sensor.name, channel, series.id FROM series JOIN sensor ON sensor.id = sensor_id")
+    return {(sensor, channel): identity for sensor, channel, identity in found}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sensorlogd.storage.alarms import changes, rows, states
-from sensorlogd.storage.corrections import mend as mending
+from sensorlogd.storage.corrections import mend_rows, mend_state
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.series.stored import matches
 from sensorlogd.web.answering.params import TimeForm, find_series
@@ -29,7 +29,7 @@ def mends(log: LogReader, patterns: list[str], since_us: int, until_us: int, for
         series.id: series.name for series in (find_series(log, patterns, retired=True) if patterns else log.series(retired=True))
     }
     found = [
-        mend for mend in mending.all_mends(log.conn)
+        mend for mend in mend_rows.all_mends(log.conn)
         if mend.series in names and mend.since_us < until_us and mend.until_us > since_us
     ]  # fmt: skip
     mended = [
@@ -42,7 +42,7 @@ def mends(log: LogReader, patterns: list[str], since_us: int, until_us: int, for
             "what": mend.message(),
             "note": mend.note,
             "readings": mend.readings,
-            "state": mending.state_of(log.conn, mend),
+            "state": mend_state.state_of(log.conn, mend),
         }
         for mend in found[:MENDS_MAX]
     ]

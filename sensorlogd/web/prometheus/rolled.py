@@ -6,18 +6,17 @@ Before the edge stored buckets answer; what is outdated or newer comes from fine
 
 from __future__ import annotations
 
-import json
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 from sensorlogd.counters import rise
 from sensorlogd.notation.microseconds import BEGINNING_US, HOUR_US
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.segments import COARSE_TO_FINE, Segment, Segments
+from sensorlogd.storage.rollups.by_tile import Buckets, Hours, StoredTiles
 from sensorlogd.storage.rollups.resolutions import HOUR
 from sensorlogd.storage.rollups.rollup import glitches
 from sensorlogd.storage.rollups.snapshot import Snapshot
@@ -31,9 +30,7 @@ ENDS = ("last_over_time", "delta", "rate", "increase")
 SPREADS = ("stddev_over_time", "stdvar_over_time")
 FUNCTIONS = (*SUMS, *ENDS, *SPREADS)
 OF_COUNTERS = ("increase", "second", "last_but_one")
-STORED = "start, n, mean, min, max, first_ts, first, last_ts, last"
 Spend = Callable[[int], None]
-Selected = tuple[str, tuple[Any, ...]]  # a statement and its parameters
 
 
 class NotInRollUps(Exception):
@@ -134,7 +131,7 @@ class Rolled:
     def _tile_of(self, ts_us: int) -> _Tile:
         """The tile that a reading lies in."""
         start = ts_us - ts_us % self.tiles.width_us
-        return self._tiles.setdefault(self.tiles.tile(start), _Tile())
+        return self._tiles.setdefault(self.tiles.numbers.of(start), _Tile())
 
     def _widen(self, tile: _Tile, first_ts: int, first: float, last_ts: int, last: float) -> None:
         """Note the first and last reading of a segment if they lie further out than those of the tile."""
@@ -143,25 +140,16 @@ class Rolled:
         if last_ts > tile.last_ts:
             tile.last_ts, tile.last = last_ts, last
 
-    def _query(self, columns: str, since_us: int, until_us: int) -> Iterator[tuple[Any, ...]]:
-        """Rows of (tile, number of rows, *columns), one for each tile: sums over the stored buckets."""
-        some, parameters = self._select_buckets(self.tiles.resolution, since_us, until_us)
+    def _stored(self, since_us: int, until_us: int) -> StoredTiles:
+        """The stored buckets of a span."""
+        hours = None
         if self.tiles.resolution < HOUR and min(self.tiles.step_us, self.tiles.length_us) >= 2 * HOUR_US:
-            some, parameters = self._hours_and_finer(since_us, until_us) or (some, parameters)
-        rows = self.snapshot.conn.execute(f"SELECT tile, count(*), {columns} FROM ({some}) GROUP BY tile", parameters).fetchall()
-        self.spend(sum(row[1] for row in rows))
-        yield from rows
+            hours = self._whole_hours(since_us, until_us)
+        buckets = Buckets(self.series, self.tiles.resolution, since_us, until_us)
+        return StoredTiles(self.snapshot.conn, buckets, self.tiles.numbers, hours)
 
-    def _select_buckets(self, resolution: int, since_us: int, until_us: int) -> Selected:
-        """The statement for the buckets of a resolution in [since, until) that hold readings, each with the number of its tile."""
-        expression, parameters = self.tiles.sql()
-        where = "series_id = ? AND resolution = ? AND start >= ? AND start < ? AND n > 0"
-        return f"SELECT {expression} AS tile, {STORED} FROM rollup WHERE {where}", (
-            *parameters, self.series, resolution, since_us, until_us,
-        )  # fmt: skip
-
-    def _hours_and_finer(self, since_us: int, until_us: int) -> Selected | None:
-        """Sums from hours that lie wholly in one tile, and from finer buckets elsewhere; this reads far fewer rows."""
+    def _whole_hours(self, since_us: int, until_us: int) -> Hours | None:
+        """The hours within a span, and those of them (or beside them) for which finer buckets are needed."""
         whole = Segments(self.snapshot, self.series, BASE).whole_buckets(since_us, until_us, HOUR)
         if whole is None:
             return None
@@ -169,40 +157,36 @@ class Rolled:
         cut = self.tiles.cut(since_us, until_us, HOUR_US)
         for begin, end in ((since_us, first), (last, until_us)):
             cut.update(range(begin - begin % HOUR_US, end, HOUR_US))
-        hours, parameters = self._select_buckets(HOUR, first, last)
-        (one, of_one), (other, of_other) = self.tiles.sql(), self.tiles.sql(HOUR_US - self.tiles.width_us)
-        finer = (
-            f"SELECT {one} AS tile, {STORED} FROM json_each(?) AS cut CROSS JOIN rollup WHERE series_id = ? AND resolution = ?"
-            " AND start >= max(cut.value, ?) AND start < min(cut.value + ?, ?) AND n > 0"
-        )
-        return f"{hours} AND {one} = {other} UNION ALL {finer}", (
-            *parameters, *of_one, *of_other,
-            *of_one, json.dumps(sorted(cut)), self.series, self.tiles.resolution, since_us, HOUR_US, until_us,
-        )  # fmt: skip
+        return Hours(first, last, sorted(cut))
 
     def _add_sums(self, since_us: int, until_us: int) -> None:
         """Add whole buckets to the tiles: number, sum, least and most. Raises NotInRollUps."""
-        columns = "sum(n), sum(n * mean), min(min), max(max), count(mean)"
-        for number, rows, n, whole, least, most, known in self._query(columns, since_us, until_us):
-            if known < rows or whole is None or not math.isfinite(whole):
+        found = self._stored(since_us, until_us).sums()
+        self.spend(sum(each.rows for each in found))
+        for each in found:
+            if each.with_mean < each.rows or each.sum is None or not math.isfinite(each.sum):
                 raise NotInRollUps  # a sum that no double holds
-            tile = self._tiles.setdefault(number, _Tile())
-            tile.n += n
-            tile.sum += whole
-            tile.least, tile.most = min(tile.least, least), max(tile.most, most)
+            tile = self._tiles.setdefault(each.tile, _Tile())
+            tile.n += each.n
+            tile.sum += each.sum
+            tile.least, tile.most = min(tile.least, each.least), max(tile.most, each.most)
 
     def _add_ends(self, since_us: int, until_us: int) -> None:
         """Add whole buckets to the tiles: number, first and last reading."""
-        # With a single min() or max() SQLite takes the other columns from the row that has it.
-        for number, _, n, _, first_ts, first in self._query("sum(n), min(start), first_ts, first", since_us, until_us):
-            tile = self._tiles.setdefault(number, _Tile())
-            tile.n += n
-            if tile.last_ts < 0 or first_ts < tile.first_ts:
-                tile.first_ts, tile.first = first_ts, first
-        for number, _, _, last_ts, last in self._query("max(start), last_ts, last", since_us, until_us):
-            tile = self._tiles[number]
-            if last_ts > tile.last_ts:
-                tile.last_ts, tile.last = last_ts, last
+        stored = self._stored(since_us, until_us)
+        found = stored.firsts()
+        self.spend(sum(each.rows for each in found))
+        for each in found:
+            tile = self._tiles.setdefault(each.tile, _Tile())
+            tile.n += each.n
+            if tile.last_ts < 0 or each.ts < tile.first_ts:
+                tile.first_ts, tile.first = each.ts, each.value
+        found = stored.lasts()
+        self.spend(sum(each.rows for each in found))
+        for each in found:
+            tile = self._tiles[each.tile]
+            if each.ts > tile.last_ts:
+                tile.last_ts, tile.last = each.ts, each.value
 
     def _add_buckets(self, since_us: int, until_us: int, columns: Sequence[str]) -> None:
         """Add the buckets of a span one by one, for functions that need more than sums."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
+from sensorlogd.storage.rollups.by_tile import TileNumbers
 from sensorlogd.storage.rollups.resolutions import FIXED
 
 COARSEST_FIRST = tuple(sorted(FIXED, reverse=True))
@@ -39,9 +40,9 @@ class Tiles:
         return self.ends[1] - self.ends[0] if len(self.ends) > 1 else self.length_us
 
     @property
-    def origin_us(self) -> int:
-        """The origin of the numbers of tiles: the tile of a bucket is ``(start - origin) // step``, or twice that and one more."""
-        return self.ends[0] - self.length_us - self.width_us // 2 + 1
+    def numbers(self) -> TileNumbers:
+        """How these tiles are numbered: from that which begins with the first window on."""
+        return TileNumbers(self.ends[0] - self.length_us - self.width_us // 2 + 1, self.step_us, self.phase_us)
 
     @property
     def phase_us(self) -> int:
@@ -59,18 +60,6 @@ class Tiles:
         if not self.phase_us:
             return window, window + whole
         return 2 * window, 2 * (window + whole) + 1
-
-    def tile(self, start_us: int) -> int:
-        """The number of the tile in which a bucket lies that begins at ``start_us``."""
-        number, rest = divmod(start_us - self.origin_us, self.step_us)
-        return number if not self.phase_us else 2 * number + (rest >= self.phase_us)
-
-    def sql(self, later_us: int = 0) -> tuple[str, tuple[int, ...]]:
-        """An SQL expression for the tile of ``start`` (shifted by ``later_us``), with its parameters."""
-        origin, step = self.origin_us - later_us, self.step_us
-        if not self.phase_us:
-            return "(start - ?) / ?", (origin, step)
-        return "((start - ?) / ? * 2 + ((start - ?) % ? >= ?))", (*(origin, step) * 2, self.phase_us)
 
     def cut(self, since_us: int, until_us: int, width_us: int) -> set[int]:
         """The starts of the spans of ``width_us`` that a border within [since, until) cuts."""

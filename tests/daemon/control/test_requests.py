@@ -38,7 +38,8 @@ from sensorlogd.daemon.control.requests.database import (
 from sensorlogd.daemon.control.requests.registry import REQUESTS, decode, encode
 from sensorlogd.daemon.control.requests.request import Request
 from sensorlogd.daemon.control.requests.saved_views import DeleteViewRequest, SaveViewRequest
-from sensorlogd.storage.corrections.upsert import COUNTS, Replace
+from sensorlogd.storage.corrections.replacing import Replace
+from sensorlogd.storage.corrections.upsert import COUNTS
 from sensorlogd.storage.series.unconfigured import WantedSeries
 
 INTS = st.integers(-(2**63), 2**63 - 1)

@@ -468,10 +468,10 @@ def test_readings_on_their_way_while_a_sum_is_put_right(make: Callable[..., Rig]
 
 
 def test_what_it_changed_is_taken_back_by_the_mends_undo(computer: Computer) -> None:
-    from sensorlogd.storage.corrections import mend
+    from sensorlogd.storage.corrections import mend_order
 
     def undo(identity: int, db: OpenDatabase) -> tuple[int, int]:
-        return mend.order_undo(db.conn, identity, T0)
+        return mend_order.order_undo(db.conn, identity, T0)
 
     computer.measure(100)
     computer.settle()

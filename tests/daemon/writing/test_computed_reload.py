@@ -103,7 +103,7 @@ def test_sensors_that_are_refused_leave_the_former_formulas(computer: Computer, 
     computer.measure(5)
     computer.settle()
     with monkeypatch.context() as patch:
-        patch.setattr("sensorlogd.daemon.writing.recovery.preparation.use_specs", lambda *_: 1 / 0)
+        patch.setattr("sensorlogd.storage.open_database.OpenDatabase.use_specs", lambda *_: 1 / 0)
         reload(computer, MIXED)
         computer.measure(5)
         computer.settle()

@@ -8,7 +8,7 @@ from typing import Any, cast
 from sensorlogd.daemon.control.handlers.database import DatabaseHandlers
 from sensorlogd.daemon.control.handlers.dispatch import Dispatch
 from sensorlogd.daemon.control.requests import database as requests
-from sensorlogd.storage.corrections.upsert import Replace
+from sensorlogd.storage.corrections.replacing import Replace
 from tests.daemon.writing.rig import Rig, Script, sqlite_error
 from tests.daemon.writing.test_numbers_of_another_database import NoCoordinator, TurnedByHand
 

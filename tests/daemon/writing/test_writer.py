@@ -16,12 +16,12 @@ from sensorlogd.daemon.writing.commits.commit import Commit, Report
 from sensorlogd.daemon.writing.commits.pieces import PiecesTask
 from sensorlogd.daemon.writing.commits.watcher import NullWatcher
 from sensorlogd.daemon.writing.intake.events import Event, EventQueue
-from sensorlogd.daemon.writing.recovery import preparation
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import EventKind, Kind, OtherKind
 from sensorlogd.storage import meta
 from sensorlogd.storage.ingest import events as stored_events
 from sensorlogd.storage.maintenance.retention import RetentionPlan
+from sensorlogd.storage.open_database import OpenDatabase
 from tests.daemon.writing.rig import SPECS, T0, Rig, Script, events, sqlite_error, values, values_by_series
 
 
@@ -237,7 +237,7 @@ def test_an_opening_that_a_fault_of_ours_prevents_is_told(
 
     rig = make()
     with monkeypatch.context() as patch:
-        patch.setattr(preparation, "use_specs", fail)
+        patch.setattr(OpenDatabase, "use_specs", fail)
         put = rig.put(2)
         rig.turn(5, 1.0)
         stats = rig.writer.stats()
@@ -453,7 +453,7 @@ def test_new_sensors_that_are_refused_leave_the_former_retention_in_force(
 
     rig = make()
     rig.turn(3)
-    monkeypatch.setattr(preparation, "use_specs", refuse)
+    monkeypatch.setattr(OpenDatabase, "use_specs", refuse)
     plan = RetentionPlan()
     retention = rig.writer._log.opened().upkeep.retention
     former = retention._plan

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import meta, work
-from sensorlogd.storage.corrections import mend
+from sensorlogd.storage.corrections import mend_order
+from sensorlogd.storage.corrections.change import Change, MendError
 from sensorlogd.storage.corrections.conversion import SAME, conversion, waiting
-from sensorlogd.storage.corrections.mend import Change, MendError
-from sensorlogd.storage.corrections.upsert import Busy, Replace, UpsertError, upsert
+from sensorlogd.storage.corrections.replacing import Replace
+from sensorlogd.storage.corrections.upsert import Busy, UpsertError, upsert
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec, sync
 from tests.storage import working
@@ -220,11 +221,11 @@ def test_mends_come_before_and_cannot_be_taken_back(conn: sqlite3.Connection, fr
     """What was ordered in the old unit is done in the old unit; nothing is ordered for a series that goes."""
     (old,) = sync(conn, spec("°C"), NOW).ids.values()
     conn.execute("INSERT INTO history VALUES (?, ?, 20.0, 1)", (old, NOW))
-    identity, _ = mend.order(conn, old, 0, NOW + 1, Change(None, 2.0, 0.0), "", NOW)
+    identity, _ = mend_order.order(conn, old, 0, NOW + 1, Change(None, 2.0, 0.0), "", NOW)
     (new,) = sync(conn, spec("K"), NOW).ids.values()
     refusing: tuple[Callable[[], object], ...] = (
-        lambda: mend.order(conn, old, 0, NOW, Change(4), "", NOW),
-        lambda: mend.order_undo(conn, identity, NOW),
+        lambda: mend_order.order(conn, old, 0, NOW, Change(4), "", NOW),
+        lambda: mend_order.order_undo(conn, identity, NOW),
     )
     for refused in refusing:
         with pytest.raises(MendError, match="convert"):
@@ -233,14 +234,14 @@ def test_mends_come_before_and_cannot_be_taken_back(conn: sqlite3.Connection, fr
         upsert(conn, frontier, old, [NOW], [1.0], [1], NOW)
     with pytest.raises(UpsertError, match="a mend of it is under way"):
         upsert(conn, frontier, new, [NOW], [1.0], [1], NOW, replace=Replace())
-    later, _ = mend.order(conn, new, 0, NOW + 1, Change(None, 1.0, 1.0), "", NOW)
+    later, _ = mend_order.order(conn, new, 0, NOW + 1, Change(None, 1.0, 1.0), "", NOW)
     working.run(conn, frontier, NOW)
     assert conn.execute("SELECT * FROM history").fetchall() == [(new, NOW, 40.0 + 273.15 + 1.0, 1)]
-    mend.order_undo(conn, later, NOW)
+    mend_order.order_undo(conn, later, NOW)
     working.run(conn, frontier, NOW)
     assert conn.execute("SELECT value FROM history").fetchall() == [(40.0 + 273.15,)]
     with pytest.raises(MendError, match=f"mend {identity} cannot be taken back: the unit was converted since"):
-        mend.check_undo(conn, identity)
+        mend_order.check_undo(conn, identity)
     with pytest.raises(UpsertError, match="not there any more"):
         upsert(conn, frontier, old, [NOW], [1.0], [1], NOW)
 

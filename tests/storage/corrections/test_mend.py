@@ -13,10 +13,11 @@ from sensorlogd import curves
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.quality import describe
 from sensorlogd.storage import cuts, work
-from sensorlogd.storage.corrections import mend, recomputing
-from sensorlogd.storage.corrections.mend import Change, MendError
+from sensorlogd.storage.corrections import mend_order, mend_rows, mend_state, recomputing
+from sensorlogd.storage.corrections.change import Change, MendError
 from sensorlogd.storage.corrections.mend_work import MendWorker
-from sensorlogd.storage.corrections.upsert import Busy, Replace, UpsertCounts, upsert
+from sensorlogd.storage.corrections.replacing import Replace
+from sensorlogd.storage.corrections.upsert import Busy, UpsertCounts, upsert
 from sensorlogd.storage.reading_tables import moving
 from sensorlogd.storage.reading_tables.storing import ReadingsMissing
 from sensorlogd.storage.work import State
@@ -87,14 +88,14 @@ class Log(Machine):
         return counts
 
     def mend(self, change: Change, span: tuple[int, int]) -> int:
-        identity, _ = self.transaction(lambda: mend.order(self.conn, self.series, *span, change, "why", UNTIL))
+        identity, _ = self.transaction(lambda: mend_order.order(self.conn, self.series, *span, change, "why", UNTIL))
         self.ordered.append(("mend", identity, (change, span)))
         self.before[identity] = {}
         return int(identity)
 
     def undo(self, identity: int) -> None:
         """Raises MendError."""
-        self.transaction(lambda: mend.order_undo(self.conn, identity, UNTIL))
+        self.transaction(lambda: mend_order.order_undo(self.conn, identity, UNTIL))
         if ("undo", identity, None) in self.ordered:
             return  # asked again
         going = {order[1] for order in self.ordered if order[0] == "undo"}
@@ -130,7 +131,7 @@ class Log(Machine):
     def verify(self) -> None:
         """When nothing is under way: every reading is what the model says."""
         assert {ts: (value, code) for ts, value, code in self.raw(self.series)} == self.model
-        for mended in mend.all_mends(self.conn):
+        for mended in mend_rows.all_mends(self.conn):
             assert (mended.undone_us is None) == (mended.id in self.before)
             if mended.undone_us is None:
                 assert mended.readings == len(self.before[mended.id])
@@ -252,7 +253,7 @@ def test_a_mend_waits_for_the_one_before(log: Log) -> None:
         log.undo(first)
     for unknown in (99, -1, 1 << 63):
         with pytest.raises(MendError, match=f"there is no mend {unknown}"):
-            mend.find(log.conn, unknown)
+            mend_rows.find(log.conn, unknown)
 
 
 def test_a_mend_is_taken_back_before_it_is_finished(log: Log) -> None:
@@ -261,11 +262,11 @@ def test_a_mend_is_taken_back_before_it_is_finished(log: Log) -> None:
     first = log.mend(Change(None, 1.1, 0.0), (T0, UNTIL))
     a_slice_of(log, 999)
     assert values(log) != before
-    _, ordered = mend.order_undo(log.conn, first, UNTIL)
-    assert mend.order_undo(log.conn, first, UNTIL) == (first, ordered)
+    _, ordered = mend_order.order_undo(log.conn, first, UNTIL)
+    assert mend_order.order_undo(log.conn, first, UNTIL) == (first, ordered)
     [ended] = [piece for piece in work.everything(log.conn) if piece.kind == "mend"]
     assert (ended.state, ended.outcome) == (State.DONE, "taken back before it was finished")
-    assert mend.state_of(log.conn, mend.find(log.conn, first)) == "being taken back"
+    assert mend_state.state_of(log.conn, mend_rows.find(log.conn, first)) == "being taken back"
     working.run(log.conn, log.frontier, UNTIL)
     assert values(log) == before
     assert work.everything(log.conn)[-1].outcome == "999 readings are what they were"
@@ -275,7 +276,7 @@ def test_an_order_that_is_held_in_memory_does_nothing_once_it_was_taken_back(log
     """A slice whose work was ended between its two halves changes nothing."""
     first = log.mend(Change(None, 1.1, 0.0), (T0, UNTIL))
     [held] = work.waiting(log.conn)
-    mend.order_undo(log.conn, first, UNTIL)
+    mend_order.order_undo(log.conn, first, UNTIL)
     done = MendWorker().store(log.conn, log.frontier, held, None, UNTIL)
     assert (done.done, done.more) == (0, False)
     assert values(log) == [float(n) for n in range(2_500)]
@@ -286,18 +287,18 @@ def test_a_mend_that_an_older_release_left_is_finished_or_taken_back(log: Log) -
     first = log.mend(Change(None, 1.0, 1.0), (T0, UNTIL))
     a_slice_of(log, 999)
     cut_off(log, first)
-    assert mend.state_of(log.conn, mend.find(log.conn, first)) == "interrupted"
+    assert mend_state.state_of(log.conn, mend_rows.find(log.conn, first)) == "interrupted"
     second = log.mend(Change(4), (T0 + 2_000_000_000, T0 + 2_000_000_001))
     log.ordered = []
     with pytest.raises(MendError, match=f"mend {second} was made after {first}"):
-        mend.order_resume(log.conn, first, UNTIL)
-    mend.order_undo(log.conn, second, UNTIL)
-    resumed = mend.order_resume(log.conn, first, UNTIL)
-    assert mend.order_resume(log.conn, first, UNTIL) == resumed
+        mend_order.order_resume(log.conn, first, UNTIL)
+    mend_order.order_undo(log.conn, second, UNTIL)
+    resumed = mend_order.order_resume(log.conn, first, UNTIL)
+    assert mend_order.order_resume(log.conn, first, UNTIL) == resumed
     working.run(log.conn, log.frontier, UNTIL)
     assert values(log) == [n + 1.0 for n in range(2_500)]
     with pytest.raises(MendError, match="is finished"):
-        mend.order_resume(log.conn, first, UNTIL)
+        mend_order.order_resume(log.conn, first, UNTIL)
 
 
 def test_an_undo_that_an_older_release_left_goes_on(log: Log) -> None:
@@ -305,15 +306,15 @@ def test_an_undo_that_an_older_release_left_goes_on(log: Log) -> None:
     before = values(log)
     first, second = (log.mend(Change(None, 1.0, 1.0), (T0, UNTIL)) for _ in range(2))
     log.slices(9_999)
-    mend.order_undo(log.conn, second, UNTIL)
+    mend_order.order_undo(log.conn, second, UNTIL)
     log.by_kind = working.workers(1)
     working.one_slice(log.conn, log.frontier, log.by_kind, UNTIL)
     cut_off(log, second)
-    assert mend.state_of(log.conn, mend.find(log.conn, second)) == "taken back in part"
+    assert mend_state.state_of(log.conn, mend_rows.find(log.conn, second)) == "taken back in part"
     with pytest.raises(MendError, match=f"mend {second}, .* only in part taken back"):
-        mend.order_undo(log.conn, first, UNTIL)
-    mend.order_undo(log.conn, second, UNTIL)
-    mend.order_undo(log.conn, first, UNTIL)
+        mend_order.order_undo(log.conn, first, UNTIL)
+    mend_order.order_undo(log.conn, second, UNTIL)
+    mend_order.order_undo(log.conn, first, UNTIL)
     working.run(log.conn, log.frontier, UNTIL)
     assert values(log) == before
 
@@ -348,15 +349,15 @@ def test_replaced_readings_stand_on_a_mend(log: Log) -> None:
     stored = log.put([*replaced, (T0 + 500_000, 7.0, 1), (T0, 1.0, 1)])
     assert (stored.replaced, stored.new, stored.same) == (4, 1, 1)
     assert stored.mend is not None
-    kept = mend.find(log.conn, stored.mend)
+    kept = mend_rows.find(log.conn, stored.mend)
     assert (kept.kind, kept.since_us, kept.until_us) == ("replace", T0 + 3_000_000, T0 + 502_000_001)
     assert (kept.readings, kept.note, kept.message()) == (3, "new.csv", "replaced by an import")
     with pytest.raises(MendError, match=rf"an import \(new.csv\) .* take mend {kept.id} back first"):
-        mend.order_undo(log.conn, first, UNTIL)
-    mend.order_undo(log.conn, kept.id, UNTIL)
+        mend_order.order_undo(log.conn, first, UNTIL)
+    mend_order.order_undo(log.conn, kept.id, UNTIL)
     working.run(log.conn, log.frontier, UNTIL)
     assert (values(log)[4], values(log)[501]) == (4.0, 501.0)
-    mend.order_undo(log.conn, first, UNTIL)
+    mend_order.order_undo(log.conn, first, UNTIL)
     working.run(log.conn, log.frontier, UNTIL)
     after = values(log)
     assert after.pop(1) == 7.0  # what was new is no part of it
@@ -369,26 +370,26 @@ def test_what_was_computed_anew_is_told_from_an_import_whatever_its_note(log: Lo
     def put(replace: Replace, value: float) -> str:
         at = ([T0], [value], [1])
         counts = log.transaction(lambda: upsert(log.conn, log.frontier, log.series, *at, UNTIL, replace=replace))
-        return mend.find(log.conn, counts.mend).message()
+        return mend_rows.find(log.conn, counts.mend).message()
 
     first = log.mend(Change(4), (T0, UNTIL))
     log.slices(9_999)
     assert put(Replace(None, "recomputed"), 70.0) == "replaced by an import"
     with pytest.raises(MendError, match=r"an import \(recomputed\)"):
-        mend.order_undo(log.conn, first, UNTIL)
+        mend_order.order_undo(log.conn, first, UNTIL)
     result = recomputing.Result(log.series, [T0], [71.0], [1])
     stored = log.transaction(lambda: recomputing.store_results(log.conn, log.frontier, result, None, UNTIL))
-    assert mend.find(log.conn, stored.mend).message() == "computed anew"
+    assert mend_rows.find(log.conn, stored.mend).message() == "computed anew"
     again = recomputing.Result(log.series, [T0 + 1_000_000], [71.0], [1])
     assert (
         log.transaction(lambda: recomputing.store_results(log.conn, log.frontier, again, stored.mend, UNTIL)).mend == stored.mend
     )
     with pytest.raises(MendError, match="computing anew changed the same readings"):
-        mend.order_undo(log.conn, first, UNTIL)
+        mend_order.order_undo(log.conn, first, UNTIL)
     log.conn.execute("UPDATE mend SET kind = 'replace' WHERE id = ?", (stored.mend,))
-    assert mend.find(log.conn, stored.mend).message() == "replaced by an import"
+    assert mend_rows.find(log.conn, stored.mend).message() == "replaced by an import"
     log.conn.execute("UPDATE sensor SET driver = 'computed'")
-    assert mend.find(log.conn, stored.mend).message() == "computed anew"
+    assert mend_rows.find(log.conn, stored.mend).message() == "computed anew"
 
 
 def test_an_import_that_meets_a_mend_begins_another_row(log: Log) -> None:
@@ -423,7 +424,7 @@ def test_a_table_recalibrates_and_is_taken_back(log: Log) -> None:
     change = Change(None, 1.0, 0.5, curve)
     identity = log.mend(change, (T0, UNTIL))
     log.slices(9_999)
-    assert mend.find(log.conn, identity).change == change
+    assert mend_rows.find(log.conn, identity).change == change
     assert values(log) == [None if value is None else curve.value(value) + 0.5 for value in before]
     assert change.apply(1.0, 1) == (10.5, 1)
     assert describe(change.apply(9.0, 1)[1]) == "suspect:calibration"
@@ -440,7 +441,7 @@ def test_an_undo_that_misses_readings_is_an_error(log: Log) -> None:
     mended = values(log)
     for table in ("recent", "history"):
         log.conn.execute(f"DELETE FROM {table} WHERE ts = (SELECT max(ts) FROM readings WHERE channel = 'gauge')")
-    _, ordered = mend.order_undo(log.conn, identity, UNTIL)
+    _, ordered = mend_order.order_undo(log.conn, identity, UNTIL)
     with pytest.raises(ReadingsMissing):
         working.run(log.conn, log.frontier, UNTIL)
     log.conn.execute("ROLLBACK")
@@ -462,15 +463,15 @@ def test_what_cannot_be_stored_ends_the_mend(log: Log) -> None:
         Change(None, 1e300, 0.0).apply(1e300, 1)
     log.put([(T0 + 2_000 * 1_000_000, 1e300, 1)])
     before = values(log)
-    identity, ordered = mend.order(log.conn, log.series, T0, UNTIL, Change(None, 1e300, 0.0), "", UNTIL)
+    identity, ordered = mend_order.order(log.conn, log.series, T0, UNTIL, Change(None, 1e300, 0.0), "", UNTIL)
     working.run(log.conn, log.frontier, UNTIL)
     ended = work.find(log.conn, ordered)
     assert ended is not None
     assert ended.state is State.FAILED
     assert "is no number that can be stored" in ended.outcome
-    assert mend.state_of(log.conn, mend.find(log.conn, identity)) == "failed"
+    assert mend_state.state_of(log.conn, mend_rows.find(log.conn, identity)) == "failed"
     assert values(log)[1] == 1e300
-    mend.order_undo(log.conn, identity, UNTIL)
+    mend_order.order_undo(log.conn, identity, UNTIL)
     working.run(log.conn, log.frontier, UNTIL)
     assert values(log) == before
 
@@ -482,14 +483,14 @@ def test_taking_back_leaves_the_days_of_what_has_expired_as_they_are(tmp_path: P
     log.store(readings)
     log.move(20, UNTIL)
     log.roll_up(EDGE, [])
-    identity, _ = log.transaction(lambda: mend.order(log.conn, log.series, T0, EDGE, Change(scale=2.0), "", UNTIL))
+    identity, _ = log.transaction(lambda: mend_order.order(log.conn, log.series, T0, EDGE, Change(scale=2.0), "", UNTIL))
     working.run(log.conn, log.frontier, UNTIL)
     log.roll_up(EDGE, [])
     cut = T0 + 24 * HOUR_US
     log.transaction(lambda: cuts.raise_to(log.conn, [(log.series, cuts.READINGS, cut)]))
     log.frontier.cuts_us[log.series] = cut
     moving.delete_before(log.conn, log.series, cut)
-    log.transaction(lambda: mend.order_undo(log.conn, identity, UNTIL))
+    log.transaction(lambda: mend_order.order_undo(log.conn, identity, UNTIL))
     working.run(log.conn, log.frontier, UNTIL)
     assert work.everything(log.conn)[-1].outcome == "24 readings are what they were, 24 have expired"
     assert log.conn.execute("SELECT min(start) FROM dirty").fetchone() == (cut,)

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.notation.microseconds import HOUR_US
-from sensorlogd.storage.corrections.upsert import Replace, upsert
+from sensorlogd.storage.corrections.replacing import Replace
+from sensorlogd.storage.corrections.upsert import upsert
 from tests.storage.rollups.test_compute import T0, Machine, _readings
 
 UNTIL = T0 + 4 * 24 * HOUR_US

@@ -17,6 +17,7 @@ from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.rollups import compute, outdated, rebuild, resolutions, rollup, store
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
@@ -94,8 +95,8 @@ class Machine:
                     if crash_after is not None and sent >= crash_after:
                         return
                     self.conn.execute("BEGIN IMMEDIATE")
-                    store.store_rows(self.conn, rows)
-                    store.delete_rows(self.conn, deletes)
+                    stored_rollups.store_rows(self.conn, rows)
+                    stored_rollups.delete_rows(self.conn, deletes)
                     if phase is afresh:
                         store.advance_outdated(self.conn, marks)
                     else:

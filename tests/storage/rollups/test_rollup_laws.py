@@ -30,6 +30,7 @@ from sensorlogd.storage.query import engine
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.rollups import outdated, resolutions, rollup, store
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from sensorlogd.storage.rollups.snapshot import Snapshot
 from sensorlogd.storage.series import catalog
@@ -79,8 +80,8 @@ class Direct(process._Sender):
         self.between()
         conn = self.machine.conn
         conn.execute("BEGIN IMMEDIATE")
-        store.store_rows(conn, rows)
-        store.delete_rows(conn, deletes)
+        stored_rollups.store_rows(conn, rows)
+        stored_rollups.delete_rows(conn, deletes)
         outdated.clear_minutes(conn, marks)
         store.advance_outdated(conn, advances)
         conn.execute("COMMIT")

@@ -13,6 +13,7 @@ from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage import messages, names, restoring
 from sensorlogd.storage.salvage.progress import Progress
+from sensorlogd.storage.salvage.restoring import Restored
 from tests.storage import salvage_rig as rig
 from tests.storage.salvage.test_salvage import T, change, readings_of, small, spec
 
@@ -98,8 +99,8 @@ def test_what_belongs_to_a_mend_that_is_lost_is_counted(conn: sqlite3.Connection
     kept = names.SalvageMemory(conn, 1)
     kept.mends["1"] = 1
     row = (T, 1, originals.pack([(T, 1.0, 1)]))
-    assert restoring.mended(conn, kept, 1, [row]) == (0, 0)
-    assert restoring.mended(conn, kept, 7, [row]) == (0, 1)
+    assert restoring.mended(conn, kept, 1, [row]) == Restored()
+    assert restoring.mended(conn, kept, 7, [row]) == Restored(without_mend=1)
     said = messages.outcome("damaged/x", Progress.from_json({"counts": {"without_mend": 1}}))
     assert "; 1 row of what readings were before a mend that is lost was left out" in said
 

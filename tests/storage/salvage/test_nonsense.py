@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from sensorlogd.storage import cuts
-from sensorlogd.storage.corrections import mend, originals
+from sensorlogd.storage.corrections import mend_order, mend_rows, mend_state, originals
+from sensorlogd.storage.corrections.change import MendError
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.query.log_reader import LogReader
 from tests.connections import connect_writer
@@ -192,15 +193,15 @@ def test_values_of_wrong_types_in_any_column(fresh: Path, tmp_path: Path, table:
         log.events()
         assert sum(reading.series.name == "s.x" for reading in log.readings(series, T, rig.NOW)) == 101
     with contextlib.closing(connect_writer(path)) as conn:
-        for each in mend.all_mends(conn):
+        for each in mend_rows.all_mends(conn):
             each.message()
-            mend.state_of(conn, each)
-            with contextlib.suppress(mend.MendError):
-                mend.check_undo(conn, each.id)
+            mend_state.state_of(conn, each)
+            with contextlib.suppress(MendError):
+                mend_order.check_undo(conn, each.id)
                 with rig.transaction(conn):
-                    mend.order_undo(conn, each.id, rig.NOW)
+                    mend_order.order_undo(conn, each.id, rig.NOW)
             working.run(conn, rig.frontier_of(conn), rig.NOW)
-        assert (mend.all_mends(conn) != []) == (table in ("mend", "mended"))
+        assert (mend_rows.all_mends(conn) != []) == (table in ("mend", "mended"))
     found = rig.contents(path)
     assert len([name for name, *_ in found.readings if name == "s.x"]) == 101
     assert ("s.x", 0, DAY - rig.DAY) in found.cuts or table != "retention_cut"
@@ -252,3 +253,12 @@ def test_originals_of_times_that_no_reading_has_are_left_out(fresh: Path, tmp_pa
     put_untyped(path, "mend", [SOUND["mend"]])
     put_untyped(path, "mended", [{"mend_id": 2, "first_ts": T, "n": 2, "before": before}])
     assert "; 1 row that makes no sense was left out" in salvage(path, fresh)
+
+
+@pytest.mark.parametrize("row", ["dirty VALUES (1, {0} * 60000000, 1)", "stale VALUES (1, 60, {0} * 100000000, 1)"])
+def test_marks_of_impossible_times_are_left_out_and_counted(fresh: Path, tmp_path: Path, row: str) -> None:
+    """No roll-up waits for a minute before the year 1."""
+    path = healthy(fresh, tmp_path / "log.db")
+    change(path, f"INSERT INTO {row.format(-70_000_000_000)}")
+    assert "1 row that makes no sense was left out" in salvage(path, fresh)
+    assert len(readings_of(path)["s.x"]) == 100

@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.storage import work
-from sensorlogd.storage.corrections import mend
+from sensorlogd.storage.corrections import mend_order, mend_rows
+from sensorlogd.storage.corrections.change import Change
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.rollups.rollup import RollUp
-from sensorlogd.storage.salvage.pieces import FetchedPiece, PieceSource, Pointer, Stage
+from sensorlogd.storage.salvage.pieces import DamagedPiece, FetchedPiece, FoundRows, PieceSource, Pointer, Stage
 from sensorlogd.storage.salvage.storing_piece import FoundPiece
 from sensorlogd.storage.salvage.worker import Salvage, SalvageFailure
 from sensorlogd.storage.series import catalog
@@ -95,15 +96,15 @@ def test_a_salvaged_mend_can_be_taken_back(damaged: Path, full: Path, fresh: Pat
     original = shutil.copy(full, damaged.with_name("original.db"))
     rig.set_aside(damaged, fresh, rig.SPECS)
     with contextlib.closing(connect_writer(damaged)) as conn, rig.transaction(conn):
-        mend.order(conn, 1, rig.NOW + 1, rig.NOW + 2, mend.Change(quality=3), "live", rig.NOW)
+        mend_order.order(conn, 1, rig.NOW + 1, rig.NOW + 2, Change(quality=3), "live", rig.NOW)
     assert rig.run(damaged, fresh)
     found = []
     for path in (Path(original), damaged):
         with contextlib.closing(connect_writer(path)) as conn:
-            mends = [mended for mended in mend.all_mends(conn) if mended.note != "live"]
+            mends = [mended for mended in mend_rows.all_mends(conn) if mended.note != "live"]
             for mended in mends:
                 with rig.transaction(conn):
-                    mend.order_undo(conn, mended.id, rig.NOW)
+                    mend_order.order_undo(conn, mended.id, rig.NOW)
                 working.run(conn, rig.frontier_of(conn), rig.NOW)
         found.append(rig.contents(path))
     assert found[0].readings == found[1].readings
@@ -409,7 +410,7 @@ def test_roll_ups_read_together_with_a_gap_behind_them_are_made_anew(fresh: Path
         source = PieceSource(Stage.ROLLUP, 1, 60, "", first, first + rig.DAY)
         gap = first + 5 * rig.MINUTE
         row = (first, *RollUp(1, 1.0, 0.0, 1.0, 1.0, first, 1.0, first, 1.0, 0.0, 0, n_not_evaluated=1))
-        piece = FetchedPiece(Pointer(Stage.OVER), [(source, [row])], [(source, gap, None)])
+        piece = FetchedPiece(Pointer(Stage.OVER), [FoundRows(source, [row])], [DamagedPiece(source, gap, None)])
         ordered = replace(waiting, progress={"pointer": [Stage.ROLLUP, 1, 60, first], "holes": {"1": first + rig.DAY}})
         with rig.transaction(conn):
             made.store(conn, rig.frontier_of(conn), ordered, FoundPiece(found.incident, found.former, piece), rig.NOW)

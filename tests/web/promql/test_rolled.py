@@ -20,6 +20,7 @@ from sensorlogd.counters import Counter
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.rollups import compute, store
+from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.prometheus import rolled, source
@@ -102,7 +103,7 @@ def made(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
                 with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as snapshot:
                     rows = [row for some in compute.compute_block(snapshot, T0, edge, "UTC") for row in some]
                 conn.execute("BEGIN IMMEDIATE")
-                store.store_rows(conn, rows)
+                stored_rollups.store_rows(conn, rows)
                 store.set_edge(conn, edge)
         conn.execute("COMMIT")
         assert conn.execute("SELECT count(*) FROM dirty").fetchone()[0] > 10
@@ -200,7 +201,7 @@ def test_windows_are_runs_of_tiles(start: int, length: int, step: int, steps: in
         first, behind = tiles.run(window)
         for place in (a - tiles.width_us, a, b - tiles.width_us, b):
             if place >= tiles.borders(0)[0]:
-                assert (first <= tiles.tile(place) < behind) == (a <= place < b)
+                assert (first <= tiles.numbers.of(place) < behind) == (a <= place < b)
 
 
 @given(
@@ -214,7 +215,7 @@ def test_edges_are_where_tiles_change(start: int, length: int, step: int, since:
         return
     first = tiles.borders(0)[0] + since * tiles.width_us
     places = range(first, first + width * tiles.width_us, tiles.width_us)
-    numbers = [tiles.tile(place) for place in places]
+    numbers = [tiles.numbers.of(place) for place in places]
     changes = [place for place, a, b in zip(places[1:], numbers, numbers[1:], strict=False) if a != b]
     assert [begin for begin, _ in tiles.edges(first, places.stop)] == [first, *changes]
 

@@ -34,8 +34,10 @@ from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import kind_of
 from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import work
-from sensorlogd.storage.corrections import mend as mending
-from sensorlogd.storage.corrections import recomputing, upsert
+from sensorlogd.storage.corrections import mend_order, recomputing, upsert
+from sensorlogd.storage.corrections.change import Change
+from sensorlogd.storage.corrections.mend_order import OrderedMend
+from sensorlogd.storage.corrections.replacing import Replace
 from sensorlogd.storage.ingest import events, latest
 from sensorlogd.storage.maintenance.compact import give_back
 from sensorlogd.storage.open_database import OpenDatabase
@@ -116,10 +118,10 @@ class DatabaseHandlers:
 
     def _mend(self, request: MendRequest) -> MendOrdered:
         curve = None if request.curve is None else curves.parse(request.curve)
-        change = mending.Change(request.quality, request.scale, request.offset, curve)
+        change = Change(request.quality, request.scale, request.offset, curve)
         now = self._writer.now_us()
         return self._order_mend(
-            lambda db: mending.order(
+            lambda db: mend_order.order(
                 db.conn, request.series, request.since_us, request.until_us, change, request.note, now, total=request.total
             ),
             request.epoch,
@@ -127,11 +129,11 @@ class DatabaseHandlers:
 
     def _undo(self, request: UndoRequest) -> MendOrdered:
         now = self._writer.now_us()
-        return self._order_mend(lambda db: mending.order_undo(db.conn, request.id, now), request.epoch)
+        return self._order_mend(lambda db: mend_order.order_undo(db.conn, request.id, now), request.epoch)
 
     def _resume(self, request: ResumeRequest) -> MendOrdered:
         now = self._writer.now_us()
-        return self._order_mend(lambda db: mending.order_resume(db.conn, request.id, now), request.epoch)
+        return self._order_mend(lambda db: mend_order.order_resume(db.conn, request.id, now), request.epoch)
 
     def _recompute(self, request: RecomputeRequest) -> WorkOrdered:
         now = self._writer.now_us()
@@ -141,9 +143,8 @@ class DatabaseHandlers:
             )
         )
 
-    def _order_mend(self, run: Callable[[OpenDatabase], tuple[int, int]], epoch: int | None) -> MendOrdered:
-        identity, ordered = self._run_on_writer("mend", run, epoch=epoch)
-        return MendOrdered(identity, ordered)
+    def _order_mend(self, run: Callable[[OpenDatabase], OrderedMend], epoch: int | None) -> MendOrdered:
+        return MendOrdered(*self._run_on_writer("mend", run, epoch=epoch))
 
     def _work_progress(self, request: WorkRequest) -> WorkProgress:
         piece = self._run_on_writer("work", lambda db: work.find(db.conn, request.id), transaction=False)
@@ -179,7 +180,7 @@ class DatabaseHandlers:
                 break
             upserted.add(some)
             if replace is not None:
-                replace = upsert.Replace(some.mend, replace.note)
+                replace = Replace(some.mend, replace.note)
             if end <= len(request.times):
                 self._upsert_pace.measured(took)
             start = min(end, len(request.times))
@@ -188,7 +189,7 @@ class DatabaseHandlers:
         return Upserted(**counts, mend=None if replace is None else replace.mend, done=start, busy=busy, hindrance=hindrance)
 
     def _upsert_slice(
-        self, series: int, columns: tuple[Any, Any, Any], replace: upsert.Replace | None, epoch: int | None
+        self, series: int, columns: tuple[Any, Any, Any], replace: Replace | None, epoch: int | None
     ) -> tuple[float, upsert.UpsertCounts]:
         def run(db: OpenDatabase) -> tuple[float, upsert.UpsertCounts]:
             began = time.perf_counter()
@@ -197,7 +198,7 @@ class DatabaseHandlers:
                 upserted = upsert.upsert(conn, db.frontier, series, *columns, self._writer.now_us(), replace=replace)
                 if upserted.replaced:
                     latest.renew(conn, newest, [series])
-            db.remember_newest(newest)
+            db.replace_newest(newest)
             return time.perf_counter() - began, upserted
 
         return self._run_on_writer("import", run, transaction=False, epoch=epoch)

@@ -27,7 +27,7 @@ from sensorlogd.daemon.control.answers import (
     text_or_none,
 )
 from sensorlogd.daemon.control.requests.request import Request
-from sensorlogd.storage.corrections.upsert import Replace
+from sensorlogd.storage.corrections.replacing import Replace
 from sensorlogd.storage.series.unconfigured import WantedSeries
 
 

@@ -148,7 +148,7 @@ class KeptWork:
             self._count_fault(db, chosen, error, now_us)
             return
         self._faults.pop(chosen.id, None)
-        db.remember_newest(newest)
+        db.replace_newest(newest)
         self._rolls_up = self._rolls_up or done.rolls_up
         if not done.more:
             logger.info("work %d (%s): %s", chosen.id, chosen.kind, done.outcome or "done")

@@ -21,9 +21,7 @@ from sensorlogd.storage import meta
 from sensorlogd.storage.ingest import decimals, latest, status
 from sensorlogd.storage.ingest import events as stored_events
 from sensorlogd.storage.ingest.append import Appended, append
-from sensorlogd.storage.open_database import OpenDatabase
-
-Newest = Mapping[int, tuple[int, float | None, int]]  # series -> (time in µs, value, quality)
+from sensorlogd.storage.open_database import Newest, OpenDatabase
 
 
 class Report(NamedTuple):

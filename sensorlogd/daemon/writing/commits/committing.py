@@ -44,7 +44,7 @@ class Committing:
         here, it is stored."""
         # First: whatever fails below, this must not be stored again.
         self._unstored.stored(len(commit.blocks), len(commit.events), dropped=bool(commit.dropped))
-        db.remember_newest(result.newest)
+        db.replace_newest(result.newest)
         db.upkeep.stored(result.appended.stored)
         self._times.committed(commit, result)
         self._totals.committed(result.appended, result.took_s, self._now_us())

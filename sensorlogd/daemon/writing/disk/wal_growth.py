@@ -8,8 +8,9 @@ from typing import Any
 
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.notation.durations import format_size
+from sensorlogd.storage.file.opened_file import CHECKPOINT_FRAMES
 from sensorlogd.storage.file.wal_watch import holders
-from sensorlogd.storage.open_database import CHECKPOINT_FRAMES, OpenDatabase
+from sensorlogd.storage.open_database import OpenDatabase
 
 CHECK_EVERY_S = 5.0
 REPORT_FROM_FRAMES = 2 * CHECKPOINT_FRAMES  # longer than at any checkpoint that succeeds

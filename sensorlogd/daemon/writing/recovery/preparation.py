@@ -16,7 +16,7 @@ from sensorlogd.notation.times import format_time
 from sensorlogd.storage import meta
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
-from sensorlogd.storage.open_database import OpenDatabase, use_specs
+from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.salvage import salvage_order as salvaging
 from sensorlogd.storage.series import catalog
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 def learn_specs(db: OpenDatabase, specs: Sequence[catalog.SensorSpec], now_us: int) -> list[Event]:
     """Make the database know the configured sensors. Returns what to report of it. Raises sqlite3.Error."""
-    events = [Event(now_us, *reported) for reported in use_specs(db, specs, now_us)]
+    events = [Event(now_us, *reported) for reported in db.use_specs(specs, now_us)]
     for event in events:
         logger.info("%s: %s: %s", event.sensor, event.kind, event.detail)
     return events

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.daemon.writing.disk import wal_growth
-from sensorlogd.storage import open_database
+from sensorlogd.storage.file import opened_file
 from tests.daemon.writing.rig import Rig
 
 
@@ -19,7 +19,7 @@ def test_a_reader_that_stays_is_told_and_so_is_its_end(
     make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readings are stored all the time; the WAL grows for as long as the reader stays, and shrinks after it."""
-    monkeypatch.setattr(open_database, "CHECKPOINT_FRAMES", 30)
+    monkeypatch.setattr(opened_file, "CHECKPOINT_FRAMES", 30)
     monkeypatch.setattr(wal_growth, "REPORT_FROM_FRAMES", 60)
     monkeypatch.setattr(wal_growth, "holders", lambda database: [(os.getpid(), "a test")])
     rig = make(block_rows=10**6)
