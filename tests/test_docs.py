@@ -246,7 +246,9 @@ def _counted_in(folder: Path) -> set[str]:
         node for file in folder.rglob("*.py") for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)
     ]
     counting = [
-        call for call in calls if getattr(call.func, "attr", getattr(call.func, "id", "")) == "count" and len(call.args) > 1
+        call
+        for call in calls
+        if getattr(call.func, "attr", getattr(call.func, "id", "")) in {"count", "_count"} and len(call.args) > 1
     ]
     names = [call.args[0] for call in counting]
     return {name.value for name in names if isinstance(name, ast.Constant) and isinstance(name.value, str)}

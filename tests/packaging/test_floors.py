@@ -14,7 +14,7 @@ def test_lowest_is_what_the_project_allows() -> None:
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     floors = {}
     for requirement in wanted:
-        parts = re.fullmatch(r"([\w.-]+)>=([\d.]+),<\d+", requirement)
+        parts = re.fullmatch(r"([\w.-]+)>=([\d.]+)(?:,<\d+)?", requirement)  # zones are versioned by years: no end
         assert parts is not None, requirement
         floors[parts[1]] = parts[2]
     lines = (ROOT / "packages/lowest.txt").read_text().splitlines()

@@ -70,7 +70,7 @@ class Commit:
         for event in self.events:
             stored_events.record(conn, *event)
         self._record_losses(db, totals, appended, now_us(), watcher)
-        newest = db.newest | appended.newest
+        newest = {**db.newest, **appended.newest}
         wrote_latest = bool(newest) and (self.latest_is_due or appended.stored > 50 * len(newest))
         if wrote_latest:
             latest.save(conn, newest, now_us(), self.latest_back_us)
