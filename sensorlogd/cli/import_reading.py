@@ -15,10 +15,13 @@ import click
 
 from sensorlogd import quality
 from sensorlogd.cli.progress import BYTES, Progress
-from sensorlogd.exchange import bad_lines, rows
-from sensorlogd.exchange.lines import FileError, Lines
-from sensorlogd.exchange.sources import opened
-from sensorlogd.exchange.stage import Stage, Staged
+from sensorlogd.exchange import opening
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.plan import ImportPlan
+from sensorlogd.exchange.readings import FileReading
+from sensorlogd.exchange.sorting import Stage, Staged
+from sensorlogd.exchange.text import bad_lines
+from sensorlogd.exchange.text.lines import FileError, Lines
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.plurals import plural
 
@@ -43,7 +46,7 @@ class Read:
         return self.bad.keep(Path("standard-input" if self.name == "-" else self.name))
 
 
-def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, Any]) -> Read:
+def read(name: str, stack: ExitStack, options: Options, given: dict[str, Any]) -> Read:
     """Read and check a file. ``stack``: closes what the result needs. Raises FileError, ValueError, OSError."""
     shown = "standard input" if name == "-" else name
     staged = stack.enter_context(Stage())
@@ -51,13 +54,13 @@ def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, An
         file = sys.stdin.buffer if name == "-" else reading.enter_context(Path(name).open("rb"))
         size = os.fstat(file.fileno()).st_size if name != "-" else None
         path = None if name == "-" else Path(name)
-        lines, plan, head = opened.opened(file, path, shown, given["encoding"], options, given["kind"], given["table"], reading)
+        lines, plan, head = opening.opened(file, path, shown, given["encoding"], options, given["kind"], given["table"], reading)
         click.echo(f"{shown}: {plan.understood_as}", err=True)
         bad = None
         if given["skip_bad"] is not None:
             bad = lines.aside = stack.enter_context(bad_lines.BadLines(bad_lines.share(given["skip_bad"]), lines.encoding))
             bad.head(head)
-        seen: list[rows.FileReading] = []
+        seen: list[FileReading] = []
         with Progress("reading", size or None, BYTES) as bar:
             for _ in staged.take(_keep_first(plan.read(), seen) if given["dry_run"] else plan.read()):
                 bar.reach(min(lines.done, size or lines.done))
@@ -77,7 +80,7 @@ def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, An
     return Read(name, staged, series_found, plan.own_format if chosen is None else chosen == "drop", bad)
 
 
-def _keep_first(found: Iterator[rows.FileReading], seen: list[rows.FileReading]) -> Iterator[rows.FileReading]:
+def _keep_first(found: Iterator[FileReading], seen: list[FileReading]) -> Iterator[FileReading]:
     """Passes on what is found, and adds the first readings to ``seen``."""
     for reading in found:
         if len(seen) < FIRST_READINGS:
@@ -86,7 +89,7 @@ def _keep_first(found: Iterator[rows.FileReading], seen: list[rows.FileReading])
 
 
 def _show_findings(
-    plan: rows.ImportPlan, lines: Lines, found: list[Staged], seen: list[rows.FileReading], bad: bad_lines.BadLines | None
+    plan: ImportPlan, lines: Lines, found: list[Staged], seen: list[FileReading], bad: bad_lines.BadLines | None
 ) -> None:  # fmt: skip
     """Print what was read and what was left out."""
     for reading in seen:

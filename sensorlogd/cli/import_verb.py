@@ -21,9 +21,11 @@ from sensorlogd.cli.work_waiting import refuse_if_hindered
 from sensorlogd.daemon.control.answers import SeriesKnown, Upserted
 from sensorlogd.daemon.control.requests.database import NoteRequest, SeriesRequest, UpsertRequest
 from sensorlogd.event_kinds import EventKind
-from sensorlogd.exchange import bad_lines, rows, stage
-from sensorlogd.exchange.lines import FileError
-from sensorlogd.exchange.sources.opened import KINDS
+from sensorlogd.exchange import sorting as stage
+from sensorlogd.exchange.opening import FILE_KINDS
+from sensorlogd.exchange.options import SERIES_KINDS, ColumnTarget, Options
+from sensorlogd.exchange.text import bad_lines
+from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration
 from sensorlogd.notation.plurals import plural
@@ -81,7 +83,7 @@ Exit status: 0; 1 a file with a mistake; 2 usage.
 @click.option("--sensor", help="all other columns with numbers become channels of this sensor")
 @click.option("--sensor-column", metavar="COLUMN", help="the column that names the sensor")
 @click.option("--column", "columns", multiple=True, metavar="COLUMN=SENSOR.CHANNEL[:UNIT[:KIND]]", help="where a column belongs")
-@click.option("--from", "kind", type=click.Choice(KINDS), help="what the file is; default: found out by how it begins")
+@click.option("--from", "kind", type=click.Choice(FILE_KINDS), help="what the file is; default: found out by how it begins")
 @click.option("--table", metavar="NAME", help="of a database; a sheet of a workbook; 'statistics' of Home Assistant")
 @click.option("--delimiter", metavar="CHAR", help="default: found out; 'space' for any run of blanks, 'tab'")
 @click.option("--decimal", type=click.Choice((".", ",")), default=".", show_default=True)
@@ -127,7 +129,7 @@ def import_(files: tuple[str, ...], config_file: Path | None, db: str | None, **
             actor.roll_up()
 
 
-def _read_file(name: str, stack: ExitStack, options: rows.Options, given: dict[str, Any]) -> Read:
+def _read_file(name: str, stack: ExitStack, options: Options, given: dict[str, Any]) -> Read:
     try:
         return read(name, stack, options, given)
     except FileError as error:
@@ -154,9 +156,9 @@ def _keep_bad(read: Read) -> str | None:
     )
 
 
-def _options(given: dict[str, Any]) -> rows.Options:
+def _options(given: dict[str, Any]) -> Options:
     """The options about the file's format. Raises ValueError."""
-    columns: dict[str, rows.ColumnTarget] = {}
+    columns: dict[str, ColumnTarget] = {}
     for text in given["columns"]:
         column, _, target = text.rpartition("=")
         name, _, rest = target.partition(":")
@@ -164,8 +166,8 @@ def _options(given: dict[str, Any]) -> rows.Options:
         sensor, _, channel = name.rpartition(".")
         if not column or not channel or (not sensor and not given["sensor"] and not given["sensor_column"]):
             raise ValueError(f"--column {text!r}: write COLUMN=SENSOR.CHANNEL, and :UNIT and :KIND behind it if you like")
-        if kind and kind not in rows.KINDS:
-            raise ValueError(f"--column {text!r}: unknown kind {kind!r}; {', '.join(rows.KINDS)}")
+        if kind and kind not in SERIES_KINDS:
+            raise ValueError(f"--column {text!r}: unknown kind {kind!r}; {', '.join(SERIES_KINDS)}")
         columns[column] = (sensor or given["sensor"], channel, unit or None, kind or None)
     if given["skip_bad"] is not None:
         bad_lines.share(given["skip_bad"])
@@ -176,7 +178,7 @@ def _options(given: dict[str, Any]) -> rows.Options:
     delimiter = {"space": " ", "tab": "\t", "\\t": "\t"}.get(given["delimiter"], given["delimiter"])
     if delimiter is not None and len(delimiter) != 1:
         raise ValueError(f"--delimiter {delimiter!r}: one character, or 'space' or 'tab'")
-    return rows.Options(
+    return Options(
         times=given["time_columns"], time_format=given["time_format"], zone=zone, fold=given["fold"],
         year=given["year"], repeat=given["repeat"] or KEEP, now_us=now,
         earliest_us=None if given["earliest"] is None else times.parse_time(given["earliest"], now, zone),

@@ -15,7 +15,7 @@ from sensorlogd.daemon.control.answers import Upserted, WorkProgress
 from sensorlogd.daemon.control.offline import Offline
 from sensorlogd.daemon.control.requests.database import WorkRequest
 from sensorlogd.daemon.control.waiting import OperationError
-from sensorlogd.exchange.stage import Piece
+from sensorlogd.exchange.sorting import Piece
 from sensorlogd.storage.work import State
 
 FULL = "the disk is full"

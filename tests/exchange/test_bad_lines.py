@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.exchange import bad_lines
-from sensorlogd.exchange.lines import FileError, Lines
-from sensorlogd.exchange.rows import Options, plan
+from sensorlogd.exchange.mapping.planning import plan
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.text import bad_lines
+from sensorlogd.exchange.text.lines import FileError, Lines
 from tests.cli.running import run
 
 FOREIGN = Options(times=("t",), sensor="s")

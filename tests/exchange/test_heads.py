@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.exchange import guess, heads, leap_and_midnight, stamps
-from sensorlogd.exchange.lines import FileError, Lines, sniff
-from sensorlogd.exchange.rows import Options, plan
+from sensorlogd.exchange.mapping import guess, heads
+from sensorlogd.exchange.mapping.planning import plan
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.text.lines import FileError, Lines, sniff
+from sensorlogd.exchange.times import leap_and_midnight, stamps
 from sensorlogd.notation.times import format_time
 
 HOBO = (

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorlogd.config.models import NAME as ALLOWED
-from sensorlogd.exchange import lines as lines_module
-from sensorlogd.exchange import stamps
-from sensorlogd.exchange.lines import FileError, Lines
-from sensorlogd.exchange.rows import Options, plan
-from sensorlogd.exchange.stage import Stage, StageError
+from sensorlogd.exchange.mapping.planning import plan
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.sorting import Stage, StageError
+from sensorlogd.exchange.text import lines as lines_module
+from sensorlogd.exchange.text.lines import FileError, Lines
+from sensorlogd.exchange.times import stamps
 from sensorlogd.notation.times import format_time
 from sensorlogd.quality import describe
 

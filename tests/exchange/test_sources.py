@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.exchange.found import Options
-from sensorlogd.exchange.lines import FileError
-from sensorlogd.exchange.sources.opened import opened
+from sensorlogd.exchange.opening import opened
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.exchange.written.cells import Stamps
 from sensorlogd.notation.times import format_time
 from sensorlogd.quality import describe
@@ -431,8 +431,8 @@ def test_line_protocol_is_known_by_its_first_point(tmp_path: Path) -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=40))
 def test_any_text_is_read_or_told(text: str) -> None:
     """No other exception, whatever stands in a line."""
-    from sensorlogd.exchange.lines import Lines
     from sensorlogd.exchange.sources.influx import Points
+    from sensorlogd.exchange.text.lines import Lines
 
     for line in (text, f"w v={text} 1774656000000000000", f"w,{text} v=1 1774656000000000000"):
         try:

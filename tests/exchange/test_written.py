@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from sensorlogd import extras, quality
 from sensorlogd.cli import export_verb
-from sensorlogd.exchange.lines import FileError, Lines
-from sensorlogd.exchange.rows import Options, plan
+from sensorlogd.exchange.mapping.planning import plan
+from sensorlogd.exchange.options import Options
 from sensorlogd.exchange.sources import parquet, workbook
+from sensorlogd.exchange.text.lines import FileError, Lines
 from sensorlogd.exchange.written import decimal_sign, text
 from sensorlogd.exchange.written.cells import Stamps, bare, guarded
 from sensorlogd.storage.query.rows import READING_COLUMNS, number

@@ -13,10 +13,11 @@ from collections.abc import Callable, Generator
 from functools import lru_cache
 
 from sensorlogd import quality
-from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import FileReading, ImportTarget, Options, reading, target_of
-from sensorlogd.exchange.lines import FileError
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.readings import FileReading, ImportTarget, reading, target_of
 from sensorlogd.exchange.sources.sqlite import columns
+from sensorlogd.exchange.text.lines import FileError
+from sensorlogd.exchange.times import stamps
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 
 WIDTHS_US = {"statistics": HOUR_US, "statistics_short_term": 5 * MINUTE_US}

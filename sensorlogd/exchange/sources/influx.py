@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import FileReading, ImportTarget, Nulls, Options, number, slug, target_of
-from sensorlogd.exchange.lines import FileError, Lines
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.readings import FileReading, ImportTarget, slug, target_of
+from sensorlogd.exchange.text.lines import FileError, Lines
+from sensorlogd.exchange.text.numbers import Nulls, number
+from sensorlogd.exchange.times import stamps
 
 _LOOKS = re.compile(r"[^\s,#\"{]+(?:,[^\s=,]+=(?:\\.|[^\s,\\])+)* (?:\\.|[^\s=,\\])+=\S.* -?\d{10,19}\s*")
 # A word can be matched in one way only; in two ways, the time to find that nothing fits would double with each backslash.

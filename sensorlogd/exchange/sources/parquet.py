@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd import extras
-from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.table import TableLines
+from sensorlogd.exchange.text.lines import FileError
 
 ROWS_AT_ONCE = 8_192
 

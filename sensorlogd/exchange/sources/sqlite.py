@@ -8,9 +8,9 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.exchange.found import FileReading
-from sensorlogd.exchange.lines import FileError
+from sensorlogd.exchange.readings import FileReading
 from sensorlogd.exchange.sources.table import TableLines
+from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.storage.file.connecting import connect_to_read
 
 MAGIC = b"SQLite format 3\0"

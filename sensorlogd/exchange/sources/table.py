@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sensorlogd.exchange.lines import FileError, Lines
+from sensorlogd.exchange.text.lines import FileError, Lines
 
 DELIMITER = ","
 

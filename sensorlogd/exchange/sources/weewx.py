@@ -9,11 +9,12 @@ import re
 import sqlite3
 from collections.abc import Generator
 
-from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import FileReading, ImportTarget, Options, reading, target_of
-from sensorlogd.exchange.lines import FileError
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.readings import FileReading, ImportTarget, reading, target_of
 from sensorlogd.exchange.sources import table
 from sensorlogd.exchange.sources.sqlite import columns, quoted
+from sensorlogd.exchange.text.lines import FileError
+from sensorlogd.exchange.times import stamps
 
 TABLE = "archive"
 KEYS = ("dateTime", "usUnits", "interval")

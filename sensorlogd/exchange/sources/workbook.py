@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd import extras
-from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.table import TableLines
+from sensorlogd.exchange.text.lines import FileError
 
 
 def lines(path: Path, sheet: str | None, stack: ExitStack) -> tuple[TableLines, str]:

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-from sensorlogd.exchange.lines import FileError
-from sensorlogd.exchange.stage import roomy
+from sensorlogd.exchange.temporary_files import roomy_folder
+from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.notation.plurals import plural
 
 EXAMPLES = 5  # of what is wrong, kept to be shown
@@ -35,7 +35,7 @@ class BadLines:
 
     def __enter__(self) -> BadLines:
         self._kept: IO[str] = tempfile.TemporaryFile(  # closed by __exit__
-            "w+", encoding=self.encoding, errors="surrogateescape", newline="", dir=roomy(), prefix="sensorlogd-"
+            "w+", encoding=self.encoding, errors="surrogateescape", newline="", dir=roomy_folder(), prefix="sensorlogd-"
         )
         return self
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from sensorlogd.exchange.rows import FileReading, ImportTarget
+from sensorlogd.exchange.readings import FileReading, ImportTarget
+from sensorlogd.exchange.temporary_files import roomy_folder
 
 ROWS_AT_ONCE = 5_000
 BLOCK_ROWS = 10_000
@@ -60,7 +61,7 @@ class Stage:
         self._folder = folder
 
     def __enter__(self) -> Stage:
-        handle, name = tempfile.mkstemp(".import", "sensorlogd-", self._folder or roomy())
+        handle, name = tempfile.mkstemp(".import", "sensorlogd-", self._folder or roomy_folder())
         os.close(handle)
         self._path = Path(name)
         self._conn = sqlite3.connect(name, isolation_level=None)
@@ -161,8 +162,3 @@ class Stage:
                 piece = Piece([], [], [])
         if piece.times:
             yield piece
-
-
-def roomy() -> str:
-    """A folder with room for large temporary files: not /tmp, which is memory on many machines."""
-    return "/var/tmp" if os.access("/var/tmp", os.W_OK) and "TMPDIR" not in os.environ else tempfile.gettempdir()

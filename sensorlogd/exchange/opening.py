@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from sensorlogd.exchange import foreign_tables, rows
-from sensorlogd.exchange.found import ImportPlan, Options
-from sensorlogd.exchange.lines import FileError, Lines
+from sensorlogd.exchange.mapping import foreign_tables, planning
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.plan import ImportPlan
 from sensorlogd.exchange.sources import homeassistant, influx, parquet, sqlite, table, weewx, workbook
+from sensorlogd.exchange.text.lines import FileError, Lines
 
-KINDS = ("text", "excel", "parquet", "sqlite", "weewx", "homeassistant", "influx")
+FILE_KINDS = ("text", "excel", "parquet", "sqlite", "weewx", "homeassistant", "influx")
 _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
 _LOOK = 20  # lines that may be comments before the first point
 
@@ -60,7 +61,7 @@ def _open_as_kind(
         return text, ImportPlan(
             True, understood_as, lambda: foreign_tables.judged(points.read(), options, doubtful), points.left_out, doubtful
         )
-    return text, rows.plan(text, options)
+    return text, planning.plan(text, options)
 
 
 def _kind_of_bytes(begin: bytes) -> str | None:
@@ -77,7 +78,7 @@ def _is_influx(lines: Lines) -> bool:
 
 
 def _plan_table(lines: Lines, options: Options, understood_as: str) -> ImportPlan:
-    found = rows.plan(lines, replace(options, delimiter=table.DELIMITER, decimal="."))
+    found = planning.plan(lines, replace(options, delimiter=table.DELIMITER, decimal="."))
     found.understood_as = f"{understood_as}: {found.understood_as}"
     return found
 

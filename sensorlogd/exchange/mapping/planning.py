@@ -10,14 +10,16 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from sensorlogd.exchange import foreign_tables, heads, own_format
-from sensorlogd.exchange.found import KINDS, ColumnTarget, FileReading, ImportPlan, ImportTarget, Nulls, Options, once
-from sensorlogd.exchange.lines import MOST_COLUMNS, FileError, Lines, cells, sniff, split
+from sensorlogd.exchange.mapping import foreign_tables, heads, own_format
+from sensorlogd.exchange.mapping.column_names import once
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.plan import ImportPlan
+from sensorlogd.exchange.readings import FileReading
+from sensorlogd.exchange.text.lines import MOST_COLUMNS, FileError, Lines, cells, sniff, split
+from sensorlogd.exchange.text.numbers import Nulls
 from sensorlogd.exchange.written.cells import EXACT
 
 LOOK = 40  # lines that may stand above the names
-
-__all__ = ["KINDS", "ColumnTarget", "FileReading", "ImportPlan", "ImportTarget", "Options", "plan"]
 
 
 def plan(lines: Lines, options: Options) -> ImportPlan:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sensorlogd.exchange import stamps
+from sensorlogd.exchange.times import stamps
 
 ROWS = 200
 _COMPACT = "%Y%m%d%H%M%S"

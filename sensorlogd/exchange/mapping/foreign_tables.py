@@ -15,21 +15,14 @@ from itertools import groupby
 
 from sensorlogd import quality
 from sensorlogd.batch import Rounded
-from sensorlogd.exchange import guess, heads, stamps
-from sensorlogd.exchange.found import (
-    ColumnTarget,
-    FileReading,
-    ImportPlan,
-    ImportTarget,
-    Nulls,
-    Options,
-    number,
-    once,
-    slug,
-    some,
-    target_of,
-)
-from sensorlogd.exchange.lines import FileError, Lines, cells, split
+from sensorlogd.exchange.mapping import guess, heads
+from sensorlogd.exchange.mapping.column_names import once, some
+from sensorlogd.exchange.options import ColumnTarget, Options
+from sensorlogd.exchange.plan import ImportPlan
+from sensorlogd.exchange.readings import FileReading, ImportTarget, slug, target_of
+from sensorlogd.exchange.text.lines import FileError, Lines, cells, split
+from sensorlogd.exchange.text.numbers import Nulls, number
+from sensorlogd.exchange.times import stamps
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.notation.plurals import plural
 from sensorlogd.quality import Flag, Test

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sensorlogd import quality
 from sensorlogd.batch import whole
-from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import FileReading, ImportTarget, Nulls, Options, null_hint, number, some, target_of
-from sensorlogd.exchange.lines import FileError, Lines, cells
+from sensorlogd.exchange.mapping.column_names import some
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.readings import FileReading, ImportTarget, target_of
+from sensorlogd.exchange.text.lines import FileError, Lines, cells
+from sensorlogd.exchange.text.numbers import Nulls, null_hint, number
+from sensorlogd.exchange.times import stamps
 from sensorlogd.exchange.written.cells import EXACT, bare
 
 COLUMNS = ("time", "sensor", "channel", "value")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from sensorlogd.exchange import leap_and_midnight
+from sensorlogd.exchange.times import leap_and_midnight
 from sensorlogd.stamping import patterns
 from sensorlogd.stamping.local import FIRST as FIRST_ONE
 from sensorlogd.stamping.local import LocalTimes
