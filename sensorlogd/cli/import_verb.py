@@ -23,13 +23,14 @@ from sensorlogd.daemon.control.requests.database import NoteRequest, SeriesReque
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.exchange import sorting as stage
 from sensorlogd.exchange.opening import FILE_KINDS
-from sensorlogd.exchange.options import SERIES_KINDS, ColumnTarget, Options
+from sensorlogd.exchange.options import ColumnTarget, Options
 from sensorlogd.exchange.text import bad_lines
 from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.undoing import undo_commands
+from sensorlogd.series_kinds import SERIES_KINDS
 from sensorlogd.stamping.local import FOLDS
 from sensorlogd.stamping.repeats import KEEP, REPEATS
 from sensorlogd.storage.corrections.upsert import COUNTS, Replace

@@ -9,8 +9,6 @@ from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.stamping.local import FIRST
 from sensorlogd.stamping.repeats import KEEP
 
-SERIES_KINDS = ("gauge", "counter", "angle", "state")
-
 ColumnTarget = tuple[str | None, str, str | None, str | None]  # sensor (None: see ``Options``), channel, unit, kind
 
 

@@ -15,12 +15,12 @@ from typing import Any
 from sensorlogd.counters import DIP
 from sensorlogd.notation import times
 from sensorlogd.notation.microseconds import DAY_US, END_US, MINUTE_US
+from sensorlogd.series_kinds import SERIES_KINDS
 from sensorlogd.storage import cuts, meta, watermarks
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.salvage.reading import DamagedLog, Row
 from sensorlogd.storage.stages import damaged as statements
 
-KINDS = ("gauge", "counter", "angle", "state")
 MOST_SERIES = 1_000_000
 _TRIES = 100
 _LATEST_US = 253_402_300_800_000_000  # the year 10000
@@ -139,7 +139,7 @@ def _read_names(damaged: DamagedLog, former: Former) -> None:
                 sensor,
                 channel,
                 _text_or_none(unit) or "",
-                kind if kind in KINDS else "gauge",
+                kind if kind in SERIES_KINDS else "gauge",
                 heartbeat if type(heartbeat) is int and 0 < heartbeat <= _LONGEST_HEARTBEAT_US else MINUTE_US,
                 wrap if type(wrap) is float and 0 < wrap < math.inf else None,
                 dip if type(dip) is float and 0 <= dip < math.inf else DIP,
