@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from sensorlogd.exchange.mapping import foreign_tables, planning
-from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.mapping import planning
+from sensorlogd.exchange.options import Options, PointOptions, RecordOptions, taken_of
 from sensorlogd.exchange.plan import ImportPlan
 from sensorlogd.exchange.sources import homeassistant, influx, parquet, sqlite, table, weewx, workbook
 from sensorlogd.exchange.text.lines import FileError, Lines
@@ -55,12 +55,9 @@ def _open_as_kind(
         raise ValueError(f"--table {chosen!r}: this is a text file, which has no tables; leave --table out")
     text = Lines(file, name, encoding)
     if file_kind == "influx" or (file_kind is None and not options.times and not options.columns and _is_influx(text)):
-        points = influx.Points(text, options)
-        doubtful: list[int] = []
-        understood_as = f"line protocol, times in {options.time_format if options.time_format != 'iso' else 'nanoseconds'}"
-        return text, ImportPlan(
-            True, understood_as, lambda: foreign_tables.judged(points.read(), options, doubtful), points.left_out, doubtful
-        )
+        taken = taken_of(PointOptions, options, "line protocol")
+        understood_as = f"line protocol, times in {taken.time_format if taken.time_format != 'iso' else 'nanoseconds'}"
+        return text, ImportPlan(True, understood_as, influx.Points(text, taken), text, options)
     return text, planning.plan(text, options)
 
 
@@ -90,30 +87,22 @@ def _open_database(path: Path, kind: str, options: Options, chosen: str | None, 
     nothing = table.TableLines(iter(()), str(path))
     names = sqlite.tables(conn)
     said = bool(options.times or options.columns)
-    doubtful: list[int] = []
-    left_out: dict[str, str] = {}
     if kind == "weewx" or (kind == "sqlite" and not said and chosen in (None, weewx.TABLE) and weewx.is_one(conn)):
         if not weewx.is_one(conn):
             raise FileError(
                 str(path), 0, f"there is no table {weewx.TABLE!r} with {', '.join(weewx.KEYS)}: this is not a database of weewx"
             )
-        found = sqlite.checked(weewx.read(conn, str(path), options, left_out), str(path))
-        stack.callback(found.close)
-        return nothing, ImportPlan(
-            True, "archive of weewx", lambda: foreign_tables.judged(found, options, doubtful), left_out, doubtful
-        )
+        archive = weewx.Archive(conn, str(path), taken_of(RecordOptions, options, "a database of weewx"))
+        return nothing, ImportPlan(True, "archive of weewx", archive, nothing, options)
     if kind == "homeassistant" or (
         kind == "sqlite" and not said and chosen in (None, *homeassistant.TABLES) and homeassistant.is_one(names)
     ):
-        of = chosen or "states"
-        if of not in homeassistant.TABLES:
-            raise FileError(str(path), 0, f"--table {of!r}: of Home Assistant {', '.join(homeassistant.TABLES)} are read")
-        found = sqlite.checked(homeassistant.read(conn, of, str(path), options, left_out), str(path))
-        stack.callback(found.close)
+        table_name = chosen or "states"
+        if table_name not in homeassistant.TABLES:
+            raise FileError(str(path), 0, f"--table {table_name!r}: of Home Assistant {', '.join(homeassistant.TABLES)} are read")
+        taken = taken_of(RecordOptions, options, "a database of Home Assistant")
         more = "; 'statistics' reach back further: --table statistics" if chosen is None and "statistics" in names else ""
-        understood_as = f"Home Assistant, table {of!r}{more}"
-        return nothing, ImportPlan(
-            True, understood_as, lambda: foreign_tables.judged(found, options, doubtful), left_out, doubtful
-        )
+        recorder = homeassistant.Recorder(conn, table_name, str(path), taken)
+        return nothing, ImportPlan(True, f"Home Assistant, table {table_name!r}{more}", recorder, nothing, options)
     lines, understood_as = sqlite.lines(conn, str(path), chosen, stack)
     return lines, _plan_table(lines, options, understood_as)

@@ -7,7 +7,6 @@ import re
 from typing import NamedTuple
 
 from sensorlogd import quality
-from sensorlogd.exchange.options import Options
 from sensorlogd.notation.symbols import micro
 
 NAME = re.compile(r"\w[\w~-]*")  # what the configuration allows, and what the log itself adds
@@ -43,10 +42,10 @@ def target_of(sensor: str, channel: str, unit: str | None, kind: str | None = No
     return ImportTarget(sensor, channel, None if unit is None else micro(unit), kind)
 
 
-def reading(target: ImportTarget, ts_us: int, value: float, options: Options) -> FileReading:
+def reading(target: ImportTarget, ts_us: int, value: float, code: int) -> FileReading:
     """A reading of another log, which says nothing of its numbers: NaN and infinities are missing, as those of a device."""
     if math.isfinite(value):
-        return FileReading(target, ts_us, value, options.quality)
+        return FileReading(target, ts_us, value, code)
     return FileReading(target, ts_us, None, quality.MISSING)
 
 

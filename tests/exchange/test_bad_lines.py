@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorlogd.exchange.mapping.planning import plan
-from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.options import ColumnTarget, Options
 from sensorlogd.exchange.text import bad_lines
 from sensorlogd.exchange.text.lines import FileError, Lines
 from tests.cli.running import run
@@ -84,7 +84,7 @@ def test_two_stray_quotes_cost_no_line_between_them(last: str) -> None:
     rows = [f"2026-01-{day:02},{day},{day},ok" for day in range(1, 23)]
     rows[0], rows[21] = '2026-01-01,1,1,"open', f"2026-01-{last}"
     text = "t,a,b,note\n" + "\n".join(rows) + "\n"
-    values, kept, _ = read(text.encode(), options=Options(times=("t",), columns={"a": ("s", "a", None, None)}))
+    values, kept, _ = read(text.encode(), options=Options(times=("t",), columns={"a": ColumnTarget("s", "a")}))
     assert [value for value in values if value != 22] == list(range(2, 22))
     assert kept.startswith(rows[0])
     with pytest.raises(FileError, match=r"f\.csv:2: .*quotes"):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from sensorlogd.config.models import NAME as ALLOWED
 from sensorlogd.exchange.mapping.planning import plan
-from sensorlogd.exchange.options import Options
-from sensorlogd.exchange.sorting import Stage, StageError
+from sensorlogd.exchange.options import ColumnTarget, Options
+from sensorlogd.exchange.sorting import NoRoom, ReadingSorter
 from sensorlogd.exchange.text import lines as lines_module
 from sensorlogd.exchange.text.lines import FileError, Lines
 from sensorlogd.exchange.times import stamps
@@ -81,7 +81,7 @@ def test_columns_by_number_and_padding() -> None:
         sensor="s",
         header=False,
         delimiter=" ",
-        columns={"3": ("s", "x", "K", "gauge")},
+        columns={"3": ColumnTarget("s", "x", "K", "gauge")},
     )
     assert [(ts, value) for _, ts, value, _ in read("20260101   5  1.5\n20260101 1305  2\n", options)] == [
         (1_767_225_900_000_000, 1.5),
@@ -150,7 +150,7 @@ def test_mistakes_are_told_with_their_line(text: str | bytes, options: Options, 
 def test_a_column_may_have_any_name() -> None:
     """A tilde, digits that are no number; and zeros as long as a line are still one number."""
     text = "a~b,²\n2026-01-01,1\n2026-01-02," + "0" * 5000 + "9007199254740993\n"
-    options = Options(times=("a~b",), columns={"²": ("s", "x", None, None)})
+    options = Options(times=("a~b",), columns={"²": ColumnTarget("s", "x")})
     assert [(name, value) for name, _, value, _ in read(text, options)] == [("s.x", 1.0), ("s.x", 9007199254740992.0)]
 
 
@@ -165,7 +165,7 @@ def test_a_column_may_have_any_name() -> None:
         (Options(times=("9" * 5000,), sensor="s"), "there is no column '9"),
         (Options(times=("t~x",), sensor="s"), "there is no column 't~x'"),
         (Options(times=("t~-3",), sensor="s"), "there is no column 't~-3'"),
-        (Options(times=("t",), columns={"²": ("s", "x", None, None)}), "there is no column '²'"),
+        (Options(times=("t",), columns={"²": ColumnTarget("s", "x")}), "there is no column '²'"),
         (Options(times=("t",), sensor="s", time_format="%"), "is not a time like|stray|bad directive"),
         (Options(times=("t",), sensor="s", time_format="german"), "unknown time format 'german'; write iso, epoch"),
     ],
@@ -191,7 +191,7 @@ def test_every_instant_is_read_as_it_was_written(us: int) -> None:
     for zone in ("UTC", "Asia/Kathmandu", "America/St_Johns"):
         text = format_time(us, zone)
         if len(text.split("+")[-1].split("-")[-1]) <= 6 or zone == "UTC":  # offsets with seconds (before 1900) are not ISO 8601
-            assert stamps.reader("iso", "UTC")(text) == us
+            assert stamps.TimeReader("iso", "UTC")(text) == us
 
 
 @given(st.integers(-60_000_000_000, 250_000_000_000), st.integers(0, 999_999))
@@ -199,31 +199,31 @@ def test_epochs(seconds: int, fraction: int) -> None:
     """Seconds, milliseconds and microseconds since 1970, with a fraction or without."""
     us = seconds * 1_000_000 + (fraction if seconds >= 0 else -fraction)
     sign = "-" if us < 0 else ""
-    assert stamps.reader("epoch", "UTC")(f"{sign}{abs(us) // 1_000_000}.{abs(us) % 1_000_000:06}") == us
-    assert stamps.reader("epoch_us", "UTC")(str(us)) == us
-    assert stamps.reader("epoch_ms", "UTC")(str(us // 1000)) == us // 1000 * 1000
+    assert stamps.TimeReader("epoch", "UTC")(f"{sign}{abs(us) // 1_000_000}.{abs(us) % 1_000_000:06}") == us
+    assert stamps.TimeReader("epoch_us", "UTC")(str(us)) == us
+    assert stamps.TimeReader("epoch_ms", "UTC")(str(us // 1000)) == us // 1000 * 1000
 
 
 @pytest.mark.parametrize("text", ["1.7671392e9", "1.7671392E+09", "17671392e2", "+1767139200"])
 def test_epochs_as_spreadsheets_write_them(text: str) -> None:
-    assert stamps.reader("epoch", "UTC")(text) == 1_767_139_200_000_000
+    assert stamps.TimeReader("epoch", "UTC")(text) == 1_767_139_200_000_000
 
 
 @pytest.mark.parametrize("text", ["1_767", "1e", "0x10", "nan", "12:00", ""])
 def test_what_is_no_epoch(text: str) -> None:
     with pytest.raises(ValueError, match="is not a number of seconds since 1970"):
-        stamps.reader("epoch", "UTC")(text)
+        stamps.TimeReader("epoch", "UTC")(text)
 
 
 def test_the_hour_that_comes_twice() -> None:
     """Which one is said; the first by default."""
-    first, second = (stamps.reader("iso", "Europe/Berlin", fold)("2026-10-25 02:30") for fold in ("first", "second"))
+    first, second = (stamps.TimeReader("iso", "Europe/Berlin", fold)("2026-10-25 02:30") for fold in ("first", "second"))
     assert second - first == 3_600_000_000
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
 def test_the_times_that_are_said_to_be_taken_are(zone: str) -> None:
-    read_in_zone = stamps.reader("iso", zone)
+    read_in_zone = stamps.TimeReader("iso", zone)
     for at in ("0001-01-02T00:00:00Z", "9999-12-30T00:00:00Z"):
         assert format_time(read_in_zone(at)) == at
     for at in ("0001-01-01T23:59:59Z", "9999-12-30T00:00:01Z", "0001-01-01T12:00:00"):
@@ -234,16 +234,15 @@ def test_the_times_that_are_said_to_be_taken_are(zone: str) -> None:
 def test_equal_times_are_kept_apart(tmp_path: Path) -> None:
     """In a file of others every line is a reading, a microsecond after the one it shares its time with; in ours the same is one."""
     text = "t,x\n2026-01-01,1\n2026-01-01,1\n2026-01-01,2\n2026-01-02,3\n"
-    with Stage(tmp_path) as stage:
-        for _ in stage.take(plan(Lines(io.BytesIO(text.encode()), "f"), FOREIGN).read()):
-            pass
-        [staged] = stage.finish()
-        [kept] = stage.pieces(staged, same_is_one=False)
-        [single] = stage.pieces(staged, same_is_one=True)
+    with ReadingSorter(tmp_path) as sorter:
+        sorter.take(plan(Lines(io.BytesIO(text.encode()), "f"), FOREIGN).read(), list)
+        [series] = sorter.series()
+        [kept] = sorter.sorted_readings(series, same_is_one=False)
+        [single] = sorter.sorted_readings(series, same_is_one=True)
     assert [ts - kept.times[0] for ts in kept.times] == [0, 1, 2, 86_400_000_000]
     assert kept.values == [1, 1, 2, 3]
     assert single.values == [1, 2, 3]
-    assert (stage.shifted, stage.repeated) == (3, 1)
+    assert [(block.shifted, block.repeated) for block in (kept, single)] == [(2, 0), (1, 1)]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -261,20 +260,20 @@ def test_damaged_gzip_is_told() -> None:
 
 
 def test_no_room_for_the_temporary_file_is_told(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
-        stage._conn.execute("PRAGMA max_page_count = 3")
-        with pytest.raises(StageError, match="TMPDIR"):
-            list(stage.take(plan(Lines(io.BytesIO(("t,x\n" + "2026-01-01,1\n" * 9000).encode()), "f"), FOREIGN).read()))
+    with ReadingSorter(tmp_path) as sorter:
+        sorter._conn.execute("PRAGMA max_page_count = 3")
+        with pytest.raises(NoRoom, match="TMPDIR"):
+            sorter.take(plan(Lines(io.BytesIO(("t,x\n" + "2026-01-01,1\n" * 9000).encode()), "f"), FOREIGN).read(), list)
 
 
 def test_one_reading_in_ours_stays_one_with_another_between(tmp_path: Path) -> None:
     """A, B, A at one instant are two readings."""
     text = HEAD + "".join(f"2026-01-01T00:00:00Z,s,x,{value},,good\n" for value in (1, 2, 1))
-    with Stage(tmp_path) as stage:
-        list(stage.take(plan(Lines(io.BytesIO(text.encode()), "f"), OURS).read()))
-        [staged] = stage.finish()
-        [piece] = stage.pieces(staged, same_is_one=True)
-    assert (piece.values, stage.repeated, stage.shifted) == ([1, 2], 1, 1)
+    with ReadingSorter(tmp_path) as sorter:
+        sorter.take(plan(Lines(io.BytesIO(text.encode()), "f"), OURS).read(), list)
+        [series] = sorter.series()
+        [block] = sorter.sorted_readings(series, same_is_one=True)
+    assert (block.values, block.repeated, block.shifted) == ([1, 2], 1, 1)
 
 
 # ---- times of others ---------------------------------------------------------------------------------------------------
@@ -308,17 +307,16 @@ def test_a_file_of_ours_that_somebody_wrote_has_times_of_the_zone(form: str, at:
     assert [format_time(ts) for _, ts, *_ in read(form.format(at=at), Options(zone="Europe/Berlin"))] == [utc]
 
 
-def zoneless(text: str, options: Options) -> list[str]:
-    found = plan(Lines(io.BytesIO(text.encode()), "f.csv"), options)
-    for _ in found.read():
-        pass
-    return found.zoneless
+def zoneless(tmp_path: Path, text: str, options: Options) -> list[str]:
+    with ReadingSorter(tmp_path) as sorter:
+        found = sorter.take(plan(Lines(io.BytesIO(text.encode()), "f.csv"), options).read(), list).zoneless
+    return [] if found is None else [found]
 
 
 @_OF_OURS
-def test_that_times_were_taken_for_utc_is_noticed_in_ours(form: str) -> None:
-    assert zoneless(form.format(at="2026-07-01T12:00:00"), OURS) == ["2026-07-01T12:00:00"]
-    assert zoneless(form.format(at="2026-07-01T12:00:00+02:00"), OURS) == []
+def test_that_times_were_taken_for_utc_is_noticed_in_ours(tmp_path: Path, form: str) -> None:
+    assert zoneless(tmp_path, form.format(at="2026-07-01T12:00:00"), OURS) == ["2026-07-01T12:00:00"]
+    assert zoneless(tmp_path, form.format(at="2026-07-01T12:00:00+02:00"), OURS) == []
 
 
 @pytest.mark.parametrize(
@@ -331,8 +329,10 @@ def test_that_times_were_taken_for_utc_is_noticed_in_ours(form: str) -> None:
         (("1774656000",), {"time_format": "epoch"}, []),
     ],
 )
-def test_that_times_were_taken_for_utc_is_noticed(times: tuple[str, ...], more: dict[str, Any], found: list[str]) -> None:
-    assert zoneless("t,x\n" + "".join(f"{at},1\n" for at in times), Options(times=("t",), sensor="s", **more)) == found
+def test_that_times_were_taken_for_utc_is_noticed(
+    tmp_path: Path, times: tuple[str, ...], more: dict[str, Any], found: list[str]
+) -> None:
+    assert zoneless(tmp_path, "t,x\n" + "".join(f"{at},1\n" for at in times), Options(times=("t",), sensor="s", **more)) == found
 
 
 def test_years_that_no_line_says() -> None:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.exchange.opening import opened
-from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.options import Options, PointOptions
 from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.exchange.written.cells import Stamps
 from sensorlogd.notation.times import format_time
@@ -436,7 +436,7 @@ def test_any_text_is_read_or_told(text: str) -> None:
 
     for line in (text, f"w v={text} 1774656000000000000", f"w,{text} v=1 1774656000000000000"):
         try:
-            for reading in Points(Lines(io.BytesIO(line.encode()), "f"), Options()).read():
+            for reading in Points(Lines(io.BytesIO(line.encode()), "f"), PointOptions()).read():
                 assert reading.value is not None
         except FileError:
             pass

@@ -60,7 +60,7 @@ def bits(value: float | None) -> bytes | None:
 
 def back(data: bytes) -> list[tuple[int, bytes | None, str | None, int]]:
     found = plan(Lines(io.BytesIO(data), "f.csv"), Options())
-    assert found.own_format
+    assert found.same_is_one
     return [(reading.ts_us, bits(reading.value), reading.target.unit, reading.quality) for reading in found.read()]
 
 

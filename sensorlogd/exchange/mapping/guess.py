@@ -6,11 +6,11 @@ A guess is never imported by itself: it is reported as the options that say the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sensorlogd.exchange.times import stamps
+from sensorlogd.exchange.times.stamps import TimeReader
 
 ROWS = 200
 _COMPACT = "%Y%m%d%H%M%S"
@@ -86,7 +86,7 @@ def _can_read_all(texts: Sequence[str], form: str) -> bool:
         return False
     if form == _COMPACT and not all(len(text) == 14 for text in texts):
         return False  # strptime accepts fewer digits, too
-    read = _reader(form)
+    read = TimeReader(form, "UTC")
     try:
         for text in texts:
             read(text)
@@ -96,11 +96,7 @@ def _can_read_all(texts: Sequence[str], form: str) -> bool:
 
 
 def _is_in_order(texts: Sequence[str], form: str) -> bool:
-    return all(before <= after for before, after in pairwise(map(_reader(form), texts)))
-
-
-def _reader(form: str) -> Callable[[str], int]:
-    return stamps.reader(form, "UTC")
+    return all(before <= after for before, after in pairwise(map(TimeReader(form, "UTC"), texts)))
 
 
 def _guess_decimal(cells: Iterable[str]) -> str:

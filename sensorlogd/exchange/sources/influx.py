@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.options import PointOptions
+from sensorlogd.exchange.plan import Source
 from sensorlogd.exchange.readings import FileReading, ImportTarget, slug, target_of
 from sensorlogd.exchange.text.lines import FileError, Lines
 from sensorlogd.exchange.text.numbers import Nulls, number
@@ -28,19 +29,19 @@ def looks_like(line: str) -> bool:
     return _LOOKS.fullmatch(line) is not None
 
 
-class Points:
+class Points(Source):
     """Reads points. The sensor is ``options.sensor``, else the tag ``sensor_column``, else the measurement with the values of its
     tags."""
 
-    def __init__(self, lines: Lines, options: Options) -> None:
+    def __init__(self, lines: Lines, options: PointOptions) -> None:
+        super().__init__()
         self._lines = lines
         self._options = options
         self._nulls = Nulls(options.nulls).texts
         self._targets: dict[tuple[str, str, bool], ImportTarget] = {}
         self._keys: dict[str, str] = {}  # a series -> the measurement, tags and field that it comes from
-        self.left_out: dict[str, str] = {}
         form = options.time_format if options.time_format in stamps.EPOCHS else None
-        self._time = None if form is None else stamps.reader(form, "UTC")
+        self._time = None if form is None else stamps.TimeReader(form, "UTC")
 
     def read(self) -> Iterator[FileReading]:
         """The readings. Fields with words are left out, and their names noted."""
@@ -61,7 +62,7 @@ class Points:
 
     def _read_point(self, text: str) -> list[FileReading]:
         """The readings of one line; fields with words are left out. Raises ValueError."""
-        key, rest = _cut(text)
+        key, rest = _split_key(text)
         position, fields = 0, []
         while match := _FIELD.match(rest, position):
             fields.append((_unescaped(match[1]), match[2]))
@@ -128,7 +129,7 @@ class Points:
         return self._options.sensor or slug("_".join((measurement, *pairs.values())))
 
 
-def _cut(text: str) -> tuple[str, str]:
+def _split_key(text: str) -> tuple[str, str]:
     """(measurement with tags, the rest of the line), cut at the first blank that is not escaped."""
     match = re.match(r"(?:\\.|[^ \\]|\\$)+", text)
     end = match.end() if match else 0

@@ -9,6 +9,7 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO, Protocol
 
 LONGEST_LINE = 4_000_000  # characters
@@ -27,6 +28,24 @@ class FileError(Exception):
         self.one_line = one_line
 
 
+@dataclass(frozen=True, slots=True)
+class LineCounts:
+    """What was met among the lines of a file; the number of a first line is 0 if there is none.
+
+    lines                how many there are
+    of_nuls              lines of nothing but NUL characters, which a power cut leaves: they were passed over
+    first_of_nuls        the number of the first of them
+    in_quotes            lines that go on with a quoted cell that began in a line above
+    first_opening_quote  the number of the first line whose quoted cell goes on below
+    """
+
+    lines: int
+    of_nuls: int
+    first_of_nuls: int
+    in_quotes: int
+    first_opening_quote: int
+
+
 class Aside(Protocol):
     """Takes the lines that cannot be read."""
 
@@ -41,9 +60,6 @@ class Lines:
     done     bytes read of the file so far
     record   the lines since ``begin``: a quoted cell may have several
     head     the lines so far, until ``end_head``: they must be right; of those behind, ``aside`` may take what is wrong
-    nuls     lines of nothing but NUL characters, which a power cut leaves: they are passed over
-    inside   how many lines go on with a quoted cell that began in a line above
-    inside_from  the first line whose quoted cell goes on below; 0 if there is none
     """
 
     def __init__(self, file: IO[bytes], name: str, encoding: str = "utf-8") -> None:
@@ -70,9 +86,8 @@ class Lines:
         self.record: list[str] = []
         self.head: list[str] | None = []
         self.aside: Aside | None = None
-        self.nuls: list[int] = []
-        self.inside = 0
-        self.inside_from = 0
+        self._of_nuls = self._first_of_nuls = 0
+        self._in_quotes = self._first_opening_quote = 0
         self._ahead: deque[str] = deque()
 
     @property
@@ -93,7 +108,8 @@ class Lines:
             if self.head is not None:
                 self.head.append(line)
             if "\0" in line and self.number > 1 and not line.strip("\0 \t\r\n"):
-                self.nuls.append(self.number)
+                self._of_nuls += 1
+                self._first_of_nuls = self._first_of_nuls or self.number
                 continue
             problem = self._find_problem(line)
             if problem is None:
@@ -147,6 +163,15 @@ class Lines:
     def begin(self) -> None:
         """Note that a new record begins with the next line."""
         self.record = []
+
+    def count_quoted(self) -> None:
+        """Count the lines since ``begin`` as one record: a quoted cell has several lines."""
+        self._first_opening_quote = self._first_opening_quote or self.number - len(self.record) + 1
+        self._in_quotes += len(self.record) - 1
+
+    def counts(self) -> LineCounts:
+        """What was met so far."""
+        return LineCounts(self.number, self._of_nuls, self._first_of_nuls, self._in_quotes, self._first_opening_quote)
 
     def bad(self, what: str, text: str | None = None) -> None:
         """Put the lines since ``begin`` (or ``text``) aside, because they cannot be read for the reason ``what``. Raises FileError
@@ -228,8 +253,7 @@ def _records(lines: Lines, delimiter: str, width: int) -> Iterator[list[str]]:
             elif all(_is_whole(line, delimiter, width) for line in lines.record[1:-1] or lines.record[1:]):
                 yield from _one_by_one(lines, delimiter)
             else:
-                lines.inside_from = lines.inside_from or lines.number - len(lines.record) + 1
-                lines.inside += len(lines.record) - 1
+                lines.count_quoted()
                 yield row
 
 
