@@ -19,7 +19,7 @@ from sensorlogd.exchange.text import lines as lines_module
 from sensorlogd.exchange.text.lines import FileError, Lines
 from sensorlogd.exchange.times import stamps
 from sensorlogd.notation.times import format_time
-from sensorlogd.quality import describe
+from sensorlogd.quality import Flag, describe
 
 HEAD = "time,sensor,channel,value,unit,quality\n"
 OURS = Options()
@@ -292,6 +292,15 @@ def test_the_repeated_hour_by_order() -> None:
     ]
 
 
+@pytest.mark.parametrize("sensors", ["a", "abc"])
+def test_the_repeated_hour_of_an_hourly_logger_by_order(sensors: str) -> None:
+    """The same text again is the second hour, also if each hour has a line for each sensor."""
+    rows = [f"2026-10-25 {hour}:00,{sensor},1\n" for hour in ("00", "01", "02", "02", "03") for sensor in sensors]
+    options = Options(times=("t",), sensor_column="who", zone="Europe/Berlin", fold="by_order")
+    found = [format_time(ts) for name, ts, *_ in read("t,who,x\n" + "".join(rows), options) if name == "a.x"]
+    assert found == [f"2026-10-{at}:00:00Z" for at in ("24T22", "24T23", "25T00", "25T01", "25T02")]
+
+
 _OF_OURS = pytest.mark.parametrize(
     "form",
     [HEAD + "{at},s,x,1,,good\n", "time,s.x\n{at},1\n", '{{"time": "{at}", "sensor": "s", "channel": "x", "value": 1}}\n'],
@@ -379,6 +388,28 @@ def test_what_was_exported_from_the_future_comes_back_unmarked() -> None:
     [(*_, code)] = read(HEAD + "2040-01-01T00:00:00Z,s,x,1,,good\n", Options(now_us=1))
     [(*_, marked)] = read(HEAD + "2040-01-01T00:00:00Z,s,x,1,,good\n", Options(now_us=1, ahead_us=1))
     assert (describe(code), "bad_time" in describe(marked)) == ("good", True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "time,sensor,channel,value\n2026-01-01T00:00:00Z,s,x,1\n",
+        "time,s.x\n2026-01-01T00:00:00Z,1\n",
+        '{"time": "2026-01-01T00:00:00Z", "sensor": "s", "channel": "x", "value": 1}\n',
+    ],
+)
+def test_readings_without_a_quality_get_the_one_that_is_said(text: str) -> None:
+    [(*_, code)] = read(text, Options(quality=int(Flag.SUSPECT)))
+    assert describe(code) == "suspect"
+
+
+@pytest.mark.parametrize("text", OURS_WITH_A_DOUBTFUL_READING)
+@pytest.mark.parametrize(("options", "flag"), [({"year": "2026"}, "--year"), ({"repeat": "spread"}, "--repeat")])
+def test_options_that_our_own_formats_do_not_take_are_refused(text: str, options: dict[str, Any], flag: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"^{flag}: a file in our own format does not take it; leave it out .*takes --zone, --fold"
+    ):
+        read(text, Options(**options))
 
 
 @pytest.mark.parametrize("text", OURS_WITH_A_DOUBTFUL_READING)

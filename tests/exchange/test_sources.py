@@ -442,6 +442,20 @@ def test_any_text_is_read_or_told(text: str) -> None:
             pass
 
 
+@pytest.mark.parametrize(
+    ("options", "flag"), [({"decimal": ","}, "--decimal"), ({"skip": 1}, "--skip"), ({"zone": "Europe/Berlin"}, None)]
+)
+def test_options_that_line_protocol_does_not_take_are_refused(tmp_path: Path, options: dict[str, Any], flag: str | None) -> None:
+    """But not --zone, in which --earliest is."""
+    path = tmp_path / "f.lp"
+    path.write_text("w,a=b v=1 1774656000000000000\n")
+    if flag is None:
+        assert len(read(path, **options)) == 1
+    else:
+        with pytest.raises(ValueError, match=f"^{flag}: line protocol does not take it; .*takes --time-format, --sensor, "):
+            read(path, **options)
+
+
 # ---- memory ------------------------------------------------------------------------------------------------------------
 
 
