@@ -67,6 +67,11 @@ def read(name: str, stack: ExitStack, options: Options, given: GivenOptions) -> 
             findings = sorter.take(
                 _keep_first(found, first) if given.dry_run else found, lambda: bar.reach(min(lines.done, size or lines.done))
             )
+        if name != "-" and findings.lines.is_last_open and os.fstat(file.fileno()).st_size != size:
+            raise FileError(
+                shown, findings.lines.lines, "this last line has no end, and the file has grown while it was read: import it when nothing"
+                " writes to it, or a copy of it",
+            )  # fmt: skip
         if bad is not None:
             bad.judge(shown, findings.lines.lines)
         if not sorter.readings:

@@ -45,10 +45,10 @@ def _open_as_kind(
         if path is None:
             raise FileError(name, 0, f"{file_kind} is read from a file, not from a pipe; save it and name the file")
         if file_kind == "excel":
-            lines, understood_as = workbook.lines(path, chosen, stack)
+            lines, understood_as = workbook.lines(path, chosen, options.decimal, stack)
             return lines, _plan_table(lines, options, understood_as)
         if file_kind == "parquet":
-            lines = parquet.lines(path, stack)
+            lines = parquet.lines(path, options.decimal, stack)
             return lines, _plan_table(lines, options, "Parquet")
         return _open_database(path, file_kind, options, chosen, stack)
     if chosen is not None:
@@ -75,9 +75,11 @@ def _is_influx(lines: Lines) -> bool:
 
 
 def _plan_table(lines: Lines, options: Options, understood_as: str) -> ImportPlan:
-    found = planning.plan(lines, replace(options, delimiter=table.DELIMITER, decimal="."))
-    found.understood_as = f"{understood_as}: {found.understood_as}"
-    return found
+    """The plan for a table of cells. Raises FileError, ValueError."""
+    if options.delimiter is not None:
+        raise ValueError(f"--delimiter {options.delimiter!r}: this file has cells, which nothing divides; leave --delimiter out")
+    found = planning.plan(lines, replace(options, delimiter=table.DELIMITER))
+    return replace(found, understood_as=f"{understood_as}: {found.understood_as}")
 
 
 def _open_database(path: Path, kind: str, options: Options, chosen: str | None, stack: ExitStack) -> tuple[Lines, ImportPlan]:
@@ -104,5 +106,5 @@ def _open_database(path: Path, kind: str, options: Options, chosen: str | None, 
         more = "; 'statistics' reach back further: --table statistics" if chosen is None and "statistics" in names else ""
         recorder = homeassistant.Recorder(conn, table_name, str(path), taken)
         return nothing, ImportPlan(True, f"Home Assistant, table {table_name!r}{more}", recorder, nothing, options)
-    lines, understood_as = sqlite.lines(conn, str(path), chosen, stack)
+    lines, understood_as = sqlite.lines(conn, str(path), chosen, options.decimal, stack)
     return lines, _plan_table(lines, options, understood_as)

@@ -46,7 +46,7 @@ class Source(ABC):
         """The readings in the order of the file. Raises FileError."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ImportPlan:
     """How a file is read. ``same_is_one``: the same reading twice in the file is one reading, as in what sensorlogd writes."""
 

@@ -49,6 +49,19 @@ def reading(target: ImportTarget, ts_us: int, value: float, code: int) -> FileRe
     return FileReading(target, ts_us, None, quality.MISSING)
 
 
+class Origins:
+    """Knows what each series of a file is made of, so that two things of the file never become one series."""
+
+    def __init__(self) -> None:
+        self._origin_of: dict[str, str] = {}
+
+    def claim(self, name: str, origin: str) -> str | None:
+        """Note that ``name``, of a series or sensor, stands for ``origin``; returns the other origin if it stands for one
+        already."""
+        other = self._origin_of.setdefault(name, origin)
+        return None if other == origin else other
+
+
 def slug(text: str) -> str:
     """The text as a name: small letters, digits and _."""
     return re.sub(r"[^a-z0-9_]+", "_", text.strip().lower()).strip("_")

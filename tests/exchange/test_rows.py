@@ -292,6 +292,39 @@ def test_the_repeated_hour_by_order() -> None:
     ]
 
 
+def test_two_sensors_of_a_column_are_never_one() -> None:
+    """Names of which only the same digits are left; small and capital letters are one name."""
+    options = Options(times=("t",), sensor_column="who")
+    assert {name for name, *_ in read("t,who,x\n2026-01-01,Room 1,1\n2026-01-02,room 1,2\n", options)} == {"room_1.x"}
+    with pytest.raises(FileError, match=r"f.csv:3: '温度1' and '湿度1' would both become the sensor '1'"):
+        read("t,who,x\n2026-01-01,温度1,1\n2026-01-01,湿度1,2\n", options)
+
+
+def test_seconds_since_1970_have_the_decimal_sign_of_the_file() -> None:
+    options = Options(times=("t",), sensor="s", time_format="epoch", decimal=",")
+    assert [ts for _, ts, *_ in read("t;x\n1774656000,5;1,5\n1774656001.5;2\n", options)] == [
+        1_774_656_000_500_000,
+        1_774_656_001_500_000,
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["time;sensor;channel;value\n2026-01-01T00:00:00Z;s;x;1,5\n", "time;s.x\n2026-01-01T00:00:00Z;1,5\n"]
+)
+def test_a_file_of_ours_that_a_spreadsheet_has_saved(text: str) -> None:
+    """With semicolons, a decimal comma is taken where it is said."""
+    assert [value for _, _, value, _ in read(text, Options(decimal=","))] == [1.5]
+    with pytest.raises(FileError, match="say --decimal ,"):
+        read(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_byte_order_mark_is_taken_off(encoding: str) -> None:
+    """Also where the name of the encoding says the order itself."""
+    data = "\ufefft,x\n2026-01-01,1\n".encode(encoding)
+    assert len(read(data, FOREIGN, encoding)) == 1
+
+
 @pytest.mark.parametrize("sensors", ["a", "abc"])
 def test_the_repeated_hour_of_an_hourly_logger_by_order(sensors: str) -> None:
     """The same text again is the second hour, also if each hour has a line for each sensor."""

@@ -74,6 +74,25 @@ def test_a_workbook(book: Path) -> None:
     assert read(book, table="Log", guesses=True)[0][0] == "imported.temp"
 
 
+def test_a_workbook_with_numbers_as_text(tmp_path: Path) -> None:
+    """--decimal is about those; cells that are numbers, also of times, are what they were."""
+    openpyxl = pytest.importorskip("openpyxl")
+    made = openpyxl.Workbook()
+    for row in (["at", "a", "b"], [1774656000.5, "1,5", 2.25], [1774656001, "1.234,5", 3]):
+        made.active.append(row)
+    made.save(tmp_path / "book.xlsx")
+    made.close()
+    options: dict[str, Any] = {"times": ("at",), "time_format": "epoch", "sensor": "s"}
+    assert [row[3:] for row in read(tmp_path / "book.xlsx", **options, decimal=",")] == [
+        ("2026-03-28T00:00:00.500000Z", 1.5), ("2026-03-28T00:00:00.500000Z", 2.25),
+        ("2026-03-28T00:00:01Z", 1234.5), ("2026-03-28T00:00:01Z", 3),
+    ]  # fmt: skip
+    with pytest.raises(FileError, match="say --decimal ,"):
+        read(tmp_path / "book.xlsx", **options)
+    with pytest.raises(ValueError, match=r"^--delimiter ';': this file has cells"):
+        read(tmp_path / "book.xlsx", **options, delimiter=";")
+
+
 def test_what_is_wrong_with_a_workbook(tmp_path: Path, book: Path) -> None:
     with pytest.raises(FileError, match="there is no sheet 'Lag'; there are 'Log', 'Other'"):
         read(book, table="Lag", times=("When",), sensor="s")
@@ -454,6 +473,18 @@ def test_options_that_line_protocol_does_not_take_are_refused(tmp_path: Path, op
     else:
         with pytest.raises(ValueError, match=f"^{flag}: line protocol does not take it; .*takes --time-format, --sensor, "):
             read(path, **options)
+
+
+def test_two_entities_are_never_one_channel(recorder: Path) -> None:
+    """As ``switch.a`` and ``sensor.switch_a`` below one sensor; without --sensor both have their own."""
+    with closing(sqlite3.connect(recorder)) as conn:
+        conn.execute("UPDATE states_meta SET entity_id = 'sensor.binary_sensor_door' WHERE entity_id = 'sensor.room'")
+        conn.commit()
+    with pytest.raises(
+        FileError, match=r"'sensor.binary_sensor_door' and 'binary_sensor.door' would both become home.binary_sensor"
+    ):
+        read(recorder, sensor="home")
+    assert {"sensor.binary_sensor_door", "binary_sensor.door"} <= {row[0] for row in read(recorder)}
 
 
 # ---- memory ------------------------------------------------------------------------------------------------------------

@@ -201,7 +201,7 @@ def test_a_form_whose_library_is_missing(
     assert told in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, library, None)
     with ExitStack() as stack, pytest.raises(FileError, match=re.escape(told)):
-        workbook.lines(tmp_path / "x", None, stack) if form == "xlsx" else parquet.lines(tmp_path / "x", stack)
+        workbook.lines(tmp_path / "x", None, ".", stack) if form == "xlsx" else parquet.lines(tmp_path / "x", ".", stack)
 
 
 def test_a_workbook(tmp_path: Path, db: str) -> None:

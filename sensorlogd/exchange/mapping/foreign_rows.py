@@ -10,7 +10,7 @@ from itertools import groupby
 from sensorlogd.exchange.mapping.column_names import some
 from sensorlogd.exchange.options import ColumnTarget, Options
 from sensorlogd.exchange.plan import Source
-from sensorlogd.exchange.readings import FileReading, ImportTarget, slug, target_of
+from sensorlogd.exchange.readings import FileReading, ImportTarget, Origins, slug, target_of
 from sensorlogd.exchange.text.lines import FileError, Lines, cells
 from sensorlogd.exchange.text.numbers import Nulls, number
 from sensorlogd.exchange.times.stamps import TimeReader
@@ -51,6 +51,8 @@ class ForeignTable(Source):
         self._untried = set(columns.automatic)  # columns without any cell so far: if the first one is words, it is no channel
         self._words: dict[int, str] = {}  # a column that is left out -> its first cell
         self._targets: dict[tuple[int, str], ImportTarget] = {}
+        self._sensors: dict[str, str] = {}  # as the file names them -> as we do
+        self._origins = Origins()
         self._time_before: tuple[str, int] | None = None
 
     def read(self) -> Iterator[FileReading]:
@@ -80,7 +82,7 @@ class ForeignTable(Source):
     def _map_row(self, row: list[str]) -> list[FileReading]:
         """The readings of a row. Raises ValueError."""
         ts_us = self._time_us(row)
-        sensor = "" if self._columns.sensor_at is None else slug(row[self._columns.sensor_at])
+        sensor = "" if self._columns.sensor_at is None else self._sensor(row[self._columns.sensor_at].strip())
         decimal, code = self._options.decimal, self._options.quality
         found = []
         for index, target in self._kept:
@@ -100,6 +102,19 @@ class ForeignTable(Source):
             self._time_before = (text, self.times(text))
         return self._time_before[1]
 
+    def _sensor(self, text: str) -> str:
+        """The sensor that a cell names. Raises FileError if two would become one; small and capital letters are the same."""
+        found = self._sensors.get(text)
+        if found is None:
+            found = self._sensors[text] = slug(text)
+            other = self._origins.claim(found, text.casefold()) if found else None
+            if other is not None:
+                raise FileError(
+                    self._lines.name, self._lines.number, f"{other!r} and {text!r} would both become the sensor {found!r}, because a"
+                    " name keeps only a to z, digits and _ of the cell; change one of them in the file",
+                )  # fmt: skip
+        return found
+
     def _is_of_words(self, index: int, cell: str) -> bool:
         """Whether the first cell of a column is words; then the column is left out."""
         self._untried.discard(index)
@@ -114,7 +129,7 @@ class ForeignTable(Source):
         """The series of a column in a row of the ``sensor``. Raises ValueError."""
         whose = target.sensor or sensor
         if not whose:
-            raise ValueError("the sensor is not named; say --sensor NAME")
+            raise ValueError("no cell names the sensor by letters a to z, digits or _; say --sensor NAME")
         found = self._targets[index, sensor] = target_of(whose, target.channel, target.unit, target.kind)
         return found
 

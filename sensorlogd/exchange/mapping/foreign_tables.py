@@ -17,6 +17,7 @@ from sensorlogd.exchange.mapping.column_names import once, some
 from sensorlogd.exchange.mapping.foreign_rows import Columns, ForeignTable
 from sensorlogd.exchange.options import ColumnTarget, Options
 from sensorlogd.exchange.plan import ImportPlan
+from sensorlogd.exchange.readings import target_of
 from sensorlogd.exchange.text.lines import FileError, Lines, split
 from sensorlogd.exchange.times.stamps import TimeReader
 from sensorlogd.notation.plurals import plural
@@ -76,6 +77,8 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
     time_at = [(_column_index(column, names, options), pad) for column, pad in padded]
     if options.header and options.zone == "UTC":
         options = replace(options, zone=heads.zone([names[at] for at, _ in time_at]) or "UTC")
+    for target in (ColumnTarget(options.sensor, "x"), *options.columns.values()):
+        target_of(target.sensor or "x", target.channel, target.unit, target.kind)  # else the first line would be the mistake
     sensor_at = None if options.sensor_column is None else _column_index(options.sensor_column, names, options)
     named = {_column_index(column, names, options): target for column, target in options.columns.items()}
     taken = {at for at, _ in time_at} | set(named) | ({sensor_at} if sensor_at is not None else set())
@@ -83,7 +86,7 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
     chosen = {**named, **_automatic(automatic, names, lines, options, head)}
     if sensor_at is None or options.sensor is None:
         once([f"{sensor or ''}.{channel}" for sensor, channel, *_ in chosen.values()], lines)
-    times = TimeReader(options.time_format, options.zone, options.fold, options.year, options.now_us)
+    times = TimeReader(options.time_format, options.zone, options.fold, options.year, options.now_us, options.decimal)
     kind = f"{head.kind}, " if head.kind else ""
     label = " + ".join(options.times)
     understood_as = (

@@ -103,7 +103,8 @@ class WideTable(Source):
     ``exact``: the last column has the exact time."""
 
     def __init__(
-        self, lines: Lines, delimiter: str, names: Sequence[str], targets: Sequence[ImportTarget], options: OwnOptions, *, exact: bool
+        self, lines: Lines, delimiter: str, names: Sequence[str], targets: Sequence[ImportTarget], decimal: str, options: OwnOptions,
+        *, exact: bool,
     ) -> None:  # fmt: skip
         super().__init__(_time_reader(options))
         self._lines = lines
@@ -112,8 +113,8 @@ class WideTable(Source):
         self._targets = targets
         self._exact = exact
         self._quality = options.quality
-        self._decimal = decimal_of(delimiter, exact=exact)
-        self._nulls = Nulls(options.nulls, self._decimal)
+        self._decimal = decimal
+        self._nulls = Nulls(options.nulls, decimal)
 
     def read(self) -> Iterator[FileReading]:
         """The readings; blank cells, and those that mean no value, are skipped."""
@@ -138,9 +139,10 @@ class WideTable(Source):
                 yield from (reading for reading in found if reading.value not in self._nulls.numbers)
 
 
-def decimal_of(delimiter: str, *, exact: bool) -> str:
-    """The decimal sign in our files: a comma if cells are divided by semicolons, for spreadsheets."""
-    return "," if exact and delimiter == ";" else "."
+def decimal_of(delimiter: str, said: str, *, exact: bool) -> str:
+    """The decimal sign in our files: a comma if cells are divided by semicolons, for spreadsheets. One that a spreadsheet has
+    saved may have a comma, too, if that is ``said``."""
+    return "," if delimiter == ";" and (exact or said == ",") else "."
 
 
 def series(name: str, lines: Lines) -> ImportTarget:

@@ -73,17 +73,18 @@ def _own_table(names: list[str], delimiter: str, lines: Lines, options: Options)
     exact = EXACT in plain
     kind = "CSV of ours for spreadsheets" if exact else "CSV in our format"
     if set(own_format.COLUMNS) <= set(plain):
-        decimal = own_format.decimal_of(delimiter, exact=exact)
+        decimal = own_format.decimal_of(delimiter, options.decimal, exact=exact)
         source = own_format.LongTable(lines, delimiter, plain, decimal, _own_options(options, decimal))
         return _own_plan(f"{kind}, a line a reading", source, lines, options)
     exact = plain[-1] == EXACT
     series = names[1:-1] if exact else names[1:]
     if plain[0] != "time" or not series or not all("." in name for name in series):
         return None
-    own = _own_options(options, own_format.decimal_of(delimiter, exact=exact))
+    decimal = own_format.decimal_of(delimiter, options.decimal, exact=exact)
+    own = _own_options(options, decimal)
     targets = [own_format.series(name, lines) for name in series]
     once([target.name for target in targets], lines)
-    wide = own_format.WideTable(lines, delimiter, names, targets, own, exact=exact)
+    wide = own_format.WideTable(lines, delimiter, names, targets, decimal, own, exact=exact)
     return _own_plan(f"{kind}, a column a series ({len(targets)})", wide, lines, options)
 
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from sensorlogd import quality
 from sensorlogd.exchange.options import RecordOptions
 from sensorlogd.exchange.plan import Source
-from sensorlogd.exchange.readings import FileReading, ImportTarget, reading, target_of
+from sensorlogd.exchange.readings import FileReading, ImportTarget, Origins, reading, target_of
 from sensorlogd.exchange.sources.sqlite import checked, columns
 from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.exchange.times import stamps
@@ -43,6 +43,7 @@ class Recorder(Source):
         self._table = table
         self._name = name
         self._options = options
+        self._origins = Origins()
 
     def read(self) -> Iterator[FileReading]:
         """The readings. Raises FileError."""
@@ -62,8 +63,15 @@ class Recorder(Source):
         that is ``sensor``."""
         domain, _, rest = re.sub(r"[^A-Za-z0-9_~.-]", "_", entity.replace(":", ".")).partition(".")
         if self._options.sensor is None:
-            return target_of(domain, rest or "state", unit, kind)
-        return target_of(self._options.sensor, rest if domain == "sensor" else f"{domain}_{rest}", unit, kind)
+            found = target_of(domain, rest or "state", unit, kind)
+        else:
+            found = target_of(self._options.sensor, rest if domain == "sensor" else f"{domain}_{rest}", unit, kind)
+        other = self._origins.claim(found.name, entity)
+        if other is not None:
+            raise FileError(
+                self._name, 0, f"{other!r} and {entity!r} would both become {found.name}; import without --sensor, or rename one"
+            )
+        return found
 
     def _states(self) -> Iterator[FileReading]:
         """The readings of all states. An entity that becomes unavailable, or anything else that is not a number, gets a missing

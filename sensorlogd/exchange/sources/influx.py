@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from sensorlogd.exchange.options import PointOptions
 from sensorlogd.exchange.plan import Source
-from sensorlogd.exchange.readings import FileReading, ImportTarget, slug, target_of
+from sensorlogd.exchange.readings import FileReading, ImportTarget, Origins, slug, target_of
 from sensorlogd.exchange.text.lines import FileError, Lines
 from sensorlogd.exchange.text.numbers import Nulls, number
 from sensorlogd.exchange.times import stamps
@@ -39,7 +39,7 @@ class Points(Source):
         self._options = options
         self._nulls = Nulls(options.nulls).texts
         self._targets: dict[tuple[str, str, bool], ImportTarget] = {}
-        self._keys: dict[str, str] = {}  # a series -> the measurement, tags and field that it comes from
+        self._origins = Origins()  # measurement, tags and field
         form = options.time_format if options.time_format in stamps.EPOCHS else None
         self._time = None if form is None else stamps.TimeReader(form, "UTC")
 
@@ -109,8 +109,8 @@ class Points(Source):
         if found is None:
             channel = re.sub(r"[^A-Za-z0-9_~-]+", "_", field).strip("_") or "value"
             found = target_of(self._sensor(key), channel, None, "state" if is_state else None)
-            other = self._keys.setdefault(found.name, f"{key} {field}")
-            if other != f"{key} {field}":
+            other = self._origins.claim(found.name, f"{key} {field}")
+            if other is not None:
                 raise FileError(
                     self._lines.name, self._lines.number, f"{key!r} and {other.rpartition(' ')[0]!r} would both become {found.name};"
                     " say --sensor-column TAG that tells them apart",

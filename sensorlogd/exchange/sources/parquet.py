@@ -14,7 +14,7 @@ from sensorlogd.exchange.text.lines import FileError
 ROWS_AT_ONCE = 8_192
 
 
-def lines(path: Path, stack: ExitStack) -> TableLines:
+def lines(path: Path, decimal: str, stack: ExitStack) -> TableLines:
     """The rows of a Parquet file. Raises FileError."""
     try:
         from pyarrow import parquet
@@ -26,7 +26,7 @@ def lines(path: Path, stack: ExitStack) -> TableLines:
         file = stack.enter_context(parquet.ParquetFile(path))
     except Exception as error:  # a damaged file can make the library raise anything
         raise FileError(str(path), 0, f"this is no Parquet file that can be read: {error}") from None
-    return TableLines(_rows(file), str(path))
+    return TableLines(_rows(file), str(path), decimal)
 
 
 def _rows(file: Any) -> Iterator[Sequence[Any]]:

@@ -55,7 +55,7 @@ def checked(conn: sqlite3.Connection, sql: str, name: str) -> Iterator[sqlite3.C
         ) from None
 
 
-def lines(conn: sqlite3.Connection, name: str, table: str | None, stack: ExitStack) -> tuple[TableLines, str]:
+def lines(conn: sqlite3.Connection, name: str, table: str | None, decimal: str, stack: ExitStack) -> tuple[TableLines, str]:
     """(the rows of a table in the order of their ids, the name of the table). Raises FileError."""
     there = tables(conn)
     if {"series", "rollup", "history"} <= set(there):
@@ -69,7 +69,7 @@ def lines(conn: sqlite3.Connection, name: str, table: str | None, stack: ExitSta
     chosen = table or there[0]
     rows = _rows(conn, chosen)
     stack.callback(rows.close)
-    return TableLines(rows, name), f"table {chosen!r}"
+    return TableLines(rows, name, decimal), f"table {chosen!r}"
 
 
 def _rows(conn: sqlite3.Connection, table: str) -> Generator[Sequence[Any]]:

@@ -13,7 +13,7 @@ from sensorlogd.exchange.sources.table import TableLines
 from sensorlogd.exchange.text.lines import FileError
 
 
-def lines(path: Path, sheet: str | None, stack: ExitStack) -> tuple[TableLines, str]:
+def lines(path: Path, sheet: str | None, decimal: str, stack: ExitStack) -> tuple[TableLines, str]:
     """(the rows of a sheet, its name). Without a name: the rows of the first sheet and of those behind it with the same header.
 
     Formulas have the values that were saved with the book. Raises FileError.
@@ -45,7 +45,7 @@ def lines(path: Path, sheet: str | None, stack: ExitStack) -> tuple[TableLines, 
         understood_as += f" of {len(sheets)}, and those with the same header"
     if others:
         understood_as += f" (left out, with another header: {', '.join(others)}; read one with --table NAME)"
-    return TableLines(_rows(same), str(path)), understood_as
+    return TableLines(_rows(same), str(path), decimal), understood_as
 
 
 def _header(sheet: Any) -> list[str]:

@@ -37,6 +37,7 @@ class LineCounts:
     first_of_nuls        the number of the first of them
     in_quotes            lines that go on with a quoted cell that began in a line above
     first_opening_quote  the number of the first line whose quoted cell goes on below
+    is_last_open         whether the last line has no end, as one that another program is still writing
     """
 
     lines: int
@@ -44,6 +45,7 @@ class LineCounts:
     first_of_nuls: int
     in_quotes: int
     first_opening_quote: int
+    is_last_open: bool
 
 
 class Aside(Protocol):
@@ -65,6 +67,7 @@ class Lines:
     def __init__(self, file: IO[bytes], name: str, encoding: str = "utf-8") -> None:
         self._set_up(name, encoding)
         self._counted = _Counted(file)
+        self._at_beginning = True
         head = self._counted.peek(4)
         stream: IO[bytes] = self._counted  # type: ignore[assignment]  # a BufferedIOBase is what is needed of it
         if head[:2] == b"\x1f\x8b":
@@ -88,6 +91,7 @@ class Lines:
         self.aside: Aside | None = None
         self._of_nuls = self._first_of_nuls = 0
         self._in_quotes = self._first_opening_quote = 0
+        self._is_last_open = False
         self._ahead: deque[str] = deque()
 
     @property
@@ -105,6 +109,7 @@ class Lines:
             if not line:
                 raise StopIteration
             self.number += 1
+            self._is_last_open = not line.endswith(("\n", "\r"))
             if self.head is not None:
                 self.head.append(line)
             if "\0" in line and self.number > 1 and not line.strip("\0 \t\r\n"):
@@ -127,6 +132,9 @@ class Lines:
             ) from None
         except (EOFError, OSError, zlib.error) as error:
             raise FileError(self.name, self.number + 1, f"the file cannot be read on: {error}") from None
+        if self._at_beginning:
+            self._at_beginning = False
+            line = line.removeprefix("\ufeff")  # which utf-16-le and its like leave
         if len(line) > LONGEST_LINE:
             raise FileError(self.name, self.number + 1, f"the line is longer than {LONGEST_LINE:,} characters; is this a table?")
         return line
@@ -171,7 +179,9 @@ class Lines:
 
     def counts(self) -> LineCounts:
         """What was met so far."""
-        return LineCounts(self.number, self._of_nuls, self._first_of_nuls, self._in_quotes, self._first_opening_quote)
+        return LineCounts(
+            self.number, self._of_nuls, self._first_of_nuls, self._in_quotes, self._first_opening_quote, self._is_last_open
+        )
 
     def bad(self, what: str, text: str | None = None) -> None:
         """Put the lines since ``begin`` (or ``text``) aside, because they cannot be read for the reason ``what``. Raises FileError

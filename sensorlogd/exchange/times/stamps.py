@@ -37,14 +37,17 @@ class TimeReader:
     ``form``: see FORMATS. ``zone``: of times without an offset. ``fold``: see ``stamping.local``; a time that clocks jump over is
     an error. ``year``: the year of the first time if the pattern has none, or ``from_host``: the one nearest to ``now_us``; each
     following time is the one nearest to the time before. 24:00 is the beginning of the next day, a leap second the second behind
-    it. Raises ValueError for a form or a year that cannot be.
+    it. ``decimal``: what stands before the fraction of seconds since 1970. Raises ValueError for a form or a year that cannot be.
     """
 
-    def __init__(self, form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None, now_us: int = 0) -> None:
+    def __init__(
+        self, form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None, now_us: int = 0, decimal: str = "."
+    ) -> None:
         if form not in EPOCHS and form != "iso" and "%" not in form:
             raise ValueError(f"unknown time format {form!r}; write {FORMATS}")
         self.first_zoneless: str | None = None  # the first time without an offset
         self._form = form
+        self._decimal = decimal
         self._epoch_factor = EPOCHS.get(form)
         self._local = LocalTimes(zone, fold)
         self._near: _Near | None = None
@@ -61,7 +64,8 @@ class TimeReader:
     def __call__(self, text: str) -> int:
         """Microseconds UTC of the next time of the file. Raises ValueError."""
         if self._epoch_factor is not None:
-            return _from_epoch(text, self._epoch_factor)
+            has_comma = self._decimal == "," and "." not in text  # a cell of a workbook has a point
+            return _from_epoch(text.replace(",", ".", 1) if has_comma else text, self._epoch_factor)
         try:
             at, leaps = self._parse(text), False
         except ValueError:
