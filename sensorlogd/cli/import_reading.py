@@ -25,7 +25,7 @@ from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.plurals import plural
 
-FIRST_READINGS = 10  # shown by --dry-run
+MAX_READINGS_SHOWN = 10  # shown by --dry-run
 MAX_COLUMNS_NAMED = 20  # of those with words
 
 
@@ -96,7 +96,7 @@ def _keep_first(
 ) -> Generator[FileReading, None, Findings]:
     """Pass on what is found, and add the first readings to ``first``."""
     with closing(found):
-        while len(first) < FIRST_READINGS:
+        while len(first) < MAX_READINGS_SHOWN:
             try:
                 reading = next(found)
             except StopIteration as end:

@@ -24,7 +24,7 @@ from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.query.log import Log, Series
 
 QUALITIES = ("good", "not_evaluated", "suspect", "fail")
-EXAMPLES = 3
+MAX_EXAMPLES = 3
 
 
 def _mend_options(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -229,7 +229,7 @@ def _preview(log: Log, series: Series, change: mend.Change, since: int, until: i
             if value is not None:
                 preview.falls += value < preview.newest
                 preview.newest = value
-            if len(preview.examples) < EXAMPLES:
+            if len(preview.examples) < MAX_EXAMPLES:
                 preview.examples.append((ts, value, after))
             if value is not None and after is not None:
                 preview.low, preview.high = min(preview.low, value), max(preview.high, value)

@@ -15,7 +15,7 @@ from sensorlogd.exchange.text.lines import FileError, Lines
 
 FILE_KINDS = ("text", "excel", "parquet", "sqlite", "weewx", "homeassistant", "influx")
 _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
-_LOOK = 20  # lines that may be comments before the first point
+_MAX_COMMENT_LINES = 20  # lines that may be comments before the first point
 
 
 def opened(
@@ -70,7 +70,7 @@ def _kind_of_bytes(begin: bytes) -> str | None:
 
 
 def _is_influx(lines: Lines) -> bool:
-    first = next((line for line in lines.peek(_LOOK) if line.strip() and not line.startswith("#")), "")
+    first = next((line for line in lines.peek(_MAX_COMMENT_LINES) if line.strip() and not line.startswith("#")), "")
     return influx.looks_like(first)
 
 

@@ -22,7 +22,7 @@ from sensorlogd.exchange.temporary_files import roomy_folder
 
 ROWS_AT_ONCE = 5_000  # into the temporary file
 BLOCK_ROWS = 10_000  # in what is handed out at once
-SPACINGS = 5_000  # that are looked at for the usual one
+MAX_SPACINGS = 5_000  # that are looked at for the usual one
 MIN_HEARTBEAT_US = 5_000_000
 
 
@@ -144,7 +144,7 @@ class ReadingSorter:
         times = [
             ts
             for (ts,) in self._conn.execute(
-                "SELECT DISTINCT ts FROM found WHERE series = ? ORDER BY ts LIMIT ?", (number, SPACINGS)
+                "SELECT DISTINCT ts FROM found WHERE series = ? ORDER BY ts LIMIT ?", (number, MAX_SPACINGS)
             )
         ]
         spacings = sorted(after - before for before, after in pairwise(times))

@@ -214,7 +214,7 @@ def test_a_file_with_a_mistake_imports_nothing(tmp_path: Path) -> None:
     good.write_text("\n".join(lines))
     bad.write_text("\n".join([*lines, "2026-01-02,1.5.2"]))
     done = run("import", str(good), str(bad), "--db", str(db), "--time", "t", "--sensor", "s", check=1)
-    assert done.stderr.splitlines()[-1].startswith(f"sensorlogd: {bad}:10002: '1.5.2' is no number")
+    assert done.stderr.splitlines()[-1].startswith(f"sensorlogd: {bad}:10002: '1.5.2' is not a number")
     assert done.stderr.splitlines()[-1].endswith("nothing was imported")
     assert not db.exists()
 

@@ -48,7 +48,7 @@ def test_every_kind_of_bad_line() -> None:
     assert values == list(range(1, 15))
     assert sorted(kept.encode("utf-8", "surrogateescape").splitlines()) == sorted(bad)
     assert examples[0] == "f.csv:3: 1 cells, the first line has 2"
-    assert len(examples) == bad_lines.EXAMPLES
+    assert len(examples) == bad_lines.MAX_EXAMPLES
 
 
 @given(
@@ -92,7 +92,7 @@ def test_two_stray_quotes_cost_no_line_between_them(last: str) -> None:
 
 
 def test_a_cell_of_several_lines_is_one_and_is_told(tmp_path: Path) -> None:
-    """Its lines are no rows by themselves."""
+    """Its lines are not rows by themselves."""
     path = tmp_path / "f.csv"
     path.write_text('t,x,note\n2026-01-01,1,"first\nsecond\nthird"\n2026-01-02,2,"a\nb"\n', "utf-8")
     result = run("import", str(path), "--time", "t", "--sensor", "s", "--dry-run")
@@ -145,7 +145,7 @@ def test_the_verb_tells_counts_and_keeps(tmp_path: Path, file: Path) -> None:
     refused = run("import", *common, check=1).stderr.splitlines()[-1]
     assert (
         refused
-        == f"sensorlogd: {file}:503: '5.5.5' is no number; if it means that there is no value, say --null 5.5.5; say --skip-bad 1% to leave such lines out; nothing was imported"
+        == f"sensorlogd: {file}:503: '5.5.5' is not a number; if it means that there is no value, say --null 5.5.5; say --skip-bad 1% to leave such lines out; nothing was imported"
     )
     kept = tmp_path / "f.csv.bad"
     dry = run("import", *common, "--skip-bad", "1%", "--dry-run")

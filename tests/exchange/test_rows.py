@@ -48,7 +48,7 @@ def test_every_name_that_the_configuration_allows_comes_back(name: str) -> None:
 
 
 def test_a_column_a_series() -> None:
-    """Wide files of ours: blank cells are no readings."""
+    """Wide files of ours: blank cells are not readings."""
     text = "time,s.x [°C],s.y\n2026-01-01T00:00:00Z,1,\n2026-01-01T00:00:01Z,,2\n"
     assert [(name, value) for name, _, value, _ in read(text)] == [("s.x", 1.0), ("s.y", 2.0)]
 
@@ -95,10 +95,10 @@ def test_columns_by_number_and_padding() -> None:
         ("", Options(), "f.csv: it is empty"),
         ("\n\n  \n", Options(), "f.csv: it is empty"),
         ("a,b\n1,2\n", Options(), r"f.csv:1: this is not our format \(its columns are 'a', 'b'\).*--time COLUMN"),
-        (HEAD + "2026-01-01T00:00:00Z,s,x,NaN,,good\n", Options(), "f.csv:2: 'NaN' is no finite number.*--null NaN"),
-        (HEAD + "2026-01-01T00:00:00Z,s,x,inf,,good\n", Options(), "f.csv:2: 'inf' is no finite number"),
-        (HEAD + "2026-01-01T00:00:00Z,s,x,1e999,,good\n", Options(), "f.csv:2: '1e999' is no finite number"),
-        (HEAD + "2026-01-01T00:00:00Z,s,x,1_0,,good\n", Options(), "f.csv:2: '1_0' is no number"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,NaN,,good\n", Options(), "f.csv:2: 'NaN' is not a finite number.*--null NaN"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,inf,,good\n", Options(), "f.csv:2: 'inf' is not a finite number"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,1e999,,good\n", Options(), "f.csv:2: '1e999' is not a finite number"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,1_0,,good\n", Options(), "f.csv:2: '1_0' is not a number"),
         (HEAD + "2026-01-01T00:00:00Z,s,x,,,good\n", Options(), "f.csv:2: the value is empty, and quality is 'good'; write a value, or"),
         (HEAD + "2026-01-01T00:00:00Z,s,x,1,,god\n", Options(), "f.csv:2: unknown quality 'god'; allowed: good"),
         (HEAD + "2026-01-01T00:00:00Z,s s,x,1,,good\n", Options(), "f.csv:2: 's s' cannot name a sensor"),
@@ -112,23 +112,23 @@ def test_columns_by_number_and_padding() -> None:
         (HEAD + '2026-01-01T00:00:00Z,"s,x,1,,good\n', Options(), "f.csv:.*see the quotes of this line"),
         ("time,time,sensor,channel,value\n", Options(), "f.csv:1: a column is named twice: 'time'"),
         ('{"time": "2026-01-01T00:00:00Z"}\n', Options(), "f.csv:1: found one without sensor, channel, value; each line must be an object with time"),
-        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": NaN}\n', Options(), "f.csv:1: value NaN is no finite number.*say --null NaN"),
-        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": "NA"}\n', Options(), "f.csv:1: value 'NA' is no finite number.*say --null NA"),
-        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": true}\n', Options(), "f.csv:1: value True is no finite number"),
-        ('{"time": "2026-01-01", "sensor": null, "channel": "x", "value": 1}\n', Options(), "f.csv:1: sensor None is no text"),
-        ('{"time": "2026-01-01", "sensor": "s", "channel": NaN, "value": 1}\n', Options(), "f.csv:1: channel NaN is no text"),
-        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": 1, "unit": NaN}\n', Options(), "f.csv:1: unit NaN is no text"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": NaN}\n', Options(), "f.csv:1: value NaN is not a finite number.*say --null NaN"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": "NA"}\n', Options(), "f.csv:1: value 'NA' is not a finite number.*say --null NA"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": true}\n', Options(), "f.csv:1: value True is not a finite number"),
+        ('{"time": "2026-01-01", "sensor": null, "channel": "x", "value": 1}\n', Options(), "f.csv:1: sensor None is not text"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": NaN, "value": 1}\n', Options(), "f.csv:1: channel NaN is not text"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": 1, "unit": NaN}\n', Options(), "f.csv:1: unit NaN is not text"),
         ("[" * 100_000 + "\n", Options(), "f.csv"),
         ('{"a":' * 100_000 + "\n", Options(), "f.csv:1: "),
         ("t,x\n2026-01-01,1,5\n", FOREIGN, "f.csv:2: 3 cells, the first line has 2"),
-        ("t;x\n2026-01-01;1,5\n", FOREIGN, "f.csv:2: '1,5' is no number; if its comma stands before the fraction, say --decimal ,"),
-        ("t;x\n2026-01-01;1.5\n", Options(times=("t",), sensor="s", decimal=","), "f.csv:2: '1.5' is no number with ','"),
-        ("t,x\n2026-01-01,1\n2026-01-02,-\n", FOREIGN, "f.csv:3: '-' is no number; if it means that there is no value, say --null -"),
-        ("t,x\n2026-01-01,1\n2026-01-02,no value\n", FOREIGN, "f.csv:3: 'no value' is no number.*say --null 'no value'"),
-        ("t,x\n2026-01-01,20.5 °C\n", FOREIGN, "f.csv:2: '20.5 °C' is no number because of the '°C' after it; take that off"),
-        ("t,x\n2026-01-01,45%\n", FOREIGN, "f.csv:2: '45%' is no number because of the '%' after it"),
-        ("t;x\n2026-01-01;1,013\n", FOREIGN, "f.csv:2: '1,013' is no number; if its comma stands before the fraction, say --decimal ,"),
-        ("t;x\n2026-01-01;1'13\n", FOREIGN, "f.csv:2: .* is no number"),
+        ("t;x\n2026-01-01;1,5\n", FOREIGN, "f.csv:2: '1,5' is not a number; if its comma stands before the fraction, say --decimal ,"),
+        ("t;x\n2026-01-01;1.5\n", Options(times=("t",), sensor="s", decimal=","), "f.csv:2: '1.5' is not a number with ','"),
+        ("t,x\n2026-01-01,1\n2026-01-02,-\n", FOREIGN, "f.csv:3: '-' is not a number; if it means that there is no value, say --null -"),
+        ("t,x\n2026-01-01,1\n2026-01-02,no value\n", FOREIGN, "f.csv:3: 'no value' is not a number.*say --null 'no value'"),
+        ("t,x\n2026-01-01,20.5 °C\n", FOREIGN, "f.csv:2: '20.5 °C' is not a number because of the '°C' after it; take that off"),
+        ("t,x\n2026-01-01,45%\n", FOREIGN, "f.csv:2: '45%' is not a number because of the '%' after it"),
+        ("t;x\n2026-01-01;1,013\n", FOREIGN, "f.csv:2: '1,013' is not a number; if its comma stands before the fraction, say --decimal ,"),
+        ("t;x\n2026-01-01;1'13\n", FOREIGN, "f.csv:2: .* is not a number"),
         ("t,x\n2026-01-01,NA\n2026-01-02,1\n", FOREIGN, "f.csv:3: column 'x' holds '1', and 'NA' before.*--null NA"),
         ("t,x\n2026-01-01,a\n2026-01-02,b\n", FOREIGN, "f.csv: no column holds numbers; its columns are 't', 'x': is --delimiter right"),
         ("t,x,x\n2026-01-01,1,2\n", FOREIGN, "f.csv:1: a column is named twice: 'x'"),
@@ -148,7 +148,7 @@ def test_mistakes_are_told_with_their_line(text: str | bytes, options: Options, 
 
 
 def test_a_column_may_have_any_name() -> None:
-    """A tilde, digits that are no number; and zeros as long as a line are still one number."""
+    """A tilde, digits that are not a number; and zeros as long as a line are still one number."""
     text = "a~b,²\n2026-01-01,1\n2026-01-02," + "0" * 5000 + "9007199254740993\n"
     options = Options(times=("a~b",), columns={"²": ColumnTarget("s", "x")})
     assert [(name, value) for name, _, value, _ in read(text, options)] == [("s.x", 1.0), ("s.x", 9007199254740992.0)]
@@ -180,7 +180,7 @@ def test_lines_and_columns_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A million columns or a line without an end cost a message, not the memory of a Pi."""
     with pytest.raises(FileError, match=r"f.csv:1: 1,000,000 columns; at most 10,000 are taken"):
         read(",".join("c" * 2 for _ in range(1_000_000)) + "\n", FOREIGN)
-    monkeypatch.setattr(lines_module, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(lines_module, "MAX_LINE_CHARACTERS", 1000)
     with pytest.raises(FileError, match=r"f.csv:1: the line is longer than 1,000 characters"):
         read("x" * 5000, FOREIGN)
 

@@ -100,7 +100,7 @@ def test_what_is_wrong_with_a_workbook(tmp_path: Path, book: Path) -> None:
         read(book)
     broken = tmp_path / "broken.xlsx"
     broken.write_bytes(book.read_bytes()[:2000])
-    with pytest.raises(FileError, match="this is no workbook that can be read"):
+    with pytest.raises(FileError, match="this is not a workbook that can be read"):
         read(broken, times=("When",), sensor="s")
 
 
@@ -412,13 +412,13 @@ def test_a_number_of_line_protocol_that_means_no_value(tmp_path: Path) -> None:
     ("text", "options", "message"),
     [
         ("w v=1\n", {}, "p.lp:1: 'w v=1' has no time"),
-        ("w 1774656000\n", {}, "p.lp:1: 'w 1774656000' is no line protocol"),
-        ("w v=1x 1774656000\n", {}, "p.lp:1: '1x' is no number"),
-        ("w v=1.5i 1774656000\n", {}, "p.lp:1: '1.5i' is no value"),
+        ("w 1774656000\n", {}, "p.lp:1: 'w 1774656000' is not line protocol"),
+        ("w v=1x 1774656000\n", {}, "p.lp:1: '1x' is not a number"),
+        ("w v=1.5i 1774656000\n", {}, "p.lp:1: '1.5i' is not a value"),
         ("w v=1 today\n", {}, "p.lp:1: 'today' is not a time"),
         ("w v=1 253402300800000000000\n", {}, "p.lp:1: '253402300800000000000' lies outside 0001-01-02T00:00:00Z to 9999-12-30"),
         ("w v=1 " + "9" * 5000 + "\n", {}, "p.lp:1: '9{40}' has too many digits"),
-        ('w v="open 1774656000\n', {}, "p.lp:1: .* is no line protocol"),
+        ('w v="open 1774656000\n', {}, "p.lp:1: .* is not line protocol"),
         ("w,a=1 v=1 1774656000\nw,a=2 v=1 1774656000\n", {"sensor": "s"}, "p.lp:2: 'w,a=2' and 'w,a=1' would both become s.v; say --sensor-column TAG"),
         ("w,a=1 v=1 1774656000\n", {"sensor_column": "b"}, "'w,a=1' has no tag 'b'; it has a"),
     ],
@@ -430,12 +430,12 @@ def test_mistakes_in_line_protocol(tmp_path: Path, text: str, options: dict[str,
 
 def test_a_path_of_windows_in_line_protocol_is_told_at_once(tmp_path: Path) -> None:
     """Many backslashes and no field: a mistake like others."""
-    with pytest.raises(FileError, match=r"is no line protocol"):
+    with pytest.raises(FileError, match=r"is not line protocol"):
         points(tmp_path, "m v=1 1774656000000000000\nm " + r"\a" * 60 + " 1774656000000000000\n")
 
 
 def test_line_protocol_is_known_by_its_first_point(tmp_path: Path) -> None:
-    """And what influx_inspect writes above it is no point."""
+    """And what influx_inspect writes above it is not a point."""
     path = tmp_path / "export.txt"
     path.write_text("# DDL\nCREATE DATABASE x WITH NAME autogen\n# DML\n# CONTEXT-DATABASE:x\nw,a=1 v=1.5 1774656000000000000\n")
     assert read(path, "influx") == [("w_1.v", None, None, "2026-03-28T00:00:00Z", 1.5)]

@@ -130,5 +130,5 @@ class ChannelOptions(Section):
         return self.wrap * abs(self.scale) if by is None else self.wrap / abs(by)
 
     def counter(self) -> Counter | None:
-        """The law by which the stored values rise and fall; None if the channel is no counter."""
+        """The law by which the stored values rise and fall; None if the channel is not a counter."""
         return Counter(self.stored_wrap(), self.dip, self.offset) if self.kind == "counter" else None

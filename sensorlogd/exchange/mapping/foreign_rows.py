@@ -25,7 +25,7 @@ class Columns:
     time_at    those that make up the time, each with the digits that its cells are filled up to
     sensor_at  the one that names the sensor
     targets    where the cells of the others go
-    automatic  those of the targets that no option names: one that begins with words is no channel
+    automatic  those of the targets that no option names: one that begins with words is not a channel
     """
 
     time_at: Sequence[tuple[int, int]]
@@ -48,7 +48,7 @@ class ForeignTable(Source):
         self._options = options
         self._nulls = Nulls(options.nulls).texts
         self._kept = list(columns.targets.items())
-        self._untried = set(columns.automatic)  # columns without any cell so far: if the first one is words, it is no channel
+        self._untried = set(columns.automatic)  # columns without any cell so far: if the first one is words, it is not a channel
         self._words: dict[int, str] = {}  # a column that is left out -> its first cell
         self._targets: dict[tuple[int, str], ImportTarget] = {}
         self._sensors: dict[str, str] = {}  # as the file names them -> as we do

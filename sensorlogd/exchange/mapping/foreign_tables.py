@@ -1,7 +1,7 @@
 """Reads tables of other programs: which column is the time, and which series the others go to, is given by options or by a known
 head.
 
-Nothing is guessed in silence: a cell that is no number, a time that is none, a line with too few cells are mistakes, reported with
+Nothing is guessed in silence: a cell that is not a number, a time that is none, a line with too few cells are mistakes, reported with
 line, column, what was found and what to do.
 """
 
@@ -62,7 +62,7 @@ def completed(names: list[str], delimiter: str, lines: Lines, options: Options, 
 
 def _sample(lines: Lines, delimiter: str) -> Iterator[list[str]]:
     """The first rows; lines that cannot be split into cells are passed over."""
-    for text in lines.peek(guess.ROWS):
+    for text in lines.peek(guess.MAX_ROWS_TO_GUESS_BY):
         try:
             row = split(text, delimiter)
         except csv.Error:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from sensorlogd.exchange.times.stamps import TimeReader
 
-ROWS = 200
+MAX_ROWS_TO_GUESS_BY = 200
 _COMPACT = "%Y%m%d%H%M%S"
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
 _DATES = ("%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%d-%m-%Y", "%d %b %Y", "%Y%m%d")

@@ -149,7 +149,7 @@ def series(name: str, lines: Lines) -> ImportTarget:
     """The target of a header ``sensor.channel [unit]``. Raises FileError."""
     match = re.fullmatch(r"([^.]+)\.([^ ]+)(?: \[(.*)\])?", name)
     if match is None:
-        raise FileError(lines.name, lines.number, f"{name!r} is no series; write sensor.channel")
+        raise FileError(lines.name, lines.number, f"{name!r} is not a series; write sensor.channel")
     try:
         return target_of(match[1], match[2], match[3])
     except ValueError as error:
@@ -194,12 +194,12 @@ class JsonLines(Source):
             )
         for key in ("time", "sensor", "channel", "unit"):
             if not isinstance(row.get(key, ""), str | int) and (key != "unit" or row[key] is not None):
-                raise ValueError(f"{key} {row[key]!r} is no text")
+                raise ValueError(f"{key} {row[key]!r} is not text")
         value = row["value"]
         if isinstance(value, str | _Constant) and self._nulls.is_text(str(value)):
             return None
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)):
-            raise ValueError(f"value {value!r} is no finite number; {null_hint(str(value))}")
+            raise ValueError(f"value {value!r} is not a finite number; {null_hint(str(value))}")
         code = quality.parse(str(row["quality"])) if "quality" in row else self._quality
         if value is None and quality.flag_of(code) != quality.MISSING:
             raise ValueError(f"value is null, and quality is {quality.describe(code)!r}; write a value, or the quality 'missing'")

@@ -13,10 +13,10 @@ from sensorlogd.exchange.mapping import foreign_tables, heads, own_format
 from sensorlogd.exchange.mapping.column_names import once
 from sensorlogd.exchange.options import Options, OwnOptions, taken_of
 from sensorlogd.exchange.plan import ImportPlan, Source
-from sensorlogd.exchange.text.lines import MOST_COLUMNS, FileError, Lines, sniff, split
+from sensorlogd.exchange.text.lines import MAX_COLUMNS, FileError, Lines, sniff, split
 from sensorlogd.exchange.written.cells import EXACT
 
-LOOK = 40  # lines that may stand above the names
+MAX_LINES_ABOVE_NAMES = 40  # lines that may stand above the names
 
 
 def plan(lines: Lines, options: Options) -> ImportPlan:
@@ -53,12 +53,12 @@ def plan(lines: Lines, options: Options) -> ImportPlan:
 
 
 def _names_below(lines: Lines, options: Options) -> int | None:
-    """The number of the line that names the column of the time, if that is not the first one but one of the next LOOK lines; else
+    """The number of the line that names the column of the time, if that is not the first one but one of the next MAX_LINES_ABOVE_NAMES lines; else
     None."""
     if not options.header or not options.times or foreign_tables.is_position(options.times[0]):
         return None
     column, _ = foreign_tables.padding(options.times[0])
-    for number, text in enumerate(lines.peek(LOOK), lines.number + 1):
+    for number, text in enumerate(lines.peek(MAX_LINES_ABOVE_NAMES), lines.number + 1):
         try:
             if column in [name.strip() for name in split(text, options.delimiter or sniff(text))]:
                 return number
@@ -130,6 +130,6 @@ def _split_header(first: str, delimiter: str, lines: Lines) -> list[str]:
         names = split(first, delimiter)
     except csv.Error as error:
         raise FileError(lines.name, lines.number, f"{error}; see the quotes of this line") from None
-    if len(names) > MOST_COLUMNS:
-        raise FileError(lines.name, lines.number, f"{len(names):,} columns; at most {MOST_COLUMNS:,} are taken; divide the file")
+    if len(names) > MAX_COLUMNS:
+        raise FileError(lines.name, lines.number, f"{len(names):,} columns; at most {MAX_COLUMNS:,} are taken; divide the file")
     return [name.strip() for name in names]

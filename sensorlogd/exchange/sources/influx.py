@@ -20,7 +20,7 @@ _LOOKS = re.compile(r"[^\s,#\"{]+(?:,[^\s=,]+=(?:\\.|[^\s,\\])+)* (?:\\.|[^\s=,\
 _WORD = r"(?:\\.|[^,= \\]|\\(?==|$))+"
 _FIELD = re.compile(rf'({_WORD})=("(?:\\.|[^"\\])*"|[^,\s"]+)')
 _TRUE, _FALSE = ("t", "T", "true", "True", "TRUE"), ("f", "F", "false", "False", "FALSE")
-_MOST_DIGITS = 25  # more than any time has
+_MAX_TIME_DIGITS = 25  # more than any time has
 _ESCAPED = re.compile(r"\\([,= \"\\])")
 
 
@@ -72,7 +72,7 @@ class Points(Source):
             position += 1
         stamp = rest[position:].strip()
         if not fields or (stamp and not rest[position:].startswith(" ")):
-            raise ValueError(f"{text[:60]!r} is no line protocol: measurement,tags fields time")
+            raise ValueError(f"{text[:60]!r} is not line protocol: measurement,tags fields time")
         if not stamp:
             raise ValueError(
                 f"{text[:60]!r} has no time, which a file needs: write it after the fields, in nanoseconds since 1970"
@@ -98,7 +98,7 @@ class Points(Source):
             )
         if self._time is not None:
             return self._time(text)
-        if len(text) > _MOST_DIGITS:
+        if len(text) > _MAX_TIME_DIGITS:
             raise ValueError(f"{text[:40]!r} has too many digits for nanoseconds since 1970")
         return stamps.within(int(text) // 1_000, text)
 
@@ -146,6 +146,6 @@ def _parse_value(text: str) -> float:
         return float(text in _TRUE)
     if text[-1:] in "iu":
         if not re.fullmatch(r"-?\d+[iu]", text, re.ASCII):
-            raise ValueError(f"{text[:40]!r} is no value: a whole number is expected before i or u")
+            raise ValueError(f"{text[:40]!r} is not a value: a whole number is expected before i or u")
         text = text[:-1]
     return number(text)

@@ -25,7 +25,7 @@ def lines(path: Path, decimal: str, stack: ExitStack) -> TableLines:
     try:
         file = stack.enter_context(parquet.ParquetFile(path))
     except Exception as error:  # a damaged file can make the library raise anything
-        raise FileError(str(path), 0, f"this is no Parquet file that can be read: {error}") from None
+        raise FileError(str(path), 0, f"this is not a Parquet file that can be read: {error}") from None
     return TableLines(_rows(file), str(path), decimal)
 
 

@@ -112,7 +112,7 @@ class Archive(Source):
     def _time_us(self, at: object, number: int) -> int:
         """The time of row ``number``. Raises FileError."""
         if not isinstance(at, int):
-            raise FileError(self._name, number, f"dateTime {at!r} is no whole number of seconds since 1970")
+            raise FileError(self._name, number, f"dateTime {at!r} is not a whole number of seconds since 1970")
         try:
             return stamps.within(at * 1_000_000, str(at))
         except ValueError as error:

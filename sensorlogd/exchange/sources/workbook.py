@@ -29,7 +29,7 @@ def lines(path: Path, sheet: str | None, decimal: str, stack: ExitStack) -> tupl
             warnings.simplefilter("ignore")  # about styles and extensions, which do not matter here
             book = load_workbook(path, read_only=True, data_only=True)
     except Exception as error:  # a damaged zip file, or XML in it, can raise anything
-        raise FileError(str(path), 0, f"this is no workbook that can be read: {error}") from None
+        raise FileError(str(path), 0, f"this is not a workbook that can be read: {error}") from None
     stack.callback(book.close)
     sheets = {sheet.title: sheet for sheet in book.worksheets}
     if sheet is not None and sheet not in sheets:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Protocol
 
-LONGEST_LINE = 4_000_000  # characters
-MOST_COLUMNS = 10_000
+MAX_LINE_CHARACTERS = 4_000_000
+MAX_COLUMNS = 10_000
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _QUOTED = re.compile(r'"[^"]*"')
 
@@ -125,7 +125,7 @@ class Lines:
     def _read_line(self) -> str:
         """The next line with its end; empty at the end of the file. Raises FileError."""
         try:
-            line = self._text.readline(LONGEST_LINE + 1)
+            line = self._text.readline(MAX_LINE_CHARACTERS + 1)
         except UnicodeDecodeError:
             raise FileError(
                 self.name, self.number + 1, f"this is not {self.encoding}; is it text? say --encoding latin-1 (or what it is)"
@@ -135,8 +135,10 @@ class Lines:
         if self._at_beginning:
             self._at_beginning = False
             line = line.removeprefix("\ufeff")  # which utf-16-le and its like leave
-        if len(line) > LONGEST_LINE:
-            raise FileError(self.name, self.number + 1, f"the line is longer than {LONGEST_LINE:,} characters; is this a table?")
+        if len(line) > MAX_LINE_CHARACTERS:
+            raise FileError(
+                self.name, self.number + 1, f"the line is longer than {MAX_LINE_CHARACTERS:,} characters; is this a table?"
+            )
         return line
 
     def _find_problem(self, line: str) -> str | None:
@@ -234,8 +236,8 @@ def split(line: str, delimiter: str) -> list[str]:
 def cells(lines: Lines, delimiter: str, width: int) -> Iterator[list[str]]:
     """The cells of each record that is not empty. ``width``: how many cells the header has."""
     for row in _records(lines, delimiter, width):
-        if len(row) > MOST_COLUMNS:
-            lines.bad(f"{len(row):,} columns; at most {MOST_COLUMNS:,} are taken")
+        if len(row) > MAX_COLUMNS:
+            lines.bad(f"{len(row):,} columns; at most {MAX_COLUMNS:,} are taken")
         elif any(row) and not (len(row) == 1 and not row[0].strip()):
             yield row
 

@@ -26,7 +26,7 @@ def number(text: str, decimal: str = ".") -> float:
     if decimal != ".":
         grouped = point(plain)
         if "." in plain and "," in grouped:
-            raise ValueError(f"{text!r} is no number with {decimal!r} before the fraction; is --decimal right?")
+            raise ValueError(f"{text!r} is not a number with {decimal!r} before the fraction; is --decimal right?")
         plain = grouped
     elif _POINTED.fullmatch(plain):
         plain = plain.replace(",", "")
@@ -37,20 +37,20 @@ def number(text: str, decimal: str = ".") -> float:
     except ValueError:
         raise ValueError(f"{text!r} {_what_is_wrong(text.strip(), decimal)}") from None
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is no finite number; {null_hint(text.strip())}")
+        raise ValueError(f"{text!r} is not a finite number; {null_hint(text.strip())}")
     return whole(int(Decimal(plain))) if abs(value) >= EXACT and plain.lstrip("+-").isdecimal() else value
 
 
 def _what_is_wrong(text: str, decimal: str) -> str:
     if match := _WITH_MORE.fullmatch(text):
-        return f"is no number because of the {match['more']!r} after it; take that off all cells first"
+        return f"is not a number because of the {match['more']!r} after it; take that off all cells first"
     if "," in text and decimal == ".":
-        return "is no number; if its comma stands before the fraction, say --decimal ,"
-    return f"is no number; {null_hint(text)}"
+        return "is not a number; if its comma stands before the fraction, say --decimal ,"
+    return f"is not a number; {null_hint(text)}"
 
 
 def null_hint(text: str) -> str:
-    """What to do about a cell that is no number."""
+    """What to do about a cell that is not a number."""
     return f"if it means that there is no value, say --null {shlex.quote(text) if text else repr(text)}"
 
 
