@@ -54,7 +54,8 @@ def read(name: str, stack: ExitStack, options: Options, given: GivenOptions) -> 
         file = sys.stdin.buffer if name == "-" else reading.enter_context(Path(name).open("rb"))
         size = os.fstat(file.fileno()).st_size if name != "-" else None
         path = None if name == "-" else Path(name)
-        lines, plan, head = opening.opened(file, path, shown, given.encoding, options, given.kind, given.table, reading)
+        source = opening.FileToRead(file, path, shown, given.encoding, given.kind, given.table)
+        lines, plan, head = opening.opened(source, options, reading)
         click.echo(f"{shown}: {plan.understood_as}", err=True)
         bad = None
         share = given.share_of_bad()

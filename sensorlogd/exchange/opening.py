@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -18,42 +18,56 @@ _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
 _MAX_COMMENT_LINES = 20  # lines that may be comments before the first point
 
 
-def opened(
-    file: IO[bytes], path: Path | None, name: str, encoding: str, options: Options, kind: str | None, chosen: str | None, stack: ExitStack
-) -> tuple[Lines, ImportPlan, str]:  # fmt: skip
-    """(lines, how they are read, the head above them, which is read already).
+@dataclass(frozen=True, slots=True)
+class FileToRead:
+    """A file, and what was said of it.
 
-    ``path``: None for a pipe. ``chosen``: a table or sheet of the file. ``stack``: closes what is opened.
+    path      None for a pipe
+    name      for people
+    encoding  of a text file
+    kind      one of FILE_KINDS; None: found out
+    table     a table or sheet of the file; None: found out
+    """
+
+    file: IO[bytes]
+    path: Path | None
+    name: str
+    encoding: str = "utf-8"
+    kind: str | None = None
+    table: str | None = None
+
+
+def opened(source: FileToRead, options: Options, stack: ExitStack) -> tuple[Lines, ImportPlan, str]:
+    """(lines, how they are read, the head above them, which is read already). ``stack``: closes what is opened.
 
     Raises FileError, ValueError (options that do not fit).
     """
-    lines, plan = _open_as_kind(file, path, name, encoding, options, kind, chosen, stack)
+    lines, plan = _open_as_kind(source, options, stack)
     return lines, plan, lines.end_head()
 
 
-def _open_as_kind(
-    file: IO[bytes], path: Path | None, name: str, encoding: str, options: Options, kind: str | None, chosen: str | None, stack: ExitStack
-) -> tuple[Lines, ImportPlan]:  # fmt: skip
+def _open_as_kind(source: FileToRead, options: Options, stack: ExitStack) -> tuple[Lines, ImportPlan]:
     """(lines, how they are read): by the kind that was said, else by the first bytes, else by the first line. Raises FileError,
     ValueError."""
+    file, path = source.file, source.path
     begin = b""
     if path is not None and file.seekable():
         begin = file.read(16)
         file.seek(0)
-    file_kind = kind or _kind_of_bytes(begin)
+    file_kind = source.kind or _kind_of_bytes(begin)
     if file_kind in ("excel", "parquet", "sqlite", "weewx", "homeassistant"):
         if path is None:
-            raise FileError(name, 0, f"{file_kind} is read from a file, not from a pipe; save it and name the file")
+            raise FileError(source.name, 0, f"{file_kind} is read from a file, not from a pipe; save it and name the file")
         if file_kind == "excel":
-            lines, understood_as = workbook.lines(path, chosen, options.decimal, stack)
+            lines, understood_as = workbook.lines(path, source.table, options.decimal, stack)
             return lines, _plan_table(lines, options, understood_as)
         if file_kind == "parquet":
             lines = parquet.lines(path, options.decimal, stack)
             return lines, _plan_table(lines, options, "Parquet")
-        return _open_database(path, file_kind, options, chosen, stack)
-    if chosen is not None:
-        raise ValueError(f"--table {chosen!r}: this is a text file, which has no tables; leave --table out")
-    text = Lines(file, name, encoding)
+        return _open_database(path, file_kind, options, source.table, stack)
+    if source.table is not None:
+        raise ValueError(f"--table {source.table!r}: this is a text file, which has no tables; leave --table out")
+    text = Lines(file, source.name, source.encoding)
     if file_kind == "influx" or (file_kind is None and not options.times and not options.columns and _is_influx(text)):
         taken = taken_of(PointOptions, options, "line protocol")
         understood_as = f"line protocol, times in {taken.time_format if taken.time_format != 'iso' else 'nanoseconds'}"

@@ -74,6 +74,7 @@ class ReadingSorter:
         os.close(handle)
         self._path = Path(name)
         self._conn = sqlite3.connect(name, isolation_level=None)
+        self._path.unlink()  # it is open: so nothing is left behind by a process that is killed
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE", "cache_size = -16000"):
             self._conn.execute(f"PRAGMA {pragma}").fetchall()
         self._conn.execute("CREATE TABLE found(series INTEGER, ts INTEGER, value REAL, quality INTEGER)")
@@ -81,8 +82,6 @@ class ReadingSorter:
 
     def __exit__(self, *_: object) -> None:
         self._conn.close()
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
 
     def take(self, found: Generator[FileReading, None, Result], go_on: Callable[[], object]) -> Result:
         """Take every reading of ``found`` and close it; returns what it returns. ``go_on`` is called now and then. Raises NoRoom,

@@ -235,6 +235,7 @@ def test_equal_times_are_kept_apart(tmp_path: Path) -> None:
     """In a file of others every line is a reading, a microsecond after the one it shares its time with; in ours the same is one."""
     text = "t,x\n2026-01-01,1\n2026-01-01,1\n2026-01-01,2\n2026-01-02,3\n"
     with ReadingSorter(tmp_path) as sorter:
+        assert list(tmp_path.iterdir()) == []  # a process that is killed leaves nothing behind
         sorter.take(plan(Lines(io.BytesIO(text.encode()), "f"), FOREIGN).read(), list)
         [series] = sorter.series()
         [kept] = sorter.sorted_readings(series, same_is_one=False)
@@ -388,6 +389,14 @@ def test_years_that_no_line_says() -> None:
     ]
     with pytest.raises(ValueError, match=r"leaves the year open; say --year"):
         _times(text, time_format="%d %b %H:%M")
+
+
+def test_a_leap_day_is_not_years_away() -> None:
+    """Where it is not in the year that was said, the year is wrong."""
+    text = "28 Feb 23:00,1\n29 Feb 01:00,2\n"
+    assert _times(text, time_format="%d %b %H:%M", year="2020") == ["2020-02-28T23:00:00Z", "2020-02-29T01:00:00Z"]
+    with pytest.raises(FileError, match=r"f.csv:3: '29 Feb 01:00': no year near the time before it has that day; is --year right"):
+        _times(text, time_format="%d %b %H:%M", year="2019")
 
 
 def test_rows_that_share_a_second_are_spread() -> None:

@@ -8,10 +8,12 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from sensorlogd.exchange.times import leap_and_midnight
+from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.stamping import patterns
 from sensorlogd.stamping.local import BY_ORDER, LocalTimes
 from sensorlogd.stamping.local import FIRST as FIRST_ONE
 
+MAX_COMPLETED_STEP_US = 200 * DAY_US  # a day of every year is within half a year of any time
 EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 FORMATS = "iso, epoch, epoch_ms, epoch_us, or a pattern as %d.%m.%Y %H:%M:%S"
 FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)  # inside the years 1 to 9999 in every zone
@@ -98,7 +100,7 @@ class TimeReader:
                 self.first_zoneless = text
             at = _EPOCH + timedelta(microseconds=self._local.utc_us(at))
             if self._near is not None:
-                self._near.begin(local_us(at, self._local.zone))
+                self._near.go_on(local_us(at, self._local.zone), text)
         elif self._form != "iso" and "%z" not in self._form:
             raise ValueError(f"{text!r} has an offset, which --time-format {self._form!r} does not; put %z at its place")
         return _to_us(at, text)
@@ -149,9 +151,12 @@ class _Near:
         self._is_year = is_year  # the first time is in exactly that year
         self.last_us = first_us
 
-    def begin(self, last_us: int) -> None:
-        """Complete the next time to the one nearest to ``last_us``."""
-        self.last_us, self._is_year = last_us, False
+    def go_on(self, local_us: int, text: str) -> None:
+        """Complete the next time to the one nearest to ``local_us``, which was read from ``text``. Raises ValueError if that is
+        years from the time before, as only a 29th of February can be."""
+        if abs(local_us - self.last_us) > MAX_COMPLETED_STEP_US:
+            raise ValueError(f"{text!r}: no year near the time before it has that day; is --year right?")
+        self.last_us, self._is_year = local_us, False
 
     def read(self, text: str) -> datetime:
         """The time in ``text``, without a zone. Raises ValueError if it does not have the form."""
