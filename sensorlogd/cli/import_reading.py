@@ -55,15 +55,14 @@ def read(name: str, stack: ExitStack, options: Options, given: GivenOptions) -> 
         size = os.fstat(file.fileno()).st_size if name != "-" else None
         path = None if name == "-" else Path(name)
         source = opening.FileToRead(file, path, shown, given.encoding, given.kind, given.table)
-        lines, plan, head = opening.opened(source, options, reading)
+        lines, plan = opening.opened(source, options, reading)
         click.echo(f"{shown}: {plan.understood_as}", err=True)
         bad = None
         share = given.share_of_bad()
         if share is not None:
-            bad = lines.aside = stack.enter_context(bad_lines.BadLines(share, lines.encoding))
-            bad.head(head)
+            bad = stack.enter_context(bad_lines.BadLines(share, lines.encoding))
         first: list[FileReading] = []
-        found = plan.read()
+        found = plan.read(bad)
         with Progress("reading", size or None, BYTES) as bar:
             findings = sorter.take(
                 _keep_first(found, first) if given.dry_run else found, lambda: bar.reach(min(lines.done, size or lines.done))

@@ -37,18 +37,12 @@ class FileToRead:
     table: str | None = None
 
 
-def opened(source: FileToRead, options: Options, stack: ExitStack) -> tuple[Lines, ImportPlan, str]:
-    """(lines, how they are read, the head above them, which is read already). ``stack``: closes what is opened.
+def opened(source: FileToRead, options: Options, stack: ExitStack) -> tuple[Lines, ImportPlan]:
+    """(lines, how they are read): by the kind that was said, else by the first bytes, else by the first line. ``stack``: closes what
+    is opened.
 
     Raises FileError, ValueError (options that do not fit).
     """
-    lines, plan = _open_as_kind(source, options, stack)
-    return lines, plan, lines.end_head()
-
-
-def _open_as_kind(source: FileToRead, options: Options, stack: ExitStack) -> tuple[Lines, ImportPlan]:
-    """(lines, how they are read): by the kind that was said, else by the first bytes, else by the first line. Raises FileError,
-    ValueError."""
     file, path = source.file, source.path
     begin = b""
     if path is not None and file.seekable():
@@ -103,15 +97,15 @@ def _open_database(path: Path, kind: str, options: Options, chosen: str | None, 
     nothing = table.TableLines(iter(()), str(path))
     names = sqlite.tables(conn)
     said = bool(options.times or options.columns)
-    if kind == "weewx" or (kind == "sqlite" and not said and chosen in (None, weewx.TABLE) and weewx.is_one(conn)):
-        if not weewx.is_one(conn):
+    if kind == "weewx" or (kind == "sqlite" and not said and chosen in (None, weewx.TABLE) and weewx.has_archive(conn)):
+        if not weewx.has_archive(conn):
             raise FileError(
                 str(path), 0, f"there is no table {weewx.TABLE!r} with {', '.join(weewx.KEYS)}: this is not a database of weewx"
             )
         archive = weewx.Archive(conn, str(path), taken_of(RecordOptions, options, "a database of weewx"))
         return nothing, ImportPlan(True, "archive of weewx", archive, nothing, options)
     if kind == "homeassistant" or (
-        kind == "sqlite" and not said and chosen in (None, *homeassistant.TABLES) and homeassistant.is_one(names)
+        kind == "sqlite" and not said and chosen in (None, *homeassistant.TABLES) and homeassistant.is_recorder(names)
     ):
         table_name = chosen or "states"
         if table_name not in homeassistant.TABLES:

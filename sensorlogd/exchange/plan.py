@@ -10,7 +10,7 @@ from sensorlogd import quality
 from sensorlogd.batch import Rounded
 from sensorlogd.exchange.options import Options
 from sensorlogd.exchange.readings import FileReading
-from sensorlogd.exchange.text.lines import LineCounts, Lines
+from sensorlogd.exchange.text.lines import Aside, LineCounts, Lines
 from sensorlogd.exchange.text.numbers import Nulls
 from sensorlogd.exchange.times.stamps import TimeReader
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
@@ -56,9 +56,10 @@ class ImportPlan:
     lines: Lines  # of a file that has none: no lines
     options: Options
 
-    def read(self) -> Generator[FileReading, None, Findings]:
-        """The readings, as ``Judge`` passes them on; returns what else there is to say when the file has ended. Raises
-        FileError."""
+    def read(self, aside: Aside | None = None) -> Generator[FileReading, None, Findings]:
+        """The readings, as ``Judge`` passes them on; returns what else there is to say when the file has ended. ``aside`` takes the
+        lines that cannot be read. Raises FileError, for such lines too if there is no ``aside``."""
+        self.lines.end_head(aside)
         judge = Judge(self.options)
         yield from judge.judged(self.source.read())
         times = self.source.times

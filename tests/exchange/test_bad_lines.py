@@ -23,12 +23,13 @@ def read(data: bytes, share: float = 1.0, options: Options = FOREIGN) -> tuple[l
     lines = Lines(io.BytesIO(data), "f.csv")
     found = plan(lines, options)
     with bad_lines.BadLines(share, lines.encoding) as bad:
-        lines.end_head()
-        lines.aside = bad
-        values = [reading.value for reading in found.read()]
+        head = "".join(lines.head or ())
+        values = [reading.value for reading in found.read(bad)]
         bad.judge("f.csv", lines.number)
         bad._kept.seek(0)
-        return values, bad._kept.read(), bad.examples
+        kept = bad._kept.read()
+        assert kept.startswith(head)
+        return values, kept[len(head) :], bad.examples
 
 
 def test_every_kind_of_bad_line() -> None:
@@ -66,11 +67,10 @@ def test_every_line_is_read_or_kept(texts: list[str]) -> None:
     lines = Lines(io.BytesIO(data.encode()), "f.csv")
     found = plan(lines, FOREIGN)
     with bad_lines.BadLines(1.0, lines.encoding) as bad:
-        lines.end_head()
-        lines.aside = bad
-        values = list(found.read())
+        values = list(found.read(bad))
         bad._kept.seek(0)
-        kept = bad._kept.read().split("\n")[:-1]
+        head, *kept = bad._kept.read().split("\n")[:-1]
+    assert head == "t,x"
     good = [text for text in texts if text not in kept]
     assert all(text in texts for text in kept)
     assert all(text.count(",") == 1 or not text.strip(" \0\t,;") or text.isspace() or '"' in text for text in good)

@@ -395,7 +395,9 @@ def test_a_leap_day_is_not_years_away() -> None:
     """Where it is not in the year that was said, the year is wrong."""
     text = "28 Feb 23:00,1\n29 Feb 01:00,2\n"
     assert _times(text, time_format="%d %b %H:%M", year="2020") == ["2020-02-28T23:00:00Z", "2020-02-29T01:00:00Z"]
-    with pytest.raises(FileError, match=r"f.csv:3: '29 Feb 01:00': no year near the time before it has that day; is --year right"):
+    with pytest.raises(
+        FileError, match=r"f.csv:3: '29 Feb 01:00': no year near the time before it has that day; is --year right"
+    ):
         _times(text, time_format="%d %b %H:%M", year="2019")
 
 

@@ -32,7 +32,7 @@ def read(path: Path, kind: str | None = None, table: str | None = None, **option
     """(series, unit, kind, time, value) of every reading."""
     with ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))
-        _, plan, _ = opened(FileToRead(file, path, path.name, kind=kind, table=table), Options(**options), stack)
+        _, plan = opened(FileToRead(file, path, path.name, kind=kind, table=table), Options(**options), stack)
         return [
             (reading.target.name, reading.target.unit, reading.target.kind, format_time(reading.ts_us), reading.value)
             for reading in plan.read()
@@ -494,7 +494,7 @@ def _peak(path: Path, **options: Any) -> int:
     """The most that reading it takes, in bytes; nothing of it is kept."""
     with ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))
-        _, plan, _ = opened(FileToRead(file, path, path.name), Options(**options), stack)
+        _, plan = opened(FileToRead(file, path, path.name), Options(**options), stack)
         tracemalloc.start()
         for _ in plan.read():
             pass
@@ -527,5 +527,5 @@ def test_memory_does_not_grow_with_the_file(grown: list[Path]) -> None:
 def test_qualities_of_what_is_missing(recorder: Path) -> None:
     with ExitStack() as stack:
         file = stack.enter_context(recorder.open("rb"))
-        _, plan, _ = opened(FileToRead(file, recorder, "r"), Options(), stack)
+        _, plan = opened(FileToRead(file, recorder, "r"), Options(), stack)
         assert [describe(reading.quality) for reading in plan.read()][:3] == ["not_evaluated", "missing", "not_evaluated"]

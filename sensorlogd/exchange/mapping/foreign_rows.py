@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from sensorlogd.exchange.mapping.column_names import some
+from sensorlogd.exchange.mapping.column_names import quoted_names
 from sensorlogd.exchange.options import ColumnTarget, Options
 from sensorlogd.exchange.plan import Source
 from sensorlogd.exchange.readings import FileReading, ImportTarget, Origins, slug, target_of
@@ -76,7 +76,7 @@ class ForeignTable(Source):
             raise FileError(
                 self._lines.name,
                 0,
-                f"no column holds numbers; its columns are {some(self._names)}: is --delimiter right, or --decimal?",
+                f"no column holds numbers; its columns are {quoted_names(self._names)}: is --delimiter right, or --decimal?",
             )
 
     def _map_row(self, row: list[str]) -> list[FileReading]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sensorlogd.exchange.mapping import guess, heads
-from sensorlogd.exchange.mapping.column_names import once, some
+from sensorlogd.exchange.mapping.column_names import quoted_names, refuse_doubled
 from sensorlogd.exchange.mapping.foreign_rows import Columns, ForeignTable
 from sensorlogd.exchange.options import ColumnTarget, Options
 from sensorlogd.exchange.plan import ImportPlan
@@ -43,7 +43,7 @@ def completed(names: list[str], delimiter: str, lines: Lines, options: Options, 
         return replace(
             options, times=tuple(shown[at] for at in guessed.times), time_format=guessed.forms[0],
             decimal=guessed.decimal, sensor=options.sensor if whose else "imported",
-            guessed=guessed.said(shown) + ("" if whose else " --sensor imported"),
+            guessed=guessed.as_options(shown) + ("" if whose else " --sensor imported"),
         )  # fmt: skip
     if guessed is None:
         like = ""
@@ -51,11 +51,11 @@ def completed(names: list[str], delimiter: str, lines: Lines, options: Options, 
         columns = " + ".join(repr(shown[at]) for at in guessed.times)
         like = f"; {columns} may be {' or '.join(guessed.forms)}: say --time and --time-format"
     else:
-        like = f"; it looks like {guessed.said(shown)}: look at it with --dry-run, and say it"
+        like = f"; it looks like {guessed.as_options(shown)}: look at it with --dry-run, and say it"
     if options.is_foreign:
         raise ValueError(f"which column is the time? say --time COLUMN (its name, or its number from 1){like}")
     raise FileError(
-        lines.name, lines.number, f"this is not our format (its columns are {some(names)}); say which column is the time and"
+        lines.name, lines.number, f"this is not our format (its columns are {quoted_names(names)}); say which column is the time and"
         f" where the others belong: --time COLUMN --sensor NAME, or --column 'COLUMN=sensor.channel:unit'{like}",
     )  # fmt: skip
 
@@ -85,7 +85,7 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
     automatic = [at for at in range(len(names)) if at not in taken] if not options.columns else []
     chosen = {**named, **_automatic(automatic, names, lines, options, head)}
     if sensor_at is None or options.sensor is None:
-        once([f"{sensor or ''}.{channel}" for sensor, channel, *_ in chosen.values()], lines)
+        refuse_doubled([f"{sensor or ''}.{channel}" for sensor, channel, *_ in chosen.values()], lines)
     times = TimeReader(options.time_format, options.zone, options.fold, options.year, options.now_us, options.decimal)
     kind = f"{head.kind}, " if head.kind else ""
     label = " + ".join(options.times)
@@ -105,7 +105,9 @@ def _automatic(
     doubled = {names[index] for index in columns if options.header and names[index] and names.count(names[index]) > 1}
     if doubled:
         raise FileError(
-            lines.name, lines.number, f"a column is named twice: {some(sorted(doubled))}; map them by number with --column"
+            lines.name,
+            lines.number,
+            f"a column is named twice: {quoted_names(sorted(doubled))}; map them by number with --column",
         )
     found: dict[int, ColumnTarget] = {}
     for index in columns:
@@ -144,4 +146,4 @@ def _column_index(text: str, names: Sequence[str], options: Options) -> int:
     folded = {name.casefold(): name for name in names}
     near = [folded[name] for name in get_close_matches(text.casefold(), folded, 1, 0.5)]
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise ValueError(f"there is no column {text!r}{hint}; there are {some(names)}")
+    raise ValueError(f"there is no column {text!r}{hint}; there are {quoted_names(names)}")

@@ -32,7 +32,7 @@ class Guess:
     forms: tuple[str, ...]
     decimal: str
 
-    def said(self, names: Sequence[str]) -> str:
+    def as_options(self, names: Sequence[str]) -> str:
         """The guess as options of ``import``."""
         words = [f"--time {_quoted(names[at])}" for at in self.times]
         if self.forms[0] != "iso":

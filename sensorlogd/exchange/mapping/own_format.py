@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from sensorlogd import quality
 from sensorlogd.batch import whole
-from sensorlogd.exchange.mapping.column_names import some
+from sensorlogd.exchange.mapping.column_names import quoted_names
 from sensorlogd.exchange.options import OwnOptions
 from sensorlogd.exchange.plan import Source
 from sensorlogd.exchange.readings import FileReading, ImportTarget, target_of
@@ -41,7 +41,7 @@ class LongTable(Source):
         self._index_of = {name: index for index, name in enumerate(names)}
         self._qualities: dict[str, int] = {}
         if len(self._index_of) != len(names):
-            twice = some(sorted({name for name in names if names.count(name) > 1}))
+            twice = quoted_names(sorted({name for name in names if names.count(name) > 1}))
             raise FileError(lines.name, lines.number, f"a column is named twice: {twice}; rename or remove one")
 
     def read(self) -> Iterator[FileReading]:
@@ -167,7 +167,7 @@ class JsonLines(Source):
 
     def read(self) -> Iterator[FileReading]:
         """The readings; values that mean no value are skipped."""
-        self._lines.begin()
+        self._lines.begin_record()
         for text in self._lines:
             if text.strip():
                 try:
@@ -177,7 +177,7 @@ class JsonLines(Source):
                 else:
                     if found is not None and found.value not in self._nulls.numbers:
                         yield found
-            self._lines.begin()
+            self._lines.begin_record()
 
     def _read_object(self, text: str) -> FileReading | None:
         """The reading in a line; None if its value means no value. Raises ValueError, RecursionError, OverflowError."""

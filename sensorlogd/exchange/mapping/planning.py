@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 
 from sensorlogd.exchange.mapping import foreign_tables, heads, own_format
-from sensorlogd.exchange.mapping.column_names import once
+from sensorlogd.exchange.mapping.column_names import refuse_doubled
 from sensorlogd.exchange.options import Options, OwnOptions, taken_of
 from sensorlogd.exchange.plan import ImportPlan, Source
 from sensorlogd.exchange.text.lines import MAX_COLUMNS, FileError, Lines, sniff, split
@@ -28,7 +28,7 @@ def plan(lines: Lines, options: Options) -> ImportPlan:
         raise FileError(lines.name, 0, f"it has no more than {lines.number} lines, --skip {options.skip} skips all") from None
     first = _first_line(lines)
     if first.lstrip().startswith("{") and not options.is_foreign:
-        lines.back(first)
+        lines.put_back(first)
         return _own_plan("NDJSON in our format", own_format.JsonLines(lines, _own_options(options, ".")), lines, options)
     delimiter = options.delimiter or head.delimiter or _delimiter(first, options)
     names = _split_header(first, delimiter, lines)
@@ -39,7 +39,7 @@ def plan(lines: Lines, options: Options) -> ImportPlan:
     if options.header:
         heads.finish(head, lines, delimiter)
     else:
-        lines.back(first)
+        lines.put_back(first)
     options = replace(options, nulls=(*options.nulls, *head.nulls))
     try:
         return foreign_tables.plan(
@@ -83,7 +83,7 @@ def _own_table(names: list[str], delimiter: str, lines: Lines, options: Options)
     decimal = own_format.decimal_of(delimiter, options.decimal, exact=exact)
     own = _own_options(options, decimal)
     targets = [own_format.series(name, lines) for name in series]
-    once([target.name for target in targets], lines)
+    refuse_doubled([target.name for target in targets], lines)
     wide = own_format.WideTable(lines, delimiter, names, targets, decimal, own, exact=exact)
     return _own_plan(f"{kind}, a column a series ({len(targets)})", wide, lines, options)
 

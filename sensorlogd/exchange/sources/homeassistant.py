@@ -29,7 +29,7 @@ _SILENT = ("unavailable", "unknown", "", None)
 _CIRCULAR = 2  # the value of mean_type for angles
 
 
-def is_one(names: list[str]) -> bool:
+def is_recorder(names: list[str]) -> bool:
     """Whether these tables are those of Home Assistant's recorder: ``states`` alone is too common a name."""
     return "states" in names and bool({"state_attributes", "statistics_meta", "recorder_runs"} & set(names))
 

@@ -46,7 +46,7 @@ class Points(Source):
     def read(self) -> Iterator[FileReading]:
         """The readings. Fields with words are left out, and their names noted."""
         in_schema = False
-        self._lines.begin()
+        self._lines.begin_record()
         for line in self._lines:
             text = line.strip()
             if text.startswith("#"):
@@ -58,7 +58,7 @@ class Points(Source):
                     self._lines.bad(str(error))
                 else:
                     yield from found
-            self._lines.begin()
+            self._lines.begin_record()
 
     def _read_point(self, text: str) -> list[FileReading]:
         """The readings of one line; fields with words are left out. Raises ValueError."""

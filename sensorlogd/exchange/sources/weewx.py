@@ -64,7 +64,7 @@ _ALWAYS = {
 }  # fmt: skip
 
 
-def is_one(conn: sqlite3.Connection) -> bool:
+def has_archive(conn: sqlite3.Connection) -> bool:
     """Whether there is a table ``archive`` with the columns that every archive of weewx has."""
     return set(KEYS) <= set(columns(conn, TABLE))
 

@@ -51,6 +51,9 @@ class LineCounts:
 class Aside(Protocol):
     """Takes the lines that cannot be read."""
 
+    def head(self, text: str) -> None:
+        """Take the lines above the data, which come first."""
+
     def take(self, error: FileError, text: str) -> None:
         """Take the ``text`` of one record, which ``error`` says what is wrong with."""
 
@@ -60,8 +63,8 @@ class Lines:
 
     number   of the last one
     done     bytes read of the file so far
-    record   the lines since ``begin``: a quoted cell may have several
-    head     the lines so far, until ``end_head``: they must be right; of those behind, ``aside`` may take what is wrong
+    record   the lines since ``begin_record``: a quoted cell may have several
+    head     the lines so far, until ``end_head``: they must be right; of those behind, an Aside may take what is wrong
     """
 
     def __init__(self, file: IO[bytes], name: str, encoding: str = "utf-8") -> None:
@@ -88,7 +91,7 @@ class Lines:
         self.encoding = encoding
         self.record: list[str] = []
         self.head: list[str] | None = []
-        self.aside: Aside | None = None
+        self._aside: Aside | None = None
         self._of_nuls = self._first_of_nuls = 0
         self._in_quotes = self._first_opening_quote = 0
         self._is_last_open = False
@@ -158,24 +161,27 @@ class Lines:
             self._ahead.append(line)
         return [line for line, _ in zip(self._ahead, range(count), strict=False)]
 
-    def back(self, line: str) -> None:
+    def put_back(self, line: str) -> None:
         """Deliver the last line again, because it was not a header."""
         self._ahead.appendleft(line)
         self.number -= 1
         if self.head is not None:
             self.head.pop()
 
-    def end_head(self) -> str:
-        """End the head. Returns it: the lines above the data, which also come first in a file of bad lines."""
+    def end_head(self, aside: Aside | None) -> None:
+        """End the head: what is wrong in the lines behind it goes to ``aside`` from now on, which gets the head first; None: it is a
+        mistake of the file."""
         text, self.head = "".join(self.head or ()), None
-        return text
+        self._aside = aside
+        if aside is not None:
+            aside.head(text)
 
-    def begin(self) -> None:
+    def begin_record(self) -> None:
         """Note that a new record begins with the next line."""
         self.record = []
 
     def count_quoted(self) -> None:
-        """Count the lines since ``begin`` as one record: a quoted cell has several lines."""
+        """Count the lines since ``begin_record`` as one record: a quoted cell has several lines."""
         self._first_opening_quote = self._first_opening_quote or self.number - len(self.record) + 1
         self._in_quotes += len(self.record) - 1
 
@@ -186,12 +192,12 @@ class Lines:
         )
 
     def bad(self, what: str, text: str | None = None) -> None:
-        """Put the lines since ``begin`` (or ``text``) aside, because they cannot be read for the reason ``what``. Raises FileError
+        """Put the lines since ``begin_record`` (or ``text``) aside, because they cannot be read for the reason ``what``. Raises FileError
         if bad lines are not put aside here."""
         error = FileError(self.name, self.number, what, one_line=self.head is None)
-        if self.aside is None:
+        if self._aside is None:
             raise error from None
-        self.aside.take(error, "".join(self.record) if text is None else text)
+        self._aside.take(error, "".join(self.record) if text is None else text)
 
 
 class _Counted(io.BufferedIOBase):
@@ -245,14 +251,14 @@ def cells(lines: Lines, delimiter: str, width: int) -> Iterator[list[str]]:
 def _records(lines: Lines, delimiter: str, width: int) -> Iterator[list[str]]:
     """The cells of each record, also of empty ones; lines that cannot be split are put aside. Raises FileError."""
     if delimiter == " ":
-        lines.begin()
+        lines.begin_record()
         for line in lines:
             yield line.split()
-            lines.begin()
+            lines.begin_record()
         return
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        lines.begin()
+        lines.begin_record()
         try:
             row = next(reader)
         except StopIteration:
