@@ -132,6 +132,12 @@ def _show_findings(findings: Findings, found: list[SeriesInFile], bad: bad_lines
             f" line {lines.first_opening_quote}; if these are rows, a quote is missing there",
             err=True,
         )
+    if lines.is_last_open:
+        click.echo(
+            f"  the last line ({lines.lines:,}) has no end; if something still writes to the file, import it again when that is done,"
+            " with --replace: this line may not be whole",
+            err=True,
+        )
     if bad is not None and bad.lines:
         click.echo(f"  left out: {bad.lines:,} of {lines.lines:,} lines {plural(bad.lines, 'is', 'are')} bad", err=True)
         for example in bad.examples:

@@ -50,7 +50,12 @@ def test_a_line_that_is_being_written_is_not_imported(
         assert read(path) == 2
 
 
-def test_a_last_line_without_an_end_is_imported_where_nothing_writes(tmp_path: Path) -> None:
+def test_a_last_line_without_an_end_is_imported_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that writes whole blocks leaves half a line, too."""
     path = tmp_path / "f.csv"
     path.write_text("t,x\n2026-01-01,1\n2026-01-02,2")
     assert read(path) == 2
+    assert "the last line (3) has no end; if something still writes to the file, import it again" in capsys.readouterr().err
+    path.write_text("t,x\n2026-01-01,1\n2026-01-02,2\n")
+    assert read(path) == 2
+    assert "has no end" not in capsys.readouterr().err
