@@ -223,7 +223,7 @@ def test_a_workbook_goes_on_in_a_second_sheet(tmp_path: Path, monkeypatch: pytes
     openpyxl = pytest.importorskip("openpyxl")
     from sensorlogd.exchange.written import workbook
 
-    monkeypatch.setattr(workbook, "MOST_ROWS", 3)
+    monkeypatch.setattr(workbook, "MAX_SHEET_ROWS", 3)
     with (tmp_path / "f.xlsx").open("wb") as file:
         assert workbook.write_xlsx(iter(rows_of([(n, 1.0, None) for n in range(5)])), list(READING_COLUMNS), Stamps(), file) == 5
     book = openpyxl.load_workbook(tmp_path / "f.xlsx")
