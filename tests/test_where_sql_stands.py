@@ -19,7 +19,7 @@ SQL = re.compile(
     re.DOTALL,
 )
 # A temporary file of its own, which holds an import until it has been looked at; it is no log.
-OWN_FILES = {"exchange/stage.py"}
+OWN_FILES = {"exchange/sorting.py"}
 # Databases of other programs, read to be imported.
 OTHERS = "exchange/sources/"
 READINGS = {"recent", "history"}

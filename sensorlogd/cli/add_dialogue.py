@@ -21,7 +21,7 @@ from sensorlogd.drivers.ports import PortInfo
 from sensorlogd.notation import numbers
 
 CLEAR = 0.25  # the best candidate is so much better than the next that nobody need be asked
-MOST_ASKED = 4  # with more channels of a known device, their names are accepted or asked for all together
+MAX_CHANNELS_ASKED = 4  # with more channels of a known device, their names are accepted or asked for all together
 
 
 def port_of(dialogue: Dialogue, present: Sequence[PortInfo], used: Mapping[str, str]) -> PortInfo:
@@ -155,7 +155,7 @@ def channel_names(dialogue: Dialogue, draft: Draft, values: Mapping[str, float |
     if not generic:
         listed = ", ".join(channel.name for channel in unnamed)
         if not unnamed or dialogue.agreed(
-            f"Keep the names {listed}?" if len(unnamed) <= MOST_ASKED else f"Keep these {len(unnamed)} names?"
+            f"Keep the names {listed}?" if len(unnamed) <= MAX_CHANNELS_ASKED else f"Keep these {len(unnamed)} names?"
         ):
             return
     dialogue.say("Name and unit of each value. Enter keeps it, a minus sign leaves it out.")

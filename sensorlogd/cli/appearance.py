@@ -15,7 +15,7 @@ from typing import TextIO
 import click
 
 WHEN = ("auto", "always", "never")
-NARROWEST = 20  # a narrower terminal is taken for a mistake in COLUMNS
+MIN_TERMINAL_COLUMNS = 20  # a narrower terminal is taken for a mistake in COLUMNS
 _CODES = {"good": "32", "warn": "33", "bad": "31", "dim": "2", "bold": "1"}
 _color_when = "auto"
 
@@ -51,7 +51,7 @@ def width() -> int:
     import shutil
 
     found = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else _columns_said()
-    return max(found, NARROWEST) if found > 0 else 0
+    return max(found, MIN_TERMINAL_COLUMNS) if found > 0 else 0
 
 
 def _columns_said() -> int:

@@ -55,7 +55,7 @@ def now_us() -> int:
 
 
 def listening_s(duration: str) -> float:
-    """``--for`` of verbs that listen to a port, in seconds. Exits if it is no duration from 100ms to 1h."""
+    """``--for`` of verbs that listen to a port, in seconds. Exits if it is not a duration from 100ms to 1h."""
     from sensorlogd.notation.durations import parse_duration
 
     try:

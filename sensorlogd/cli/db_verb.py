@@ -299,7 +299,7 @@ def _into_a_pipe(log: LogReader, target: Path | None) -> None:
     import tempfile
 
     if target is None and sys.stdout.isatty():
-        fail("a database is nothing for a terminal; send it into a file or a pipe", exits.USAGE)
+        fail("a database cannot be shown on a terminal; send it into a file or a pipe", exits.USAGE)
     with tempfile.TemporaryDirectory(prefix="sensorlogd-") as folder:
         made = _copy(log, Path(folder) / log.path.name)
         with made.path.open("rb") as copied:

@@ -130,7 +130,7 @@ def _form(form: str | None, target: Path | None, *, excel: bool, decimal: str | 
         if chosen == name and not _is_installed(library):
             fail(f"{name} needs {library}, which is not installed; install it: {extras.advice(extra)}", exits.USAGE)
     if chosen in _BINARY and target is None and sys.stdout.isatty():
-        fail(f"{chosen} is nothing for a terminal; name a file with -o", exits.USAGE)
+        fail(f"{chosen} cannot be shown on a terminal; name a file with -o", exits.USAGE)
     return "excel" if excel else chosen
 
 

@@ -10,7 +10,7 @@ from sensorlogd.notation import numbers
 from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable, UnknownSeries
 
 EVERY_S = 0.1
-MOST_SHOWN = 4
+MAX_VALUES_SHOWN = 4
 
 
 def first_reading(config: Config, sensor: str, since_us: int, seconds: float) -> str | None:
@@ -37,6 +37,6 @@ def _newest_since(config: Config, sensor: str, since_us: int) -> str | None:
     new.sort(key=lambda reading: order.index(reading.series.channel) if reading.series.channel in order else len(order))
     shown = ", ".join(
         f"{reading.series.channel} {numbers.text(reading.value, '-')} {reading.series.unit}".rstrip()
-        for reading in new[:MOST_SHOWN]
+        for reading in new[:MAX_VALUES_SHOWN]
     )
-    return shown + (f" and {len(new) - MOST_SHOWN} more" if len(new) > MOST_SHOWN else "")
+    return shown + (f" and {len(new) - MAX_VALUES_SHOWN} more" if len(new) > MAX_VALUES_SHOWN else "")

@@ -4,35 +4,38 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import click
 
 from sensorlogd import quality
+from sensorlogd.cli.import_options import GivenOptions
 from sensorlogd.cli.progress import BYTES, Progress
-from sensorlogd.exchange import bad_lines, rows
-from sensorlogd.exchange.lines import FileError, Lines
-from sensorlogd.exchange.sources import opened
-from sensorlogd.exchange.stage import Stage, Staged
+from sensorlogd.exchange import opening
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.plan import Findings
+from sensorlogd.exchange.readings import FileReading
+from sensorlogd.exchange.sorting import ReadingSorter, SeriesInFile
+from sensorlogd.exchange.text import bad_lines
+from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.plurals import plural
 
-FIRST_READINGS = 10  # shown by --dry-run
-MOST_TOLD = 20  # the most columns of words that are named
+MAX_READINGS_SHOWN = 10  # shown by --dry-run
+MAX_COLUMNS_NAMED = 20  # of those with words
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Read:
     """A file that was read and may be imported. ``same_is_one``: an identical reading later in the file is left out."""
 
     name: str
-    stage: Stage
-    found: list[Staged]
+    sorter: ReadingSorter
+    series: list[SeriesInFile]
     same_is_one: bool
     bad: bad_lines.BadLines | None
 
@@ -43,83 +46,108 @@ class Read:
         return self.bad.keep(Path("standard-input" if self.name == "-" else self.name))
 
 
-def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, Any]) -> Read:
-    """Read and check a file. ``stack``: closes what the result needs. Raises FileError, ValueError, OSError."""
+def read(name: str, stack: ExitStack, options: Options, given: GivenOptions) -> Read:
+    """Read and check a file. ``stack``: closes what the result needs. Raises FileError, ValueError, OSError, NoRoom."""
     shown = "standard input" if name == "-" else name
-    staged = stack.enter_context(Stage())
+    sorter = stack.enter_context(ReadingSorter())
     with ExitStack() as reading:
         file = sys.stdin.buffer if name == "-" else reading.enter_context(Path(name).open("rb"))
         size = os.fstat(file.fileno()).st_size if name != "-" else None
         path = None if name == "-" else Path(name)
-        lines, plan, head = opened.opened(file, path, shown, given["encoding"], options, given["kind"], given["table"], reading)
+        source = opening.FileToRead(file, path, shown, given.encoding, given.kind, given.table)
+        lines, plan = opening.opened(source, options, reading)
         click.echo(f"{shown}: {plan.understood_as}", err=True)
         bad = None
-        if given["skip_bad"] is not None:
-            bad = lines.aside = stack.enter_context(bad_lines.BadLines(bad_lines.share(given["skip_bad"]), lines.encoding))
-            bad.head(head)
-        seen: list[rows.FileReading] = []
+        share = given.share_of_bad()
+        if share is not None:
+            bad = stack.enter_context(bad_lines.BadLines(share, lines.encoding))
+        first: list[FileReading] = []
+        found = plan.read(bad)
         with Progress("reading", size or None, BYTES) as bar:
-            for _ in staged.take(_keep_first(plan.read(), seen) if given["dry_run"] else plan.read()):
-                bar.reach(min(lines.done, size or lines.done))
+            findings = sorter.take(
+                _keep_first(found, first) if given.dry_run else found, lambda: bar.reach(min(lines.done, size or lines.done))
+            )
+        if name != "-" and findings.lines.is_last_open and os.fstat(file.fileno()).st_size != size:
+            raise FileError(
+                shown, findings.lines.lines, "this last line has no end, and the file has grown while it was read: import it when nothing"
+                " writes to it, or a copy of it",
+            )  # fmt: skip
         if bad is not None:
-            bad.judge(shown, lines.number)
-        if not staged.readings:
-            raise FileError(shown, 0, f"there is no reading in {f'its {lines.number} lines' if lines.number else 'it'}")
-    series_found = staged.finish()
-    _show_findings(plan, lines, series_found, seen, bad)
-    if plan.zoneless and given["zone"] is None:
+            bad.judge(shown, findings.lines.lines)
+        if not sorter.readings:
+            count = findings.lines.lines
+            raise FileError(shown, 0, f"there is no reading in {f'its {count} lines' if count else 'it'}")
+    series = sorter.series()
+    for reading_found in first:
+        _show_reading(reading_found)
+    _show_findings(findings, series, bad)
+    if findings.zoneless is not None and given.zone is None:
         click.echo(
-            f"  times without an offset, as {plan.zoneless[0]!r}, were read in UTC; if they are in another zone, say --zone, as"
+            f"  times without an offset, as {findings.zoneless!r}, were read in UTC; if they are in another zone, say --zone, as"
             " --zone Europe/Berlin",
             err=True,
         )
-    chosen = given["duplicates"] or given["repeat"]
-    return Read(name, staged, series_found, plan.own_format if chosen is None else chosen == "drop", bad)
+    drops = given.drops_repeated()
+    return Read(name, sorter, series, plan.same_is_one if drops is None else drops, bad)
 
 
-def _keep_first(found: Iterator[rows.FileReading], seen: list[rows.FileReading]) -> Iterator[rows.FileReading]:
-    """Passes on what is found, and adds the first readings to ``seen``."""
-    for reading in found:
-        if len(seen) < FIRST_READINGS:
-            seen.append(reading)
-        yield reading
+def _keep_first(
+    found: Generator[FileReading, None, Findings], first: list[FileReading]
+) -> Generator[FileReading, None, Findings]:
+    """Pass on what is found, and add the first readings to ``first``."""
+    with closing(found):
+        while len(first) < MAX_READINGS_SHOWN:
+            try:
+                reading = next(found)
+            except StopIteration as end:
+                findings: Findings = end.value
+                return findings
+            first.append(reading)
+            yield reading
+        return (yield from found)
 
 
-def _show_findings(
-    plan: rows.ImportPlan, lines: Lines, found: list[Staged], seen: list[rows.FileReading], bad: bad_lines.BadLines | None
-) -> None:  # fmt: skip
+def _show_reading(reading: FileReading) -> None:
+    unit = f" {reading.target.unit}" if reading.target.unit else ""
+    value = numbers.text(reading.value, quality.describe(reading.quality))
+    click.echo(f"  read: {times.format_time(reading.ts_us)}  {reading.target.name} = {value}{unit}", err=True)
+
+
+def _show_findings(findings: Findings, found: list[SeriesInFile], bad: bad_lines.BadLines | None) -> None:
     """Print what was read and what was left out."""
-    for reading in seen:
-        unit = f" {reading.target.unit}" if reading.target.unit else ""
-        value = numbers.text(reading.value, quality.describe(reading.quality))
-        click.echo(f"  read: {times.format_time(reading.ts_us)}  {reading.target.name} = {value}{unit}", err=True)
-    for column, word in islice(plan.left_out.items(), MOST_TOLD):
+    for column, word in islice(findings.left_out.items(), MAX_COLUMNS_NAMED):
         click.echo(f"  left out: column {column!r} holds words ({word!r})", err=True)
-    if len(plan.left_out) > MOST_TOLD:
-        click.echo(f"  left out: {len(plan.left_out) - MOST_TOLD:,} more that hold words", err=True)
-    if lines.nuls:
+    if len(findings.left_out) > MAX_COLUMNS_NAMED:
+        click.echo(f"  left out: {len(findings.left_out) - MAX_COLUMNS_NAMED:,} more that hold words", err=True)
+    lines = findings.lines
+    if lines.of_nuls:
         click.echo(
-            f"  left out: {len(lines.nuls):,} {plural(len(lines.nuls), 'line')} of nothing but NULs"
-            f", the first is line {lines.nuls[0]}",
+            f"  left out: {lines.of_nuls:,} {plural(lines.of_nuls, 'line')} of nothing but NULs"
+            f", the first is line {lines.first_of_nuls}",
             err=True,
         )
-    if lines.inside:
+    if lines.in_quotes:
         click.echo(
-            f"  {lines.inside:,} {plural(lines.inside, 'line lies', 'lines lie')} inside quotes, the first inside those of"
-            f" line {lines.inside_from}; if these are rows, a quote is missing there",
+            f"  {lines.in_quotes:,} {plural(lines.in_quotes, 'line lies', 'lines lie')} inside quotes, the first inside those of"
+            f" line {lines.first_opening_quote}; if these are rows, a quote is missing there",
+            err=True,
+        )
+    if lines.is_last_open:
+        click.echo(
+            f"  the last line ({lines.lines:,}) has no end; if something still writes to the file, import it again when that is done,"
+            " with --replace: this line may not be whole",
             err=True,
         )
     if bad is not None and bad.lines:
-        click.echo(f"  left out: {bad.lines:,} of {lines.number:,} lines {plural(bad.lines, 'is', 'are')} bad", err=True)
+        click.echo(f"  left out: {bad.lines:,} of {lines.lines:,} lines {plural(bad.lines, 'is', 'are')} bad", err=True)
         for example in bad.examples:
             click.echo(f"    {example}", err=True)
     for series in found:
         span = f"{times.format_time(series.first_us)} to {times.format_time(series.last_us)}"
         click.echo(f"  {series.target.name}: {series.readings:,} {plural(series.readings, 'reading')}, {span}", err=True)
-    if plan.doubtful:
-        example = times.format_time(plan.doubtful[0])
+    if findings.first_doubtful_us is not None:
         click.echo(
-            f"  {len(plan.doubtful):,} {plural(len(plan.doubtful), 'reading')}"
-            f" at times that cannot be, as {example}: marked bad_time",
+            f"  {findings.doubtful:,} {plural(findings.doubtful, 'reading')} at times that cannot be, as"
+            f" {times.format_time(findings.first_doubtful_us)}: marked bad_time",
             err=True,
         )

@@ -11,25 +11,24 @@ from typing import Any
 
 import click
 
-from sensorlogd import quality
 from sensorlogd.cli import exits, plain_errors
-from sensorlogd.cli.common import config_option, db_option, fail, now_us, zone_of
+from sensorlogd.cli.common import config_option, db_option, fail
 from sensorlogd.cli.database_changes import Actor, acting
+from sensorlogd.cli.import_options import GivenOptions
 from sensorlogd.cli.import_reading import Read, read
 from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.work_waiting import refuse_if_hindered
 from sensorlogd.daemon.control.answers import SeriesKnown, Upserted
 from sensorlogd.daemon.control.requests.database import NoteRequest, SeriesRequest, UpsertRequest
 from sensorlogd.event_kinds import EventKind
-from sensorlogd.exchange import bad_lines, rows, stage
-from sensorlogd.exchange.lines import FileError
-from sensorlogd.exchange.sources.opened import KINDS
-from sensorlogd.notation import times
-from sensorlogd.notation.durations import parse_duration
+from sensorlogd.exchange.opening import FILE_KINDS
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.sorting import NoRoom, SeriesInFile, SortedReadings
+from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.undoing import undo_commands
 from sensorlogd.stamping.local import FOLDS
-from sensorlogd.stamping.repeats import KEEP, REPEATS
+from sensorlogd.stamping.repeats import REPEATS
 from sensorlogd.storage.corrections.replacing import Replace
 from sensorlogd.storage.corrections.upsert import COUNTS
 from sensorlogd.storage.series.unconfigured import WantedSeries
@@ -82,7 +81,7 @@ Exit status: 0; 1 a file with a mistake; 2 usage.
 @click.option("--sensor", help="all other columns with numbers become channels of this sensor")
 @click.option("--sensor-column", metavar="COLUMN", help="the column that names the sensor")
 @click.option("--column", "columns", multiple=True, metavar="COLUMN=SENSOR.CHANNEL[:UNIT[:KIND]]", help="where a column belongs")
-@click.option("--from", "kind", type=click.Choice(KINDS), help="what the file is; default: found out by how it begins")
+@click.option("--from", "kind", type=click.Choice(FILE_KINDS), help="what the file is; default: found out by how it begins")
 @click.option("--table", metavar="NAME", help="of a database; a sheet of a workbook; 'statistics' of Home Assistant")
 @click.option("--delimiter", metavar="CHAR", help="default: found out; 'space' for any run of blanks, 'tab'")
 @click.option("--decimal", type=click.Choice((".", ",")), default=".", show_default=True)
@@ -106,39 +105,40 @@ Exit status: 0; 1 a file with a mistake; 2 usage.
 @click.option("--dry-run", is_flag=True, help="read and check only; shows the first readings, and may guess the time")
 @db_option
 @config_option
-def import_(files: tuple[str, ...], config_file: Path | None, db: str | None, **given: Any) -> None:
+def import_(files: tuple[str, ...], config_file: Path | None, db: str | None, **options: Any) -> None:
     """Import readings from FILEs ('-': standard input): CSV, NDJSON, workbooks, Parquet, SQLite, weewx, Home Assistant,
     line protocol; ours, or others' with a word about their columns."""
     try:
-        options = _options(given)
-        heartbeat = None if given["heartbeat"] is None else parse_duration(given["heartbeat"])
+        given = GivenOptions(**options)
+        file_options, heartbeat_us = given.file_options(), given.heartbeat_us()
+        given.share_of_bad()
     except ValueError as error:
         fail(str(error), exits.USAGE)
     with ExitStack() as stack:
-        staged = [_read_file(name, stack, options, given) for name in files]
-        if given["dry_run"]:
+        found = [_read_file(name, stack, file_options, given) for name in files]
+        if given.dry_run:
             click.echo("nothing was imported (--dry-run)")
             return
-        kept = [_keep_bad(file) for file in staged]
+        kept = [_keep_bad(file) for file in found]
         with acting(config_file, db, create=True) as actor:
             # All files first: a series that is different in the log is a mistake, too, and then nothing is imported.
-            identities = [_identify(actor, file.found, heartbeat) for file in staged]
-            for file, known, bad in zip(staged, identities, kept, strict=True):
-                _import_file(actor, file, known, replace=given["replace"], bad=bad)
+            identities = [_identify(actor, file.series, heartbeat_us) for file in found]
+            for file, known, bad in zip(found, identities, kept, strict=True):
+                _import_file(actor, file, known, replace=given.replace, bad=bad)
             actor.roll_up()
 
 
-def _read_file(name: str, stack: ExitStack, options: rows.Options, given: dict[str, Any]) -> Read:
+def _read_file(name: str, stack: ExitStack, options: Options, given: GivenOptions) -> Read:
     try:
         return read(name, stack, options, given)
     except FileError as error:
-        way_on = "; say --skip-bad 1% to leave such lines out" if error.one_line and given["skip_bad"] is None else ""
+        way_on = "; say --skip-bad 1% to leave such lines out" if error.one_line and given.skip_bad is None else ""
         fail(f"{error}{way_on}; nothing was imported")
     except ValueError as error:
         fail(str(error), exits.USAGE)
     except OSError as error:
         fail(f"{plain_errors.os_error(error, name)}; nothing was imported")
-    except stage.StageError as error:
+    except NoRoom as error:
         fail(f"{name}: {error}; nothing was imported")
 
 
@@ -155,40 +155,7 @@ def _keep_bad(read: Read) -> str | None:
     )
 
 
-def _options(given: dict[str, Any]) -> rows.Options:
-    """The options about the file's format. Raises ValueError."""
-    columns: dict[str, rows.ColumnTarget] = {}
-    for text in given["columns"]:
-        column, _, target = text.rpartition("=")
-        name, _, rest = target.partition(":")
-        unit, _, kind = rest.partition(":")
-        sensor, _, channel = name.rpartition(".")
-        if not column or not channel or (not sensor and not given["sensor"] and not given["sensor_column"]):
-            raise ValueError(f"--column {text!r}: write COLUMN=SENSOR.CHANNEL, and :UNIT and :KIND behind it if you like")
-        if kind and kind not in rows.KINDS:
-            raise ValueError(f"--column {text!r}: unknown kind {kind!r}; {', '.join(rows.KINDS)}")
-        columns[column] = (sensor or given["sensor"], channel, unit or None, kind or None)
-    if given["skip_bad"] is not None:
-        bad_lines.share(given["skip_bad"])
-    if given["repeat"] is not None and given["duplicates"] is not None:
-        raise ValueError("--repeat and --duplicates say the same; write --repeat only")
-    now = now_us()
-    zone = zone_of(given["zone"] or "UTC")
-    delimiter = {"space": " ", "tab": "\t", "\\t": "\t"}.get(given["delimiter"], given["delimiter"])
-    if delimiter is not None and len(delimiter) != 1:
-        raise ValueError(f"--delimiter {delimiter!r}: one character, or 'space' or 'tab'")
-    return rows.Options(
-        times=given["time_columns"], time_format=given["time_format"], zone=zone, fold=given["fold"],
-        year=given["year"], repeat=given["repeat"] or KEEP, now_us=now,
-        earliest_us=None if given["earliest"] is None else times.parse_time(given["earliest"], now, zone),
-        ahead_us=parse_duration(given["ahead"]),
-        columns=columns, sensor=given["sensor"], sensor_column=given["sensor_column"], delimiter=delimiter,
-        decimal=given["decimal"], nulls=given["nulls"], skip=given["skip"], header=not given["no_header"],
-        quality=quality.parse(given["words"]), guesses=given["dry_run"],
-    )  # fmt: skip
-
-
-def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None) -> SeriesKnown:
+def _identify(actor: Actor, found: list[SeriesInFile], heartbeat_us: int | None) -> SeriesKnown:
     """The ids of the series; those that do not exist are made."""
     specs = [
         WantedSeries(
@@ -206,34 +173,35 @@ def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None)
 def _import_file(actor: Actor, read: Read, known: SeriesKnown, *, replace: bool, bad: str | None) -> None:
     """Store the readings of one file, and note it as an event. ``known``: its series in the log. ``bad``: a sentence about lines
     that were left out."""
-    name, staged = read.name, read.stage
+    name = read.name
     counts: Counter[str] = Counter()
     kept: list[int] = []  # the mends that keep what was replaced, one for each series
-    with Progress("importing", staged.readings, "readings") as bar:
-        for series, identity in zip(read.found, known.ids, strict=True):
+    with Progress("importing", read.sorter.readings, "readings") as bar:
+        for series, identity in zip(read.series, known.ids, strict=True):
             run = Replace(None, "standard input" if name == "-" else name) if replace else None
-            for piece in staged.pieces(series, same_is_one=read.same_is_one):
-                for answer in _upsert(actor, (identity, known.epoch), piece, run, bar.say):
+            for block in read.sorter.sorted_readings(series, same_is_one=read.same_is_one):
+                counts.update(repeated=block.repeated, shifted=block.shifted)
+                for answer in _upsert(actor, (identity, known.epoch), block, run, bar.say):
                     counts.update({count: getattr(answer, count) for count in COUNTS})
                     bar.update(answer.done)
                     if answer.mend is not None and answer.mend not in kept:
                         kept.append(answer.mend)
                     run = _goes_on(run, answer)
-    summary = _summary(counts, staged, kept) + (f", {bad}" if bad else "")
-    for sensor in sorted({series.target.sensor for series in read.found}):
+    summary = _summary(counts, kept) + (f", {bad}" if bad else "")
+    for sensor in sorted({series.target.sensor for series in read.series}):
         actor.act(NoteRequest(EventKind.IMPORTED, sensor, f"{name}: {summary}"))
     click.echo(f"{name}: {summary}")
 
 
 def _upsert(
-    actor: Actor, series: tuple[int, int | None], piece: stage.Piece, run: Replace | None, say: Callable[[str], None]
+    actor: Actor, series: tuple[int, int | None], block: SortedReadings, run: Replace | None, say: Callable[[str], None]
 ) -> Iterator[Upserted]:
-    """Store a piece, in as many requests as needed. ``series``: its number, and the epoch of the database that knows it by that.
+    """Store these readings, in as many requests as needed. ``series``: its number, and the epoch of the database that knows it by that.
     ``run``: the replacement that this import has begun for the series, if any."""
     start, waits = 0, ""
     identity, epoch = series
-    while start < len(piece.times):
-        columns = piece.times[start:], piece.values[start:], piece.qualities[start:]
+    while start < len(block.times):
+        columns = block.times[start:], block.values[start:], block.qualities[start:]
         answer = actor.act(UpsertRequest(identity, *columns, run, epoch))
         run = _goes_on(run, answer)
         start += answer.done
@@ -252,13 +220,13 @@ def _goes_on(run: Replace | None, answer: Upserted) -> Replace | None:
     return None if run is None else Replace(answer.mend, run.note)
 
 
-def _summary(counts: Counter[str], staged: stage.Stage, kept: list[int]) -> str:
+def _summary(counts: Counter[str], kept: list[int]) -> str:
     """What became of the readings, for people. ``kept``: the mends that can take replacements back."""
     parts = [f"{counts['new']:,} new", f"{counts['same']:,} there already"]
-    if staged.repeated:
-        parts.append(f"{staged.repeated:,} twice in the file")
-    if staged.shifted:
-        parts.append(f"{staged.shifted:,} at the time of another, stored a microsecond later")
+    if counts["repeated"]:
+        parts.append(f"{counts['repeated']:,} twice in the file")
+    if counts["shifted"]:
+        parts.append(f"{counts['shifted']:,} at the time of another, stored a microsecond later")
     if counts["replaced"]:
         parts.append(f"{counts['replaced']:,} replaced (take it back with: {undo_commands(kept)})")
     if counts["differing"]:

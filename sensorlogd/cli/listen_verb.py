@@ -117,7 +117,7 @@ def _meant(target: str, config_file: Path | None, baudrate: int | None, profile:
         try:
             config = load(find(config_file), options_for)
         except ConfigNotFound as error:
-            fail(f"{target} is no port, and of sensors nothing is known: {error}", exits.BAD_CONFIG)
+            fail(f"{target} is not a port, and of sensors nothing is known: {error}", exits.BAD_CONFIG)
         except ConfigErrors as errors:
             for mistake in errors.errors:
                 click.echo(mistake, err=True)

@@ -26,7 +26,7 @@ from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.series.stored import Series
 
 QUALITIES = ("good", "not_evaluated", "suspect", "fail")
-EXAMPLES = 3
+MAX_EXAMPLES = 3
 
 
 def _mend_options(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -231,7 +231,7 @@ def _preview(log: LogReader, series: Series, change: Change, since: int, until: 
             if value is not None:
                 preview.falls += value < preview.newest
                 preview.newest = value
-            if len(preview.examples) < EXAMPLES:
+            if len(preview.examples) < MAX_EXAMPLES:
                 preview.examples.append((ts, value, after))
             if value is not None and after is not None:
                 preview.low, preview.high = min(preview.low, value), max(preview.high, value)

@@ -100,7 +100,7 @@ def _form(target: Path | None) -> str:
         return form
     if str(target) == "-":
         if sys.stdout.isatty():
-            fail("-o -: a picture is nothing for a terminal; send it into a file or a pipe", exits.USAGE)
+            fail("-o -: a picture cannot be shown on a terminal; send it into a file or a pipe", exits.USAGE)
         return "png"
     try:
         ordinary = files.is_ordinary(target)

@@ -1,4 +1,4 @@
-"""Shows the progress of long work: a line on standard error, with rate and time left; nothing if that is no terminal.
+"""Shows the progress of long work: a line on standard error, with rate and time left; nothing if that is not a terminal.
 
 importing  ━━━━━━━━━━━━━───────  64 %  1,280,000 of 2,000,000 readings  82,400/s  9 s left
 """

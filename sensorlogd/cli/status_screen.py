@@ -164,7 +164,7 @@ def _show_screen(screen: curses.window, log: LogReader, rows_of: RowsOf, over: C
     rates, first = Rates(), 0
     while not over():
         height, width = screen.getmaxyx()
-        shown = _lines_or_error(log, rates, rows_of, max(width - 1, appearance.NARROWEST))
+        shown = _lines_or_error(log, rates, rows_of, max(width - 1, appearance.MIN_TERMINAL_COLUMNS))
         top = max((at + 1 for at, (_, how) in enumerate(shown) if how == "head"), default=0)
         head, rest = shown[:top], shown[top:]
         first = max(min(first, len(rest) - (height - len(head))), 0)

@@ -10,8 +10,8 @@ from sensorlogd.cli.daemon_condition import Condition
 from sensorlogd.notation.plurals import plural
 
 WELL = ("reading", "finished", "disabled", "starting")
-SHORT = 80  # a reason that is longer stands in the table only
-NAMED = 3  # sensors that are named; of more it is said how many
+MAX_REASON_CHARACTERS = 80  # a reason that is longer stands in the table only
+MAX_SENSORS_NAMED = 3  # sensors that are named; of more it is said how many
 
 
 def of(judged: Condition, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
@@ -70,10 +70,14 @@ def _mistakes(facts: Mapping[str, Any]) -> str:
 def _silence(rows: Sequence[Mapping[str, Any]], silent: Sequence[Mapping[str, Any]]) -> str:
     """The sentence about sensors that are silent, ``silent`` of all ``rows``; the reason, if it is one sensor and short."""
     names = [str(row["sensor"]) for row in silent]
-    shown = _listed(names) if len(names) <= NAMED else f"{_listed(names[: NAMED - 1], '')} and {len(names) - NAMED + 1} more"
+    shown = (
+        _listed(names)
+        if len(names) <= MAX_SENSORS_NAMED
+        else f"{_listed(names[: MAX_SENSORS_NAMED - 1], '')} and {len(names) - MAX_SENSORS_NAMED + 1} more"
+    )
     verb = "is" if len(names) == 1 else "are"
     why = str(silent[0]["error"] or "").partition(";")[0]
-    if len(names) == 1 and why and len(why) <= SHORT and why.isprintable():
+    if len(names) == 1 and why and len(why) <= MAX_REASON_CHARACTERS and why.isprintable():
         silence = f"{shown} is silent ({why})"
     else:
         silence = f"{shown} {verb} silent"

@@ -21,7 +21,7 @@ from sensorlogd.storage.query.health import ALIVE, newest_by_sensor
 from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 
 LABEL = 9  # columns
-EXAMPLES = 12  # lines of a table; JSON has all
+MAX_EXAMPLES = 12  # lines of a table; JSON has all
 
 
 def sensor_row(sensor: StoredStatus, now: int, running: bool, newest: dict[str, int]) -> dict[str, Any]:
@@ -157,10 +157,10 @@ def _print_fact(label: str, text: str, how: str = "") -> None:
 def _examples(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The last example of each kind that was counted, if it was kept; control characters in a device's text are removed."""
     examples = [f"{row['sensor']}: {name}: {example}" for row in rows for name, example in row["examples"].items()]
-    for text in examples[:EXAMPLES]:
+    for text in examples[:MAX_EXAMPLES]:
         yield "".join(letter if letter.isprintable() else "?" for letter in text)[:160]
-    if len(examples) > EXAMPLES:
-        yield f"{len(examples) - EXAMPLES} more: --format json"
+    if len(examples) > MAX_EXAMPLES:
+        yield f"{len(examples) - MAX_EXAMPLES} more: --format json"
 
 
 def _echo_json(found: Condition, rows: list[dict[str, Any]], **more: Any) -> None:

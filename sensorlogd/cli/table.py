@@ -101,7 +101,7 @@ def _aligned(column: Column, texts: Sequence[str]) -> list[str]:
 
 
 def _whole(text: str) -> str:
-    """The part before the decimal point: ``101325`` of ``101325.25``, ``1`` of ``1e+22``; all of a text that is no number."""
+    """The part before the decimal point: ``101325`` of ``101325.25``, ``1`` of ``1e+22``; all of a text that is not a number."""
     if not text[-1:].isalnum():
         return text
     return text.partition("e")[0].partition(".")[0]

@@ -71,7 +71,7 @@ def web(
 
 
 def _look_at(path: Path) -> None:
-    """Exit if the file is no log; a damaged log is served, since parts of it may be readable."""
+    """Exit if the file is not a log; a damaged log is served, since parts of it may be readable."""
     with troubles_fail(path):
         try:
             LogReader.open(path).close()

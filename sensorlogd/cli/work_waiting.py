@@ -13,7 +13,7 @@ from sensorlogd.daemon.control.requests.database import WorkRequest
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.work import State
 
-LONGEST_PAUSE_S = 0.25  # between two questions how far it is
+MAX_PAUSE_S = 0.25  # between two questions how far it is
 
 
 def wait_for(actor: Actor, label: str, identity: int, *, total_is_known: bool = True, see: str) -> WorkProgress:
@@ -54,7 +54,7 @@ def _wait_until_over(actor: Actor, label: str, identity: int, answer: WorkProgre
             bar.say(f"{label}: waiting: {answer.hindrance}; the daemon goes on as soon as it can, without this verb, too")
             said = True
         time.sleep(pause_s)
-        pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
+        pause_s = min(pause_s * 1.5, MAX_PAUSE_S)
         answer = actor.act(WorkRequest(identity))
     bar.reach(answer.done)
     return answer

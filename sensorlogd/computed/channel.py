@@ -25,7 +25,7 @@ from sensorlogd.quality import FLAG_MASK, GOOD, MISSING, UNUSABLE, Test, combine
 Key = tuple[str, str]  # (sensor, channel)
 Count = Callable[[Key, str, int, str], None]  # (channel, counter, n, example)
 
-SUMS = 1_024  # the most readings that can be on their way to the log while a sum is corrected
+MAX_SUM_READINGS = 1_024  # the most readings that can be on their way to the log while a sum is corrected
 NEWEST, EQUAL = "newest", "equal"
 _NO_INPUT = MISSING | int(Test.INPUT)
 _NO_VALUE = MISSING | int(Test.FORMULA)
@@ -81,7 +81,7 @@ class Node:
         self.count = count
         self.state: State | None = None
         self.seed = 0.0  # the value that an integral begins with
-        self._sums: deque[tuple[int, float]] = deque(maxlen=SUMS)  # the newest sums of an integral: (time in µs, sum)
+        self._sums: deque[tuple[int, float]] = deque(maxlen=MAX_SUM_READINGS)  # the newest sums of an integral: (time in µs, sum)
         self.triggers = channel.triggers()
         self._memories = [memories[input_.key] for input_ in channel.inputs]
         self._done: set[int] = set()  # the times that have their reading
@@ -151,7 +151,7 @@ class Node:
         by = total - known
         self.seed += by
         self.state = State(self.state.ts, self.state.x, self.state.total + by)
-        self._sums = deque(((when, was + by) for when, was in self._sums), SUMS)
+        self._sums = deque(((when, was + by) for when, was in self._sums), MAX_SUM_READINGS)
         return by
 
     def _newest(self, ts: int, arguments: list[float | None]) -> int | None:

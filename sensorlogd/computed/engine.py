@@ -9,7 +9,7 @@ from itertools import repeat
 
 from sensorlogd.batch import Column
 from sensorlogd.computed.channel import EQUAL, Channel, Count, Key, Made, Node
-from sensorlogd.computed.memory import KEPT, KEPT_FOR_EQUAL, Memory
+from sensorlogd.computed.memory import MAX_KEPT_READINGS, MAX_KEPT_READINGS_FOR_EQUAL, Memory
 
 # (key, computed readings) -> the readings to store: scaled, tested, thinned out. None: nothing is stored.
 Treat = Callable[[Key, Made], Column | None]
@@ -50,7 +50,7 @@ class Engine:
             for input_ in channel.inputs:
                 self._add_memory(input_.key, input_.heartbeat_us, former)
                 if channel.join == EQUAL:
-                    self.memories[input_.key].kept = KEPT_FOR_EQUAL
+                    self.memories[input_.key].kept = MAX_KEPT_READINGS_FOR_EQUAL
         self.nodes = [Node(channel, self.memories, count) for channel in channels]
         self._users: dict[Key, list[int]] = {}
         for rank, node in enumerate(self.nodes):
@@ -62,7 +62,7 @@ class Engine:
         if key not in self.memories:
             known = former.memories.get(key) if former is not None else None
             memory = known if known is not None and known.heartbeat_us == heartbeat_us else Memory(heartbeat_us)
-            memory.kept = KEPT
+            memory.kept = MAX_KEPT_READINGS
             self.memories[key] = memory
 
     def _take_over(self, former: Engine | None, anew: Container[Key]) -> list[Node]:

@@ -21,9 +21,9 @@ from typing import Any
 from sensorlogd.computed.functions import CONSTANTS, FUNCTIONS
 from sensorlogd.computed.running import Kind, Running
 
-LONGEST = 1_000  # characters
-MOST_PARTS = 250  # numbers, names, operators and calls
-DEEPEST = 100  # levels of nesting; a sum of 100 terms is so deep
+MAX_FORMULA_CHARACTERS = 1_000
+MAX_FORMULA_PARTS = 250  # numbers, names, operators and calls
+MAX_NESTING_LEVELS = 100  # a sum of 100 terms is so deep
 
 INPUT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 RUNNING = {
@@ -76,7 +76,7 @@ class Formula:
 def input_name_problem(name: str) -> str:
     """Why ``name`` cannot be the name of an input; empty if it can."""
     if not INPUT_NAME.fullmatch(name):
-        return f"{name!r} is no name for a formula; use letters, digits and '_', a letter first, e.g. t"
+        return f"{name!r} is not a name for a formula; use letters, digits and '_', a letter first, e.g. t"
     if name in _RESERVED:
         return f"{name!r} means something in formulas already; write another name"
     return ""
@@ -116,8 +116,10 @@ class _Reading:
         """The syntax tree of the text, bounded in size and depth; its nodes are not checked yet. Raises FormulaError."""
         if not self.text:
             raise FormulaError("is empty; write e.g. dew_point(t, rh)")
-        if len(self.text) > LONGEST:
-            raise FormulaError(f"has {len(self.text)} characters, at most {LONGEST} are allowed; make two channels of it")
+        if len(self.text) > MAX_FORMULA_CHARACTERS:
+            raise FormulaError(
+                f"has {len(self.text)} characters, at most {MAX_FORMULA_CHARACTERS} are allowed; make two channels of it"
+            )
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", SyntaxWarning)  # ``2(3)``, which is refused below in our own words
@@ -125,7 +127,7 @@ class _Reading:
         except SyntaxError as error:
             raise FormulaError(self._syntax_problem(error), min(error.offset or 0, len(self.text) + 1)) from None
         except (RecursionError, MemoryError, ValueError):
-            raise FormulaError(f"is nested too deeply; at most {DEEPEST} levels are allowed") from None
+            raise FormulaError(f"is nested too deeply; at most {MAX_NESTING_LEVELS} levels are allowed") from None
         self._check_size(root)
         return root
 
@@ -134,17 +136,17 @@ class _Reading:
             return "'=' is not allowed here: a formula is what stands right of it; to compare write =="
         if "," in self.text and "(" not in self.text:
             return "a decimal comma? write 0.5, not 0,5"
-        return f"is no formula ({error.msg}); allowed are {ALLOWED}"
+        return f"is not a formula ({error.msg}); allowed are {ALLOWED}"
 
     def _check_size(self, root: ast.expr) -> None:
         """Raise FormulaError if the tree has too many parts or levels. It goes level by level, so no depth can exhaust the
         stack."""
         parts = 0
         level: list[ast.AST] = [root]
-        for depth in range(1, DEEPEST + 2):
+        for depth in range(1, MAX_NESTING_LEVELS + 2):
             parts += len(level)
-            if parts > MOST_PARTS:
-                raise FormulaError(f"has more than {MOST_PARTS} parts; make two channels of it")
+            if parts > MAX_FORMULA_PARTS:
+                raise FormulaError(f"has more than {MAX_FORMULA_PARTS} parts; make two channels of it")
             level = [
                 child
                 for node in level
@@ -153,9 +155,9 @@ class _Reading:
             ]
             if not level:
                 return
-            if depth > DEEPEST:
+            if depth > MAX_NESTING_LEVELS:
                 break
-        raise FormulaError(f"is nested too deeply; at most {DEEPEST} levels are allowed")
+        raise FormulaError(f"is nested too deeply; at most {MAX_NESTING_LEVELS} levels are allowed")
 
     # ---- what has a memory -----------------------------------------------------------------------------------------
 
@@ -187,11 +189,11 @@ class _Reading:
             reading._check(node)
         except FormulaError:
             raise self._refused(
-                node, f"{written} is no unit of time; write second, minute, hour, day or a number of seconds"
+                node, f"{written} is not a unit of time; write second, minute, hour, day or a number of seconds"
             ) from None
         found = Formula("", (), _evaluate=_compiled(node, ())).value(())
         if found is None or found <= 0:
-            raise self._refused(node, f"{written} is no unit of time; write one of more than 0 seconds")
+            raise self._refused(node, f"{written} is not a unit of time; write one of more than 0 seconds")
         return found
 
     # ---- every node ------------------------------------------------------------------------------------------------
@@ -200,7 +202,7 @@ class _Reading:
         """Check a node and those below it. Recursive; the depth has been bounded already."""
         if isinstance(node, ast.Constant):
             if type(node.value) not in (int, float):
-                raise self._refused(node, f"{node.value!r} is no number")
+                raise self._refused(node, f"{node.value!r} is not a number")
         elif isinstance(node, ast.Name):
             self._check_name(node)
         elif isinstance(node, ast.Call):
@@ -232,7 +234,7 @@ class _Reading:
         elif name not in CONSTANTS:
             known = [*self.inputs, *CONSTANTS]
             hint = _closest(name, known) or f"; known: {', '.join(known)}"
-            raise self._refused(node, f"{name!r} is no input{hint}; name a channel under inputs: to use it")
+            raise self._refused(node, f"{name!r} is not an input{hint}; name a channel under inputs: to use it")
 
     def _check_call(self, node: ast.Call) -> None:
         """Check a call and its arguments, and note the arguments that are inputs. Raises FormulaError."""
@@ -246,9 +248,9 @@ class _Reading:
         function = FUNCTIONS.get(name)
         if function is None:
             if name in self.inputs or name in CONSTANTS:
-                raise self._refused(node, f"{name} is no function; a product is written with *")
+                raise self._refused(node, f"{name} is not a function; a product is written with *")
             hint = _closest(name, [*FUNCTIONS, *RUNNING]) or f"; known: {', '.join(sorted((*FUNCTIONS, *RUNNING)))}"
-            raise self._refused(node, f"{name!r} is no function{hint}")
+            raise self._refused(node, f"{name!r} is not a function{hint}")
         if node.keywords or not function.accepts(len(node.args)):
             found = "a name and '='" if node.keywords else f"{len(node.args)} arguments"
             raise self._refused(node, f"{name} is called as {function.signature(name)}, found {found}")

@@ -6,8 +6,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from enum import Enum
 
-KEPT = 512  # the most readings that are remembered beside those handed over last
-KEPT_FOR_EQUAL = 65_536  # as many of an input that waits for readings of the very same time
+MAX_KEPT_READINGS = 512  # the most readings that are remembered beside those handed over last
+MAX_KEPT_READINGS_FOR_EQUAL = 65_536  # as many of an input that waits for readings of the very same time
 
 
 class Gone(Enum):
@@ -25,7 +25,7 @@ class Memory:
     and those handed over last. The age of a reading is told from the last two hand-overs, so that a single one far in the future
     does not make it forget."""
 
-    def __init__(self, heartbeat_us: int, kept: int = KEPT) -> None:
+    def __init__(self, heartbeat_us: int, kept: int = MAX_KEPT_READINGS) -> None:
         self.heartbeat_us = heartbeat_us
         self.kept = kept
         self.forget_after_us = 2 * heartbeat_us

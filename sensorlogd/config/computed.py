@@ -43,7 +43,7 @@ def _check_input_name(value: str) -> str:
 def _check_series_name(value: str) -> str:
     sensor, dot, channel = value.partition(".")
     if not (sensor and dot and channel) or "*" in value:
-        raise ValueError(f"{value!r} is no channel; write sensor.channel, e.g. greenhouse.temperature")
+        raise ValueError(f"{value!r} is not a channel; write sensor.channel, e.g. greenhouse.temperature")
     return value
 
 

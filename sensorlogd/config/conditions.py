@@ -26,7 +26,7 @@ VALUE, RATE, MEAN, MIN, MAX, INCREASE = "value", "rate", "mean", "min", "max", "
 MISSING, STUCK, FLAG = "missing", "stuck", "flag"
 WINDOWS = (MEAN, MIN, MAX, INCREASE)
 RATE_OVER_US = MINUTE_US
-LONGEST_WINDOW_US = 40 * DAY_US
+MAX_WINDOW_US = 40 * DAY_US
 FLAGS = {"suspect": Flag.SUSPECT, "fail": Flag.FAIL, "missing": Flag.MISSING}
 EXAMPLES = '"> 30", "mean(10min) > 25", "rate > 5/min", "missing", "stuck 2h" or "flag fail"'
 
@@ -140,7 +140,7 @@ def _parse_lasting(kind: str, rest: str, text: str) -> Condition:
 
 def _parse_flag(word: str, text: str) -> Condition:
     if word not in FLAGS:
-        raise ValueError(f"{text!r}: {word or 'nothing'!r} is no flag; write flag suspect, flag fail or flag missing")
+        raise ValueError(f"{text!r}: {word or 'nothing'!r} is not a flag; write flag suspect, flag fail or flag missing")
     return Condition(FLAG, flag=int(FLAGS[word]))
 
 
@@ -175,8 +175,8 @@ def _window_us(kind: str, over: str | None, text: str) -> int:
         found = parse_duration(over)
     except ValueError as error:
         raise ValueError(f"{text!r}: {error}") from None
-    if not 1_000_000 <= found <= LONGEST_WINDOW_US:
-        raise ValueError(f"{text!r}: {over} is not between 1s and {format_duration(LONGEST_WINDOW_US)}; write e.g. {kind}(10min)")
+    if not 1_000_000 <= found <= MAX_WINDOW_US:
+        raise ValueError(f"{text!r}: {over} is not between 1s and {format_duration(MAX_WINDOW_US)}; write e.g. {kind}(10min)")
     return found
 
 

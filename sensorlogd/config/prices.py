@@ -40,7 +40,7 @@ class RateOptions(Section):
             found = _HOURS.fullmatch(text)
             begin, end = (int(found[1]), int(found[2])) if found is not None else (0, 0)
             if begin == end or begin > 23 or end > 24:
-                raise ValueError(f"{text!r} is no range of hours; write e.g. 22-6 or 6-22")
+                raise ValueError(f"{text!r} is not a range of hours; write e.g. 22-6 or 6-22")
         taken: dict[int, str] = {}
         for text in value:
             for hour in _hours(text):

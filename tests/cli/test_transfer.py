@@ -214,7 +214,7 @@ def test_a_file_with_a_mistake_imports_nothing(tmp_path: Path) -> None:
     good.write_text("\n".join(lines))
     bad.write_text("\n".join([*lines, "2026-01-02,1.5.2"]))
     done = run("import", str(good), str(bad), "--db", str(db), "--time", "t", "--sensor", "s", check=1)
-    assert done.stderr.splitlines()[-1].startswith(f"sensorlogd: {bad}:10002: '1.5.2' is no number")
+    assert done.stderr.splitlines()[-1].startswith(f"sensorlogd: {bad}:10002: '1.5.2' is not a number")
     assert done.stderr.splitlines()[-1].endswith("nothing was imported")
     assert not db.exists()
 
@@ -230,6 +230,8 @@ def test_a_file_with_a_mistake_imports_nothing(tmp_path: Path) -> None:
         (["f.csv", "--time", "t", "--sensor", "s", "--zone", "Berlin"], 2, "'Berlin' is not a time zone"),
         (["f.csv", "--time", "t", "--sensor", "s", "--encoding", "klingon"], 1, "unknown encoding 'klingon'"),
         (["f.csv", "--time", "t", "--sensor", "s", "--quality", "nice"], 2, "unknown quality 'nice'"),
+        (["f.csv", "--time", "t", "--sensor", "s s"], 2, "'s s' cannot name a sensor; letters, digits, _ and - can"),
+        (["f.csv", "--time", "t", "--column", "x=s.a b"], 2, "'a b' cannot name a channel; letters, digits, _ and - can"),
         (["f.csv", "--time", "t", "--sensor", "s", "--delimiter", "ab"], 2, "one character, or 'space' or 'tab'"),
         (["f.csv", "--time", "t", "--sensor", "s", "--heartbeat", "soon"], 2, "soon"),
     ],

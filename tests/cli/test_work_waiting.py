@@ -15,7 +15,7 @@ from sensorlogd.daemon.control.answers import Upserted, WorkProgress
 from sensorlogd.daemon.control.offline import Offline
 from sensorlogd.daemon.control.requests.database import WorkRequest
 from sensorlogd.daemon.control.waiting import OperationError
-from sensorlogd.exchange.stage import Piece
+from sensorlogd.exchange.sorting import SortedReadings
 from sensorlogd.storage.work import State
 
 FULL = "the disk is full"
@@ -51,7 +51,7 @@ def test_with_a_daemon_it_says_once_why_it_waits(capsys: pytest.CaptureFixture[s
 def test_without_a_daemon_an_import_behind_such_work_ends_too() -> None:
     busy = Upserted(0, 0, 0, 0, 0, None, 0, "mend 7 of these readings is not finished", FULL)
     with pytest.raises(Refused, match=f"mend 7 of these readings is not finished; .*{FULL}"):
-        list(_upsert(Actor(answering(busy), UNDER_THE_LOCK), (1, None), Piece([1], [2.0], [1]), None, print))
+        list(_upsert(Actor(answering(busy), UNDER_THE_LOCK), (1, None), SortedReadings([1], [2.0], [1]), None, print))
 
 
 def test_work_that_is_not_there_is_told_from_what_is(tmp_path: Path) -> None:

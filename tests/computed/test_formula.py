@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.computed.formula import DEEPEST, LONGEST, MOST_PARTS, FormulaError, input_name_problem, parse
+from sensorlogd.computed.formula import (
+    MAX_FORMULA_CHARACTERS,
+    MAX_FORMULA_PARTS,
+    MAX_NESTING_LEVELS,
+    FormulaError,
+    input_name_problem,
+    parse,
+)
 from sensorlogd.computed.running import Kind, Running
 
 
@@ -68,7 +75,7 @@ def test_where_a_formula_has_no_value_there_is_none(text: str, a: float) -> None
         ("", "is empty"),
         ("t.x", "column 1: '.' is not allowed; write the channel under inputs:, e.g. x: t.x"),
         ("2 * house.t + t", "column 5: '.' is not allowed"),
-        ("__import__('os')", "'__import__' is no function"),
+        ("__import__('os')", "'__import__' is not a function"),
         ("t.__class__", "is not allowed"),
         ("t[0]", "'t[0]' is not allowed"),
         ("(lambda: t)()", "only a function can be called"),
@@ -82,29 +89,29 @@ def test_where_a_formula_has_no_value_there_is_none(text: str, a: float) -> None
         ("t << 9", "is not allowed"),
         ("~1 + t", "is not allowed"),
         ("1,5 * t", "a decimal point is written '.'"),
-        ("'a'", "'a' is no number"),
-        ("1j * t", "1j is no number"),
-        ("True + t", "True is no number"),
-        ("tt", "'tt' is no input (did you mean 't'?)"),
+        ("'a'", "'a' is not a number"),
+        ("1j * t", "1j is not a number"),
+        ("True + t", "True is not a number"),
+        ("tt", "'tt' is not an input (did you mean 't'?)"),
         ("dewpoint(t, rh)", "did you mean 'dew_point'?"),
         ("dew_point(t)", "is called as dew_point(temperature °C, humidity %), found 1 arguments"),
         ("dew_point(t, humidity=rh)", "found a name and '='"),
         ("dew_point(*t)", "found 1 arguments"),
         ("max(t, *rh)", "is not allowed"),
         ("2(t)", "a product is written with *"),
-        ("t(2)", "t is no function; a product is written with *"),
+        ("t(2)", "t is not a function; a product is written with *"),
         ("abs + t", "abs is a function; call it: abs(value)"),
         ("1 + integral(t)", "stands outermost only"),
-        ("integral(t, rh)", "rh is no unit of time; write second, minute, hour, day"),
+        ("integral(t, rh)", "rh is not a unit of time; write second, minute, hour, day"),
         ("integral(t, 0)", "more than 0 seconds"),
         ("integral()", "is called as integral(value, [unit of time])"),
         ("2 + 2", "uses no input; write at least one of: t, rh"),
-        ("t if t > 1 else", "is no formula"),
-        ("t\x00", "is no formula"),
-        ("t" + " + t" * (DEEPEST + 5), "is nested too deeply"),
+        ("t if t > 1 else", "is not a formula"),
+        ("t\x00", "is not a formula"),
+        ("t" + " + t" * (MAX_NESTING_LEVELS + 5), "is nested too deeply"),
         ("-" * 900 + "t", "is nested too deeply"),
-        ("max(" + ", ".join(["t"] * MOST_PARTS) + ")", "has more than"),
-        ("t + " + "1" * LONGEST, "has 1004 characters"),
+        ("max(" + ", ".join(["t"] * MAX_FORMULA_PARTS) + ")", "has more than"),
+        ("t + " + "1" * MAX_FORMULA_CHARACTERS, "has 1004 characters"),
     ],
 )
 def test_what_is_refused_says_where_what_and_the_cure(text: str, message: str) -> None:
@@ -117,8 +124,8 @@ def test_what_is_refused_says_where_what_and_the_cure(text: str, message: str) -
     ("text", "message"),
     [
         ("t + 1 +(t ^ 2)", "column 9: '^'"),
-        ("integral(ä, rh)", "column 13: rh is no unit of time; write second, minute"),
-        ("integral(ä, -1)", "column 13: -1 is no unit of time; write one of more than 0 seconds"),
+        ("integral(ä, rh)", "column 13: rh is not a unit of time; write second, minute"),
+        ("integral(ä, -1)", "column 13: -1 is not a unit of time; write one of more than 0 seconds"),
     ],
 )
 def test_columns_count_letters(text: str, message: str) -> None:
@@ -166,7 +173,13 @@ def test_it_computes_what_python_computes(text: str, a: float, b: float) -> None
 
 
 def test_the_longest_formulas_take_no_time() -> None:
-    worst = ["max(" + "t," * 240 + "t)", "t" + "+t" * 99, "(" * 90 + "t" + ")" * 90, "9**" * 90 + "t", "t" * LONGEST]
+    worst = [
+        "max(" + "t," * 240 + "t)",
+        "t" + "+t" * 99,
+        "(" * 90 + "t" + ")" * 90,
+        "9**" * 90 + "t",
+        "t" * MAX_FORMULA_CHARACTERS,
+    ]
     began = time.process_time()
     for text in worst:
         try:

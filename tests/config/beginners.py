@@ -102,7 +102,7 @@ MISTAKES = [
         "// how it is kept\nstorage:\n",
         "4:1",
         "'// how it is kept'",
-        "is no 'key: value'",
+        "is not a 'key: value'",
         "begin it with #",
     ),
     M(

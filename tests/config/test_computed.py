@@ -64,7 +64,7 @@ def test_the_snapshot_loads_to_the_same() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (AIR + "      x: {formula: t + rx}\n", "c.yaml:14:20: computed.air.channels.x.formula: 't + rx': column 5: 'rx' is no input"),
+        (AIR + "      x: {formula: t + rx}\n", "c.yaml:14:20: computed.air.channels.x.formula: 't + rx': column 5: 'rx' is not an input"),
         (AIR + '      x: {formula: "dew_point(f, rh)"}\n', "dew_point takes f in °C, and house.warm is in °F; convert it, e.g. dew_point((f - 32) / 1.8, ...)"),
         (AIR + "      x: {formula: dew_point(t, rh)}\n", 'between braces a comma ends it; put it in quotes: formula: "dew_point(t, rh)"'),
         (AIR + "      x: {}\n", "computed.air.channels.x.formula: is required here and is not there"),
@@ -73,7 +73,7 @@ def test_the_snapshot_loads_to_the_same() -> None:
         (OWN + "      dew: {formula: own + t}\n", "computed.air.channels.dew.formula: is computed from itself: air.dew <- air.dew"),
         ("  a: {inputs: {t: hause.temp}, channels: {x: {formula: t}}}\n", "c.yaml:11:19: computed.a.inputs.t: 'hause.temp': there is no sensor 'hause' (did you mean 'house'?)"),
         ("  a: {inputs: {t: house.tmp}, channels: {x: {formula: t}}}\n", "house has no channel 'tmp' (did you mean 'temp'?)"),
-        ("  a: {inputs: {t: house}, channels: {x: {formula: t}}}\n", "'house' is no channel; write sensor.channel"),
+        ("  a: {inputs: {t: house}, channels: {x: {formula: t}}}\n", "'house' is not a channel; write sensor.channel"),
         ("  a: {inputs: {max: house.temp}, channels: {x: {formula: '1'}}}\n", "'max' means something in formulas already"),
         ("  a: {inputs: {t: house.temp}, channels: {}}\n", "computed.a: has no channels"),
         ("  house: {inputs: {t: house.temp}, channels: {x: {formula: t}}}\n", "is the name of a sensor already, at c.yaml:2; give it another name"),

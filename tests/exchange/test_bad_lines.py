@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.exchange import bad_lines
-from sensorlogd.exchange.lines import FileError, Lines
-from sensorlogd.exchange.rows import Options, plan
+from sensorlogd.exchange.mapping.planning import plan
+from sensorlogd.exchange.options import ColumnTarget, Options
+from sensorlogd.exchange.text import bad_lines
+from sensorlogd.exchange.text.lines import FileError, Lines
 from tests.cli.running import run
 
 FOREIGN = Options(times=("t",), sensor="s")
@@ -22,12 +23,13 @@ def read(data: bytes, share: float = 1.0, options: Options = FOREIGN) -> tuple[l
     lines = Lines(io.BytesIO(data), "f.csv")
     found = plan(lines, options)
     with bad_lines.BadLines(share, lines.encoding) as bad:
-        lines.end_head()
-        lines.aside = bad
-        values = [reading.value for reading in found.read()]
+        head = "".join(lines.head or ())
+        values = [reading.value for reading in found.read(bad)]
         bad.judge("f.csv", lines.number)
         bad._kept.seek(0)
-        return values, bad._kept.read(), bad.examples
+        kept = bad._kept.read()
+        assert kept.startswith(head)
+        return values, kept[len(head) :], bad.examples
 
 
 def test_every_kind_of_bad_line() -> None:
@@ -47,7 +49,7 @@ def test_every_kind_of_bad_line() -> None:
     assert values == list(range(1, 15))
     assert sorted(kept.encode("utf-8", "surrogateescape").splitlines()) == sorted(bad)
     assert examples[0] == "f.csv:3: 1 cells, the first line has 2"
-    assert len(examples) == bad_lines.EXAMPLES
+    assert len(examples) == bad_lines.MAX_EXAMPLES
 
 
 @given(
@@ -65,11 +67,10 @@ def test_every_line_is_read_or_kept(texts: list[str]) -> None:
     lines = Lines(io.BytesIO(data.encode()), "f.csv")
     found = plan(lines, FOREIGN)
     with bad_lines.BadLines(1.0, lines.encoding) as bad:
-        lines.end_head()
-        lines.aside = bad
-        values = list(found.read())
+        values = list(found.read(bad))
         bad._kept.seek(0)
-        kept = bad._kept.read().split("\n")[:-1]
+        head, *kept = bad._kept.read().split("\n")[:-1]
+    assert head == "t,x"
     good = [text for text in texts if text not in kept]
     assert all(text in texts for text in kept)
     assert all(text.count(",") == 1 or not text.strip(" \0\t,;") or text.isspace() or '"' in text for text in good)
@@ -83,7 +84,7 @@ def test_two_stray_quotes_cost_no_line_between_them(last: str) -> None:
     rows = [f"2026-01-{day:02},{day},{day},ok" for day in range(1, 23)]
     rows[0], rows[21] = '2026-01-01,1,1,"open', f"2026-01-{last}"
     text = "t,a,b,note\n" + "\n".join(rows) + "\n"
-    values, kept, _ = read(text.encode(), options=Options(times=("t",), columns={"a": ("s", "a", None, None)}))
+    values, kept, _ = read(text.encode(), options=Options(times=("t",), columns={"a": ColumnTarget("s", "a")}))
     assert [value for value in values if value != 22] == list(range(2, 22))
     assert kept.startswith(rows[0])
     with pytest.raises(FileError, match=r"f\.csv:2: .*quotes"):
@@ -91,7 +92,7 @@ def test_two_stray_quotes_cost_no_line_between_them(last: str) -> None:
 
 
 def test_a_cell_of_several_lines_is_one_and_is_told(tmp_path: Path) -> None:
-    """Its lines are no rows by themselves."""
+    """Its lines are not rows by themselves."""
     path = tmp_path / "f.csv"
     path.write_text('t,x,note\n2026-01-01,1,"first\nsecond\nthird"\n2026-01-02,2,"a\nb"\n', "utf-8")
     result = run("import", str(path), "--time", "t", "--sensor", "s", "--dry-run")
@@ -144,7 +145,7 @@ def test_the_verb_tells_counts_and_keeps(tmp_path: Path, file: Path) -> None:
     refused = run("import", *common, check=1).stderr.splitlines()[-1]
     assert (
         refused
-        == f"sensorlogd: {file}:503: '5.5.5' is no number; if it means that there is no value, say --null 5.5.5; say --skip-bad 1% to leave such lines out; nothing was imported"
+        == f"sensorlogd: {file}:503: '5.5.5' is not a number; if it means that there is no value, say --null 5.5.5; say --skip-bad 1% to leave such lines out; nothing was imported"
     )
     kept = tmp_path / "f.csv.bad"
     dry = run("import", *common, "--skip-bad", "1%", "--dry-run")

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.exchange import guess, heads, leap_and_midnight, stamps
-from sensorlogd.exchange.lines import FileError, Lines, sniff
-from sensorlogd.exchange.rows import Options, plan
+from sensorlogd.exchange.mapping import guess, heads
+from sensorlogd.exchange.mapping.planning import plan
+from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.text.lines import FileError, Lines, sniff
+from sensorlogd.exchange.times import leap_and_midnight, stamps
 from sensorlogd.notation.times import format_time
 
 HOBO = (
@@ -119,7 +121,7 @@ def test_lines_of_nuls_are_passed_over_and_counted() -> None:
     nuls = "\0" * 512
     lines = Lines(io.BytesIO(f"t,v\n2026-03-28,1\n{nuls}\n2026-03-29,2\n{nuls}".encode()), "f.csv")
     assert len(list(plan(lines, Options(times=("t",), sensor="s")).read())) == 2
-    assert lines.nuls == [3, 5]
+    assert (lines.counts().of_nuls, lines.counts().first_of_nuls) == (2, 3)
     with pytest.raises(FileError, match=r"f.csv:3: NUL characters among the text: a power cut"):
         read(f"t,v\n2026-03-28,1\n{nuls}2026-03-29,2\n", times=("t",), sensor="s")
 
@@ -143,7 +145,7 @@ def test_lines_of_nuls_are_passed_over_and_counted() -> None:
 )
 def test_times_beyond_the_clock(text: str, form: str, zone: str, expected: str) -> None:
     """The end of a day is the beginning of the next one, a leap second the second behind it."""
-    assert format_time(stamps.reader(form, zone)(text)) == expected
+    assert format_time(stamps.TimeReader(form, zone)(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -160,11 +162,11 @@ def test_times_beyond_the_clock(text: str, form: str, zone: str, expected: str) 
 )
 def test_times_beyond_any_clock(text: str, form: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        stamps.reader(form, "UTC")(text)
+        stamps.TimeReader(form, "UTC")(text)
 
 
 def test_the_end_of_the_year_without_a_year() -> None:
-    reader = stamps.reader("%d %b %H:%M", "UTC", year="2019")
+    reader = stamps.TimeReader("%d %b %H:%M", "UTC", year="2019")
     assert [format_time(reader(text)) for text in ("31 Dec 24:00", "01 Jan 01:00")] == [
         "2020-01-01T00:00:00Z",
         "2020-01-01T01:00:00Z",
@@ -177,7 +179,7 @@ def test_what_the_clock_can_say_is_never_beyond_it(at: object) -> None:
     text = str(at)
     found = leap_and_midnight.read(text, stamps._iso)
     assert found is None or "24" in text or "60" in text
-    assert format_time(stamps.reader("iso", "UTC")(text)) if text > "0001-01-03" and text < "9999-12-29" else True
+    assert format_time(stamps.TimeReader("iso", "UTC")(text)) if text > "0001-01-03" and text < "9999-12-29" else True
 
 
 # ---- guesses -----------------------------------------------------------------------------------------------------------

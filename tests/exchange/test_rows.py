@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorlogd.config.models import NAME as ALLOWED
-from sensorlogd.exchange import lines as lines_module
-from sensorlogd.exchange import stamps
-from sensorlogd.exchange.lines import FileError, Lines
-from sensorlogd.exchange.rows import Options, plan
-from sensorlogd.exchange.stage import Stage, StageError
+from sensorlogd.exchange.mapping.planning import plan
+from sensorlogd.exchange.options import ColumnTarget, Options
+from sensorlogd.exchange.sorting import NoRoom, ReadingSorter
+from sensorlogd.exchange.text import lines as lines_module
+from sensorlogd.exchange.text.lines import FileError, Lines
+from sensorlogd.exchange.times import stamps
 from sensorlogd.notation.times import format_time
-from sensorlogd.quality import describe
+from sensorlogd.quality import Flag, describe
 
 HEAD = "time,sensor,channel,value,unit,quality\n"
 OURS = Options()
@@ -47,7 +48,7 @@ def test_every_name_that_the_configuration_allows_comes_back(name: str) -> None:
 
 
 def test_a_column_a_series() -> None:
-    """Wide files of ours: blank cells are no readings."""
+    """Wide files of ours: blank cells are not readings."""
     text = "time,s.x [°C],s.y\n2026-01-01T00:00:00Z,1,\n2026-01-01T00:00:01Z,,2\n"
     assert [(name, value) for name, _, value, _ in read(text)] == [("s.x", 1.0), ("s.y", 2.0)]
 
@@ -80,7 +81,7 @@ def test_columns_by_number_and_padding() -> None:
         sensor="s",
         header=False,
         delimiter=" ",
-        columns={"3": ("s", "x", "K", "gauge")},
+        columns={"3": ColumnTarget("s", "x", "K", "gauge")},
     )
     assert [(ts, value) for _, ts, value, _ in read("20260101   5  1.5\n20260101 1305  2\n", options)] == [
         (1_767_225_900_000_000, 1.5),
@@ -94,10 +95,10 @@ def test_columns_by_number_and_padding() -> None:
         ("", Options(), "f.csv: it is empty"),
         ("\n\n  \n", Options(), "f.csv: it is empty"),
         ("a,b\n1,2\n", Options(), r"f.csv:1: this is not our format \(its columns are 'a', 'b'\).*--time COLUMN"),
-        (HEAD + "2026-01-01T00:00:00Z,s,x,NaN,,good\n", Options(), "f.csv:2: 'NaN' is no finite number.*--null NaN"),
-        (HEAD + "2026-01-01T00:00:00Z,s,x,inf,,good\n", Options(), "f.csv:2: 'inf' is no finite number"),
-        (HEAD + "2026-01-01T00:00:00Z,s,x,1e999,,good\n", Options(), "f.csv:2: '1e999' is no finite number"),
-        (HEAD + "2026-01-01T00:00:00Z,s,x,1_0,,good\n", Options(), "f.csv:2: '1_0' is no number"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,NaN,,good\n", Options(), "f.csv:2: 'NaN' is not a finite number.*--null NaN"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,inf,,good\n", Options(), "f.csv:2: 'inf' is not a finite number"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,1e999,,good\n", Options(), "f.csv:2: '1e999' is not a finite number"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,1_0,,good\n", Options(), "f.csv:2: '1_0' is not a number"),
         (HEAD + "2026-01-01T00:00:00Z,s,x,,,good\n", Options(), "f.csv:2: the value is empty, and quality is 'good'; write a value, or"),
         (HEAD + "2026-01-01T00:00:00Z,s,x,1,,god\n", Options(), "f.csv:2: unknown quality 'god'; allowed: good"),
         (HEAD + "2026-01-01T00:00:00Z,s s,x,1,,good\n", Options(), "f.csv:2: 's s' cannot name a sensor"),
@@ -111,23 +112,23 @@ def test_columns_by_number_and_padding() -> None:
         (HEAD + '2026-01-01T00:00:00Z,"s,x,1,,good\n', Options(), "f.csv:.*see the quotes of this line"),
         ("time,time,sensor,channel,value\n", Options(), "f.csv:1: a column is named twice: 'time'"),
         ('{"time": "2026-01-01T00:00:00Z"}\n', Options(), "f.csv:1: found one without sensor, channel, value; each line must be an object with time"),
-        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": NaN}\n', Options(), "f.csv:1: value NaN is no finite number.*say --null NaN"),
-        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": "NA"}\n', Options(), "f.csv:1: value 'NA' is no finite number.*say --null NA"),
-        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": true}\n', Options(), "f.csv:1: value True is no finite number"),
-        ('{"time": "2026-01-01", "sensor": null, "channel": "x", "value": 1}\n', Options(), "f.csv:1: sensor None is no text"),
-        ('{"time": "2026-01-01", "sensor": "s", "channel": NaN, "value": 1}\n', Options(), "f.csv:1: channel NaN is no text"),
-        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": 1, "unit": NaN}\n', Options(), "f.csv:1: unit NaN is no text"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": NaN}\n', Options(), "f.csv:1: value NaN is not a finite number.*say --null NaN"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": "NA"}\n', Options(), "f.csv:1: value 'NA' is not a finite number.*say --null NA"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": true}\n', Options(), "f.csv:1: value True is not a finite number"),
+        ('{"time": "2026-01-01", "sensor": null, "channel": "x", "value": 1}\n', Options(), "f.csv:1: sensor None is not text"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": NaN, "value": 1}\n', Options(), "f.csv:1: channel NaN is not text"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": 1, "unit": NaN}\n', Options(), "f.csv:1: unit NaN is not text"),
         ("[" * 100_000 + "\n", Options(), "f.csv"),
         ('{"a":' * 100_000 + "\n", Options(), "f.csv:1: "),
         ("t,x\n2026-01-01,1,5\n", FOREIGN, "f.csv:2: 3 cells, the first line has 2"),
-        ("t;x\n2026-01-01;1,5\n", FOREIGN, "f.csv:2: '1,5' is no number; if its comma stands before the fraction, say --decimal ,"),
-        ("t;x\n2026-01-01;1.5\n", Options(times=("t",), sensor="s", decimal=","), "f.csv:2: '1.5' is no number with ','"),
-        ("t,x\n2026-01-01,1\n2026-01-02,-\n", FOREIGN, "f.csv:3: '-' is no number; if it means that there is no value, say --null -"),
-        ("t,x\n2026-01-01,1\n2026-01-02,no value\n", FOREIGN, "f.csv:3: 'no value' is no number.*say --null 'no value'"),
-        ("t,x\n2026-01-01,20.5 °C\n", FOREIGN, "f.csv:2: '20.5 °C' is no number because of the '°C' after it; take that off"),
-        ("t,x\n2026-01-01,45%\n", FOREIGN, "f.csv:2: '45%' is no number because of the '%' after it"),
-        ("t;x\n2026-01-01;1,013\n", FOREIGN, "f.csv:2: '1,013' is no number; if its comma stands before the fraction, say --decimal ,"),
-        ("t;x\n2026-01-01;1'13\n", FOREIGN, "f.csv:2: .* is no number"),
+        ("t;x\n2026-01-01;1,5\n", FOREIGN, "f.csv:2: '1,5' is not a number; if its comma stands before the fraction, say --decimal ,"),
+        ("t;x\n2026-01-01;1.5\n", Options(times=("t",), sensor="s", decimal=","), "f.csv:2: '1.5' is not a number with ','"),
+        ("t,x\n2026-01-01,1\n2026-01-02,-\n", FOREIGN, "f.csv:3: '-' is not a number; if it means that there is no value, say --null -"),
+        ("t,x\n2026-01-01,1\n2026-01-02,no value\n", FOREIGN, "f.csv:3: 'no value' is not a number.*say --null 'no value'"),
+        ("t,x\n2026-01-01,20.5 °C\n", FOREIGN, "f.csv:2: '20.5 °C' is not a number because of the '°C' after it; take that off"),
+        ("t,x\n2026-01-01,45%\n", FOREIGN, "f.csv:2: '45%' is not a number because of the '%' after it"),
+        ("t;x\n2026-01-01;1,013\n", FOREIGN, "f.csv:2: '1,013' is not a number; if its comma stands before the fraction, say --decimal ,"),
+        ("t;x\n2026-01-01;1'13\n", FOREIGN, "f.csv:2: .* is not a number"),
         ("t,x\n2026-01-01,NA\n2026-01-02,1\n", FOREIGN, "f.csv:3: column 'x' holds '1', and 'NA' before.*--null NA"),
         ("t,x\n2026-01-01,a\n2026-01-02,b\n", FOREIGN, "f.csv: no column holds numbers; its columns are 't', 'x': is --delimiter right"),
         ("t,x,x\n2026-01-01,1,2\n", FOREIGN, "f.csv:1: a column is named twice: 'x'"),
@@ -147,9 +148,9 @@ def test_mistakes_are_told_with_their_line(text: str | bytes, options: Options, 
 
 
 def test_a_column_may_have_any_name() -> None:
-    """A tilde, digits that are no number; and zeros as long as a line are still one number."""
+    """A tilde, digits that are not a number; and zeros as long as a line are still one number."""
     text = "a~b,²\n2026-01-01,1\n2026-01-02," + "0" * 5000 + "9007199254740993\n"
-    options = Options(times=("a~b",), columns={"²": ("s", "x", None, None)})
+    options = Options(times=("a~b",), columns={"²": ColumnTarget("s", "x")})
     assert [(name, value) for name, _, value, _ in read(text, options)] == [("s.x", 1.0), ("s.x", 9007199254740992.0)]
 
 
@@ -164,7 +165,7 @@ def test_a_column_may_have_any_name() -> None:
         (Options(times=("9" * 5000,), sensor="s"), "there is no column '9"),
         (Options(times=("t~x",), sensor="s"), "there is no column 't~x'"),
         (Options(times=("t~-3",), sensor="s"), "there is no column 't~-3'"),
-        (Options(times=("t",), columns={"²": ("s", "x", None, None)}), "there is no column '²'"),
+        (Options(times=("t",), columns={"²": ColumnTarget("s", "x")}), "there is no column '²'"),
         (Options(times=("t",), sensor="s", time_format="%"), "is not a time like|stray|bad directive"),
         (Options(times=("t",), sensor="s", time_format="german"), "unknown time format 'german'; write iso, epoch"),
     ],
@@ -179,7 +180,7 @@ def test_lines_and_columns_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A million columns or a line without an end cost a message, not the memory of a Pi."""
     with pytest.raises(FileError, match=r"f.csv:1: 1,000,000 columns; at most 10,000 are taken"):
         read(",".join("c" * 2 for _ in range(1_000_000)) + "\n", FOREIGN)
-    monkeypatch.setattr(lines_module, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(lines_module, "MAX_LINE_CHARACTERS", 1000)
     with pytest.raises(FileError, match=r"f.csv:1: the line is longer than 1,000 characters"):
         read("x" * 5000, FOREIGN)
 
@@ -190,7 +191,7 @@ def test_every_instant_is_read_as_it_was_written(us: int) -> None:
     for zone in ("UTC", "Asia/Kathmandu", "America/St_Johns"):
         text = format_time(us, zone)
         if len(text.split("+")[-1].split("-")[-1]) <= 6 or zone == "UTC":  # offsets with seconds (before 1900) are not ISO 8601
-            assert stamps.reader("iso", "UTC")(text) == us
+            assert stamps.TimeReader("iso", "UTC")(text) == us
 
 
 @given(st.integers(-60_000_000_000, 250_000_000_000), st.integers(0, 999_999))
@@ -198,31 +199,31 @@ def test_epochs(seconds: int, fraction: int) -> None:
     """Seconds, milliseconds and microseconds since 1970, with a fraction or without."""
     us = seconds * 1_000_000 + (fraction if seconds >= 0 else -fraction)
     sign = "-" if us < 0 else ""
-    assert stamps.reader("epoch", "UTC")(f"{sign}{abs(us) // 1_000_000}.{abs(us) % 1_000_000:06}") == us
-    assert stamps.reader("epoch_us", "UTC")(str(us)) == us
-    assert stamps.reader("epoch_ms", "UTC")(str(us // 1000)) == us // 1000 * 1000
+    assert stamps.TimeReader("epoch", "UTC")(f"{sign}{abs(us) // 1_000_000}.{abs(us) % 1_000_000:06}") == us
+    assert stamps.TimeReader("epoch_us", "UTC")(str(us)) == us
+    assert stamps.TimeReader("epoch_ms", "UTC")(str(us // 1000)) == us // 1000 * 1000
 
 
 @pytest.mark.parametrize("text", ["1.7671392e9", "1.7671392E+09", "17671392e2", "+1767139200"])
 def test_epochs_as_spreadsheets_write_them(text: str) -> None:
-    assert stamps.reader("epoch", "UTC")(text) == 1_767_139_200_000_000
+    assert stamps.TimeReader("epoch", "UTC")(text) == 1_767_139_200_000_000
 
 
 @pytest.mark.parametrize("text", ["1_767", "1e", "0x10", "nan", "12:00", ""])
 def test_what_is_no_epoch(text: str) -> None:
     with pytest.raises(ValueError, match="is not a number of seconds since 1970"):
-        stamps.reader("epoch", "UTC")(text)
+        stamps.TimeReader("epoch", "UTC")(text)
 
 
 def test_the_hour_that_comes_twice() -> None:
     """Which one is said; the first by default."""
-    first, second = (stamps.reader("iso", "Europe/Berlin", fold)("2026-10-25 02:30") for fold in ("first", "second"))
+    first, second = (stamps.TimeReader("iso", "Europe/Berlin", fold)("2026-10-25 02:30") for fold in ("first", "second"))
     assert second - first == 3_600_000_000
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
 def test_the_times_that_are_said_to_be_taken_are(zone: str) -> None:
-    read_in_zone = stamps.reader("iso", zone)
+    read_in_zone = stamps.TimeReader("iso", zone)
     for at in ("0001-01-02T00:00:00Z", "9999-12-30T00:00:00Z"):
         assert format_time(read_in_zone(at)) == at
     for at in ("0001-01-01T23:59:59Z", "9999-12-30T00:00:01Z", "0001-01-01T12:00:00"):
@@ -233,16 +234,16 @@ def test_the_times_that_are_said_to_be_taken_are(zone: str) -> None:
 def test_equal_times_are_kept_apart(tmp_path: Path) -> None:
     """In a file of others every line is a reading, a microsecond after the one it shares its time with; in ours the same is one."""
     text = "t,x\n2026-01-01,1\n2026-01-01,1\n2026-01-01,2\n2026-01-02,3\n"
-    with Stage(tmp_path) as stage:
-        for _ in stage.take(plan(Lines(io.BytesIO(text.encode()), "f"), FOREIGN).read()):
-            pass
-        [staged] = stage.finish()
-        [kept] = stage.pieces(staged, same_is_one=False)
-        [single] = stage.pieces(staged, same_is_one=True)
+    with ReadingSorter(tmp_path) as sorter:
+        assert list(tmp_path.iterdir()) == []  # a process that is killed leaves nothing behind
+        sorter.take(plan(Lines(io.BytesIO(text.encode()), "f"), FOREIGN).read(), list)
+        [series] = sorter.series()
+        [kept] = sorter.sorted_readings(series, same_is_one=False)
+        [single] = sorter.sorted_readings(series, same_is_one=True)
     assert [ts - kept.times[0] for ts in kept.times] == [0, 1, 2, 86_400_000_000]
     assert kept.values == [1, 1, 2, 3]
     assert single.values == [1, 2, 3]
-    assert (stage.shifted, stage.repeated) == (3, 1)
+    assert [(block.shifted, block.repeated) for block in (kept, single)] == [(2, 0), (1, 1)]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -260,20 +261,20 @@ def test_damaged_gzip_is_told() -> None:
 
 
 def test_no_room_for_the_temporary_file_is_told(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
-        stage._conn.execute("PRAGMA max_page_count = 3")
-        with pytest.raises(StageError, match="TMPDIR"):
-            list(stage.take(plan(Lines(io.BytesIO(("t,x\n" + "2026-01-01,1\n" * 9000).encode()), "f"), FOREIGN).read()))
+    with ReadingSorter(tmp_path) as sorter:
+        sorter._conn.execute("PRAGMA max_page_count = 3")
+        with pytest.raises(NoRoom, match="TMPDIR"):
+            sorter.take(plan(Lines(io.BytesIO(("t,x\n" + "2026-01-01,1\n" * 9000).encode()), "f"), FOREIGN).read(), list)
 
 
 def test_one_reading_in_ours_stays_one_with_another_between(tmp_path: Path) -> None:
     """A, B, A at one instant are two readings."""
     text = HEAD + "".join(f"2026-01-01T00:00:00Z,s,x,{value},,good\n" for value in (1, 2, 1))
-    with Stage(tmp_path) as stage:
-        list(stage.take(plan(Lines(io.BytesIO(text.encode()), "f"), OURS).read()))
-        [staged] = stage.finish()
-        [piece] = stage.pieces(staged, same_is_one=True)
-    assert (piece.values, stage.repeated, stage.shifted) == ([1, 2], 1, 1)
+    with ReadingSorter(tmp_path) as sorter:
+        sorter.take(plan(Lines(io.BytesIO(text.encode()), "f"), OURS).read(), list)
+        [series] = sorter.series()
+        [block] = sorter.sorted_readings(series, same_is_one=True)
+    assert (block.values, block.repeated, block.shifted) == ([1, 2], 1, 1)
 
 
 # ---- times of others ---------------------------------------------------------------------------------------------------
@@ -292,6 +293,48 @@ def test_the_repeated_hour_by_order() -> None:
     ]
 
 
+def test_two_sensors_of_a_column_are_never_one() -> None:
+    """Names of which only the same digits are left; small and capital letters are one name."""
+    options = Options(times=("t",), sensor_column="who")
+    assert {name for name, *_ in read("t,who,x\n2026-01-01,Room 1,1\n2026-01-02,room 1,2\n", options)} == {"room_1.x"}
+    with pytest.raises(FileError, match=r"f.csv:3: '温度1' and '湿度1' would both become the sensor '1'"):
+        read("t,who,x\n2026-01-01,温度1,1\n2026-01-01,湿度1,2\n", options)
+
+
+def test_seconds_since_1970_have_the_decimal_sign_of_the_file() -> None:
+    options = Options(times=("t",), sensor="s", time_format="epoch", decimal=",")
+    assert [ts for _, ts, *_ in read("t;x\n1774656000,5;1,5\n1774656001.5;2\n", options)] == [
+        1_774_656_000_500_000,
+        1_774_656_001_500_000,
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["time;sensor;channel;value\n2026-01-01T00:00:00Z;s;x;1,5\n", "time;s.x\n2026-01-01T00:00:00Z;1,5\n"]
+)
+def test_a_file_of_ours_that_a_spreadsheet_has_saved(text: str) -> None:
+    """With semicolons, a decimal comma is taken where it is said."""
+    assert [value for _, _, value, _ in read(text, Options(decimal=","))] == [1.5]
+    with pytest.raises(FileError, match="say --decimal ,"):
+        read(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_byte_order_mark_is_taken_off(encoding: str) -> None:
+    """Also where the name of the encoding says the order itself."""
+    data = "\ufefft,x\n2026-01-01,1\n".encode(encoding)
+    assert len(read(data, FOREIGN, encoding)) == 1
+
+
+@pytest.mark.parametrize("sensors", ["a", "abc"])
+def test_the_repeated_hour_of_an_hourly_logger_by_order(sensors: str) -> None:
+    """The same text again is the second hour, also if each hour has a line for each sensor."""
+    rows = [f"2026-10-25 {hour}:00,{sensor},1\n" for hour in ("00", "01", "02", "02", "03") for sensor in sensors]
+    options = Options(times=("t",), sensor_column="who", zone="Europe/Berlin", fold="by_order")
+    found = [format_time(ts) for name, ts, *_ in read("t,who,x\n" + "".join(rows), options) if name == "a.x"]
+    assert found == [f"2026-10-{at}:00:00Z" for at in ("24T22", "24T23", "25T00", "25T01", "25T02")]
+
+
 _OF_OURS = pytest.mark.parametrize(
     "form",
     [HEAD + "{at},s,x,1,,good\n", "time,s.x\n{at},1\n", '{{"time": "{at}", "sensor": "s", "channel": "x", "value": 1}}\n'],
@@ -307,17 +350,16 @@ def test_a_file_of_ours_that_somebody_wrote_has_times_of_the_zone(form: str, at:
     assert [format_time(ts) for _, ts, *_ in read(form.format(at=at), Options(zone="Europe/Berlin"))] == [utc]
 
 
-def zoneless(text: str, options: Options) -> list[str]:
-    found = plan(Lines(io.BytesIO(text.encode()), "f.csv"), options)
-    for _ in found.read():
-        pass
-    return found.zoneless
+def zoneless(tmp_path: Path, text: str, options: Options) -> list[str]:
+    with ReadingSorter(tmp_path) as sorter:
+        found = sorter.take(plan(Lines(io.BytesIO(text.encode()), "f.csv"), options).read(), list).zoneless
+    return [] if found is None else [found]
 
 
 @_OF_OURS
-def test_that_times_were_taken_for_utc_is_noticed_in_ours(form: str) -> None:
-    assert zoneless(form.format(at="2026-07-01T12:00:00"), OURS) == ["2026-07-01T12:00:00"]
-    assert zoneless(form.format(at="2026-07-01T12:00:00+02:00"), OURS) == []
+def test_that_times_were_taken_for_utc_is_noticed_in_ours(tmp_path: Path, form: str) -> None:
+    assert zoneless(tmp_path, form.format(at="2026-07-01T12:00:00"), OURS) == ["2026-07-01T12:00:00"]
+    assert zoneless(tmp_path, form.format(at="2026-07-01T12:00:00+02:00"), OURS) == []
 
 
 @pytest.mark.parametrize(
@@ -330,8 +372,10 @@ def test_that_times_were_taken_for_utc_is_noticed_in_ours(form: str) -> None:
         (("1774656000",), {"time_format": "epoch"}, []),
     ],
 )
-def test_that_times_were_taken_for_utc_is_noticed(times: tuple[str, ...], more: dict[str, Any], found: list[str]) -> None:
-    assert zoneless("t,x\n" + "".join(f"{at},1\n" for at in times), Options(times=("t",), sensor="s", **more)) == found
+def test_that_times_were_taken_for_utc_is_noticed(
+    tmp_path: Path, times: tuple[str, ...], more: dict[str, Any], found: list[str]
+) -> None:
+    assert zoneless(tmp_path, "t,x\n" + "".join(f"{at},1\n" for at in times), Options(times=("t",), sensor="s", **more)) == found
 
 
 def test_years_that_no_line_says() -> None:
@@ -345,6 +389,16 @@ def test_years_that_no_line_says() -> None:
     ]
     with pytest.raises(ValueError, match=r"leaves the year open; say --year"):
         _times(text, time_format="%d %b %H:%M")
+
+
+def test_a_leap_day_is_not_years_away() -> None:
+    """Where it is not in the year that was said, the year is wrong."""
+    text = "28 Feb 23:00,1\n29 Feb 01:00,2\n"
+    assert _times(text, time_format="%d %b %H:%M", year="2020") == ["2020-02-28T23:00:00Z", "2020-02-29T01:00:00Z"]
+    with pytest.raises(
+        FileError, match=r"f.csv:3: '29 Feb 01:00': no year near the time before it has that day; is --year right"
+    ):
+        _times(text, time_format="%d %b %H:%M", year="2019")
 
 
 def test_rows_that_share_a_second_are_spread() -> None:
@@ -378,6 +432,28 @@ def test_what_was_exported_from_the_future_comes_back_unmarked() -> None:
     [(*_, code)] = read(HEAD + "2040-01-01T00:00:00Z,s,x,1,,good\n", Options(now_us=1))
     [(*_, marked)] = read(HEAD + "2040-01-01T00:00:00Z,s,x,1,,good\n", Options(now_us=1, ahead_us=1))
     assert (describe(code), "bad_time" in describe(marked)) == ("good", True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "time,sensor,channel,value\n2026-01-01T00:00:00Z,s,x,1\n",
+        "time,s.x\n2026-01-01T00:00:00Z,1\n",
+        '{"time": "2026-01-01T00:00:00Z", "sensor": "s", "channel": "x", "value": 1}\n',
+    ],
+)
+def test_readings_without_a_quality_get_the_one_that_is_said(text: str) -> None:
+    [(*_, code)] = read(text, Options(quality=int(Flag.SUSPECT)))
+    assert describe(code) == "suspect"
+
+
+@pytest.mark.parametrize("text", OURS_WITH_A_DOUBTFUL_READING)
+@pytest.mark.parametrize(("options", "flag"), [({"year": "2026"}, "--year"), ({"repeat": "spread"}, "--repeat")])
+def test_options_that_our_own_formats_do_not_take_are_refused(text: str, options: dict[str, Any], flag: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"^{flag}: a file in our own format does not take it; leave it out .*takes --zone, --fold"
+    ):
+        read(text, Options(**options))
 
 
 @pytest.mark.parametrize("text", OURS_WITH_A_DOUBTFUL_READING)

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.exchange.found import Options
-from sensorlogd.exchange.lines import FileError
-from sensorlogd.exchange.sources.opened import opened
+from sensorlogd.exchange.opening import FileToRead, opened
+from sensorlogd.exchange.options import Options, PointOptions
+from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.exchange.written.cells import Stamps
 from sensorlogd.notation.times import format_time
 from sensorlogd.quality import describe
@@ -32,7 +32,7 @@ def read(path: Path, kind: str | None = None, table: str | None = None, **option
     """(series, unit, kind, time, value) of every reading."""
     with ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))
-        _, plan, _ = opened(file, path, path.name, "utf-8", Options(**options), kind, table, stack)
+        _, plan = opened(FileToRead(file, path, path.name, kind=kind, table=table), Options(**options), stack)
         return [
             (reading.target.name, reading.target.unit, reading.target.kind, format_time(reading.ts_us), reading.value)
             for reading in plan.read()
@@ -74,6 +74,25 @@ def test_a_workbook(book: Path) -> None:
     assert read(book, table="Log", guesses=True)[0][0] == "imported.temp"
 
 
+def test_a_workbook_with_numbers_as_text(tmp_path: Path) -> None:
+    """--decimal is about those; cells that are numbers, also of times, are what they were."""
+    openpyxl = pytest.importorskip("openpyxl")
+    made = openpyxl.Workbook()
+    for row in (["at", "a", "b"], [1774656000.5, "1,5", 2.25], [1774656001, "1.234,5", 3]):
+        made.active.append(row)
+    made.save(tmp_path / "book.xlsx")
+    made.close()
+    options: dict[str, Any] = {"times": ("at",), "time_format": "epoch", "sensor": "s"}
+    assert [row[3:] for row in read(tmp_path / "book.xlsx", **options, decimal=",")] == [
+        ("2026-03-28T00:00:00.500000Z", 1.5), ("2026-03-28T00:00:00.500000Z", 2.25),
+        ("2026-03-28T00:00:01Z", 1234.5), ("2026-03-28T00:00:01Z", 3),
+    ]  # fmt: skip
+    with pytest.raises(FileError, match="say --decimal ,"):
+        read(tmp_path / "book.xlsx", **options)
+    with pytest.raises(ValueError, match=r"^--delimiter ';': this file has cells"):
+        read(tmp_path / "book.xlsx", **options, delimiter=";")
+
+
 def test_what_is_wrong_with_a_workbook(tmp_path: Path, book: Path) -> None:
     with pytest.raises(FileError, match="there is no sheet 'Lag'; there are 'Log', 'Other'"):
         read(book, table="Lag", times=("When",), sensor="s")
@@ -81,7 +100,7 @@ def test_what_is_wrong_with_a_workbook(tmp_path: Path, book: Path) -> None:
         read(book)
     broken = tmp_path / "broken.xlsx"
     broken.write_bytes(book.read_bytes()[:2000])
-    with pytest.raises(FileError, match="this is no workbook that can be read"):
+    with pytest.raises(FileError, match="this is not a workbook that can be read"):
         read(broken, times=("When",), sensor="s")
 
 
@@ -393,13 +412,13 @@ def test_a_number_of_line_protocol_that_means_no_value(tmp_path: Path) -> None:
     ("text", "options", "message"),
     [
         ("w v=1\n", {}, "p.lp:1: 'w v=1' has no time"),
-        ("w 1774656000\n", {}, "p.lp:1: 'w 1774656000' is no line protocol"),
-        ("w v=1x 1774656000\n", {}, "p.lp:1: '1x' is no number"),
-        ("w v=1.5i 1774656000\n", {}, "p.lp:1: '1.5i' is no value"),
+        ("w 1774656000\n", {}, "p.lp:1: 'w 1774656000' is not line protocol"),
+        ("w v=1x 1774656000\n", {}, "p.lp:1: '1x' is not a number"),
+        ("w v=1.5i 1774656000\n", {}, "p.lp:1: '1.5i' is not a value"),
         ("w v=1 today\n", {}, "p.lp:1: 'today' is not a time"),
         ("w v=1 253402300800000000000\n", {}, "p.lp:1: '253402300800000000000' lies outside 0001-01-02T00:00:00Z to 9999-12-30"),
         ("w v=1 " + "9" * 5000 + "\n", {}, "p.lp:1: '9{40}' has too many digits"),
-        ('w v="open 1774656000\n', {}, "p.lp:1: .* is no line protocol"),
+        ('w v="open 1774656000\n', {}, "p.lp:1: .* is not line protocol"),
         ("w,a=1 v=1 1774656000\nw,a=2 v=1 1774656000\n", {"sensor": "s"}, "p.lp:2: 'w,a=2' and 'w,a=1' would both become s.v; say --sensor-column TAG"),
         ("w,a=1 v=1 1774656000\n", {"sensor_column": "b"}, "'w,a=1' has no tag 'b'; it has a"),
     ],
@@ -411,12 +430,12 @@ def test_mistakes_in_line_protocol(tmp_path: Path, text: str, options: dict[str,
 
 def test_a_path_of_windows_in_line_protocol_is_told_at_once(tmp_path: Path) -> None:
     """Many backslashes and no field: a mistake like others."""
-    with pytest.raises(FileError, match=r"is no line protocol"):
+    with pytest.raises(FileError, match=r"is not line protocol"):
         points(tmp_path, "m v=1 1774656000000000000\nm " + r"\a" * 60 + " 1774656000000000000\n")
 
 
 def test_line_protocol_is_known_by_its_first_point(tmp_path: Path) -> None:
-    """And what influx_inspect writes above it is no point."""
+    """And what influx_inspect writes above it is not a point."""
     path = tmp_path / "export.txt"
     path.write_text("# DDL\nCREATE DATABASE x WITH NAME autogen\n# DML\n# CONTEXT-DATABASE:x\nw,a=1 v=1.5 1774656000000000000\n")
     assert read(path, "influx") == [("w_1.v", None, None, "2026-03-28T00:00:00Z", 1.5)]
@@ -431,15 +450,41 @@ def test_line_protocol_is_known_by_its_first_point(tmp_path: Path) -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=40))
 def test_any_text_is_read_or_told(text: str) -> None:
     """No other exception, whatever stands in a line."""
-    from sensorlogd.exchange.lines import Lines
     from sensorlogd.exchange.sources.influx import Points
+    from sensorlogd.exchange.text.lines import Lines
 
     for line in (text, f"w v={text} 1774656000000000000", f"w,{text} v=1 1774656000000000000"):
         try:
-            for reading in Points(Lines(io.BytesIO(line.encode()), "f"), Options()).read():
+            for reading in Points(Lines(io.BytesIO(line.encode()), "f"), PointOptions()).read():
                 assert reading.value is not None
         except FileError:
             pass
+
+
+@pytest.mark.parametrize(
+    ("options", "flag"), [({"decimal": ","}, "--decimal"), ({"skip": 1}, "--skip"), ({"zone": "Europe/Berlin"}, None)]
+)
+def test_options_that_line_protocol_does_not_take_are_refused(tmp_path: Path, options: dict[str, Any], flag: str | None) -> None:
+    """But not --zone, in which --earliest is."""
+    path = tmp_path / "f.lp"
+    path.write_text("w,a=b v=1 1774656000000000000\n")
+    if flag is None:
+        assert len(read(path, **options)) == 1
+    else:
+        with pytest.raises(ValueError, match=f"^{flag}: line protocol does not take it; .*takes --time-format, --sensor, "):
+            read(path, **options)
+
+
+def test_two_entities_are_never_one_channel(recorder: Path) -> None:
+    """As ``switch.a`` and ``sensor.switch_a`` below one sensor; without --sensor both have their own."""
+    with closing(sqlite3.connect(recorder)) as conn:
+        conn.execute("UPDATE states_meta SET entity_id = 'sensor.binary_sensor_door' WHERE entity_id = 'sensor.room'")
+        conn.commit()
+    with pytest.raises(
+        FileError, match=r"'sensor.binary_sensor_door' and 'binary_sensor.door' would both become home.binary_sensor"
+    ):
+        read(recorder, sensor="home")
+    assert {"sensor.binary_sensor_door", "binary_sensor.door"} <= {row[0] for row in read(recorder)}
 
 
 # ---- memory ------------------------------------------------------------------------------------------------------------
@@ -449,7 +494,7 @@ def _peak(path: Path, **options: Any) -> int:
     """The most that reading it takes, in bytes; nothing of it is kept."""
     with ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))
-        _, plan, _ = opened(file, path, path.name, "utf-8", Options(**options), None, None, stack)
+        _, plan = opened(FileToRead(file, path, path.name), Options(**options), stack)
         tracemalloc.start()
         for _ in plan.read():
             pass
@@ -482,5 +527,5 @@ def test_memory_does_not_grow_with_the_file(grown: list[Path]) -> None:
 def test_qualities_of_what_is_missing(recorder: Path) -> None:
     with ExitStack() as stack:
         file = stack.enter_context(recorder.open("rb"))
-        _, plan, _ = opened(file, recorder, "r", "utf-8", Options(), None, None, stack)
+        _, plan = opened(FileToRead(file, recorder, "r"), Options(), stack)
         assert [describe(reading.quality) for reading in plan.read()][:3] == ["not_evaluated", "missing", "not_evaluated"]

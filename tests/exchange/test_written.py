@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from sensorlogd import extras, quality
 from sensorlogd.cli import export_verb
-from sensorlogd.exchange.lines import FileError, Lines
-from sensorlogd.exchange.rows import Options, plan
+from sensorlogd.exchange.mapping.planning import plan
+from sensorlogd.exchange.options import Options
 from sensorlogd.exchange.sources import parquet, workbook
+from sensorlogd.exchange.text.lines import FileError, Lines
 from sensorlogd.exchange.written import decimal_sign, text
 from sensorlogd.exchange.written.cells import Stamps, bare, guarded
 from sensorlogd.storage.query.rows import READING_COLUMNS, number
@@ -59,7 +60,7 @@ def bits(value: float | None) -> bytes | None:
 
 def back(data: bytes) -> list[tuple[int, bytes | None, str | None, int]]:
     found = plan(Lines(io.BytesIO(data), "f.csv"), Options())
-    assert found.own_format
+    assert found.same_is_one
     return [(reading.ts_us, bits(reading.value), reading.target.unit, reading.quality) for reading in found.read()]
 
 
@@ -200,7 +201,7 @@ def test_a_form_whose_library_is_missing(
     assert told in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, library, None)
     with ExitStack() as stack, pytest.raises(FileError, match=re.escape(told)):
-        workbook.lines(tmp_path / "x", None, stack) if form == "xlsx" else parquet.lines(tmp_path / "x", stack)
+        workbook.lines(tmp_path / "x", None, ".", stack) if form == "xlsx" else parquet.lines(tmp_path / "x", ".", stack)
 
 
 def test_a_workbook(tmp_path: Path, db: str) -> None:
@@ -222,7 +223,7 @@ def test_a_workbook_goes_on_in_a_second_sheet(tmp_path: Path, monkeypatch: pytes
     openpyxl = pytest.importorskip("openpyxl")
     from sensorlogd.exchange.written import workbook
 
-    monkeypatch.setattr(workbook, "MOST_ROWS", 3)
+    monkeypatch.setattr(workbook, "MAX_SHEET_ROWS", 3)
     with (tmp_path / "f.xlsx").open("wb") as file:
         assert workbook.write_xlsx(iter(rows_of([(n, 1.0, None) for n in range(5)])), list(READING_COLUMNS), Stamps(), file) == 5
     book = openpyxl.load_workbook(tmp_path / "f.xlsx")

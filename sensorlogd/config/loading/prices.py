@@ -19,6 +19,6 @@ class Prices:
         self.prices = values.entries("prices", PriceOptions)
 
     def check(self, sensors: Mapping[str, SensorOptions], *, all_known: bool) -> None:
-        """Note prices for series that are no counters. ``all_known``: ``sensors`` has every sensor of the configuration."""
+        """Note prices for series that are not counters. ``all_known``: ``sensors`` has every sensor of the configuration."""
         for where, problem in price_checks.mistakes(self.prices, sensors, all_known=all_known):
             self._document.error(where if self._document.has(where) else where[:-1], problem)

@@ -11,6 +11,7 @@ from sensorlogd.config.models.values import DurationUs, Finite, Labels, Name, Ra
 from sensorlogd.counters import DIP, Counter
 from sensorlogd.curves import Curve, polynomial, table
 from sensorlogd.scaling import divisor
+from sensorlogd.series_kinds import SeriesKind
 
 
 def _check_not_zero(value: float) -> float:
@@ -47,7 +48,7 @@ class ChannelOptions(Section):
     """One channel of one sensor: what it measures and how its readings are treated before they are stored."""
 
     unit: Annotated[ShortText, AfterValidator(_unit)] = Field("", description="unit after scale and offset, e.g. °C, hPa, V")
-    kind: Literal["gauge", "counter", "angle", "state"] = Field("gauge", description="how readings aggregate")
+    kind: SeriesKind = Field("gauge", description="how readings aggregate")
     dip: Annotated[float, Field(ge=0, lt=1)] = Field(
         DIP, description="of a counter: a fall by no more than this part of its value is a wobble, not a reset"
     )
@@ -129,5 +130,5 @@ class ChannelOptions(Section):
         return self.wrap * abs(self.scale) if by is None else self.wrap / abs(by)
 
     def counter(self) -> Counter | None:
-        """The law by which the stored values rise and fall; None if the channel is no counter."""
+        """The law by which the stored values rise and fall; None if the channel is not a counter."""
         return Counter(self.stored_wrap(), self.dip, self.offset) if self.kind == "counter" else None

@@ -125,7 +125,7 @@ def _check_without_key(
         yield Finding(line.number, indent + 1, f"{shown(text)} has a colon of another script; {cure}")
         return
     if _OTHER_REMARK.match(text):
-        yield Finding(line.number, indent + 1, f"{shown(text)} is no 'key: value'; if it is a remark, begin it with #")
+        yield Finding(line.number, indent + 1, f"{shown(text)} is not a 'key: value'; if it is a remark, begin it with #")
         return
     leads = after is not None and after.indent > line.indent and _KEY.fullmatch(after.text) is not None
     if before is not None and line.indent > before.indent and not leads:

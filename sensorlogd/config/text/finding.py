@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SHOWN = 60
+MAX_SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,5 +28,5 @@ class BlockLine:
 def shown(text: str) -> str:
     """The text in quotes, shortened if it is long."""
     text = text.strip()
-    text = text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+    text = text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 3] + "..."
     return f"'{text}'" if "'" not in text else f'"{text}"'

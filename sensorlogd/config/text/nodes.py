@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is there: ten times as fast
-DEEPEST = 1_000  # levels: composing recurses, and libyaml does so without a check of the stack of the process
+MAX_COMPOSED_LEVELS = 1_000  # composing recurses, and libyaml does so without a check of the stack of the process
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)  # what composing garbage raises
 
 
@@ -28,8 +28,8 @@ def _refuse_too_deep(text: str, loader: Any) -> None:
     for event in yaml.parse(text, Loader=loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > DEEPEST:
-                raise ValueError(f"nested deeper than {DEEPEST:,} levels")
+            if depth > MAX_COMPOSED_LEVELS:
+                raise ValueError(f"nested deeper than {MAX_COMPOSED_LEVELS:,} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 

@@ -15,8 +15,8 @@ import yaml
 
 from sensorlogd.config.text import nodes, syntax
 
-MAX_BYTES = 4_000_000
-MAX_DEPTH = 40
+MAX_FILE_BYTES = 4_000_000
+MAX_NESTING_LEVELS = 40
 MAX_NODES = 200_000
 
 
@@ -88,7 +88,7 @@ def read(file: Path, errors: list[ConfigError]) -> Tree | None:
             errors.append(ConfigError(start, "", "is a folder; name a file"))
             return None
         with file.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+            raw = stream.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         errors.append(ConfigError(start, "", "no such file; write a starter with: sensorlogd init"))
         return None
@@ -96,8 +96,8 @@ def read(file: Path, errors: list[ConfigError]) -> Tree | None:
         reason = getattr(error, "strerror", None) or str(error)
         errors.append(ConfigError(start, "", f"cannot be read: {reason}; check owner and mode"))
         return None
-    if len(raw) > MAX_BYTES:
-        errors.append(ConfigError(start, "", f"is larger than {MAX_BYTES} bytes; split it with include:"))
+    if len(raw) > MAX_FILE_BYTES:
+        errors.append(ConfigError(start, "", f"is larger than {MAX_FILE_BYTES} bytes; split it with include:"))
         return None
     try:
         text = raw.decode("utf-8-sig")
@@ -125,7 +125,7 @@ def parse(text: str, file: Path, errors: list[ConfigError]) -> Tree | None:
         errors.append(ConfigError(mark, "", f"the character {error.character!r} is not allowed in a text file; take it out"))
         return None
     except nodes.UNREADABLE:
-        errors.append(ConfigError(Mark(file), "", "is no configuration: it cannot be read as lines of the form 'key: value'"))
+        errors.append(ConfigError(Mark(file), "", "is not a configuration: it cannot be read as lines of the form 'key: value'"))
         return None
     builder = _Builder(file, errors)
     tree = Tree()
@@ -142,8 +142,8 @@ def _within_bounds(text: str, file: Path, errors: list[ConfigError]) -> bool:
         mark = Mark(file, start.line + 1, start.column + 1) if start else Mark(file)
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             depth += 1
-            if depth > MAX_DEPTH:
-                errors.append(ConfigError(mark, "", f"is nested deeper than {MAX_DEPTH} levels"))
+            if depth > MAX_NESTING_LEVELS:
+                errors.append(ConfigError(mark, "", f"is nested deeper than {MAX_NESTING_LEVELS} levels"))
                 return False
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             depth -= 1

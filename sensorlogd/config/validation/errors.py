@@ -16,7 +16,7 @@ from sensorlogd.config.validation.fields import Loc, field_at, keys_at
 from sensorlogd.config.validation.names import closest
 from sensorlogd.notation.durations import format_duration, format_size, parse_duration, parse_size
 
-SHOWN = 80
+MAX_SHOWN_CHARACTERS = 80
 _NUMBERS = ("int_parsing", "int_type", "int_from_float", "int_parsing_size", "float_parsing", "float_type", "finite_number")
 _LISTS = ("tuple_type", "list_type", "set_type", "frozen_set_type", "iterable_type")
 _KEYS = ("dict_type", "model_type", "mapping_type", "model_attributes_type", "dataclass_type", "dict_attributes_type")
@@ -68,10 +68,10 @@ def found(value: object) -> str:
     if value is None:
         return "found nothing (the value is empty)"
     if isinstance(value, Mapping):
-        return f"found keys with values ({', '.join(str(key) for key in value)})"[:SHOWN] if value else "found {}"
+        return f"found keys with values ({', '.join(str(key) for key in value)})"[:MAX_SHOWN_CHARACTERS] if value else "found {}"
     if isinstance(value, list):
         return f"found the list {_in_one_line(value)}"
-    return f"found {str(value)[:SHOWN]!r}"
+    return f"found {str(value)[:MAX_SHOWN_CHARACTERS]!r}"
 
 
 def names_wanted(key: str, value: object) -> str:
@@ -88,14 +88,14 @@ def names_wanted(key: str, value: object) -> str:
 
 
 def _in_one_line(value: object) -> str:
-    """A list as it is written in brackets, cut to SHOWN characters."""
+    """A list as it is written in brackets, cut to MAX_SHOWN_CHARACTERS characters."""
     words = (
         [f"{', '.join(str(key) for key in item)}: ..." if isinstance(item, Mapping) else str(item) for item in value]
         if isinstance(value, list)
         else []
     )
     text = f"[{', '.join(words)}]" if isinstance(value, list) else str(value)
-    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 3] + "..."
 
 
 def _unknown_key(mistake: _Mistake) -> str:

@@ -9,14 +9,16 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import Iterator
 from functools import lru_cache
 
 from sensorlogd import quality
-from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import FileReading, ImportTarget, Options, reading, target_of
-from sensorlogd.exchange.lines import FileError
-from sensorlogd.exchange.sources.sqlite import columns
+from sensorlogd.exchange.options import RecordOptions
+from sensorlogd.exchange.plan import Source
+from sensorlogd.exchange.readings import FileReading, ImportTarget, Origins, reading, target_of
+from sensorlogd.exchange.sources.sqlite import checked, columns
+from sensorlogd.exchange.text.lines import FileError
+from sensorlogd.exchange.times import stamps
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 
 WIDTHS_US = {"statistics": HOUR_US, "statistics_short_term": 5 * MINUTE_US}
@@ -27,51 +29,89 @@ _SILENT = ("unavailable", "unknown", "", None)
 _CIRCULAR = 2  # the value of mean_type for angles
 
 
-def is_one(names: list[str]) -> bool:
+def is_recorder(names: list[str]) -> bool:
     """Whether these tables are those of Home Assistant's recorder: ``states`` alone is too common a name."""
     return "states" in names and bool({"state_attributes", "statistics_meta", "recorder_runs"} & set(names))
 
 
-def read(conn: sqlite3.Connection, table: str, name: str, options: Options, left_out: dict[str, str]) -> Generator[FileReading]:
-    """Read the states or statistics. ``left_out`` is filled: entities that never were a number -> an example. Raises FileError."""
-    if not columns(conn, table):
-        raise FileError(name, 0, f"this recorder has no table {table!r}; say --table with one of {', '.join(TABLES)} that it has")
-    try:
-        yield from _states(conn, options, left_out) if table == "states" else _statistics(conn, table, options)
-    except ValueError as error:
-        raise FileError(name, 0, str(error)) from None
+class Recorder(Source):
+    """The ``table`` of the database ``name``: states or statistics. Entities that never were a number are left out, and noted."""
 
+    def __init__(self, conn: sqlite3.Connection, table: str, name: str, options: RecordOptions) -> None:
+        super().__init__()
+        self._conn = conn
+        self._table = table
+        self._name = name
+        self._options = options
+        self._origins = Origins()
 
-def target(entity: str, options: Options, unit: str | None, kind: str | None) -> ImportTarget:
-    """The target of an entity. With ``--sensor NAME`` it is a channel of that sensor, with the domain before its name unless that
-    is ``sensor``."""
-    domain, _, rest = re.sub(r"[^A-Za-z0-9_~.-]", "_", entity.replace(":", ".")).partition(".")
-    if options.sensor is None:
-        return target_of(domain, rest or "state", unit, kind)
-    return target_of(options.sensor, rest if domain == "sensor" else f"{domain}_{rest}", unit, kind)
+    def read(self) -> Iterator[FileReading]:
+        """The readings. Raises FileError."""
+        if not columns(self._conn, self._table):
+            raise FileError(
+                self._name,
+                0,
+                f"this recorder has no table {self._table!r}; say --table with one of {', '.join(TABLES)} that it has",
+            )
+        try:
+            yield from self._states() if self._table == "states" else self._statistics()
+        except ValueError as error:
+            raise FileError(self._name, 0, str(error)) from None
 
+    def _target(self, entity: str, unit: str | None, kind: str | None) -> ImportTarget:
+        """The target of an entity. With ``--sensor NAME`` it is a channel of that sensor, with the domain before its name unless
+        that is ``sensor``."""
+        domain, _, rest = re.sub(r"[^A-Za-z0-9_~.-]", "_", entity.replace(":", ".")).partition(".")
+        if self._options.sensor is None:
+            found = target_of(domain, rest or "state", unit, kind)
+        else:
+            found = target_of(self._options.sensor, rest if domain == "sensor" else f"{domain}_{rest}", unit, kind)
+        other = self._origins.claim(found.name, entity)
+        if other is not None:
+            raise FileError(
+                self._name, 0, f"{other!r} and {entity!r} would both become {found.name}; import without --sensor, or rename one"
+            )
+        return found
 
-def _states(conn: sqlite3.Connection, options: Options, left_out: dict[str, str]) -> Generator[FileReading]:
-    """The readings of all states. An entity that becomes unavailable, or anything else that is no number, gets a missing
-    reading, once it had a number."""
-    known: dict[str, ImportTarget] = {}
-    read = _reader()
-    for entity, state, seconds, text, attributes in conn.execute(_sql_of_states(conn)):
-        if entity is None or (seconds is None and text is None):
-            continue
-        value = _number_of_state(entity, state)
-        if value is None and entity not in known:
-            if state not in _SILENT:
-                left_out.setdefault(entity, str(state))
-            continue
-        if value is not None:
-            unit, kind = _described(attributes)
-            if unit is None and entity in known:
-                unit, kind = known[entity].unit, kind or known[entity].kind  # a state without attributes is like the one before
-            known[entity] = target(entity, options, unit, "state" if state in SWITCHES else kind)
-            left_out.pop(entity, None)
-        ts = _time_us(seconds) if seconds is not None else read(text)
-        yield FileReading(known[entity], ts, value, options.quality if value is not None else quality.MISSING)
+    def _states(self) -> Iterator[FileReading]:
+        """The readings of all states. An entity that becomes unavailable, or anything else that is not a number, gets a missing
+        reading, once it had a number."""
+        known: dict[str, ImportTarget] = {}
+        time_of_text = stamps.TimeReader("iso", "UTC")
+        with checked(self._conn, _sql_of_states(self._conn), self._name) as rows:
+            for entity, state, seconds, text, attributes in rows:
+                if entity is None or (seconds is None and text is None):
+                    continue
+                value = _number_of_state(entity, state)
+                if value is None and entity not in known:
+                    if state not in _SILENT:
+                        self.left_out.setdefault(entity, str(state))
+                    continue
+                if value is not None:
+                    unit, kind = _described(attributes)
+                    if unit is None and entity in known:
+                        unit, kind = (
+                            known[entity].unit,
+                            kind or known[entity].kind,
+                        )  # without attributes it is like the one before
+                    known[entity] = self._target(entity, unit, "state" if state in SWITCHES else kind)
+                    self.left_out.pop(entity, None)
+                ts = _time_us(seconds) if seconds is not None else time_of_text(text)
+                yield FileReading(known[entity], ts, value, self._options.quality if value is not None else quality.MISSING)
+
+    def _statistics(self) -> Iterator[FileReading]:
+        """The readings of statistics. A mean gets the time at which its interval begins; the value of a meter (``state``) the time
+        at which it ends, when it was read."""
+        time_of_text = stamps.TimeReader("iso", "UTC")
+        with checked(self._conn, _sql_of_statistics(self._conn, self._table), self._name) as rows:
+            for entity, unit, mean_type, at, at_text, mean, state in rows:
+                value = mean if mean is not None else state
+                if value is None or (at is None and at_text is None):
+                    continue
+                kind = "angle" if mean_type == _CIRCULAR else None if mean is not None else "counter"
+                ts = _time_us(at) if at is not None else time_of_text(at_text)
+                ts += 0 if mean is not None else WIDTHS_US[self._table]
+                yield reading(self._target(entity, unit, kind), ts, float(value), self._options.quality)
 
 
 def _sql_of_states(conn: sqlite3.Connection) -> str:
@@ -93,10 +133,6 @@ def _sql_of_states(conn: sqlite3.Connection) -> str:
     joins = " LEFT JOIN states_meta m ON m.metadata_id = s.metadata_id" if with_meta else ""
     joins += " LEFT JOIN state_attributes a ON a.attributes_id = s.attributes_id" if with_attributes else ""
     return f"SELECT {entity}, s.state, {seconds}, {text}, {attributes} FROM states s{joins} ORDER BY s.state_id"  # no name is from outside
-
-
-def _reader() -> Callable[[str], int]:
-    return stamps.reader("iso", "UTC")
 
 
 def _time_us(seconds: object) -> int:
@@ -134,21 +170,9 @@ def _described(attributes: str | None) -> tuple[str | None, str | None]:
     return unit if isinstance(unit, str) else None, kind
 
 
-def _statistics(conn: sqlite3.Connection, table: str, options: Options) -> Generator[FileReading]:
-    """The readings of statistics. A mean gets the time at which its interval begins; the value of a meter (``state``) the time at
-    which it ends, when it was read."""
-    meta = set(columns(conn, "statistics_meta"))
-    circular = "m.mean_type" if "mean_type" in meta else "NULL"
+def _sql_of_statistics(conn: sqlite3.Connection, table: str) -> str:
+    """The query for the statistics, whatever the age of the schema."""
+    circular = "m.mean_type" if "mean_type" in columns(conn, "statistics_meta") else "NULL"
     there = set(columns(conn, table))
     seconds, text = ("start_ts" if "start_ts" in there else "NULL"), ("start" if "start" in there else "NULL")
-    sql = f"SELECT m.statistic_id, m.unit_of_measurement, {circular}, {seconds}, {text}, mean, state FROM {table} s JOIN statistics_meta m ON m.id = s.metadata_id ORDER BY s.id"  # no name is from outside
-    read = _reader()
-    for entity, unit, mean_type, at, at_text, mean, state in conn.execute(sql):
-        value = mean if mean is not None else state
-        if value is None or (at is None and at_text is None):
-            continue
-        kind = "angle" if mean_type == _CIRCULAR else None if mean is not None else "counter"
-        ts = _time_us(at) if at is not None else read(at_text)
-        yield reading(
-            target(entity, options, unit, kind), ts + (0 if mean is not None else WIDTHS_US[table]), float(value), options
-        )
+    return f"SELECT m.statistic_id, m.unit_of_measurement, {circular}, {seconds}, {text}, mean, state FROM {table} s JOIN statistics_meta m ON m.id = s.metadata_id ORDER BY s.id"  # no name is from outside

@@ -8,16 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import FileReading, ImportTarget, Nulls, Options, number, slug, target_of
-from sensorlogd.exchange.lines import FileError, Lines
+from sensorlogd.exchange.options import PointOptions
+from sensorlogd.exchange.plan import Source
+from sensorlogd.exchange.readings import FileReading, ImportTarget, Origins, slug, target_of
+from sensorlogd.exchange.text.lines import FileError, Lines
+from sensorlogd.exchange.text.numbers import Nulls, number
+from sensorlogd.exchange.times import stamps
 
 _LOOKS = re.compile(r"[^\s,#\"{]+(?:,[^\s=,]+=(?:\\.|[^\s,\\])+)* (?:\\.|[^\s=,\\])+=\S.* -?\d{10,19}\s*")
 # A word can be matched in one way only; in two ways, the time to find that nothing fits would double with each backslash.
 _WORD = r"(?:\\.|[^,= \\]|\\(?==|$))+"
 _FIELD = re.compile(rf'({_WORD})=("(?:\\.|[^"\\])*"|[^,\s"]+)')
 _TRUE, _FALSE = ("t", "T", "true", "True", "TRUE"), ("f", "F", "false", "False", "FALSE")
-_MOST_DIGITS = 25  # more than any time has
+_MAX_TIME_DIGITS = 25  # more than any time has
 _ESCAPED = re.compile(r"\\([,= \"\\])")
 
 
@@ -26,24 +29,24 @@ def looks_like(line: str) -> bool:
     return _LOOKS.fullmatch(line) is not None
 
 
-class Points:
+class Points(Source):
     """Reads points. The sensor is ``options.sensor``, else the tag ``sensor_column``, else the measurement with the values of its
     tags."""
 
-    def __init__(self, lines: Lines, options: Options) -> None:
+    def __init__(self, lines: Lines, options: PointOptions) -> None:
+        super().__init__()
         self._lines = lines
         self._options = options
         self._nulls = Nulls(options.nulls).texts
         self._targets: dict[tuple[str, str, bool], ImportTarget] = {}
-        self._keys: dict[str, str] = {}  # a series -> the measurement, tags and field that it comes from
-        self.left_out: dict[str, str] = {}
+        self._origins = Origins()  # measurement, tags and field
         form = options.time_format if options.time_format in stamps.EPOCHS else None
-        self._time = None if form is None else stamps.reader(form, "UTC")
+        self._time = None if form is None else stamps.TimeReader(form, "UTC")
 
     def read(self) -> Iterator[FileReading]:
         """The readings. Fields with words are left out, and their names noted."""
         in_schema = False
-        self._lines.begin()
+        self._lines.begin_record()
         for line in self._lines:
             text = line.strip()
             if text.startswith("#"):
@@ -55,11 +58,11 @@ class Points:
                     self._lines.bad(str(error))
                 else:
                     yield from found
-            self._lines.begin()
+            self._lines.begin_record()
 
     def _read_point(self, text: str) -> list[FileReading]:
         """The readings of one line; fields with words are left out. Raises ValueError."""
-        key, rest = _cut(text)
+        key, rest = _split_key(text)
         position, fields = 0, []
         while match := _FIELD.match(rest, position):
             fields.append((_unescaped(match[1]), match[2]))
@@ -69,7 +72,7 @@ class Points:
             position += 1
         stamp = rest[position:].strip()
         if not fields or (stamp and not rest[position:].startswith(" ")):
-            raise ValueError(f"{text[:60]!r} is no line protocol: measurement,tags fields time")
+            raise ValueError(f"{text[:60]!r} is not line protocol: measurement,tags fields time")
         if not stamp:
             raise ValueError(
                 f"{text[:60]!r} has no time, which a file needs: write it after the fields, in nanoseconds since 1970"
@@ -95,7 +98,7 @@ class Points:
             )
         if self._time is not None:
             return self._time(text)
-        if len(text) > _MOST_DIGITS:
+        if len(text) > _MAX_TIME_DIGITS:
             raise ValueError(f"{text[:40]!r} has too many digits for nanoseconds since 1970")
         return stamps.within(int(text) // 1_000, text)
 
@@ -106,8 +109,8 @@ class Points:
         if found is None:
             channel = re.sub(r"[^A-Za-z0-9_~-]+", "_", field).strip("_") or "value"
             found = target_of(self._sensor(key), channel, None, "state" if is_state else None)
-            other = self._keys.setdefault(found.name, f"{key} {field}")
-            if other != f"{key} {field}":
+            other = self._origins.claim(found.name, f"{key} {field}")
+            if other is not None:
                 raise FileError(
                     self._lines.name, self._lines.number, f"{key!r} and {other.rpartition(' ')[0]!r} would both become {found.name};"
                     " say --sensor-column TAG that tells them apart",
@@ -126,7 +129,7 @@ class Points:
         return self._options.sensor or slug("_".join((measurement, *pairs.values())))
 
 
-def _cut(text: str) -> tuple[str, str]:
+def _split_key(text: str) -> tuple[str, str]:
     """(measurement with tags, the rest of the line), cut at the first blank that is not escaped."""
     match = re.match(r"(?:\\.|[^ \\]|\\$)+", text)
     end = match.end() if match else 0
@@ -143,6 +146,6 @@ def _parse_value(text: str) -> float:
         return float(text in _TRUE)
     if text[-1:] in "iu":
         if not re.fullmatch(r"-?\d+[iu]", text, re.ASCII):
-            raise ValueError(f"{text[:40]!r} is no value: a whole number is expected before i or u")
+            raise ValueError(f"{text[:40]!r} is not a value: a whole number is expected before i or u")
         text = text[:-1]
     return number(text)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd import extras
-from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.table import TableLines
+from sensorlogd.exchange.text.lines import FileError
 
 ROWS_AT_ONCE = 8_192
 
 
-def lines(path: Path, stack: ExitStack) -> TableLines:
+def lines(path: Path, decimal: str, stack: ExitStack) -> TableLines:
     """The rows of a Parquet file. Raises FileError."""
     try:
         from pyarrow import parquet
@@ -25,8 +25,8 @@ def lines(path: Path, stack: ExitStack) -> TableLines:
     try:
         file = stack.enter_context(parquet.ParquetFile(path))
     except Exception as error:  # a damaged file can make the library raise anything
-        raise FileError(str(path), 0, f"this is no Parquet file that can be read: {error}") from None
-    return TableLines(_rows(file), str(path))
+        raise FileError(str(path), 0, f"this is not a Parquet file that can be read: {error}") from None
+    return TableLines(_rows(file), str(path), decimal)
 
 
 def _rows(file: Any) -> Iterator[Sequence[Any]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.exchange.found import FileReading
-from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.table import TableLines
+from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.storage.file.connecting import connect_to_read
 
 MAGIC = b"SQLite format 3\0"
@@ -44,18 +43,19 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def checked(found: Generator[FileReading], name: str) -> Generator[FileReading]:
-    """``found``, read from the database ``name``. Raises FileError if the database is damaged."""
-    with closing(found):
-        try:
-            yield from found
-        except sqlite3.Error as error:
-            raise FileError(
-                name, 0, f"the database cannot be read on: {error}; try a copy that 'sqlite3 FILE .recover' has written"
-            ) from None
+@contextmanager
+def checked(conn: sqlite3.Connection, sql: str, name: str) -> Iterator[sqlite3.Cursor]:
+    """The rows of a query of the database ``name``. Raises FileError if the database is damaged."""
+    try:
+        with closing(conn.execute(sql)) as rows:
+            yield rows
+    except sqlite3.Error as error:
+        raise FileError(
+            name, 0, f"the database cannot be read on: {error}; try a copy that 'sqlite3 FILE .recover' has written"
+        ) from None
 
 
-def lines(conn: sqlite3.Connection, name: str, table: str | None, stack: ExitStack) -> tuple[TableLines, str]:
+def lines(conn: sqlite3.Connection, name: str, table: str | None, decimal: str, stack: ExitStack) -> tuple[TableLines, str]:
     """(the rows of a table in the order of their ids, the name of the table). Raises FileError."""
     there = tables(conn)
     if {"series", "rollup", "history"} <= set(there):
@@ -69,7 +69,7 @@ def lines(conn: sqlite3.Connection, name: str, table: str | None, stack: ExitSta
     chosen = table or there[0]
     rows = _rows(conn, chosen)
     stack.callback(rows.close)
-    return TableLines(rows, name), f"table {chosen!r}"
+    return TableLines(rows, name, decimal), f"table {chosen!r}"
 
 
 def _rows(conn: sqlite3.Connection, table: str) -> Generator[Sequence[Any]]:

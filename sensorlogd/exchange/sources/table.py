@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sensorlogd.exchange.lines import FileError, Lines
+from sensorlogd.exchange.text.lines import FileError, Lines
 
 DELIMITER = ","
 
 
 class TableLines(Lines):
     """Lines made of rows. ``rows``: the first one is the header; a line is a row. Errors that they raise become mistakes of the
-    file."""
+    file. ``decimal``: what stands before the fraction in cells of text; numbers get the same."""
 
-    def __init__(self, rows: Iterator[Sequence[Any]], name: str) -> None:
+    def __init__(self, rows: Iterator[Sequence[Any]], name: str, decimal: str = ".") -> None:
         self._set_up(name, "utf-8")
         self._rows = rows
+        self._decimal = decimal
         self._width = 0
         self._buffer = io.StringIO()
         self._writer = csv.writer(self._buffer, delimiter=DELIMITER, lineterminator="\n")
@@ -38,7 +39,7 @@ class TableLines(Lines):
             raise
         except Exception as error:  # the library may raise anything for a damaged file
             raise FileError(self.name, self.number + 1, f"it cannot be read on: {error}") from None
-        cells = [text(cell) for cell in row]
+        cells = [text(cell) if type(cell) is not float else repr(cell).replace(".", self._decimal) for cell in row]
         while len(cells) > max(self._width, 1) and not cells[-1]:
             cells.pop()
         if self.head is not None and any(cells):  # a title above the names is narrower than they are

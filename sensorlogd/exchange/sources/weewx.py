@@ -9,11 +9,13 @@ import re
 import sqlite3
 from collections.abc import Generator
 
-from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import FileReading, ImportTarget, Options, reading, target_of
-from sensorlogd.exchange.lines import FileError
+from sensorlogd.exchange.options import RecordOptions
+from sensorlogd.exchange.plan import Source
+from sensorlogd.exchange.readings import FileReading, ImportTarget, reading, target_of
 from sensorlogd.exchange.sources import table
-from sensorlogd.exchange.sources.sqlite import columns, quoted
+from sensorlogd.exchange.sources.sqlite import checked, columns, quoted
+from sensorlogd.exchange.text.lines import FileError
+from sensorlogd.exchange.times import stamps
 
 TABLE = "archive"
 KEYS = ("dateTime", "usUnits", "interval")
@@ -62,7 +64,7 @@ _ALWAYS = {
 }  # fmt: skip
 
 
-def is_one(conn: sqlite3.Connection) -> bool:
+def has_archive(conn: sqlite3.Connection) -> bool:
     """Whether there is a table ``archive`` with the columns that every archive of weewx has."""
     return set(KEYS) <= set(columns(conn, TABLE))
 
@@ -75,33 +77,43 @@ def unit_of(column: str, system: int) -> tuple[str | None, str | None]:
     return None, None
 
 
-def read(conn: sqlite3.Connection, name: str, options: Options, left_out: dict[str, str]) -> Generator[FileReading]:
-    """The readings of every row. NULL is no reading. ``left_out`` is filled: columns with words -> the first of them. Raises
-    FileError."""
-    channels = [column for column in columns(conn, TABLE) if column not in KEYS]
-    wanted = ", ".join(map(quoted, ("dateTime", "usUnits", *channels)))
-    targets: dict[int, list[ImportTarget]] = {}
-    for number, (at, system, *values) in enumerate(
-        conn.execute(f"SELECT {wanted} FROM {TABLE} ORDER BY dateTime"), 1
-    ):  # names of its columns
-        of_system = targets.get(system)
-        if of_system is None:
-            if system not in SYSTEMS:
-                raise FileError(
-                    name,
-                    number,
-                    f"unit system {system!r}; {', '.join(f'{key} ({word})' for key, word in SYSTEMS.items())} are known",
-                )
-            sensor = options.sensor or "weewx"
-            of_system = targets[system] = [target_of(sensor, channel, *unit_of(channel, system)) for channel in channels]
+class Archive(Source):
+    """The table ``archive`` of the database ``name``. Columns with words are left out, and noted."""
+
+    def __init__(self, conn: sqlite3.Connection, name: str, options: RecordOptions) -> None:
+        super().__init__()
+        self._conn = conn
+        self._name = name
+        self._options = options
+
+    def read(self) -> Generator[FileReading]:
+        """The readings of every row. NULL is no reading. Raises FileError."""
+        channels = [column for column in columns(self._conn, TABLE) if column not in KEYS]
+        wanted = ", ".join(map(quoted, ("dateTime", "usUnits", *channels)))  # names of its columns
+        targets: dict[int, list[ImportTarget]] = {}
+        with checked(self._conn, f"SELECT {wanted} FROM {TABLE} ORDER BY dateTime", self._name) as rows:
+            for number, (at, system, *values) in enumerate(rows, 1):
+                if system not in targets:
+                    targets[system] = self._targets_of(system, channels, number)
+                ts = self._time_us(at, number)
+                for target, value in zip(targets[system], values, strict=True):
+                    if isinstance(value, (int, float)):
+                        yield reading(target, ts, float(value), self._options.quality)
+                    elif value is not None:
+                        self.left_out.setdefault(target.channel, table.text(value))
+
+    def _targets_of(self, system: int, channels: list[str], number: int) -> list[ImportTarget]:
+        """The series of the columns in that unit system. ``number``: of the row. Raises FileError."""
+        if system not in SYSTEMS:
+            known = ", ".join(f"{key} ({word})" for key, word in SYSTEMS.items())
+            raise FileError(self._name, number, f"unit system {system!r}; {known} are known")
+        return [target_of(self._options.sensor or "weewx", channel, *unit_of(channel, system)) for channel in channels]
+
+    def _time_us(self, at: object, number: int) -> int:
+        """The time of row ``number``. Raises FileError."""
         if not isinstance(at, int):
-            raise FileError(name, number, f"dateTime {at!r} is no whole number of seconds since 1970")
+            raise FileError(self._name, number, f"dateTime {at!r} is not a whole number of seconds since 1970")
         try:
-            ts = stamps.within(at * 1_000_000, str(at))
+            return stamps.within(at * 1_000_000, str(at))
         except ValueError as error:
-            raise FileError(name, number, f"dateTime {error}") from None
-        for target, value in zip(of_system, values, strict=True):
-            if isinstance(value, (int, float)):
-                yield reading(target, ts, float(value), options)
-            elif value is not None:
-                left_out.setdefault(target.channel, table.text(value))
+            raise FileError(self._name, number, f"dateTime {error}") from None

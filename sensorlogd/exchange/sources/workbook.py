@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd import extras
-from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.table import TableLines
+from sensorlogd.exchange.text.lines import FileError
 
 
-def lines(path: Path, sheet: str | None, stack: ExitStack) -> tuple[TableLines, str]:
+def lines(path: Path, sheet: str | None, decimal: str, stack: ExitStack) -> tuple[TableLines, str]:
     """(the rows of a sheet, its name). Without a name: the rows of the first sheet and of those behind it with the same header.
 
     Formulas have the values that were saved with the book. Raises FileError.
@@ -29,7 +29,7 @@ def lines(path: Path, sheet: str | None, stack: ExitStack) -> tuple[TableLines, 
             warnings.simplefilter("ignore")  # about styles and extensions, which do not matter here
             book = load_workbook(path, read_only=True, data_only=True)
     except Exception as error:  # a damaged zip file, or XML in it, can raise anything
-        raise FileError(str(path), 0, f"this is no workbook that can be read: {error}") from None
+        raise FileError(str(path), 0, f"this is not a workbook that can be read: {error}") from None
     stack.callback(book.close)
     sheets = {sheet.title: sheet for sheet in book.worksheets}
     if sheet is not None and sheet not in sheets:
@@ -45,7 +45,7 @@ def lines(path: Path, sheet: str | None, stack: ExitStack) -> tuple[TableLines, 
         understood_as += f" of {len(sheets)}, and those with the same header"
     if others:
         understood_as += f" (left out, with another header: {', '.join(others)}; read one with --table NAME)"
-    return TableLines(_rows(same), str(path)), understood_as
+    return TableLines(_rows(same), str(path), decimal), understood_as
 
 
 def _header(sheet: Any) -> list[str]:

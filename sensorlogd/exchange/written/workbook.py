@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from sensorlogd.exchange.written.cells import EXACT, Rows, Stamps
 
-MOST_ROWS = 1_048_576  # of a sheet; further rows go into another sheet
+MAX_SHEET_ROWS = 1_048_576  # of a sheet; further rows go into another sheet
 _FIRST_YEAR = 1900  # spreadsheets have no earlier times
 
 
@@ -25,7 +25,7 @@ def write_xlsx(rows: Rows, columns: Sequence[str], stamps: Stamps, file: BinaryI
     exact = Stamps("UTC", stamps.fractions)
     sheet, in_sheet, count = None, 0, 0
     for ts, row in rows:
-        if sheet is None or in_sheet == MOST_ROWS:
+        if sheet is None or in_sheet == MAX_SHEET_ROWS:
             sheet = book.create_sheet(f"readings {len(book.worksheets) + 1}" if sheet else "readings")
             sheet.freeze_panes = "A2"
             sheet.column_dimensions["A"].width = 24

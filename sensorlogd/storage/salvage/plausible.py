@@ -32,6 +32,7 @@ from sensorlogd.counters import DIP
 from sensorlogd.notation import times
 from sensorlogd.notation.microseconds import BEGINNING_US, DAY_US, END_US, MINUTE_US, SECOND_US
 from sensorlogd.quality import FLAG_MASK, Flag
+from sensorlogd.series_kinds import SERIES_KINDS
 from sensorlogd.storage import cuts
 from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.rollups import resolutions
@@ -40,7 +41,6 @@ from sensorlogd.storage.salvage.reading import Row
 
 MOST_SERIES = 1_000_000
 MOST_IDS = 1 << 40  # ids, and numbers of readings, are smaller
-_KINDS = ("gauge", "counter", "angle", "state")
 _FIRST_US = -62_135_596_800_000_000  # the year 1: an import takes readings from then on
 _FAR_FUTURE_US = 253_402_300_800_000_000  # the year 10000
 _LONGEST_HEARTBEAT_US = 10 * 366 * DAY_US
@@ -115,7 +115,7 @@ def labels_or_empty(text: object) -> str:
 
 def kind_or_gauge(kind: object) -> str:
     """The kind of a series."""
-    return kind if type(kind) is str and kind in _KINDS else "gauge"
+    return kind if type(kind) is str and kind in SERIES_KINDS else "gauge"
 
 
 def heartbeat_or_minute(us: object) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sensorlogd.series_kinds import SERIES_KINDS
+
 Schema = dict[str, Any]
 
 TIME: Schema = {
@@ -96,7 +98,7 @@ SCHEMAS: dict[str, Schema] = {
             "series": NAME | {"description": "sensor.channel"},
             "channel": NAME,
             "unit": NAME,
-            "kind": {"type": "string", "enum": ["gauge", "counter", "angle", "state"]},
+            "kind": {"type": "string", "enum": list(SERIES_KINDS)},
             "heartbeat_s": {"type": "number"},
             "labels": LABELS,
             "decimals": {"type": ["integer", "null"], "description": "places of its resolution, as the configuration says"},

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from sensorlogd.exchange import leap_and_midnight
+from sensorlogd.exchange.times import leap_and_midnight
 from sensorlogd.notation.instants import us_of, utc_of
+from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.stamping import patterns
+from sensorlogd.stamping.local import BY_ORDER, LocalTimes
 from sensorlogd.stamping.local import FIRST as FIRST_ONE
-from sensorlogd.stamping.local import LocalTimes
 
+MAX_COMPLETED_STEP_US = 200 * DAY_US  # a day of every year is within half a year of any time
 EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 FORMATS = "iso, epoch, epoch_ms, epoch_us, or a pattern as %d.%m.%Y %H:%M:%S"
 FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)  # inside the years 1 to 9999 in every zone
@@ -25,45 +26,50 @@ _COMPACT = re.compile(r"\d{8}|\d{4}")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
-def reader(
-    form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None, now_us: int = 0, zoneless: list[str] | None = None
-) -> Callable[[str], int]:
-    """A function that turns the times of one file, in their order, into microseconds UTC; it raises ValueError that says what is
-    wrong.
+class TimeReader:
+    """Turns the times of one file, called with each in their order, into microseconds UTC; the call raises ValueError that says
+    what is wrong.
 
     ``form``: see FORMATS. ``zone``: of times without an offset. ``fold``: see ``stamping.local``; a time that clocks jump over is
     an error. ``year``: the year of the first time if the pattern has none, or ``from_host``: the one nearest to ``now_us``; each
-    following time is the one nearest to the time before. ``zoneless`` gets the first time without an offset. 24:00 is the beginning
-    of the next day, a leap second the second behind it.
+    following time is the one nearest to the time before. 24:00 is the beginning of the next day, a leap second the second behind
+    it. ``decimal``: what stands before the fraction of seconds since 1970. Raises ValueError for a form or a year that cannot be.
     """
-    local = LocalTimes(zone, fold)
-    if form in EPOCHS:
-        factor = EPOCHS[form]
-        return lambda text: _from_epoch(text, factor)
-    if form != "iso" and "%" not in form:
-        raise ValueError(f"unknown time format {form!r}; write {FORMATS}")
-    if form != "iso":
-        patterns.check(form)
-    has_offset = form != "iso" and "%z" in form
-    near = _near(form, year, now_us)
 
-    def parse(text: str) -> datetime:
-        if form == "iso":
-            return _iso(text)
-        try:
-            return datetime.strptime(text, form) if near is None else near.read(text)  # noqa: DTZ007  # the zone follows
-        except ValueError:
-            raise ValueError(f"{text!r} is not a time like {form!r}") from None
+    def __init__(
+        self, form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None, now_us: int = 0, decimal: str = "."
+    ) -> None:
+        if form not in EPOCHS and form != "iso" and "%" not in form:
+            raise ValueError(f"unknown time format {form!r}; write {FORMATS}")
+        self.first_zoneless: str | None = None  # the first time without an offset
+        self._form = form
+        self._decimal = decimal
+        self._epoch_factor = EPOCHS.get(form)
+        self._local = LocalTimes(zone, fold)
+        self._near: _Near | None = None
+        if self._epoch_factor is None and form != "iso":
+            patterns.check(form)
+        if self._epoch_factor is None:
+            self._near = _near(form, year, now_us)
 
-    def read(text: str) -> int:
+    @property
+    def is_by_order(self) -> bool:
+        """Whether the same text may mean another time when it comes again."""
+        return self._local.fold == BY_ORDER
+
+    def __call__(self, text: str) -> int:
+        """Microseconds UTC of the next time of the file. Raises ValueError."""
+        if self._epoch_factor is not None:
+            has_comma = self._decimal == "," and "." not in text  # a cell of a workbook has a point
+            return _from_epoch(text.replace(",", ".", 1) if has_comma else text, self._epoch_factor)
         try:
-            at, leaps = parse(text), False
+            at, leaps = self._parse(text), False
         except ValueError:
-            found = leap_and_midnight.read(text, parse)
+            found = leap_and_midnight.read(text, self._parse)
             if found is None:
                 raise
             at, leaps = found
-        us = utc_us(at, text)
+        us = self._utc_us(at, text)
         if leaps:
             us += 1_000_000
             if not leap_and_midnight.is_leap(us):
@@ -72,20 +78,26 @@ def reader(
                 )
         return us
 
-    def utc_us(at: datetime, text: str) -> int:
+    def _parse(self, text: str) -> datetime:
+        if self._form == "iso":
+            return _iso(text)
+        try:
+            return datetime.strptime(text, self._form) if self._near is None else self._near.read(text)  # noqa: DTZ007  # the zone follows
+        except ValueError:
+            raise ValueError(f"{text!r} is not a time like {self._form!r}") from None
+
+    def _utc_us(self, at: datetime, text: str) -> int:
         if at.tzinfo is None:
             if not FIRST <= at.replace(tzinfo=UTC) <= LAST:
                 raise _outside(text)
-            if zoneless is not None and not zoneless:
-                zoneless.append(text)
-            at = utc_of(local.utc_us(at))
-            if near is not None:
-                near.begin(local_us(at, local.zone))
-        elif not has_offset and form != "iso":
-            raise ValueError(f"{text!r} has an offset, which --time-format {form!r} does not; put %z at its place")
+            if self.first_zoneless is None:
+                self.first_zoneless = text
+            at = utc_of(self._local.utc_us(at))
+            if self._near is not None:
+                self._near.go_on(local_us(at, self._local.zone), text)
+        elif self._form != "iso" and "%z" not in self._form:
+            raise ValueError(f"{text!r} has an offset, which --time-format {self._form!r} does not; put %z at its place")
         return _to_us(at, text)
-
-    return read
 
 
 def _from_epoch(text: str, factor: int) -> int:
@@ -133,9 +145,12 @@ class _Near:
         self._is_year = is_year  # the first time is in exactly that year
         self.last_us = first_us
 
-    def begin(self, last_us: int) -> None:
-        """Complete the next time to the one nearest to ``last_us``."""
-        self.last_us, self._is_year = last_us, False
+    def go_on(self, local_us: int, text: str) -> None:
+        """Complete the next time to the one nearest to ``local_us``, which was read from ``text``. Raises ValueError if that is
+        years from the time before, as only a 29th of February can be."""
+        if abs(local_us - self.last_us) > MAX_COMPLETED_STEP_US:
+            raise ValueError(f"{text!r}: no year near the time before it has that day; is --year right?")
+        self.last_us, self._is_year = local_us, False
 
     def read(self, text: str) -> datetime:
         """The time in ``text``, without a zone. Raises ValueError if it does not have the form."""

@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sensorlogd.exchange.lines import Lines, split
+from sensorlogd.exchange.readings import slug
+from sensorlogd.exchange.text.lines import Lines, split
 
 _UNIT = re.compile(r"[^:,;\d][^:,;]{0,15}")
 _BRACKETS = re.compile(r"(.*?)\s*[\[(]([^\])]*)[\])]\s*")
@@ -63,8 +64,7 @@ def channel(name: str, unit: str | None = None) -> tuple[str, str | None]:
         unit = tail or unit
     elif (match := _BRACKETS.fullmatch(text)) and (not match[2] or _UNIT.fullmatch(match[2])):
         text, unit = match[1], match[2]
-    slug = re.sub(r"[^a-z0-9_]+", "_", text.lower()).strip("_")
-    return slug or ("number" if text.strip() == "#" else "column"), unit
+    return slug(text) or ("number" if text.strip() == "#" else "column"), unit
 
 
 def zone(names: Sequence[str]) -> str | None:

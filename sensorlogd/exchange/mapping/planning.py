@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from sensorlogd.exchange import foreign_tables, heads, own_format
-from sensorlogd.exchange.found import KINDS, ColumnTarget, FileReading, ImportPlan, ImportTarget, Nulls, Options, once
-from sensorlogd.exchange.lines import MOST_COLUMNS, FileError, Lines, cells, sniff, split
+from sensorlogd.exchange.mapping import foreign_tables, heads, own_format
+from sensorlogd.exchange.mapping.column_names import refuse_doubled
+from sensorlogd.exchange.options import Options, OwnOptions, taken_of
+from sensorlogd.exchange.plan import ImportPlan, Source
+from sensorlogd.exchange.text.lines import MAX_COLUMNS, FileError, Lines, sniff, split
 from sensorlogd.exchange.written.cells import EXACT
 
-LOOK = 40  # lines that may stand above the names
-
-__all__ = ["KINDS", "ColumnTarget", "FileReading", "ImportPlan", "ImportTarget", "Options", "plan"]
+MAX_LINES_ABOVE_NAMES = 40  # lines that may stand above the names
 
 
 def plan(lines: Lines, options: Options) -> ImportPlan:
@@ -29,22 +28,18 @@ def plan(lines: Lines, options: Options) -> ImportPlan:
         raise FileError(lines.name, 0, f"it has no more than {lines.number} lines, --skip {options.skip} skips all") from None
     first = _first_line(lines)
     if first.lstrip().startswith("{") and not options.is_foreign:
-        lines.back(first)
-        _refuse_in_ours(options, ".")
-        time, zoneless = own_format.time_reader(options)
-        return _judged_plan(
-            "NDJSON in our format", lambda: own_format.ndjson(lines, time, Nulls(options.nulls)), options, zoneless
-        )
+        lines.put_back(first)
+        return _own_plan("NDJSON in our format", own_format.JsonLines(lines, _own_options(options, ".")), lines, options)
     delimiter = options.delimiter or head.delimiter or _delimiter(first, options)
     names = _split_header(first, delimiter, lines)
     if options.header and not options.is_foreign:
-        found = _own_plan(names, delimiter, lines, options)
+        found = _own_table(names, delimiter, lines, options)
         if found is not None:
             return found
     if options.header:
         heads.finish(head, lines, delimiter)
     else:
-        lines.back(first)
+        lines.put_back(first)
     options = replace(options, nulls=(*options.nulls, *head.nulls))
     try:
         return foreign_tables.plan(
@@ -58,12 +53,12 @@ def plan(lines: Lines, options: Options) -> ImportPlan:
 
 
 def _names_below(lines: Lines, options: Options) -> int | None:
-    """The number of the line that names the column of the time, if that is not the first one but one of the next LOOK lines; else
+    """The number of the line that names the column of the time, if that is not the first one but one of the next MAX_LINES_ABOVE_NAMES lines; else
     None."""
     if not options.header or not options.times or foreign_tables.is_position(options.times[0]):
         return None
     column, _ = foreign_tables.padding(options.times[0])
-    for number, text in enumerate(lines.peek(LOOK), lines.number + 1):
+    for number, text in enumerate(lines.peek(MAX_LINES_ABOVE_NAMES), lines.number + 1):
         try:
             if column in [name.strip() for name in split(text, options.delimiter or sniff(text))]:
                 return number
@@ -72,54 +67,44 @@ def _names_below(lines: Lines, options: Options) -> int | None:
     return None
 
 
-def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) -> ImportPlan | None:
-    """The plan for a file in our own format; None if it is in another format. Raises FileError."""
+def _own_table(names: list[str], delimiter: str, lines: Lines, options: Options) -> ImportPlan | None:
+    """The plan for a CSV file in our own format; None if it is in another format. Raises FileError, ValueError."""
     plain = [name.strip().lower() for name in names]
     exact = EXACT in plain
     kind = "CSV of ours for spreadsheets" if exact else "CSV in our format"
-    time, zoneless = own_format.time_reader(options)
     if set(own_format.COLUMNS) <= set(plain):
-        decimal = own_format.decimal_of(delimiter, exact=exact)
-        _refuse_in_ours(options, decimal)
-        nulls = Nulls(options.nulls, decimal)
-
-        def long() -> Iterator[FileReading]:
-            return own_format.long(cells(lines, delimiter, len(plain)), plain, lines, time, nulls, decimal)
-
-        return _judged_plan(f"{kind}, a line a reading", long, options, zoneless)
+        decimal = own_format.decimal_of(delimiter, options.decimal, exact=exact)
+        source = own_format.LongTable(lines, delimiter, plain, decimal, _own_options(options, decimal))
+        return _own_plan(f"{kind}, a line a reading", source, lines, options)
     exact = plain[-1] == EXACT
     series = names[1:-1] if exact else names[1:]
     if plain[0] != "time" or not series or not all("." in name for name in series):
         return None
-    _refuse_in_ours(options, own_format.decimal_of(delimiter, exact=exact))
+    decimal = own_format.decimal_of(delimiter, options.decimal, exact=exact)
+    own = _own_options(options, decimal)
     targets = [own_format.series(name, lines) for name in series]
-    once([target.name for target in targets], lines)
-    understood_as = f"{kind}, a column a series ({len(targets)})"
-    return _judged_plan(
-        understood_as, lambda: own_format.wide(lines, delimiter, names, targets, time, options, exact=exact), options, zoneless
-    )
+    refuse_doubled([target.name for target in targets], lines)
+    wide = own_format.WideTable(lines, delimiter, names, targets, decimal, own, exact=exact)
+    return _own_plan(f"{kind}, a column a series ({len(targets)})", wide, lines, options)
 
 
-def _judged_plan(
-    understood_as: str, read: Callable[[], Iterator[FileReading]], options: Options, zoneless: list[str]
-) -> ImportPlan:
-    """The plan for a file in our own format. ``read``: gives its readings, without those that mean no value."""
+def _own_plan(understood_as: str, source: Source, lines: Lines, options: Options) -> ImportPlan:
+    """The plan for a file in our own format. ``source``: gives its readings, without those that mean no value."""
     is_ahead_said = options.ahead_us != Options().ahead_us  # else what was exported comes back as it was, also from the future
-    options = replace(options, nulls=(), now_us=options.now_us if is_ahead_said else 0)
-    doubtful: list[int] = []
     return ImportPlan(
-        True, understood_as, lambda: foreign_tables.judged(read(), options, doubtful), doubtful=doubtful, zoneless=zoneless
+        True, understood_as, source, lines, replace(options, nulls=(), now_us=options.now_us if is_ahead_said else 0)
     )
 
 
-def _refuse_in_ours(options: Options, decimal: str) -> None:
-    """Raise ValueError for options that contradict our own format. ``decimal``: what stands before the fraction in the file."""
+def _own_options(options: Options, decimal: str) -> OwnOptions:
+    """What a file of our own takes of the options. ``decimal``: what stands before the fraction in it. Raises ValueError for
+    options that contradict its format."""
     if options.decimal not in (".", decimal):
         wrong, own = f"--decimal {options.decimal}", f"numbers have {decimal!r} before the fraction"
     elif options.time_format != "iso":
         wrong, own = f"--time-format {options.time_format!r}", "times are in ISO 8601"
     else:
-        return
+        return taken_of(OwnOptions, replace(options, decimal="."), "a file in our own format")
     raise ValueError(
         f"{wrong}: the file is in our own format, in which {own}; leave the option out, or if another program wrote the file, say its"
         " columns: --time COLUMN, and --sensor NAME or --sensor-column COLUMN"
@@ -145,6 +130,6 @@ def _split_header(first: str, delimiter: str, lines: Lines) -> list[str]:
         names = split(first, delimiter)
     except csv.Error as error:
         raise FileError(lines.name, lines.number, f"{error}; see the quotes of this line") from None
-    if len(names) > MOST_COLUMNS:
-        raise FileError(lines.name, lines.number, f"{len(names):,} columns; at most {MOST_COLUMNS:,} are taken; divide the file")
+    if len(names) > MAX_COLUMNS:
+        raise FileError(lines.name, lines.number, f"{len(names):,} columns; at most {MAX_COLUMNS:,} are taken; divide the file")
     return [name.strip() for name in names]

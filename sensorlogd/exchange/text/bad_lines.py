@@ -7,11 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-from sensorlogd.exchange.lines import FileError
-from sensorlogd.exchange.stage import roomy
+from sensorlogd.exchange.temporary_files import roomy_folder
+from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.notation.plurals import plural
 
-EXAMPLES = 5  # of what is wrong, kept to be shown
+MAX_EXAMPLES = 5  # of what is wrong, kept to be shown
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 
 
@@ -35,7 +35,7 @@ class BadLines:
 
     def __enter__(self) -> BadLines:
         self._kept: IO[str] = tempfile.TemporaryFile(  # closed by __exit__
-            "w+", encoding=self.encoding, errors="surrogateescape", newline="", dir=roomy(), prefix="sensorlogd-"
+            "w+", encoding=self.encoding, errors="surrogateescape", newline="", dir=roomy_folder(), prefix="sensorlogd-"
         )
         return self
 
@@ -49,7 +49,7 @@ class BadLines:
     def take(self, error: FileError, text: str) -> None:
         """Keep the ``text`` of a bad record, one or more lines of the file, and the first few errors for people."""
         self.lines += max(text.count("\n"), 1)
-        if len(self.examples) < EXAMPLES:
+        if len(self.examples) < MAX_EXAMPLES:
             self.examples.append(str(error))
         self._kept.write(text if text.endswith(("\n", "\r")) else f"{text}\n")
 

@@ -6,13 +6,13 @@ A guess is never imported by itself: it is reported as the options that say the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sensorlogd.exchange import stamps
+from sensorlogd.exchange.times.stamps import TimeReader
 
-ROWS = 200
+MAX_ROWS_TO_GUESS_BY = 200
 _COMPACT = "%Y%m%d%H%M%S"
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
 _DATES = ("%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%d-%m-%Y", "%d %b %Y", "%Y%m%d")
@@ -32,7 +32,7 @@ class Guess:
     forms: tuple[str, ...]
     decimal: str
 
-    def said(self, names: Sequence[str]) -> str:
+    def as_options(self, names: Sequence[str]) -> str:
         """The guess as options of ``import``."""
         words = [f"--time {_quoted(names[at])}" for at in self.times]
         if self.forms[0] != "iso":
@@ -86,7 +86,7 @@ def _can_read_all(texts: Sequence[str], form: str) -> bool:
         return False
     if form == _COMPACT and not all(len(text) == 14 for text in texts):
         return False  # strptime accepts fewer digits, too
-    read = _reader(form)
+    read = TimeReader(form, "UTC")
     try:
         for text in texts:
             read(text)
@@ -96,11 +96,7 @@ def _can_read_all(texts: Sequence[str], form: str) -> bool:
 
 
 def _is_in_order(texts: Sequence[str], form: str) -> bool:
-    return all(before <= after for before, after in pairwise(map(_reader(form), texts)))
-
-
-def _reader(form: str) -> Callable[[str], int]:
-    return stamps.reader(form, "UTC")
+    return all(before <= after for before, after in pairwise(map(TimeReader(form, "UTC"), texts)))
 
 
 def _guess_decimal(cells: Iterable[str]) -> str:

@@ -9,10 +9,11 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO, Protocol
 
-LONGEST_LINE = 4_000_000  # characters
-MOST_COLUMNS = 10_000
+MAX_LINE_CHARACTERS = 4_000_000
+MAX_COLUMNS = 10_000
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _QUOTED = re.compile(r'"[^"]*"')
 
@@ -27,8 +28,31 @@ class FileError(Exception):
         self.one_line = one_line
 
 
+@dataclass(frozen=True, slots=True)
+class LineCounts:
+    """What was met among the lines of a file; the number of a first line is 0 if there is none.
+
+    lines                how many there are
+    of_nuls              lines of nothing but NUL characters, which a power cut leaves: they were passed over
+    first_of_nuls        the number of the first of them
+    in_quotes            lines that go on with a quoted cell that began in a line above
+    first_opening_quote  the number of the first line whose quoted cell goes on below
+    is_last_open         whether the last line has no end, as one that another program is still writing
+    """
+
+    lines: int
+    of_nuls: int
+    first_of_nuls: int
+    in_quotes: int
+    first_opening_quote: int
+    is_last_open: bool
+
+
 class Aside(Protocol):
     """Takes the lines that cannot be read."""
+
+    def head(self, text: str) -> None:
+        """Take the lines above the data, which come first."""
 
     def take(self, error: FileError, text: str) -> None:
         """Take the ``text`` of one record, which ``error`` says what is wrong with."""
@@ -39,16 +63,14 @@ class Lines:
 
     number   of the last one
     done     bytes read of the file so far
-    record   the lines since ``begin``: a quoted cell may have several
-    head     the lines so far, until ``end_head``: they must be right; of those behind, ``aside`` may take what is wrong
-    nuls     lines of nothing but NUL characters, which a power cut leaves: they are passed over
-    inside   how many lines go on with a quoted cell that began in a line above
-    inside_from  the first line whose quoted cell goes on below; 0 if there is none
+    record   the lines since ``begin_record``: a quoted cell may have several
+    head     the lines so far, until ``end_head``: they must be right; of those behind, an Aside may take what is wrong
     """
 
     def __init__(self, file: IO[bytes], name: str, encoding: str = "utf-8") -> None:
         self._set_up(name, encoding)
         self._counted = _Counted(file)
+        self._at_beginning = True
         head = self._counted.peek(4)
         stream: IO[bytes] = self._counted  # type: ignore[assignment]  # a BufferedIOBase is what is needed of it
         if head[:2] == b"\x1f\x8b":
@@ -69,10 +91,10 @@ class Lines:
         self.encoding = encoding
         self.record: list[str] = []
         self.head: list[str] | None = []
-        self.aside: Aside | None = None
-        self.nuls: list[int] = []
-        self.inside = 0
-        self.inside_from = 0
+        self._aside: Aside | None = None
+        self._of_nuls = self._first_of_nuls = 0
+        self._in_quotes = self._first_opening_quote = 0
+        self._is_last_open = False
         self._ahead: deque[str] = deque()
 
     @property
@@ -90,10 +112,12 @@ class Lines:
             if not line:
                 raise StopIteration
             self.number += 1
+            self._is_last_open = not line.endswith(("\n", "\r"))
             if self.head is not None:
                 self.head.append(line)
             if "\0" in line and self.number > 1 and not line.strip("\0 \t\r\n"):
-                self.nuls.append(self.number)
+                self._of_nuls += 1
+                self._first_of_nuls = self._first_of_nuls or self.number
                 continue
             problem = self._find_problem(line)
             if problem is None:
@@ -104,15 +128,20 @@ class Lines:
     def _read_line(self) -> str:
         """The next line with its end; empty at the end of the file. Raises FileError."""
         try:
-            line = self._text.readline(LONGEST_LINE + 1)
+            line = self._text.readline(MAX_LINE_CHARACTERS + 1)
         except UnicodeDecodeError:
             raise FileError(
                 self.name, self.number + 1, f"this is not {self.encoding}; is it text? say --encoding latin-1 (or what it is)"
             ) from None
         except (EOFError, OSError, zlib.error) as error:
             raise FileError(self.name, self.number + 1, f"the file cannot be read on: {error}") from None
-        if len(line) > LONGEST_LINE:
-            raise FileError(self.name, self.number + 1, f"the line is longer than {LONGEST_LINE:,} characters; is this a table?")
+        if self._at_beginning:
+            self._at_beginning = False
+            line = line.removeprefix("\ufeff")  # which utf-16-le and its like leave
+        if len(line) > MAX_LINE_CHARACTERS:
+            raise FileError(
+                self.name, self.number + 1, f"the line is longer than {MAX_LINE_CHARACTERS:,} characters; is this a table?"
+            )
         return line
 
     def _find_problem(self, line: str) -> str | None:
@@ -132,29 +161,43 @@ class Lines:
             self._ahead.append(line)
         return [line for line, _ in zip(self._ahead, range(count), strict=False)]
 
-    def back(self, line: str) -> None:
+    def put_back(self, line: str) -> None:
         """Deliver the last line again, because it was not a header."""
         self._ahead.appendleft(line)
         self.number -= 1
         if self.head is not None:
             self.head.pop()
 
-    def end_head(self) -> str:
-        """End the head. Returns it: the lines above the data, which also come first in a file of bad lines."""
+    def end_head(self, aside: Aside | None) -> None:
+        """End the head: what is wrong in the lines behind it goes to ``aside`` from now on, which gets the head first; None: it is a
+        mistake of the file."""
         text, self.head = "".join(self.head or ()), None
-        return text
+        self._aside = aside
+        if aside is not None:
+            aside.head(text)
 
-    def begin(self) -> None:
+    def begin_record(self) -> None:
         """Note that a new record begins with the next line."""
         self.record = []
 
+    def count_quoted(self) -> None:
+        """Count the lines since ``begin_record`` as one record: a quoted cell has several lines."""
+        self._first_opening_quote = self._first_opening_quote or self.number - len(self.record) + 1
+        self._in_quotes += len(self.record) - 1
+
+    def counts(self) -> LineCounts:
+        """What was met so far."""
+        return LineCounts(
+            self.number, self._of_nuls, self._first_of_nuls, self._in_quotes, self._first_opening_quote, self._is_last_open
+        )
+
     def bad(self, what: str, text: str | None = None) -> None:
-        """Put the lines since ``begin`` (or ``text``) aside, because they cannot be read for the reason ``what``. Raises FileError
+        """Put the lines since ``begin_record`` (or ``text``) aside, because they cannot be read for the reason ``what``. Raises FileError
         if bad lines are not put aside here."""
         error = FileError(self.name, self.number, what, one_line=self.head is None)
-        if self.aside is None:
+        if self._aside is None:
             raise error from None
-        self.aside.take(error, "".join(self.record) if text is None else text)
+        self._aside.take(error, "".join(self.record) if text is None else text)
 
 
 class _Counted(io.BufferedIOBase):
@@ -199,8 +242,8 @@ def split(line: str, delimiter: str) -> list[str]:
 def cells(lines: Lines, delimiter: str, width: int) -> Iterator[list[str]]:
     """The cells of each record that is not empty. ``width``: how many cells the header has."""
     for row in _records(lines, delimiter, width):
-        if len(row) > MOST_COLUMNS:
-            lines.bad(f"{len(row):,} columns; at most {MOST_COLUMNS:,} are taken")
+        if len(row) > MAX_COLUMNS:
+            lines.bad(f"{len(row):,} columns; at most {MAX_COLUMNS:,} are taken")
         elif any(row) and not (len(row) == 1 and not row[0].strip()):
             yield row
 
@@ -208,14 +251,14 @@ def cells(lines: Lines, delimiter: str, width: int) -> Iterator[list[str]]:
 def _records(lines: Lines, delimiter: str, width: int) -> Iterator[list[str]]:
     """The cells of each record, also of empty ones; lines that cannot be split are put aside. Raises FileError."""
     if delimiter == " ":
-        lines.begin()
+        lines.begin_record()
         for line in lines:
             yield line.split()
-            lines.begin()
+            lines.begin_record()
         return
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        lines.begin()
+        lines.begin_record()
         try:
             row = next(reader)
         except StopIteration:
@@ -228,8 +271,7 @@ def _records(lines: Lines, delimiter: str, width: int) -> Iterator[list[str]]:
             elif all(_is_whole(line, delimiter, width) for line in lines.record[1:-1] or lines.record[1:]):
                 yield from _one_by_one(lines, delimiter)
             else:
-                lines.inside_from = lines.inside_from or lines.number - len(lines.record) + 1
-                lines.inside += len(lines.record) - 1
+                lines.count_quoted()
                 yield row
 
 

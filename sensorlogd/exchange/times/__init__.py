@@ -1,0 +1,1 @@
+"""Turns the times in files into microseconds UTC."""
