@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.web.working import workers as module
-from sensorlogd.web.working.worker import PING
-from sensorlogd.web.working.workers import Workers
+from sensorlogd.web.workers import workers as module
+from sensorlogd.web.workers.worker import PING
+from sensorlogd.web.workers.workers import Workers
 
 FAULTY = "sensorlogd.web.answering.answers:latest"  # called without its arguments
 

@@ -19,8 +19,8 @@ from sensorlogd.storage.query.log import Log, Reading, Series, conversions, conv
 from sensorlogd.storage.query.rows import EVENT_COLUMNS, bucket_row, cell, event_row, number, reading_row
 from sensorlogd.storage.query.units import Conversion
 from sensorlogd.web.answering.params import CELLS_MAX, ROWS_MAX, TimeForm, find_series
-from sensorlogd.web.working.damage import DamageSkipper, Lost, is_damaged_page
-from sensorlogd.web.working.refusal import ApiError, bad_parameter
+from sensorlogd.web.workers.damage import DamageSkipper, Lost, is_damaged_page
+from sensorlogd.web.workers.refusal import ApiError, bad_parameter
 
 Json = dict[str, Any]
 

@@ -20,14 +20,14 @@ from sensorlogd.web.answering.live.stream import open_stream
 from sensorlogd.web.answering.params import ROWS_DEFAULT, ROWS_MAX, Params, TimeForm
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working import row_text
-from sensorlogd.web.working.asking import answer_of
-from sensorlogd.web.working.damage import Lost
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers import row_text
+from sensorlogd.web.workers.asking import answer_of
+from sensorlogd.web.workers.damage import Lost
+from sensorlogd.web.workers.refusal import ApiError
 
 EVENT_ID_MAX = 2**62
 PAGE_ROWS = 5_000  # of a streamed answer: some hundred kB at a time
-QUESTIONS = "sensorlogd.web.working.questions:"
+QUESTIONS = "sensorlogd.web.workers.long_questions:"
 COMMON = ("tz", "time")
 SHAPES = ("rows", "columns")
 # endpoint -> the parameters it knows; the OpenAPI document describes the same ones

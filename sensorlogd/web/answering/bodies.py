@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from sensorlogd.notation import times
-from sensorlogd.web.working.refusal import ApiError, bad_parameter
+from sensorlogd.web.workers.refusal import ApiError, bad_parameter
 
 MAX_BYTES = 16 * 1024
 MAX_TEXT = 2_000

@@ -30,7 +30,7 @@ from sensorlogd.web.answering.bodies import Body
 from sensorlogd.web.answering.encode import json_answer
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working.refusal import ApiError, bad_parameter
+from sensorlogd.web.workers.refusal import ApiError, bad_parameter
 
 T = TypeVar("T")
 FIELDS = {

@@ -18,7 +18,7 @@ from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log import Log, Series, UnknownSeries
 from sensorlogd.web.answering.params import TimeForm, find_series
-from sensorlogd.web.working.refusal import ApiError, bad_parameter
+from sensorlogd.web.workers.refusal import ApiError, bad_parameter
 
 HOURS_MAX = 20_000
 OLDEST_US = 48 * HOUR_US  # a logged price holds for so long where no newer one was logged

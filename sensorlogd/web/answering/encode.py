@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from sensorlogd.web.working.texts import dumps, etag_of
+from sensorlogd.web.workers.texts import dumps, etag_of
 
 AGES_S = 10.0
 FORMATS = ("json", "ndjson", "csv")

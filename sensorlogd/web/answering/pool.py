@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from sensorlogd.storage.query.log import Log
-from sensorlogd.web.working.current_log import CurrentLog
-from sensorlogd.web.working.damage_reports import DamageReports
-from sensorlogd.web.working.failures import is_damage, is_interrupt, too_long, unreadable
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers.current_log import CurrentLog
+from sensorlogd.web.workers.damage_reports import DamageReports
+from sensorlogd.web.workers.failures import is_damage, is_interrupt, too_long, unreadable
+from sensorlogd.web.workers.refusal import ApiError
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from sensorlogd.web.prometheus import text
 from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.values import NAME, Labels, PromError, Scalar, Series, Text, key
 from sensorlogd.web.prometheus.source import LogSource
-from sensorlogd.web.working.questions import Body, body_of
+from sensorlogd.web.workers.long_questions import Body, body_of
 
 T = TypeVar("T")
 

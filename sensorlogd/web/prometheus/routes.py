@@ -24,9 +24,9 @@ from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.values import PromError
 from sensorlogd.web.serving.forms import form
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working.asking import answer_of
-from sensorlogd.web.working.questions import Body
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers.asking import answer_of
+from sensorlogd.web.workers.long_questions import Body
+from sensorlogd.web.workers.refusal import ApiError
 
 MOST_POINTS = 11_000  # of a series, as Prometheus has it
 STATUS = {

@@ -33,9 +33,9 @@ from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.serving import errors, login
 from sensorlogd.web.serving.guard import Denials, Guard
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working.damage_reports import DamageReports
-from sensorlogd.web.working.refusal import ApiError
-from sensorlogd.web.working.workers import Workers
+from sensorlogd.web.workers.damage_reports import DamageReports
+from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.workers.workers import Workers
 
 STATIC = Path(__file__).parents[1] / "static"
 NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>sensorlogd</title>

@@ -21,7 +21,7 @@ from sensorlogd.web.serving import changing, hosts
 from sensorlogd.web.serving.errors import answer
 from sensorlogd.web.serving.settings import Settings
 from sensorlogd.web.serving.token import TokenFile
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers.refusal import ApiError
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log import Log
 from sensorlogd.web.answering import api, pool
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working import workers
+from sensorlogd.web.workers import workers
 from tests.web.conftest import T0, S, Served, serving
 
 HOUR = {"since": "2026-03-29", "until": "2026-03-29T01:00"}

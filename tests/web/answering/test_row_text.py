@@ -10,8 +10,8 @@ from sensorlogd.storage.query.rows import READING_COLUMNS
 from sensorlogd.web.answering import answers
 from sensorlogd.web.answering.answers import ReadingsAsk
 from sensorlogd.web.answering.params import TimeForm
-from sensorlogd.web.working import row_text
-from sensorlogd.web.working.texts import rows_as_csv, rows_as_ndjson, safe_cell
+from sensorlogd.web.workers import row_text
+from sensorlogd.web.workers.texts import rows_as_csv, rows_as_ndjson, safe_cell
 
 NAMES = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=12)
 ZONES = st.sampled_from(("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns"))

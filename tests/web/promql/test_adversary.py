@@ -19,7 +19,7 @@ from sensorlogd.web.prometheus import evaluation
 from sensorlogd.web.prometheus.evaluation import Question, Refusal
 from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.routes import MOST_POINTS
-from sensorlogd.web.working.questions import Body
+from sensorlogd.web.workers.long_questions import Body
 from tests.web.conftest import T0, S
 from tests.web.promql.queries import QUERIES
 

@@ -34,8 +34,8 @@ from sensorlogd.web.answering import answers
 from sensorlogd.web.answering.live.watch import AHEAD_US, Seen, Watch, overlap_us
 from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.answering.pool import Pool
-from sensorlogd.web.working.refusal import ApiError, bad_parameter
-from sensorlogd.web.working.texts import dumps
+from sensorlogd.web.workers.refusal import ApiError, bad_parameter
+from sensorlogd.web.workers.texts import dumps
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from sensorlogd.web.answering.live.stream import Hub
-    from sensorlogd.web.working.workers import Workers
+    from sensorlogd.web.workers.workers import Workers
 
 PARAMETERS = ("values", "series")
 # counters of a sensor that have a metric of their own; all others are losses and faults, told apart by a label

@@ -14,9 +14,9 @@ from sensorlogd.web.answering import cost as costs
 from sensorlogd.web.answering import database as databases
 from sensorlogd.web.answering.answers import BucketsAsk, ReadingsAsk
 from sensorlogd.web.answering.params import TimeForm, find_series
-from sensorlogd.web.working import row_text
-from sensorlogd.web.working.damage import DamageSkipper, Lost, is_damaged_page
-from sensorlogd.web.working.texts import dumps, etag_of, rows_as_csv, rows_as_ndjson
+from sensorlogd.web.workers import row_text
+from sensorlogd.web.workers.damage import DamageSkipper, Lost, is_damaged_page
+from sensorlogd.web.workers.texts import dumps, etag_of, rows_as_csv, rows_as_ndjson
 
 LEAST_TO_PACK, HOW_MUCH = 1_000, 5  # bytes, level
 

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from sensorlogd.storage.file import reader
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers.refusal import ApiError
 
 
 def too_long(seconds: float) -> ApiError:

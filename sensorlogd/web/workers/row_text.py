@@ -22,8 +22,8 @@ from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.rollups.snapshot import Snapshot
 from sensorlogd.web.answering.answers import ReadingsAsk, changes_of
 from sensorlogd.web.answering.params import TimeForm, find_series
-from sensorlogd.web.working.damage import DamageSkipper, Lost
-from sensorlogd.web.working.texts import safe_cell
+from sensorlogd.web.workers.damage import DamageSkipper, Lost
+from sensorlogd.web.workers.texts import safe_cell
 
 AT_ONCE = 20_000  # rows
 MOST_ROWS = 80_000  # of a page: a megabyte or two are enough

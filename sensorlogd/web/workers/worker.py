@@ -1,4 +1,4 @@
-"""The worker process: ``python -m sensorlogd.web.working.worker DATABASE BYTES`` answers one question after another.
+"""The worker process: ``python -m sensorlogd.web.workers.worker DATABASE BYTES`` answers one question after another.
 
 Its standard input is a socket to the web process. A question is a frame (eight bytes of length, then a pickle) that holds
 ``module:function``, arguments and seconds: the function is called with a log and the arguments. The answer is a frame that
@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.storage.query.log import Log
-from sensorlogd.web.working.current_log import CurrentLog
-from sensorlogd.web.working.failures import is_damage, is_interrupt, too_long, unreadable
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers.current_log import CurrentLog
+from sensorlogd.web.workers.failures import is_damage, is_interrupt, too_long, unreadable
+from sensorlogd.web.workers.refusal import ApiError
 
 CHECK_EVERY_S = 0.1
 STEPS_BETWEEN_CHECKS = 20_000

@@ -20,10 +20,10 @@ from typing import Any
 
 from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command
-from sensorlogd.web.working.damage_reports import DamageReports
-from sensorlogd.web.working.failures import too_long
-from sensorlogd.web.working.refusal import ApiError
-from sensorlogd.web.working.worker import HEAD, PING, frame
+from sensorlogd.web.workers.damage_reports import DamageReports
+from sensorlogd.web.workers.failures import too_long
+from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.workers.worker import HEAD, PING, frame
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class _Worker:
         parent_end, child_end = socket.socketpair()
         with child_end:
             try:
-                command, environment = module_command("sensorlogd.web.working.worker", str(database), str(memory_bytes))
+                command, environment = module_command("sensorlogd.web.workers.worker", str(database), str(memory_bytes))
                 with interrupts.blocked():
                     self.process = subprocess.Popen(command, env=environment, stdin=child_end.fileno(), stdout=subprocess.DEVNULL)
             except BaseException:
