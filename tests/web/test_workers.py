@@ -14,7 +14,7 @@ from sensorlogd.web.workers import workers as module
 from sensorlogd.web.workers.worker import PING
 from sensorlogd.web.workers.workers import Workers
 
-FAULTY = "sensorlogd.web.answering.answers:latest"  # called without its arguments
+FAULTY = "sensorlogd.web.answering.questions.current:latest"  # called without its arguments
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The JSON API under /api/v1. What each request may say is in ``openapi``; what is asked of the log in ``answers``."""
+"""The JSON API under /api/v1. What each request may say is in ``openapi``; what is asked of the log in ``questions``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from starlette.routing import Route
 
 from sensorlogd import saved_views
 from sensorlogd.storage.query.rows import READING_COLUMNS
-from sensorlogd.web.answering import answers, looked_after
-from sensorlogd.web.answering.answers import BucketsAsk, EventsAsk, ReadingsAsk
-from sensorlogd.web.answering.cost import CostAsk
 from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, json_answer, streamed, tagged, takes_gzip
 from sensorlogd.web.answering.live.stream import open_stream
 from sensorlogd.web.answering.params import ROWS_DEFAULT, ROWS_MAX, Params, TimeForm
 from sensorlogd.web.answering.pool import Pool
+from sensorlogd.web.answering.questions import alarm_lists, current, mend_lists
+from sensorlogd.web.answering.questions.bucket_pages import BucketsAsk
+from sensorlogd.web.answering.questions.costs import CostAsk
+from sensorlogd.web.answering.questions.event_pages import EVENT_COLUMNS_WITH_ID, EventsAsk
+from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk, parse_cursor
 from sensorlogd.web.serving.settings import Settings
 from sensorlogd.web.workers import row_text
 from sensorlogd.web.workers.asking import answer_of
@@ -59,24 +61,24 @@ async def sensors(request: Request) -> Response:
     """GET /api/v1/sensors: sensors with their channels and counters. Raises ApiError, as all of these do."""
     pool, params, form = _common_parameters(request, "sensors")
     retired = params.flag("retired")
-    found = await pool.run(lambda log: answers.sensors(log, params.now_us, form, retired=retired))
-    return json_answer(request, found, answers.without_ages(found))
+    found = await pool.run(lambda log: current.sensors(log, params.now_us, form, retired=retired))
+    return json_answer(request, found, current.without_ages(found))
 
 
 async def latest(request: Request) -> Response:
     """GET /api/v1/latest: the newest reading of each series."""
     pool, params, form = _common_parameters(request, "latest")
     patterns = params.series(required=False)
-    found = await pool.run(lambda log: answers.latest(log, patterns, params.now_us, form))
-    return json_answer(request, found, answers.without_ages(found))
+    found = await pool.run(lambda log: current.latest(log, patterns, params.now_us, form))
+    return json_answer(request, found, current.without_ages(found))
 
 
 async def status(request: Request) -> Response:
     """GET /api/v1/status: the daemon, the database, each sensor in short."""
     pool, params, form = _common_parameters(request, "status")
     settings: Settings = request.app.state.settings
-    found = await pool.run(lambda log: answers.status(log, params.now_us, form, changes=settings.changes))
-    return json_answer(request, found, answers.without_ages(found))
+    found = await pool.run(lambda log: current.status(log, params.now_us, form, changes=settings.changes))
+    return json_answer(request, found, current.without_ages(found))
 
 
 async def events(request: Request) -> Response:
@@ -99,28 +101,28 @@ async def events(request: Request) -> Response:
     async def page(_: object) -> tuple[bytes, None]:
         return await answer_of(request, QUESTIONS + "events_page", ask, kind), None
 
-    return await streamed(request, kind, answers.EVENT_COLUMNS_WITH_ID, page, "events")
+    return await streamed(request, kind, EVENT_COLUMNS_WITH_ID, page, "events")
 
 
 async def alarms(request: Request) -> Response:
     """GET /api/v1/alarms: every alarm of every series in its present state, or those in the state asked for."""
     pool, params, form = _common_parameters(request, "alarms")
-    state = params.choice("state", looked_after.ALARM_STATES, "all")
-    return json_answer(request, await pool.run(lambda log: looked_after.alarms(log, state, form)))
+    state = params.choice("state", alarm_lists.ALARM_STATES, "all")
+    return json_answer(request, await pool.run(lambda log: alarm_lists.alarms(log, state, form)))
 
 
 async def alarm_periods(request: Request) -> Response:
     """GET /api/v1/alarm_periods: from when to when alarms were raised, in a range; of the last day by default."""
     pool, params, form = _common_parameters(request, "alarm_periods")
     patterns, (since, until) = params.series(required=False), params.span("-1d")
-    return json_answer(request, await pool.run(lambda log: looked_after.alarm_periods(log, patterns, since, until, form)))
+    return json_answer(request, await pool.run(lambda log: alarm_lists.alarm_periods(log, patterns, since, until, form)))
 
 
 async def mends(request: Request) -> Response:
     """GET /api/v1/mends: what was changed afterwards in a range; in the last day by default."""
     pool, params, form = _common_parameters(request, "mends")
     patterns, (since, until) = params.series(required=False), params.span("-1d")
-    return json_answer(request, await pool.run(lambda log: looked_after.mends(log, patterns, since, until, form)))
+    return json_answer(request, await pool.run(lambda log: mend_lists.mends(log, patterns, since, until, form)))
 
 
 async def list_saved_views(request: Request) -> Response:
@@ -160,7 +162,7 @@ async def database(request: Request) -> Response:
 async def readings(request: Request) -> Response:
     """GET /api/v1/readings: a page of them as JSON, or all of them as CSV or NDJSON, streamed page by page."""
     _, params, form = _common_parameters(request, "readings")
-    ask = ReadingsAsk(params.series(), *params.span("-1h"), params.text("unit"), form, answers.parse_cursor(params.text("after")))
+    ask = ReadingsAsk(params.series(), *params.span("-1h"), params.text("unit"), form, parse_cursor(params.text("after")))
     kind, shape = params.choice("format", FORMATS, "json"), params.choice("shape", SHAPES, "rows")
     if kind == "json":
         return await _answer(request, "readings", ask, shape, params.whole("limit", ROWS_DEFAULT, 1, ROWS_MAX))

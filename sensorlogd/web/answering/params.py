@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,7 +12,8 @@ from sensorlogd.notation import times
 from sensorlogd.storage.query import aggregates
 from sensorlogd.storage.query.engine import FILLS, Ask, Fill
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.query.log import Log, Series, UnknownSeries
+from sensorlogd.storage.query.log import Log, Series, UnknownSeries, conversions
+from sensorlogd.storage.query.units import Conversion
 from sensorlogd.web.workers.refusal import ApiError, bad_parameter
 
 if TYPE_CHECKING:
@@ -174,3 +175,11 @@ def find_series(log: Log, patterns: list[str], *, retired: bool = False) -> list
         message = str(error).partition(";")[0]
         hint = f"did you mean {', '.join(error.nearest)}?" if error.nearest else "/api/v1/sensors lists all"
         raise ApiError(404, "unknown_series", message, hint=hint, nearest=error.nearest) from None
+
+
+def changes_of(wanted: Sequence[Series], unit: str | None) -> dict[int, Conversion | None]:
+    """The conversion of each series to ``unit``, by series id. Raises ApiError for a series that cannot be converted."""
+    try:
+        return {} if unit is None else conversions(wanted, unit)
+    except ValueError as error:
+        raise bad_parameter("unit", str(error)) from None

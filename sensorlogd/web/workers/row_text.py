@@ -20,8 +20,8 @@ from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.query.rows import number
 from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.rollups.snapshot import Snapshot
-from sensorlogd.web.answering.answers import ReadingsAsk, changes_of
-from sensorlogd.web.answering.params import TimeForm, find_series
+from sensorlogd.web.answering.params import TimeForm, changes_of, find_series
+from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk
 from sensorlogd.web.workers.damage import DamageSkipper, Lost
 from sensorlogd.web.workers.texts import safe_cell
 

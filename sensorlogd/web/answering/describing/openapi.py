@@ -19,9 +19,9 @@ from sensorlogd.storage.query.engine import FILLS
 from sensorlogd.web.answering import api, changes
 from sensorlogd.web.answering.describing.schemas import SCHEMAS, Schema, closed, listed, nullable, ref
 from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, json_answer, tagged
-from sensorlogd.web.answering.looked_after import ALARM_STATES
 from sensorlogd.web.answering.monitoring import metrics
 from sensorlogd.web.answering.params import MAX_LENGTH, MAX_PATTERNS, POINTS_MAX, ROWS_DEFAULT, ROWS_MAX, TimeForm
+from sensorlogd.web.answering.questions.alarm_lists import ALARM_STATES
 
 TEXT: Schema = {"type": "string", "maxLength": MAX_LENGTH}
 TIMES = "a time: now-1h, -15m, today, 2026-01-31, 2026-01-31T12:30+01:00, or an epoch in s, ms or us"

@@ -30,10 +30,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from sensorlogd.storage.query.log import Reading, Series, matches
 from sensorlogd.storage.query.rows import event_row, reading_row
-from sensorlogd.web.answering import answers
 from sensorlogd.web.answering.live.watch import AHEAD_US, Seen, Watch, overlap_us
 from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.answering.pool import Pool
+from sensorlogd.web.answering.questions import current, reading_pages
 from sensorlogd.web.workers.refusal import ApiError, bad_parameter
 from sensorlogd.web.workers.texts import dumps
 
@@ -337,7 +337,7 @@ async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], for
         if last is not None:
             return await _missed_in_database(pool, subscription, at_us, identity)
         now_us = time.time_ns() // 1000
-        rows = await pool.run(lambda found: answers.latest(found, list(patterns), now_us, form)["latest"])
+        rows = await pool.run(lambda found: current.latest(found, list(patterns), now_us, form)["latest"])
         return message("latest", rows, identity)
 
     return StreamResponse(hub, viewer, first)
@@ -350,8 +350,8 @@ async def _missed_in_database(pool: Pool, subscription: Subscription, at_us: int
     since_us = at_us - AHEAD_US - await pool.run(overlap_us)
     if since_us >= now_us:
         return b""
-    ask = answers.ReadingsAsk(list(subscription.patterns), since_us, now_us + 1, None, subscription.form)
-    found, following = await pool.run(lambda found: answers.page_of_readings(found, ask, None, MISSED_MAX))
+    ask = reading_pages.ReadingsAsk(list(subscription.patterns), since_us, now_us + 1, None, subscription.form)
+    found, following = await pool.run(lambda found: reading_pages.page_of_readings(found, ask, None, MISSED_MAX))
     if following is not None:
         return message("gap", {"since": subscription.form(since_us), "until": subscription.form(now_us)}, identity)
     return message("readings", [reading_as_row(reading, subscription.form) for reading in found], identity)

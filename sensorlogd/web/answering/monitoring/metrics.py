@@ -16,10 +16,10 @@ from starlette.responses import Response
 from sensorlogd.storage import watermarks
 from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
 from sensorlogd.storage.query.log import Log, SensorState
-from sensorlogd.web.answering.answers import size
 from sensorlogd.web.answering.monitoring import alarm_metrics
 from sensorlogd.web.answering.params import Params, find_series
 from sensorlogd.web.answering.pool import Pool
+from sensorlogd.web.answering.questions.current import size
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

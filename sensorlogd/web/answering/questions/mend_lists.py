@@ -1,25 +1,14 @@
-"""Answers about what people look after: alarms, the times in alarm, and changes of stored readings."""
+"""The changes of stored readings, as a list."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sensorlogd.storage import alarm_rows
-from sensorlogd.storage import alarms as stored_alarms
 from sensorlogd.storage.corrections import mend as mending
-from sensorlogd.storage.query.log import Log, matches
+from sensorlogd.storage.query.log import Log
 from sensorlogd.web.answering.params import TimeForm, find_series
 
 Json = dict[str, Any]
-ALARM_STATES = ("all", "raised")
-
-
-def alarms(log: Log, state: str, form: TimeForm) -> Json:
-    """Every alarm of every series, the most urgent first. ``raised``: leave out those that are normal or pending."""
-    rows = [row for row in alarm_rows.found(log.conn) if state == "all" or row.shown not in ("normal", "pending")]
-    return {"alarms": [alarm_rows.alarm_row(row, form) for row in rows]}
-
-
 MENDS_MAX = 100
 
 
@@ -47,16 +36,3 @@ def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: Tim
         for mend in found[:MENDS_MAX]
     ]
     return {"mends": rows}
-
-
-PERIODS_MAX = 5_000
-
-
-def alarm_periods(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
-    """The times in alarm within the range; if there are more than ``PERIODS_MAX``, the newest."""
-    found = [
-        period
-        for period in stored_alarms.periods(log.conn, since_us, until_us)
-        if not patterns or any(matches(pattern, period.subject) for pattern in patterns)
-    ]
-    return {"periods": [alarm_rows.period_row(period, form) for period in found[-PERIODS_MAX:]]}

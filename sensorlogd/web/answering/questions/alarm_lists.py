@@ -1,0 +1,30 @@
+"""Alarms as they are, and the times in alarm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sensorlogd.storage import alarm_rows
+from sensorlogd.storage import alarms as stored_alarms
+from sensorlogd.storage.query.log import Log, matches
+from sensorlogd.web.answering.params import TimeForm
+
+Json = dict[str, Any]
+ALARM_STATES = ("all", "raised")
+PERIODS_MAX = 5_000
+
+
+def alarms(log: Log, state: str, form: TimeForm) -> Json:
+    """Every alarm of every series, the most urgent first. ``raised``: leave out those that are normal or pending."""
+    rows = [row for row in alarm_rows.found(log.conn) if state == "all" or row.shown not in ("normal", "pending")]
+    return {"alarms": [alarm_rows.alarm_row(row, form) for row in rows]}
+
+
+def alarm_periods(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
+    """The times in alarm within the range; if there are more than ``PERIODS_MAX``, the newest."""
+    found = [
+        period
+        for period in stored_alarms.periods(log.conn, since_us, until_us)
+        if not patterns or any(matches(pattern, period.subject) for pattern in patterns)
+    ]
+    return {"periods": [alarm_rows.period_row(period, form) for period in found[-PERIODS_MAX:]]}
