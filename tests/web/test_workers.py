@@ -1,4 +1,4 @@
-"""Worker processes whose questions nobody waits for any more."""
+"""Worker processes: questions that nobody waits for any more, and those that are ended."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from sensorlogd.storage.query.log import Log
+from sensorlogd.web.answering.questions import current
+from sensorlogd.web.workers import worker as process
 from sensorlogd.web.workers import workers as module
-from sensorlogd.web.workers.worker import PING
+from sensorlogd.web.workers.worker import PING, Worker
 from sensorlogd.web.workers.workers import Workers
 
 FAULTY = "sensorlogd.web.answering.questions.current:latest"  # called without its arguments
@@ -44,3 +47,68 @@ def test_a_worker_whose_answer_was_a_fault_stays(workers: Workers, monkeypatch: 
         assert workers.cancelled == 1
 
     asyncio.run(leave())
+
+
+QUESTION = "sensorlogd.web.answering.questions.current:tried"
+
+
+@pytest.fixture
+def worker(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    """One in this process, whose timer fires only when a test says so."""
+    monkeypatch.setattr(process, "CHECK_EVERY_S", 3600.0)
+    before = {number: signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGUSR1)}
+    found = Worker(made, 100_000_000)
+    yield found
+    found.current.close()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _code(answer: tuple[object, ...]) -> object:
+    body = answer[2]
+    assert isinstance(body, dict)
+    return body["code"]
+
+
+@pytest.mark.parametrize("late", [signal.SIGALRM, signal.SIGUSR1])
+def test_a_signal_while_a_question_unwinds_interrupts_nothing(
+    worker: Worker, late: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a question does at its end is done, and the next one is answered."""
+    done: list[str] = []
+
+    def question(log: Log) -> None:
+        log.conn.execute("BEGIN")
+        try:
+            signal.raise_signal(signal.SIGALRM)
+            done.append("not ended")
+        finally:
+            signal.raise_signal(late)
+            done.append("unwound")
+
+    monkeypatch.setattr(current, "tried", question, raising=False)
+    assert _code(worker.answer(QUESTION, (), 0.0)) == "takes_too_long"
+    assert done == ["unwound"]
+    monkeypatch.setattr(current, "tried", lambda log: log.conn.execute("BEGIN") and 7)
+    assert worker.answer(QUESTION, (), 60.0) == ("ok", 7)
+
+
+@pytest.mark.parametrize("late", [signal.SIGALRM, signal.SIGUSR1])
+def test_a_signal_when_a_question_has_just_been_answered_changes_nothing(
+    worker: Worker, late: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is sent, and the log is left as it was."""
+    monkeypatch.setattr(current, "tried", lambda log: log.conn.execute("BEGIN") and 7, raising=False)
+    holds = worker.current.holds
+    seen: list[Log] = []
+
+    def held(log: Log) -> bool:
+        signal.raise_signal(late)
+        seen.append(log)
+        return holds(log)
+
+    monkeypatch.setattr(worker.current, "holds", held)
+    assert worker.answer(QUESTION, (), 0.0) == ("ok", 7)
+    assert not seen[0].conn.in_transaction
+    signal.raise_signal(late)
+    assert worker.answer(QUESTION, (), 60.0) == ("ok", 7)

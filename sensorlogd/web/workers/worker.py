@@ -27,7 +27,7 @@ from typing import Any
 
 from sensorlogd.storage.query.log import Log
 from sensorlogd.web.workers.current_log import CurrentLog
-from sensorlogd.web.workers.failures import is_damage, is_interrupt, too_long, unreadable
+from sensorlogd.web.workers.failures import TOO_LONG, refusal_of, too_long
 from sensorlogd.web.workers.refusal import ApiError
 
 CHECK_EVERY_S = 0.1
@@ -50,7 +50,7 @@ class Worker:
         self.memory_bytes = memory_bytes
         self._parent = os.getppid()
         self._until = 0.0
-        self._asking = False
+        self._can_end = False  # whether a signal may raise Ended
         self._cancelled = False
         signal.signal(signal.SIGALRM, self._on_timer)
         signal.signal(signal.SIGUSR1, self._on_cancel)
@@ -62,26 +62,24 @@ class Worker:
         self._cancelled = False
         self._until = time.monotonic() + seconds
         signal.setitimer(signal.ITIMER_REAL, CHECK_EVERY_S, CHECK_EVERY_S)
-        self._asking = True
         try:
-            try:
-                return "ok", self._call(name, arguments)
-            finally:
-                self._asking = False
-                signal.setitimer(signal.ITIMER_REAL, 0)
+            return "ok", self._call(name, arguments)
         except Ended:
+            self.current.close()  # it was left in the middle of whatever it did
             return self._error_answer(too_long(seconds))
         except ApiError as error:
             return self._error_answer(error)
         except MemoryError:
             raise
         except Exception as error:
-            if is_interrupt(error):
-                return self._error_answer(too_long(seconds))
-            if is_damage(error, self.database):
+            refusal = refusal_of(error, self.database, seconds)
+            if refusal is None:
+                return "fault", type(error).__name__, traceback.format_exc()
+            if refusal.body["code"] != TOO_LONG:
                 self.current.close()
-                return self._error_answer(unreadable(error))
-            return "fault", type(error).__name__, traceback.format_exc()
+            return self._error_answer(refusal)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def too_much(self) -> tuple[Any, ...]:
         """The answer when memory was not enough."""
@@ -97,14 +95,22 @@ class Worker:
     # ---- inside ----------------------------------------------------------------------------------------------------
 
     def _call(self, name: str, arguments: tuple[Any, ...]) -> Any:
-        """Call the function with the log. Raises whatever it raises, and Ended when its time is over."""
+        """Call the function with the log. Raises whatever it raises, and Ended when its time is over.
+
+        Whoever raises Ended has set ``_can_end`` to False: a signal that comes while Ended unwinds, or when the question has just been
+        answered, interrupts none of what is done here at the end.
+        """
         module, _, function = name.partition(":")
         assert module.startswith(FUNCTIONS)
         call = getattr(importlib.import_module(module), function)
         log = self.current.get()
         log.conn.set_progress_handler(self._is_over, STEPS_BETWEEN_CHECKS)
         try:
-            return call(log, *arguments)
+            try:
+                self._can_end = True
+                return call(log, *arguments)
+            finally:
+                self._can_end = False
         finally:
             self._release(log)
 
@@ -123,13 +129,19 @@ class Worker:
         """SIGALRM: end the process if the web process is gone, and the question if its time is over."""
         if os.getppid() != self._parent:
             os._exit(1)
-        if self._asking and self._is_over():
-            raise Ended
+        if self._is_over():
+            self._end()
 
     def _on_cancel(self, *_: object) -> None:
         """SIGUSR1: end the question, whose answer nobody wants any more."""
         self._cancelled = True
-        if self._asking:
+        self._end()
+
+    def _end(self) -> None:
+        """Raise Ended if a question is being answered, once. One that goes on all the same is ended by the web process, with this
+        one."""
+        if self._can_end:
+            self._can_end = False
             raise Ended
 
     def _error_answer(self, error: ApiError) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log import Log
 from sensorlogd.web.answering import api, pool
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.workers import workers
+from sensorlogd.web.workers import admission, workers
 from tests.web.conftest import T0, S, Served, serving
 
 HOUR = {"since": "2026-03-29", "until": "2026-03-29T01:00"}
@@ -278,7 +278,7 @@ def test_a_question_that_takes_too_long_is_ended(made: Path, monkeypatch: pytest
 
 def test_too_many_waiting_questions_are_refused(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 with when to come back, instead of a queue that grows."""
-    monkeypatch.setattr(pool, "WAITING_PER_THREAD", -1)
+    monkeypatch.setattr(admission, "MAX_WAITING_PER_PLACE", -1)
     with serving(Settings(made)) as running:
         answer = running.client.get("/api/v1/latest")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -293,7 +293,7 @@ def test_a_stream_that_has_begun_is_not_refused_half_way(made: Path, monkeypatch
 
         async def run(self: workers.Workers, *question: Any, patient: bool = False) -> Any:
             answer = await begun(self, *question, patient=patient)
-            self._pending = self._limit  # from here on the house is full
+            self.admission._pending = self.admission._max_pending  # from here on the house is full
             return answer
 
         monkeypatch.setattr(workers.Workers, "run", run)

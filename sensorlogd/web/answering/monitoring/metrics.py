@@ -183,11 +183,15 @@ def _web_metrics(pool: Pool, workers: Workers, hub: Hub, denied: int) -> list[An
     return [
         GaugeMetricFamily("sensorlogd_web_viewers", "Who is watching the live stream.", len(hub.viewers)),
         CounterMetricFamily(
-            "sensorlogd_web_refused", "Questions refused because too many were waiting.", pool.refused + workers.refused
+            "sensorlogd_web_refused",
+            "Questions refused because too many were waiting.",
+            pool.admission.refused + workers.admission.refused,
         ),
         CounterMetricFamily("sensorlogd_web_denied", "Requests with a wrong token, or by a name that is not ours.", denied),
         CounterMetricFamily(
-            "sensorlogd_web_timeouts", "Questions ended because they took too long.", pool.timeouts + workers.timeouts
+            "sensorlogd_web_timeouts",
+            "Questions ended because they took too long.",
+            pool.admission.timeouts + workers.admission.timeouts,
         ),
         CounterMetricFamily("sensorlogd_web_cancelled", "Questions ended because their client had gone.", workers.cancelled),
         CounterMetricFamily(
