@@ -18,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sensorlogd.web.serving.app import create_app
 from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.serving.slow_readers import ReadingWatch
 
 REQUEST_WITHIN_S = 15.0  # from its first byte to its last
 STOP_WITHIN_S = 1
@@ -38,6 +39,7 @@ class Protocol(H11Protocol):
     _hurry: asyncio.TimerHandle | None = None
     _counted: str | None = None  # whose connections this is one of
     _of: Counter[str]
+    _reading: ReadingWatch | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Count the connection, or refuse it with 503 if its client, or all of them, have too many."""
@@ -49,6 +51,7 @@ class Protocol(H11Protocol):
             return
         self._of[peer] += 1
         self._counted = peer
+        self._reading = ReadingWatch(transport, peer, self.config.app.state.slow_readers)  # type: ignore[union-attr]
         self._start_timer()
 
     def _refuse(self, peer: str) -> None:
@@ -70,11 +73,28 @@ class Protocol(H11Protocol):
             self._stop_timer()
 
     def on_response_complete(self) -> None:
+        """The keep-alive limit holds from here on; or this one anew, if the next request came with the one before, but only its head."""
+        before = self.cycle
         super().on_response_complete()
-        self._stop_timer()  # the keep-alive limit holds from here on
+        self._stop_timer()
+        if self.cycle is not before and self.cycle.more_body:
+            self._start_timer()
+
+    def pause_writing(self) -> None:
+        """Much waits to be sent: from now on the client has to read."""
+        super().pause_writing()
+        if self._reading is not None:
+            self._reading.begin()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._reading is not None:
+            self._reading.end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._reading is not None:
+            self._reading.end()
         if self._counted is not None:
             self._of[self._counted] -= 1
             if not self._of[self._counted]:

@@ -254,7 +254,7 @@ def test_more_at_once_than_is_kept_for_those_who_come_back_is_seen(
 
 def test_who_was_away_too_long_is_told_so(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not half of it in silence: the range to ask for."""
-    monkeypatch.setattr(stream, "MISSED_MAX", 10)
+    monkeypatch.setattr(stream, "MAX_MISSED_READINGS", 10)
     with serving(Settings(log.path)) as live:
         log.commit(count=11)
         now_us = time.time_ns() // 1000
@@ -466,7 +466,7 @@ def test_a_replaced_database_is_followed(live: Served, log: Log, fresh: Path, tm
 def test_a_viewer_who_does_not_read_is_let_go(live: Served, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for one viewer is bounded; he may come back and resume."""
     waiting = stream.Viewer(stream.Subscription((), TimeForm("rfc3339", "UTC")))
-    for _ in range(stream.WAITING_MAX):
+    for _ in range(stream.MAX_WAITING_MESSAGES):
         waiting.push(b"x")
     assert not waiting.gone
     waiting.push(b"x")
@@ -476,7 +476,7 @@ def test_a_viewer_who_does_not_read_is_let_go(live: Served, log: Log, monkeypatc
 
 def test_a_full_house_is_told(live: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 and when to come back."""
-    monkeypatch.setattr(stream, "VIEWERS_MAX", 1)
+    monkeypatch.setattr(stream, "MAX_VIEWERS", 1)
     with watching(live):
         answer = live.client.get("/api/v1/stream")
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")

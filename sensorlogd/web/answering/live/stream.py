@@ -44,9 +44,10 @@ QUIET_S = 15.0  # then a comment, so that proxies keep the connection
 LINGER_S = 60.0  # checking goes on so long after the last viewer left, for those who come back
 KEPT_READINGS = 20_000
 KEPT_S = 300.0
-VIEWERS_MAX = 500
-WAITING_MAX = 200  # messages for a viewer who does not read: he is let go, and resumes when he comes back
-MISSED_MAX = 10_000
+MAX_VIEWERS = 500
+# For a viewer who does not read: he is let go, and resumes when he comes back.
+MAX_WAITING_MESSAGES, MAX_WAITING_BYTES = 200, 1_000_000
+MAX_MISSED_READINGS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +72,28 @@ class Viewer:
     waiting: deque[bytes] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     gone: bool = False
+    waiting_bytes: int = 0
 
-    def push(self, message: bytes) -> None:
-        """Let a message wait to be sent. A viewer for whom too many wait already is let go; he resumes when he connects
-        anew."""
-        if len(self.waiting) >= WAITING_MAX:
-            self.waiting.clear()
-            self.gone = True
-        elif not self.gone:
-            self.waiting.append(message)
+    def push(self, message: bytes) -> bool:
+        """Let a message wait to be sent. A viewer for whom too much waits already is let go, and resumes when he connects anew.
+        Returns whether that happened just now."""
+        if self.gone:
+            return False
+        if len(self.waiting) >= MAX_WAITING_MESSAGES or self.waiting_bytes >= MAX_WAITING_BYTES:
+            self.take()
+            self.leave()
+            return True
+        self.waiting.append(message)
+        self.waiting_bytes += len(message)
         self.wake.set()
+        return False
+
+    def take(self) -> bytes:
+        """All that waits, to be sent now."""
+        found = b"".join(self.waiting)
+        self.waiting.clear()
+        self.waiting_bytes = 0
+        return found
 
     def leave(self) -> None:
         """End the stream: the response sends what waits, and closes."""
@@ -95,6 +108,7 @@ class Hub:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.viewers: set[Viewer] = set()
+        self.let_go = 0  # viewers who did not read
         self._watch = Watch()
         self._task: asyncio.Task[None] | None = None
         self._boot = _new_boot()
@@ -107,7 +121,7 @@ class Hub:
 
     def join(self, subscription: Subscription) -> Viewer:
         """Add a viewer. Raises ApiError 503 when there are too many."""
-        if len(self.viewers) >= VIEWERS_MAX or self._closed:
+        if len(self.viewers) >= MAX_VIEWERS or self._closed:
             raise ApiError(503, "busy", f"{len(self.viewers)} viewers are watching already", headers={"Retry-After": "10"})
         viewer = Viewer(subscription)
         self.viewers.add(viewer)
@@ -183,7 +197,7 @@ class Hub:
             if now >= quiet_at:
                 quiet_at = now + QUIET_S
                 for viewer in self.viewers:
-                    viewer.push(b": \n\n")
+                    self._push(viewer, b": \n\n")
             await asyncio.sleep(CHECK_EVERY_S)
 
     def _begin_anew(self) -> None:
@@ -207,7 +221,10 @@ class Hub:
             if message is None:
                 message = encoded[viewer.subscription] = self.encode(self._number, seen, viewer.subscription)
             if message:
-                viewer.push(message)
+                self._push(viewer, message)
+
+    def _push(self, viewer: Viewer, message: bytes) -> None:
+        self.let_go += viewer.push(message)
 
     def _keep_seen(self, seen: Seen) -> None:
         """Keep what was seen for viewers who come back, within KEPT_READINGS and KEPT_S."""
@@ -300,9 +317,7 @@ class StreamResponse(Response):
             await viewer.wake.wait()
             viewer.wake.clear()
             if viewer.waiting:
-                waiting = b"".join(viewer.waiting)
-                viewer.waiting.clear()
-                await send(_body_part(waiting))
+                await send(_body_part(viewer.take()))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _wait_until_gone(self, receive: Receive) -> None:
@@ -351,7 +366,7 @@ async def _missed_in_database(pool: Pool, subscription: Subscription, at_us: int
     if since_us >= now_us:
         return b""
     ask = reading_pages.ReadingsAsk(list(subscription.patterns), since_us, now_us + 1, None, subscription.form)
-    found, following = await pool.run(lambda found: reading_pages.page_of_readings(found, ask, None, MISSED_MAX))
+    found, following = await pool.run(lambda found: reading_pages.page_of_readings(found, ask, None, MAX_MISSED_READINGS))
     if following is not None:
         return message("gap", {"since": subscription.form(since_us), "until": subscription.form(now_us)}, identity)
     return message("readings", [reading_as_row(reading, subscription.form) for reading in found], identity)
