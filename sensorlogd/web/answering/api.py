@@ -28,6 +28,7 @@ from sensorlogd.web.workers.damage import Lost
 from sensorlogd.web.workers.refusal import ApiError
 
 EVENT_ID_MAX = 2**62
+MAX_LOST_NAMED = 20  # in a header
 PAGE_ROWS = 5_000  # of a streamed answer: some hundred kB at a time
 QUESTIONS = "sensorlogd.web.workers.long_questions:"
 COMMON = ("tz", "time")
@@ -179,9 +180,18 @@ async def readings(request: Request) -> Response:
     answer = await streamed(request, kind, READING_COLUMNS, page, "readings")
     if lost:
         answer.headers["X-Sensorlogd-Unreadable"] = ", ".join(
-            f"{quote(stretch.series, safe='*.')} {form(stretch.since_us)}/{form(stretch.until_us)}" for stretch in lost[:20]
+            f"{quote(stretch.series, safe='*.')} {form(stretch.since_us)}/{form(stretch.until_us)}" for stretch in _in_short(lost)
         )
     return answer
+
+
+def _in_short(lost: list[Lost]) -> list[Lost]:
+    """At most MAX_LOST_NAMED ranges that cannot be read: of more, the last one is of all series and spans the rest."""
+    if len(lost) <= MAX_LOST_NAMED:
+        return lost
+    rest = lost[MAX_LOST_NAMED - 1 :]
+    spanning = Lost("*", min(stretch.since_us for stretch in rest), max(stretch.until_us for stretch in rest))
+    return [*lost[: MAX_LOST_NAMED - 1], spanning]
 
 
 async def buckets(request: Request) -> Response:
