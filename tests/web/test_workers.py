@@ -112,3 +112,10 @@ def test_a_signal_when_a_question_has_just_been_answered_changes_nothing(
     assert not seen[0].conn.in_transaction
     signal.raise_signal(late)
     assert worker.answer(QUESTION, (), 60.0) == ("ok", 7)
+
+
+@pytest.mark.parametrize(("name", "streams"), [("readings", True), ("buckets", True), ("readings_page", False), ("cost", False)])
+def test_only_who_can_stream_is_told_to(worker: Worker, name: str, streams: bool) -> None:
+    """A stream itself is not, and neither is an answer that is JSON only."""
+    body = worker.too_much(f"sensorlogd.web.workers.long_questions:{name}")[2]
+    assert ("format=csv" in body["hint"]) == streams

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from sensorlogd import saved_views
 from sensorlogd.storage.query.rows import READING_COLUMNS
-from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, json_answer, streamed, tagged, takes_gzip
+from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, CutOff, json_answer, streamed, tagged, takes_gzip
 from sensorlogd.web.answering.live.stream import open_stream
 from sensorlogd.web.answering.params import ROWS_DEFAULT, ROWS_MAX, Params, TimeForm
 from sensorlogd.web.answering.pool import Pool
@@ -173,7 +173,8 @@ async def readings(request: Request) -> Response:
     async def page(place: Any) -> tuple[bytes, Any]:
         found = await answer_of(request, QUESTIONS + "readings_page", ask, place or first, kind, patient=place is not None)
         if found.lost and place is not None:
-            raise ConnectionAbortedError(f"{found.lost[0]} cannot be read: the file is damaged")  # cut off: not the whole
+            stretch = found.lost[0]
+            raise CutOff(f"{stretch.series} cannot be read from {form(stretch.since_us)} on: the file is damaged")
         lost.extend(found.lost)
         return found.body, found.following
 

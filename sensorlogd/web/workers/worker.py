@@ -35,6 +35,7 @@ STEPS_BETWEEN_CHECKS = 20_000
 HEAD = 8  # bytes
 PING = "ping"
 FUNCTIONS = "sensorlogd.web."  # nothing else is called
+ALSO_STREAMED = tuple(f"sensorlogd.web.workers.long_questions:{name}" for name in ("readings", "buckets"))
 
 
 class Ended(BaseException):
@@ -81,14 +82,17 @@ class Worker:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def too_much(self) -> tuple[Any, ...]:
-        """The answer when memory was not enough."""
+    def too_much(self, name: str) -> tuple[Any, ...]:
+        """The answer when memory was not enough for a question."""
+        hint = "ask for fewer series, a shorter range or longer steps"
+        if name in ALSO_STREAMED:
+            hint += ", or stream it with format=csv"
         return self._error_answer(
             ApiError(
                 422,
                 "takes_too_much",
                 f"the answer needs more than {self.memory_bytes / 1e6:.0f} MB of memory",
-                hint="ask for fewer series, a shorter range or longer steps, or stream it with format=csv",
+                hint=hint,
             )
         )
 
@@ -170,12 +174,12 @@ def _answer_all(worker: Worker, peer: socket.socket) -> None:
             head = questions.read(HEAD)
             if len(head) < HEAD:
                 return
-            question = pickle.loads(questions.read(int.from_bytes(head, "big")))
+            name, arguments, seconds = pickle.loads(questions.read(int.from_bytes(head, "big")))
             try:
-                peer.sendall(frame(worker.answer(*question)))
+                peer.sendall(frame(worker.answer(name, arguments, seconds)))
             except MemoryError:
                 worker.current.close()
-                peer.sendall(frame(worker.too_much()))
+                peer.sendall(frame(worker.too_much(name)))
                 return
 
 

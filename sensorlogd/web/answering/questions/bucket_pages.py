@@ -39,7 +39,7 @@ def buckets(log: Log, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
     appended to ``lost``."""
     ask, form = wanted.ask, wanted.form
     entries: list[Json] = []
-    left = CellBudget(len(ask.aggregates))
+    left = CellBudget(len(ask.aggregates), is_filled=_needs_neighbours(ask))
     found = find_series(log, wanted.patterns)
     changes_of(found, wanted.unit)
     try:
@@ -78,9 +78,10 @@ def buckets(log: Log, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
 
 @dataclass(slots=True)
 class CellBudget:
-    """How many rows and cells an answer may still have."""
+    """How many rows and cells an answer may still have. ``is_filled``: as a stream it has a limit, too, of each series."""
 
     aggregates: int
+    is_filled: bool
     rows: int = ROWS_MAX
     cells: int = CELLS_MAX
 
@@ -92,7 +93,8 @@ class CellBudget:
             self.cells -= width
             if self.rows < 0 or self.cells < 0:
                 most = min(ROWS_MAX, CELLS_MAX // width)
-                hint = "take longer steps, a shorter range or fewer series, or format=ndjson or csv, which have no limit"
+                streamed = f"which give {ROWS_MAX:,} rows of each series" if self.is_filled else "which have no limit"
+                hint = f"take longer steps, a shorter range or fewer series, or format=ndjson or csv, {streamed}"
                 raise ApiError(400, "too_many_rows", f"the answer has more than {most:,} rows of {width} cells", hint=hint)
             yield row
 
@@ -159,7 +161,7 @@ def page_of_buckets(
     ask = wanted.ask
     index = place.series if place else 0
     since = place.since_us if place else ask.since_us
-    whole = ask.fill in ("previous", "linear") or ask.step is None
+    whole = _needs_neighbours(ask) or ask.step is None
     rows: list[tuple[Series, BucketRow]] = []
     while index < len(series_found):
         series = series_found[index]
@@ -169,13 +171,21 @@ def page_of_buckets(
                 return rows, BucketsPlace(index, max(row.start_us, since))
             if whole and len(rows) >= ROWS_MAX:
                 raise ApiError(
-                    400, "too_many_rows", f"{series.name}: to be filled, more than {ROWS_MAX:,} rows are needed at once"
+                    400,
+                    "too_many_rows",
+                    f"{series.name}: to be filled, more than {ROWS_MAX:,} rows are needed at once",
+                    hint="take longer steps or a shorter range, or fill=none or null, which have no limit",
                 )
             rows.append((series, row))
         index, since = index + 1, ask.since_us
         if len(rows) >= limit and index < len(series_found):
             return rows, BucketsPlace(index, since)
     return rows, None
+
+
+def _needs_neighbours(ask: Ask) -> bool:
+    """Whether rows are filled from the rows beside them, so that a series cannot be cut into pages."""
+    return ask.fill in ("previous", "linear")
 
 
 def _bucket_rows(log: Log, series: Series, ask: Ask, since_us: int, unit: str | None) -> Iterator[BucketRow]:
