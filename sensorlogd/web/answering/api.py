@@ -14,7 +14,7 @@ from sensorlogd import saved_views
 from sensorlogd.storage.query.rows import READING_COLUMNS
 from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, CutOff, json_answer, streamed, tagged, takes_gzip
 from sensorlogd.web.answering.live.stream import open_stream
-from sensorlogd.web.answering.params import ROWS_DEFAULT, ROWS_MAX, Params, TimeForm
+from sensorlogd.web.answering.params import DEFAULT_ROWS, MAX_ROWS, Params, TimeForm
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.answering.questions import alarm_lists, current, mend_lists
 from sensorlogd.web.answering.questions.bucket_pages import BucketsAsk
@@ -27,7 +27,7 @@ from sensorlogd.web.workers.asking import answer_of
 from sensorlogd.web.workers.damage import Lost
 from sensorlogd.web.workers.refusal import ApiError
 
-EVENT_ID_MAX = 2**62
+MAX_EVENT_ID = 2**62
 MAX_LOST_NAMED = 20  # in a header
 PAGE_ROWS = 5_000  # of a streamed answer: some hundred kB at a time
 QUESTIONS = "sensorlogd.web.workers.long_questions:"
@@ -89,11 +89,11 @@ async def events(request: Request) -> Response:
     ask = EventsAsk(
         params.time_us("since", None),
         params.time_us("until", None),
-        params.whole("limit", 100, 1, ROWS_MAX),
+        params.whole("limit", 100, 1, MAX_ROWS),
         params.text("kind"),
         params.text("sensor"),
-        params.whole("after", None, -EVENT_ID_MAX, EVENT_ID_MAX),
-        params.whole("before", None, -EVENT_ID_MAX, EVENT_ID_MAX),
+        params.whole("after", None, -MAX_EVENT_ID, MAX_EVENT_ID),
+        params.whole("before", None, -MAX_EVENT_ID, MAX_EVENT_ID),
         form,
     )
     if kind == "json":
@@ -166,7 +166,7 @@ async def readings(request: Request) -> Response:
     ask = ReadingsAsk(params.series(), *params.span("-1h"), params.text("unit"), form, parse_cursor(params.text("after")))
     kind, shape = params.choice("format", FORMATS, "json"), params.choice("shape", SHAPES, "rows")
     if kind == "json":
-        return await _answer(request, "readings", ask, shape, params.whole("limit", ROWS_DEFAULT, 1, ROWS_MAX))
+        return await _answer(request, "readings", ask, shape, params.whole("limit", DEFAULT_ROWS, 1, MAX_ROWS))
     first = row_text.begin(ask, params.whole("limit", 2**62, 1, 2**62), 4 * PAGE_ROWS)
     lost: list[Lost] = []
 

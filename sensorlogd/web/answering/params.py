@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 MAX_PATTERNS = 500
 MAX_AGGREGATES = 20
-MAX_LENGTH = 200  # of any one value
+MAX_VALUE_CHARACTERS = 200  # of any one value
 
-ROWS_DEFAULT, ROWS_MAX = 10_000, 100_000
-CELLS_MAX = 600_000  # of a JSON answer of buckets: some 10 MB
-POINTS_MAX = 20_000
+DEFAULT_ROWS, MAX_ROWS = 10_000, 100_000
+MAX_CELLS = 600_000  # of a JSON answer of buckets: some 10 MB
+MAX_POINTS = 20_000
 
 D = TypeVar("D", int, None)
 
@@ -38,7 +38,7 @@ class Params:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
-                raise bad_parameter(name[:MAX_LENGTH], "no such parameter", hint)
+                raise bad_parameter(name[:MAX_VALUE_CHARACTERS], "no such parameter", hint)
         self.given = given
         self.now_us = time.time_ns() // 1000
         self.zone = self._zone(zone)
@@ -48,8 +48,8 @@ class Params:
         values = self.given.getlist(name)
         if len(values) > 1:
             raise bad_parameter(name, "is given more than once")
-        if values and len(values[0]) > MAX_LENGTH:
-            raise bad_parameter(name, f"is longer than {MAX_LENGTH} characters")
+        if values and len(values[0]) > MAX_VALUE_CHARACTERS:
+            raise bad_parameter(name, f"is longer than {MAX_VALUE_CHARACTERS} characters")
         return values[0] if values else None
 
     def whole(self, name: str, default: D, lowest: int, highest: int) -> int | D:
@@ -80,8 +80,8 @@ class Params:
         found = list(dict.fromkeys(part for part in values if part))
         if len(found) > most:
             raise bad_parameter(name, f"names {len(found)}; at most {most}")
-        if any(len(part) > MAX_LENGTH for part in found):
-            raise bad_parameter(name, f"is longer than {MAX_LENGTH} characters")
+        if any(len(part) > MAX_VALUE_CHARACTERS for part in found):
+            raise bad_parameter(name, f"is longer than {MAX_VALUE_CHARACTERS} characters")
         return found
 
     def time_us(self, name: str, default: str | None) -> int | None:
@@ -121,7 +121,7 @@ class Params:
     def ask(self) -> Ask:
         """The question that ``since until every max_points agg fill`` describe."""
         span = self.span("-1d")
-        every, points = self.text("every"), self.whole("max_points", 0, 1, POINTS_MAX) or None
+        every, points = self.text("every"), self.whole("max_points", 0, 1, MAX_POINTS) or None
         if (every is None) == (points is None):
             raise bad_parameter("every", "give either every (a step, e.g. 15min) or max_points")
         step = None

@@ -132,6 +132,6 @@ def _test(selector: str) -> Callable[[Labels], bool]:
     engine = _engine()
     node = engine.parse(selector)
     if type(node).__name__ != "VectorSelector":
-        raise PromError(f"{selector!r} is no series selector", "bad_data")
+        raise PromError(f"{selector!r} is not a series selector", "bad_data")
     test: Callable[[Labels], bool] = engine.matcher(node)
     return test

@@ -23,13 +23,15 @@ from sensorlogd.web.serving.slow_readers import ReadingWatch
 REQUEST_WITHIN_S = 15.0  # from its first byte to its last
 STOP_WITHIN_S = 1
 BEAT_EVERY_S = 3.0
-CONNECTIONS = 600
-OF_ONE_CLIENT = 300  # those of a proxy are many people's
+MAX_CONNECTIONS = 600
+MAX_CONNECTIONS_OF_ONE_CLIENT = 300  # those of a proxy are many people's
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\nConnection: close\r\n"
     b"Content-Length: %d\r\n\r\n%b"
 )
-MAX_HEADERS = 64 * 1024  # of a request that is not complete; ``guard`` refuses what is complete and longer than it allows
+MAX_INCOMPLETE_BYTES = (
+    64 * 1024
+)  # of a request that is not complete; ``guard`` refuses what is complete and longer than it allows
 
 
 class Protocol(H11Protocol):
@@ -46,7 +48,7 @@ class Protocol(H11Protocol):
         super().connection_made(transport)
         self._of = self.config.app.state.connections  # type: ignore[union-attr]
         peer = str((transport.get_extra_info("peername") or ("?",))[0])
-        if self._of[peer] >= OF_ONE_CLIENT or self._of.total() >= CONNECTIONS:
+        if self._of[peer] >= MAX_CONNECTIONS_OF_ONE_CLIENT or self._of.total() >= MAX_CONNECTIONS:
             self._refuse(peer)
             return
         self._of[peer] += 1
@@ -56,7 +58,11 @@ class Protocol(H11Protocol):
 
     def _refuse(self, peer: str) -> None:
         """Answer at once, without reading the rest of the request."""
-        most = f"{OF_ONE_CLIENT} of one client" if self._of[peer] >= OF_ONE_CLIENT else f"{CONNECTIONS}"
+        most = (
+            f"{MAX_CONNECTIONS_OF_ONE_CLIENT} of one client"
+            if self._of[peer] >= MAX_CONNECTIONS_OF_ONE_CLIENT
+            else f"{MAX_CONNECTIONS}"
+        )
         error = {"code": "busy", "message": f"there are too many connections; at most {most} are taken", "hint": "close some"}
         content = json.dumps({"error": error}).encode()
         self.transport.write(FULL % (len(content), content))
@@ -201,6 +207,6 @@ def make_server(settings: Settings) -> Server:
         proxy_headers=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=STOP_WITHIN_S,
-        h11_max_incomplete_event_size=MAX_HEADERS,
+        h11_max_incomplete_event_size=MAX_INCOMPLETE_BYTES,
     )
     return Server(config)

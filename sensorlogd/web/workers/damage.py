@@ -13,7 +13,7 @@ from typing import TypeVar
 
 Rows = TypeVar("Rows")
 
-FINEST_US = 1_000_000
+MIN_STRETCH_US = 1_000_000
 MAX_FAILURES = 400  # then the rest is given up: a page that leads to all others is damaged
 
 
@@ -33,7 +33,7 @@ class DamageSkipper:
 
     series: str
     lost: list[Lost] = field(default_factory=list)
-    finest_us: int = FINEST_US
+    finest_us: int = MIN_STRETCH_US
     align: Callable[[int], int] = int
     error: sqlite3.DatabaseError | None = None
     _failures: int = 0
@@ -41,7 +41,7 @@ class DamageSkipper:
     def read(self, rows: Callable[[int, int], list[Rows]], since_us: int, until_us: int) -> list[Rows]:
         """The rows of the parts that can be read, in order. The other parts are appended to ``lost``.
 
-        Raises what ``rows`` raises where it is no damage.
+        Raises what ``rows`` raises where it is not damage.
         """
         found: list[Rows] = []
         start = since_us

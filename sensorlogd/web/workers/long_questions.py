@@ -19,7 +19,7 @@ from sensorlogd.web.workers import row_text
 from sensorlogd.web.workers.damage import DamageSkipper, Lost, is_damaged_page
 from sensorlogd.web.workers.texts import dumps, etag_of, rows_as_csv, rows_as_ndjson
 
-LEAST_TO_PACK, HOW_MUCH = 1_000, 5  # bytes, level
+MIN_PACKED_BYTES, GZIP_LEVEL = 1_000, 5  # bytes, level
 
 Json = dict[str, Any]
 
@@ -42,8 +42,8 @@ def body(value: Any, pack: bool, source: str | None = None) -> Body:
 def body_of(content: bytes, pack: bool, source: str | None = None) -> Body:
     """The answer that is encoded already. Its ETag is that of the text before packing."""
     etag = etag_of(content)
-    if pack and len(content) >= LEAST_TO_PACK:
-        return Body(gzip.compress(content, HOW_MUCH, mtime=0), etag, True, source)
+    if pack and len(content) >= MIN_PACKED_BYTES:
+        return Body(gzip.compress(content, GZIP_LEVEL, mtime=0), etag, True, source)
     return Body(content, etag, False, source)
 
 

@@ -25,7 +25,7 @@ from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk
 from sensorlogd.web.workers.damage import DamageSkipper, Lost
 from sensorlogd.web.workers.texts import safe_cell
 
-AT_ONCE = 20_000  # rows
+MAX_ROWS_AT_ONCE = 20_000  # rows
 MAX_ROWS = 80_000  # of a page: a megabyte or two are enough
 FIRST_WIDTH_US = 600_000_000
 GROWS_BY = 4
@@ -153,7 +153,7 @@ def _reader_of_fresh(
 
     def rows(since_us: int, until_us: int) -> list[tuple[int, int, Any, int]]:
         found: list[tuple[int, int, Any, int]] = []
-        for some in snapshot.readings.fresh_stamped(since_us, until_us, AT_ONCE):
+        for some in snapshot.readings.fresh_stamped(since_us, until_us, MAX_ROWS_AT_ONCE):
             found += [row for row in some if row[1] in wanted]
             if len(found) > most:
                 raise _TooMany

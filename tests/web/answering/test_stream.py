@@ -239,7 +239,7 @@ def test_more_at_once_than_is_kept_for_those_who_come_back_is_seen(
     live: Served, log: Log, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Everybody who watches gets it; who comes back gets it from the database."""
-    monkeypatch.setattr(stream, "KEPT_READINGS", 3)
+    monkeypatch.setattr(stream, "MAX_KEPT_READINGS", 3)
     with watching(live) as viewer, watching(live, series="lab.t") as other:
         before = log.commit()
         viewer.wait_for(before)
@@ -266,7 +266,7 @@ def test_who_was_away_too_long_is_told_so(log: Log, monkeypatch: pytest.MonkeyPa
 
 def test_too_many_readings_for_a_stream_are_counted(live: Served, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest of each series, and how many were left out."""
-    monkeypatch.setattr("sensorlogd.web.answering.live.watch.READINGS_MAX", 20)
+    monkeypatch.setattr("sensorlogd.web.answering.live.watch.MAX_READINGS", 20)
     with watching(live) as viewer:
         values = log.commit(count=30)
         until(lambda: viewer.of("skipped"), "the count")
@@ -290,7 +290,7 @@ def test_what_a_silent_series_hands_over_late_is_seen(live: Served, log: Log) ->
 
 def test_too_much_that_comes_late_is_counted(live: Served, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if it had come in time."""
-    monkeypatch.setattr("sensorlogd.web.answering.live.watch.READINGS_MAX", 20)
+    monkeypatch.setattr("sensorlogd.web.answering.live.watch.MAX_READINGS", 20)
     begin_us = time.time_ns() // 1000 - 100 * S
     with watching(live) as viewer:
         values = log.commit_at([begin_us + index * S for index in range(30)], latest_is_due=True)

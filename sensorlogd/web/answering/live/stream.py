@@ -42,8 +42,8 @@ logger = logging.getLogger(__name__)
 CHECK_EVERY_S = 0.25
 QUIET_S = 15.0  # then a comment, so that proxies keep the connection
 LINGER_S = 60.0  # checking goes on so long after the last viewer left, for those who come back
-KEPT_READINGS = 20_000
-KEPT_S = 300.0
+MAX_KEPT_READINGS = 20_000
+MAX_KEPT_S = 300.0
 MAX_VIEWERS = 500
 # For a viewer who does not read: he is let go, and resumes when he comes back.
 MAX_WAITING_MESSAGES, MAX_WAITING_BYTES = 200, 1_000_000
@@ -160,7 +160,7 @@ class Hub:
 
     def since(self, identity: str) -> tuple[list[tuple[int, Seen]] | None, int]:
         """What was seen after the message with this id, or None if that is no longer held; and the time (µs) when the message was
-        sent. Raises ApiError 400 for what is no id."""
+        sent. Raises ApiError 400 for what is not an id."""
         try:
             boot, number, at = identity.split("-")
             after, at_us = int(number), int(at)
@@ -227,11 +227,11 @@ class Hub:
         self.let_go += viewer.push(message)
 
     def _keep_seen(self, seen: Seen) -> None:
-        """Keep what was seen for viewers who come back, within KEPT_READINGS and KEPT_S."""
+        """Keep what was seen for viewers who come back, within MAX_KEPT_READINGS and MAX_KEPT_S."""
         now = time.monotonic()
         self._kept.append((self._number, now, seen))
         self._kept_readings += len(seen.readings)
-        while self._kept and (self._kept_readings > KEPT_READINGS or now - self._kept[0][1] > KEPT_S):
+        while self._kept and (self._kept_readings > MAX_KEPT_READINGS or now - self._kept[0][1] > MAX_KEPT_S):
             self._kept_readings -= len(self._kept.popleft()[2].readings)
 
     def encode(self, number: int, seen: Seen, subscription: Subscription) -> bytes:

@@ -11,7 +11,7 @@ from sensorlogd.web.answering.params import TimeForm
 
 Json = dict[str, Any]
 ALARM_STATES = ("all", "raised")
-PERIODS_MAX = 5_000
+MAX_PERIODS = 5_000
 
 
 def alarms(log: Log, state: str, form: TimeForm) -> Json:
@@ -21,10 +21,10 @@ def alarms(log: Log, state: str, form: TimeForm) -> Json:
 
 
 def alarm_periods(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
-    """The times in alarm within the range; if there are more than ``PERIODS_MAX``, the newest."""
+    """The times in alarm within the range; if there are more than ``MAX_PERIODS``, the newest."""
     found = [
         period
         for period in stored_alarms.periods(log.conn, since_us, until_us)
         if not patterns or any(matches(pattern, period.subject) for pattern in patterns)
     ]
-    return {"periods": [alarm_rows.period_row(period, form) for period in found[-PERIODS_MAX:]]}
+    return {"periods": [alarm_rows.period_row(period, form) for period in found[-MAX_PERIODS:]]}

@@ -12,7 +12,7 @@ from sensorlogd.storage.query import grid
 from sensorlogd.storage.query.engine import Answer, Ask, BucketRow
 from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.query.rows import bucket_row, cell
-from sensorlogd.web.answering.params import CELLS_MAX, ROWS_MAX, TimeForm, changes_of, find_series
+from sensorlogd.web.answering.params import MAX_CELLS, MAX_ROWS, TimeForm, changes_of, find_series
 from sensorlogd.web.workers.damage import DamageSkipper, Lost, is_damaged_page
 from sensorlogd.web.workers.refusal import ApiError
 
@@ -82,8 +82,8 @@ class CellBudget:
 
     aggregates: int
     is_filled: bool
-    rows: int = ROWS_MAX
-    cells: int = CELLS_MAX
+    rows: int = MAX_ROWS
+    cells: int = MAX_CELLS
 
     def count(self, rows: Iterator[BucketRow]) -> Iterator[BucketRow]:
         """Pass the rows on, and count each as one of the answer. Raises ApiError 400 at the first that is too many."""
@@ -92,8 +92,8 @@ class CellBudget:
             self.rows -= 1
             self.cells -= width
             if self.rows < 0 or self.cells < 0:
-                most = min(ROWS_MAX, CELLS_MAX // width)
-                streamed = f"which give {ROWS_MAX:,} rows of each series" if self.is_filled else "which have no limit"
+                most = min(MAX_ROWS, MAX_CELLS // width)
+                streamed = f"which give {MAX_ROWS:,} rows of each series" if self.is_filled else "which have no limit"
                 hint = f"take longer steps, a shorter range or fewer series, or format=ndjson or csv, {streamed}"
                 raise ApiError(400, "too_many_rows", f"the answer has more than {most:,} rows of {width} cells", hint=hint)
             yield row
@@ -169,11 +169,11 @@ def page_of_buckets(
             if len(rows) >= limit and not whole:
                 assert ask.step is not None
                 return rows, BucketsPlace(index, max(row.start_us, since))
-            if whole and len(rows) >= ROWS_MAX:
+            if whole and len(rows) >= MAX_ROWS:
                 raise ApiError(
                     400,
                     "too_many_rows",
-                    f"{series.name}: to be filled, more than {ROWS_MAX:,} rows are needed at once",
+                    f"{series.name}: to be filled, more than {MAX_ROWS:,} rows are needed at once",
                     hint="take longer steps or a shorter range, or fill=none or null, which have no limit",
                 )
             rows.append((series, row))

@@ -9,11 +9,11 @@ from sensorlogd.storage.query.log import Log
 from sensorlogd.web.answering.params import TimeForm, find_series
 
 Json = dict[str, Any]
-MENDS_MAX = 100
+MAX_MENDS = 100
 
 
 def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
-    """The changes of stored readings in the range, newest first, at most ``MENDS_MAX``."""
+    """The changes of stored readings in the range, newest first, at most ``MAX_MENDS``."""
     names = {
         series.id: series.name for series in (find_series(log, patterns, retired=True) if patterns else log.series(retired=True))
     }
@@ -33,6 +33,6 @@ def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: Tim
             "readings": mend.readings,
             "state": mending.state_of(log.conn, mend),
         }
-        for mend in found[:MENDS_MAX]
+        for mend in found[:MAX_MENDS]
     ]
     return {"mends": rows}
