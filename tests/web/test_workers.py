@@ -16,6 +16,7 @@ from sensorlogd.web.workers import worker as process
 from sensorlogd.web.workers import workers as module
 from sensorlogd.web.workers.worker import PING, Worker
 from sensorlogd.web.workers.workers import Workers
+from tests.rig import DEADLINE_S
 
 FAULTY = "sensorlogd.web.answering.questions.current:latest"  # called without its arguments
 
@@ -45,6 +46,36 @@ def test_a_worker_whose_answer_was_a_fault_stays(workers: Workers, monkeypatch: 
         await workers.run(PING, patient=True)  # waits until the slot is given back
         assert workers.pids() == [pid]
         assert workers.cancelled == 1
+
+    asyncio.run(leave())
+
+
+def test_what_is_left_of_an_answer_is_not_taken_for_another(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asked left when a part had come: that worker ends, and the next question has its own answer."""
+    monkeypatch.setattr(module, "STOPS_WITHIN_S", 2 * DEADLINE_S)
+    received = module._Worker._receive
+    part_has_come = asyncio.Event()
+
+    async def receive_slowly(self: module._Worker, size: int) -> bytearray:
+        found = await received(self, size)
+        if not part_has_come.is_set():
+            part_has_come.set()
+            await asyncio.Event().wait()
+        return found
+
+    monkeypatch.setattr(module._Worker, "_receive", receive_slowly)
+
+    async def leave() -> None:
+        question = asyncio.create_task(workers.run(FAULTY))
+        async with asyncio.timeout(DEADLINE_S):
+            await part_has_come.wait()
+        (pid,) = workers.pids()
+        question.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await question
+        async with asyncio.timeout(DEADLINE_S):
+            assert await workers.run(PING) is None
+        assert workers.pids() != [pid]
 
     asyncio.run(leave())
 

@@ -55,6 +55,7 @@ class _Worker:
                 raise
         parent_end.setblocking(False)
         self._socket = parent_end
+        self.hears = False  # a part of an answer has come, and the rest has not been waited for yet
         self.used_at = time.monotonic()
 
     async def ask(self, question: bytes, within_s: float) -> Any:
@@ -72,7 +73,9 @@ class _Worker:
     async def hear(self) -> Any:
         """The next answer, unpickled. Raises OSError, and WorkerGone at the end of the socket."""
         size = int.from_bytes(await self._receive(HEAD), "big")
-        return pickle.loads(await self._receive(size))
+        body = await self._receive(size)
+        self.hears = False
+        return pickle.loads(body)
 
     def request_stop(self) -> None:
         """Tell the process that nobody wants the answer any more; it answers with an error and lives on."""
@@ -92,6 +95,7 @@ class _Worker:
             part = await loop.sock_recv(self._socket, min(size - len(found), PART))
             if not part:
                 raise WorkerGone
+            self.hears = True
             found += part
         return found
 
@@ -202,7 +206,9 @@ class Workers:
             raise self._gone_error(error) from None
         except asyncio.CancelledError:
             self.cancelled += 1
-            if worker is not None and not self._closed:  # at the end no further task is begun, since nobody would wait for it
+            # At the end no further task is begun, since nobody would wait for it. Of an answer that was heard in part, the rest would
+            # be taken for another one.
+            if worker is not None and not self._closed and not worker.hears:
                 settles = True
                 task = asyncio.get_running_loop().create_task(self._await_stop(worker))
                 self._settling.add(task)
