@@ -25,7 +25,7 @@ from sensorlogd.storage.query.log_reader import LogReader
 
 T = TypeVar("T")
 Identity = tuple[object, ...]
-IDLE_MOST = 4
+MAX_IDLE_CONNECTIONS = 4
 
 
 class Lease:
@@ -140,7 +140,7 @@ class Connections:
     def _give_back(self, lease: Lease) -> None:
         """Keep the connection for the next question, or close it if enough are idle."""
         with self._lock:
-            if not self.closed and not lease.closed and len(self._idle) < IDLE_MOST:
+            if not self.closed and not lease.closed and len(self._idle) < MAX_IDLE_CONNECTIONS:
                 self._idle.append(lease)
                 return
             self._all.discard(lease)

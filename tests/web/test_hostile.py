@@ -137,7 +137,7 @@ def test_many_and_slow_connections_hold_nobody_up(tmp_path: Path) -> None:
         pid = web_pid(daemon)
         where = urlsplit(address)
         peers = []
-        for n in range(server.OF_ONE_CLIENT + 60):
+        for n in range(server.MAX_CONNECTIONS_OF_ONE_CLIENT + 60):
             peer = stack.enter_context(socket.create_connection((where.hostname, where.port), DEADLINE_S))
             with contextlib.suppress(OSError):  # it was refused at once
                 if n < 40:  # asks for much and reads nothing
@@ -147,7 +147,7 @@ def test_many_and_slow_connections_hold_nobody_up(tmp_path: Path) -> None:
                 elif n % 2:  # half a request
                     peer.sendall(b"GET /api/v1/la")
             peers.append(peer)
-        refused = Counter(_refusal(peer) for peer in peers[server.OF_ONE_CLIENT + 5 :])
+        refused = Counter(_refusal(peer) for peer in peers[server.MAX_CONNECTIONS_OF_ONE_CLIENT + 5 :])
         assert set(refused) == {"503 with Retry-After"}
         with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2"), trust_env=False) as other:
             assert other.get(f"{address}{API}/latest", timeout=DEADLINE_S).status_code == 200

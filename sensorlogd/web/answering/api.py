@@ -1,4 +1,4 @@
-"""The JSON API under /api/v1. What each request may say is in ``openapi``; what is asked of the log in ``answers``."""
+"""The JSON API under /api/v1. What each request may say is in ``openapi``; what is asked of the log in ``questions``."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from starlette.routing import Route
 
 from sensorlogd import saved_views
 from sensorlogd.storage.query.rows import READING_COLUMNS
-from sensorlogd.web.answering import answers, looked_after
-from sensorlogd.web.answering.answers import BucketsAsk, EventsAsk, ReadingsAsk
-from sensorlogd.web.answering.cost import CostAsk
-from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, json_answer, streamed, tagged, takes_gzip
+from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, CutOff, json_answer, streamed, tagged, takes_gzip
 from sensorlogd.web.answering.live.stream import open_stream
-from sensorlogd.web.answering.params import ROWS_DEFAULT, ROWS_MAX, Params, TimeForm
+from sensorlogd.web.answering.params import DEFAULT_ROWS, MAX_ROWS, Params, TimeForm
 from sensorlogd.web.answering.pool import Pool
+from sensorlogd.web.answering.questions import alarm_lists, current, mend_lists
+from sensorlogd.web.answering.questions.bucket_pages import BucketsAsk
+from sensorlogd.web.answering.questions.costs import CostAsk
+from sensorlogd.web.answering.questions.event_pages import EVENT_COLUMNS_WITH_ID, EventsAsk
+from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk, parse_cursor
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working import row_text
-from sensorlogd.web.working.asking import answer_of
-from sensorlogd.web.working.damage import Lost
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers import row_text
+from sensorlogd.web.workers.asking import answer_of
+from sensorlogd.web.workers.damage import Lost
+from sensorlogd.web.workers.refusal import ApiError
 
-EVENT_ID_MAX = 2**62
+MAX_EVENT_ID = 2**62
+MAX_LOST_NAMED = 20  # in a header
 PAGE_ROWS = 5_000  # of a streamed answer: some hundred kB at a time
-QUESTIONS = "sensorlogd.web.working.questions:"
+QUESTIONS = "sensorlogd.web.workers.long_questions:"
 COMMON = ("tz", "time")
 SHAPES = ("rows", "columns")
 # endpoint -> the parameters it knows; the OpenAPI document describes the same ones
@@ -59,24 +62,24 @@ async def sensors(request: Request) -> Response:
     """GET /api/v1/sensors: sensors with their channels and counters. Raises ApiError, as all of these do."""
     pool, params, form = _common_parameters(request, "sensors")
     retired = params.flag("retired")
-    found = await pool.run(lambda log: answers.sensors(log, params.now_us, form, retired=retired))
-    return json_answer(request, found, answers.without_ages(found))
+    found = await pool.run(lambda log: current.sensors(log, params.now_us, form, retired=retired))
+    return json_answer(request, found, current.without_ages(found))
 
 
 async def latest(request: Request) -> Response:
     """GET /api/v1/latest: the newest reading of each series."""
     pool, params, form = _common_parameters(request, "latest")
     patterns = params.series(required=False)
-    found = await pool.run(lambda log: answers.latest(log, patterns, params.now_us, form))
-    return json_answer(request, found, answers.without_ages(found))
+    found = await pool.run(lambda log: current.latest(log, patterns, params.now_us, form))
+    return json_answer(request, found, current.without_ages(found))
 
 
 async def status(request: Request) -> Response:
     """GET /api/v1/status: the daemon, the database, each sensor in short."""
     pool, params, form = _common_parameters(request, "status")
     settings: Settings = request.app.state.settings
-    found = await pool.run(lambda log: answers.status(log, params.now_us, form, changes=settings.changes))
-    return json_answer(request, found, answers.without_ages(found))
+    found = await pool.run(lambda log: current.status(log, params.now_us, form, changes=settings.changes))
+    return json_answer(request, found, current.without_ages(found))
 
 
 async def events(request: Request) -> Response:
@@ -86,11 +89,11 @@ async def events(request: Request) -> Response:
     ask = EventsAsk(
         params.time_us("since", None),
         params.time_us("until", None),
-        params.whole("limit", 100, 1, ROWS_MAX),
+        params.whole("limit", 100, 1, MAX_ROWS),
         params.text("kind"),
         params.text("sensor"),
-        params.whole("after", None, -EVENT_ID_MAX, EVENT_ID_MAX),
-        params.whole("before", None, -EVENT_ID_MAX, EVENT_ID_MAX),
+        params.whole("after", None, -MAX_EVENT_ID, MAX_EVENT_ID),
+        params.whole("before", None, -MAX_EVENT_ID, MAX_EVENT_ID),
         form,
     )
     if kind == "json":
@@ -99,28 +102,28 @@ async def events(request: Request) -> Response:
     async def page(_: object) -> tuple[bytes, None]:
         return await answer_of(request, QUESTIONS + "events_page", ask, kind), None
 
-    return await streamed(request, kind, answers.EVENT_COLUMNS_WITH_ID, page, "events")
+    return await streamed(request, kind, EVENT_COLUMNS_WITH_ID, page, "events")
 
 
 async def alarms(request: Request) -> Response:
     """GET /api/v1/alarms: every alarm of every series in its present state, or those in the state asked for."""
     pool, params, form = _common_parameters(request, "alarms")
-    state = params.choice("state", looked_after.ALARM_STATES, "all")
-    return json_answer(request, await pool.run(lambda log: looked_after.alarms(log, state, form)))
+    state = params.choice("state", alarm_lists.ALARM_STATES, "all")
+    return json_answer(request, await pool.run(lambda log: alarm_lists.alarms(log, state, form)))
 
 
 async def alarm_periods(request: Request) -> Response:
     """GET /api/v1/alarm_periods: from when to when alarms were raised, in a range; of the last day by default."""
     pool, params, form = _common_parameters(request, "alarm_periods")
     patterns, (since, until) = params.series(required=False), params.span("-1d")
-    return json_answer(request, await pool.run(lambda log: looked_after.alarm_periods(log, patterns, since, until, form)))
+    return json_answer(request, await pool.run(lambda log: alarm_lists.alarm_periods(log, patterns, since, until, form)))
 
 
 async def mends(request: Request) -> Response:
     """GET /api/v1/mends: what was changed afterwards in a range; in the last day by default."""
     pool, params, form = _common_parameters(request, "mends")
     patterns, (since, until) = params.series(required=False), params.span("-1d")
-    return json_answer(request, await pool.run(lambda log: looked_after.mends(log, patterns, since, until, form)))
+    return json_answer(request, await pool.run(lambda log: mend_lists.mends(log, patterns, since, until, form)))
 
 
 async def list_saved_views(request: Request) -> Response:
@@ -160,26 +163,36 @@ async def database(request: Request) -> Response:
 async def readings(request: Request) -> Response:
     """GET /api/v1/readings: a page of them as JSON, or all of them as CSV or NDJSON, streamed page by page."""
     _, params, form = _common_parameters(request, "readings")
-    ask = ReadingsAsk(params.series(), *params.span("-1h"), params.text("unit"), form, answers.parse_cursor(params.text("after")))
+    ask = ReadingsAsk(params.series(), *params.span("-1h"), params.text("unit"), form, parse_cursor(params.text("after")))
     kind, shape = params.choice("format", FORMATS, "json"), params.choice("shape", SHAPES, "rows")
     if kind == "json":
-        return await _answer(request, "readings", ask, shape, params.whole("limit", ROWS_DEFAULT, 1, ROWS_MAX))
+        return await _answer(request, "readings", ask, shape, params.whole("limit", DEFAULT_ROWS, 1, MAX_ROWS))
     first = row_text.begin(ask, params.whole("limit", 2**62, 1, 2**62), 4 * PAGE_ROWS)
     lost: list[Lost] = []
 
     async def page(place: Any) -> tuple[bytes, Any]:
         found = await answer_of(request, QUESTIONS + "readings_page", ask, place or first, kind, patient=place is not None)
         if found.lost and place is not None:
-            raise ConnectionAbortedError(f"{found.lost[0]} cannot be read: the file is damaged")  # cut off: not the whole
+            stretch = found.lost[0]
+            raise CutOff(f"{stretch.series} cannot be read from {form(stretch.since_us)} on: the file is damaged")
         lost.extend(found.lost)
         return found.body, found.following
 
     answer = await streamed(request, kind, READING_COLUMNS, page, "readings")
     if lost:
         answer.headers["X-Sensorlogd-Unreadable"] = ", ".join(
-            f"{quote(stretch.series, safe='*.')} {form(stretch.since_us)}/{form(stretch.until_us)}" for stretch in lost[:20]
+            f"{quote(stretch.series, safe='*.')} {form(stretch.since_us)}/{form(stretch.until_us)}" for stretch in _in_short(lost)
         )
     return answer
+
+
+def _in_short(lost: list[Lost]) -> list[Lost]:
+    """At most MAX_LOST_NAMED ranges that cannot be read: of more, the last one is of all series and spans the rest."""
+    if len(lost) <= MAX_LOST_NAMED:
+        return lost
+    rest = lost[MAX_LOST_NAMED - 1 :]
+    spanning = Lost("*", min(stretch.since_us for stretch in rest), max(stretch.until_us for stretch in rest))
+    return [*lost[: MAX_LOST_NAMED - 1], spanning]
 
 
 async def buckets(request: Request) -> Response:

@@ -9,10 +9,10 @@ from typing import Any
 from starlette.requests import Request
 
 from sensorlogd.notation import times
-from sensorlogd.web.working.refusal import ApiError, bad_parameter
+from sensorlogd.web.workers.refusal import ApiError, bad_parameter
 
-MAX_BYTES = 16 * 1024
-MAX_TEXT = 2_000
+MAX_BODY_BYTES = 16 * 1024
+MAX_TEXT_CHARACTERS = 2_000
 
 
 class Body:
@@ -26,7 +26,7 @@ class Body:
         self.now_us = now_us
         self.zone = zone
 
-    def text(self, name: str, default: str | None = None, most: int = MAX_TEXT) -> str:
+    def text(self, name: str, default: str | None = None, most: int = MAX_TEXT_CHARACTERS) -> str:
         """The field as text of at most ``most`` characters. Raises ApiError 400; also if it is missing and has no default."""
         value = self.found.get(name, default)
         if value is None:
@@ -76,12 +76,12 @@ def _check_encodable(name: str, value: str) -> None:
 
 
 async def read(request: Request) -> dict[str, Any]:
-    """Read and check the body of a request. Raises ApiError 413 if it is too long, 400 if it is no JSON object."""
+    """Read and check the body of a request. Raises ApiError 413 if it is too long, 400 if it is not a JSON object."""
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > MAX_BYTES:
-            raise ApiError(413, "too_large", f"the body is longer than {MAX_BYTES} bytes")
+        if len(body) > MAX_BODY_BYTES:
+            raise ApiError(413, "too_large", f"the body is longer than {MAX_BODY_BYTES} bytes")
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

@@ -31,7 +31,7 @@ from sensorlogd.web.answering.bodies import Body
 from sensorlogd.web.answering.encode import json_answer
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working.refusal import ApiError, bad_parameter
+from sensorlogd.web.workers.refusal import ApiError, bad_parameter
 
 T = TypeVar("T")
 FIELDS = {
@@ -43,11 +43,11 @@ FIELDS = {
     "panel_delete": ("name",),
 }
 QUALITIES = tuple(flag.name.lower() for flag in (Flag.GOOD, Flag.NOT_EVALUATED, Flag.SUSPECT, Flag.FAIL))
-MOST_SERIES = 40
-MOST_ALARMS = 100
+MAX_SERIES = 40
+MAX_ALARMS = 100
 ASK_S = 10.0
 WATCH_S = 3.0  # so long the answer waits for a mend to be done
-AT_ONCE = 2  # requests that change something
+MAX_CHANGES_AT_ONCE = 2  # requests that change something
 
 
 async def flag(request: Request) -> Response:
@@ -60,7 +60,7 @@ async def flag(request: Request) -> Response:
     if since >= until:
         raise bad_parameter("since", "is not before until")
     note = _note_text(body)
-    names = body.texts("series", MOST_SERIES)
+    names = body.texts("series", MAX_SERIES)
 
     def find(log: LogReader) -> tuple[list[Series], int]:
         found = _series(log, names)
@@ -94,7 +94,7 @@ async def note(request: Request) -> Response:
     body = await _read_body(request, "note")
     at = body.time_us("at")
     detail = _note_text(body)
-    names = body.texts("series", MOST_SERIES)
+    names = body.texts("series", MAX_SERIES)
     found = await _pool(request).run(lambda log: _series(log, names))
     sensors: dict[str, list[str]] = {}
     for series in found:
@@ -112,7 +112,7 @@ async def note(request: Request) -> Response:
 async def ack(request: Request) -> Response:
     """POST /api/v1/ack."""
     body = await _read_body(request, "ack")
-    names = body.texts("alarms", MOST_ALARMS)
+    names = body.texts("alarms", MAX_ALARMS)
     note = _note_text(body) if body.text("note", "").strip() else notes.one_line(body.text("by", "", notes.MOST_NAME))
     await _pool(request).run(lambda log: _check_alarms(log, names))
     answer = await _daemon(request, lambda ask: ask(do="alarm_ack", alarms=names, note=note))
@@ -210,7 +210,7 @@ async def _daemon(request: Request, order: Callable[[Ask], T]) -> T:
     """Run ``order`` on a thread and return its answer. Few run at the same time, because each waits for the daemon."""
     settings: Settings = request.app.state.settings
     turns: Counter[str] = request.app.state.changing
-    if turns["now"] >= AT_ONCE:
+    if turns["now"] >= MAX_CHANGES_AT_ONCE:
         raise ApiError(503, "busy", "too many changes at once", headers={"Retry-After": "2"})
     turns["now"] += 1
     try:

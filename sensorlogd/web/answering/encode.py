@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -9,8 +10,12 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from sensorlogd.web.working.texts import dumps, etag_of
+from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.workers.texts import dumps, etag_of
+
+logger = logging.getLogger(__name__)
 
 AGES_S = 10.0
 FORMATS = ("json", "ndjson", "csv")
@@ -64,6 +69,21 @@ def takes_gzip(request: Request) -> bool:
     return False
 
 
+class CutOff(Exception):
+    """The rest of a streamed answer cannot be given."""
+
+
+class _Pages(StreamingResponse):
+    """An answer that is sent page by page. If a later page cannot be had, the connection is closed without the end of the answer, so
+    that the client notices; what has been sent cannot be turned into an error."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except CutOff as error:
+            logger.warning("an answer was cut off: %s", error)
+
+
 async def streamed(
     request: Request, form: str, columns: Sequence[str], page: Callable[[Any], Awaitable[tuple[bytes, Any]]], name: str
 ) -> Response:
@@ -83,9 +103,12 @@ async def streamed(
                 yield content
             if place is None:
                 return
-            content, place = await page(place)
+            try:
+                content, place = await page(place)
+            except ApiError as error:
+                raise CutOff(str(error)) from error
 
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}.{form}"'}
     if request.method == "HEAD":  # nobody sees the body, so none is made
         return Response(media_type=MEDIA_TYPES[form], headers=headers)
-    return StreamingResponse(body(), media_type=MEDIA_TYPES[form], headers=headers)
+    return _Pages(body(), media_type=MEDIA_TYPES[form], headers=headers)

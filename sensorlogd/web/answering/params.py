@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,20 +12,21 @@ from sensorlogd.notation import times
 from sensorlogd.storage.query import aggregates
 from sensorlogd.storage.query.engine import FILLS, Ask, Fill
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.query.log_reader import LogReader, UnknownSeries
+from sensorlogd.storage.query.log_reader import LogReader, UnknownSeries, conversions
+from sensorlogd.storage.query.units import Conversion
 from sensorlogd.storage.series.stored import Series
-from sensorlogd.web.working.refusal import ApiError, bad_parameter
+from sensorlogd.web.workers.refusal import ApiError, bad_parameter
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
 
 MAX_PATTERNS = 500
 MAX_AGGREGATES = 20
-MAX_LENGTH = 200  # of any one value
+MAX_VALUE_CHARACTERS = 200  # of any one value
 
-ROWS_DEFAULT, ROWS_MAX = 10_000, 100_000
-CELLS_MAX = 600_000  # of a JSON answer of buckets: some 10 MB
-POINTS_MAX = 20_000
+DEFAULT_ROWS, MAX_ROWS = 10_000, 100_000
+MAX_CELLS = 600_000  # of a JSON answer of buckets: some 10 MB
+MAX_POINTS = 20_000
 
 D = TypeVar("D", int, None)
 
@@ -38,7 +39,7 @@ class Params:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
-                raise bad_parameter(name[:MAX_LENGTH], "no such parameter", hint)
+                raise bad_parameter(name[:MAX_VALUE_CHARACTERS], "no such parameter", hint)
         self.given = given
         self.now_us = time.time_ns() // 1000
         self.zone = self._zone(zone)
@@ -48,8 +49,8 @@ class Params:
         values = self.given.getlist(name)
         if len(values) > 1:
             raise bad_parameter(name, "is given more than once")
-        if values and len(values[0]) > MAX_LENGTH:
-            raise bad_parameter(name, f"is longer than {MAX_LENGTH} characters")
+        if values and len(values[0]) > MAX_VALUE_CHARACTERS:
+            raise bad_parameter(name, f"is longer than {MAX_VALUE_CHARACTERS} characters")
         return values[0] if values else None
 
     def whole(self, name: str, default: D, lowest: int, highest: int) -> int | D:
@@ -80,8 +81,8 @@ class Params:
         found = list(dict.fromkeys(part for part in values if part))
         if len(found) > most:
             raise bad_parameter(name, f"names {len(found)}; at most {most}")
-        if any(len(part) > MAX_LENGTH for part in found):
-            raise bad_parameter(name, f"is longer than {MAX_LENGTH} characters")
+        if any(len(part) > MAX_VALUE_CHARACTERS for part in found):
+            raise bad_parameter(name, f"is longer than {MAX_VALUE_CHARACTERS} characters")
         return found
 
     def time_us(self, name: str, default: str | None) -> int | None:
@@ -121,7 +122,7 @@ class Params:
     def ask(self) -> Ask:
         """The question that ``since until every max_points agg fill`` describe."""
         span = self.span("-1d")
-        every, points = self.text("every"), self.whole("max_points", 0, 1, POINTS_MAX) or None
+        every, points = self.text("every"), self.whole("max_points", 0, 1, MAX_POINTS) or None
         if (every is None) == (points is None):
             raise bad_parameter("every", "give either every (a step, e.g. 15min) or max_points")
         step = None
@@ -175,3 +176,11 @@ def find_series(log: LogReader, patterns: list[str], *, retired: bool = False) -
         message = str(error).partition(";")[0]
         hint = f"did you mean {', '.join(error.nearest)}?" if error.nearest else "/api/v1/sensors lists all"
         raise ApiError(404, "unknown_series", message, hint=hint, nearest=error.nearest) from None
+
+
+def changes_of(wanted: Sequence[Series], unit: str | None) -> dict[int, Conversion | None]:
+    """The conversion of each series to ``unit``, by series id. Raises ApiError for a series that cannot be converted."""
+    try:
+        return {} if unit is None else conversions(wanted, unit)
+    except ValueError as error:
+        raise bad_parameter("unit", str(error)) from None

@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from sensorlogd.storage.query.log_reader import LogReader
-from sensorlogd.web.working.current_log import CurrentLog
-from sensorlogd.web.working.damage_reports import DamageReports
-from sensorlogd.web.working.failures import is_damage, is_interrupt, too_long, unreadable
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers.admission import MAX_WAIT_S, Admission, ending
+from sensorlogd.web.workers.current_log import CurrentLog
+from sensorlogd.web.workers.damage_reports import DamageReports
+from sensorlogd.web.workers.failures import TOO_LONG, UNAVAILABLE, refusal_of
+from sensorlogd.web.workers.refusal import ApiError
 
 T = TypeVar("T")
 
-WAITING_PER_THREAD = 16
-WAITING_S = 15.0  # whoever asked longer ago has given up
 STEPS_BETWEEN_CHECKS = 20_000  # of SQLite's virtual machine: some tenths of a millisecond
 
 
@@ -37,10 +36,7 @@ class Pool:
     ) -> None:
         self.database = database
         self.timeout_s = timeout_s
-        self.refused = 0
-        self.timeouts = 0
-        self._limit = threads * (1 + WAITING_PER_THREAD)
-        self._pending = 0
+        self.admission = Admission(threads, retry_after_s=1)
         self._local = threading.local()
         self._logs: list[CurrentLog] = []
         self._lock = threading.Lock()  # guards _logs
@@ -52,21 +48,16 @@ class Pool:
         """Call a function with a log on one of the threads. ``patient``: wait for a free thread without a limit (for the next
         page of a stream).
 
-        Raises ApiError: 503 busy or no database, 422 when it takes too long.
+        Raises ApiError: 503 busy, ending or no database, 422 when it takes too long.
         """
-        if self._closed.is_set() or (self._pending >= self._limit and not patient):
-            raise self._busy_error()
-        self._pending += 1
-        try:
+        with self.admission.admitted(patient=patient, closed=self._closed.is_set()):
             return await asyncio.get_running_loop().run_in_executor(
                 self._executor,
                 self._ask_on_thread,
                 question,
                 timeout_s or self.timeout_s,
-                math.inf if patient else time.monotonic() + WAITING_S,
+                math.inf if patient else time.monotonic() + MAX_WAIT_S,
             )
-        finally:
-            self._pending -= 1
 
     def end(self) -> None:
         """End running questions, and refuse new ones."""
@@ -87,7 +78,7 @@ class Pool:
         """Call the question with the log of this thread, and end it when its time is over. Raises ApiError, also if it could not
         begin before ``begin_by`` (monotonic clock)."""
         if time.monotonic() > begin_by:
-            raise self._busy_error()
+            raise self.admission.busy()
         current = self._log_of_thread()
         log = current.get()
         until = time.monotonic() + timeout_s
@@ -101,27 +92,24 @@ class Pool:
         except ApiError:
             raise
         except Exception as error:
-            if is_interrupt(error):
-                self.timeouts += 1
-                raise too_long(timeout_s) from None
-            if not is_damage(error, self.database):
+            if self._closed.is_set():
+                raise ending() from error
+            refusal = refusal_of(error, self.database, timeout_s)
+            if refusal is None:
                 raise
-            current.close()
-            found = unreadable(error)
-            self._report_damage(str(found))
-            raise found from error
+            code = refusal.body["code"]
+            if code == TOO_LONG:
+                self.admission.timeouts += 1
+            else:
+                current.close()
+            if code == UNAVAILABLE:
+                self._report_damage(str(refusal))
+            raise refusal from error
         finally:
             if current.holds(log):  # else it was let go of, and is closed
                 log.conn.set_progress_handler(None, 0)
                 if log.conn.in_transaction:  # a stream that was not read to its end
                     log.conn.execute("ROLLBACK")
-
-    def _busy_error(self) -> ApiError:
-        """Count a refused question, and return the error for it."""
-        self.refused += 1
-        return ApiError(
-            503, "busy", "too many questions are waiting for an answer", hint="try again", headers={"Retry-After": "1"}
-        )
 
     def _log_of_thread(self) -> CurrentLog:
         """The connection of the calling thread; opened at its first question."""

@@ -13,7 +13,7 @@ from sensorlogd.web.prometheus import text
 from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.values import NAME, Labels, PromError, Scalar, Series, Text, key
 from sensorlogd.web.prometheus.source import LogSource
-from sensorlogd.web.working.questions import Body, body_of
+from sensorlogd.web.workers.long_questions import Body, body_of
 
 T = TypeVar("T")
 
@@ -132,6 +132,6 @@ def _test(selector: str) -> Callable[[Labels], bool]:
     engine = _engine()
     node = engine.parse(selector)
     if type(node).__name__ != "VectorSelector":
-        raise PromError(f"{selector!r} is no series selector", "bad_data")
+        raise PromError(f"{selector!r} is not a series selector", "bad_data")
     test: Callable[[Labels], bool] = engine.matcher(node)
     return test

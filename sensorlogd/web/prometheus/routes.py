@@ -24,11 +24,11 @@ from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.values import PromError
 from sensorlogd.web.serving.forms import form
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working.asking import answer_of
-from sensorlogd.web.working.questions import Body
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers.asking import answer_of
+from sensorlogd.web.workers.long_questions import Body
+from sensorlogd.web.workers.refusal import ApiError
 
-MOST_POINTS = 11_000  # of a series, as Prometheus has it
+MAX_POINTS = 11_000  # of a series, as Prometheus has it
 STATUS = {
     "bad_data": 400,
     "execution": 422,
@@ -40,7 +40,7 @@ STATUS = {
 }
 KINDS = {"takes_too_long": "timeout", "takes_too_much": "execution", "internal": "internal"}
 QUESTIONS = "sensorlogd.web.prometheus.evaluation:"
-LONGEST_QUERY, MOST_PARENTHESES = 20_000, 300
+MAX_QUERY_CHARACTERS, MAX_PARENTHESES = 20_000, 300
 VERSION = "3.5.0"  # whose answers these are
 
 Answer = Callable[[Request, QueryParams], Awaitable[Any]]
@@ -102,9 +102,9 @@ async def query_range(request: Request, parameters: QueryParams) -> Any:
     step = _step_us(parameters)
     if end < start:
         raise PromError('invalid parameter "end": end timestamp must not be before start time', "bad_data")
-    if (end - start) // step > MOST_POINTS:  # one more than it says, as in Prometheus
+    if (end - start) // step > MAX_POINTS:  # one more than it says, as in Prometheus
         raise PromError(
-            f"exceeded maximum resolution of {MOST_POINTS:,} points per timeseries. Try decreasing the query resolution (?step=XX)",
+            f"exceeded maximum resolution of {MAX_POINTS:,} points per timeseries. Try decreasing the query resolution (?step=XX)",
             "bad_data",
         )
     return await _evaluate(request, parameters, start, end, step)
@@ -114,8 +114,8 @@ async def _evaluate(request: Request, parameters: QueryParams, start: int, end: 
     """Evaluate the expression of the request from ``start`` to ``end`` (µs). Raises PromError, ApiError."""
     settings: Settings = request.app.state.settings
     text = _required(parameters, "query")
-    if len(text) > LONGEST_QUERY:
-        raise PromError(f"a query has at most {LONGEST_QUERY:,} characters and {MOST_PARENTHESES} parentheses", "bad_data")
+    if len(text) > MAX_QUERY_CHARACTERS:
+        raise PromError(f"a query has at most {MAX_QUERY_CHARACTERS:,} characters and {MAX_PARENTHESES} parentheses", "bad_data")
     question = Question(
         text,
         start,

@@ -28,7 +28,7 @@ from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.queryable import Samples, Stored
 from sensorlogd.web.prometheus.promql.values import NAME, Labels, Values
 from sensorlogd.web.prometheus.tiles import Tiles, tiles_of
-from sensorlogd.web.working.damage import DamageSkipper, Lost, is_damaged_page
+from sensorlogd.web.workers.damage import DamageSkipper, Lost, is_damaged_page
 
 NO_MORE = Limits()
 FEW = 10_000  # readings of a series: looked at rather than their roll-ups

@@ -17,7 +17,7 @@ from sensorlogd.storage.rollups.resolutions import FIXED
 
 COARSEST_FIRST = tuple(sorted(FIXED, reverse=True))
 FINER = 30  # a border is moved by at most half of this part of a window
-MOST_BUCKETS = 50_000  # of a series: rather than look at more, borders are moved
+MAX_BUCKETS = 50_000  # of a series: rather than look at more, borders are moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def tiles_of(ends: Sequence[int], length_us: int) -> Tiles | None:
         (resolution for resolution in COARSEST_FIRST if _lies_on(resolution * SECOND_US, ends[0], length_us, step)), None
     )
     near = next((resolution for resolution in COARSEST_FIRST if resolution * SECOND_US * FINER <= length_us), None)
-    if exact is not None and (ends[-1] - ends[0] + length_us) // (exact * SECOND_US) <= MOST_BUCKETS:
+    if exact is not None and (ends[-1] - ends[0] + length_us) // (exact * SECOND_US) <= MAX_BUCKETS:
         return Tiles(ends, length_us, exact)
     resolution = near if exact is None or (near is not None and near > exact) else exact
     return None if resolution is None else Tiles(ends, length_us, resolution)

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -33,9 +33,10 @@ from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.serving import errors, login
 from sensorlogd.web.serving.guard import Denials, Guard
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working.damage_reports import DamageReports
-from sensorlogd.web.working.refusal import ApiError
-from sensorlogd.web.working.workers import Workers
+from sensorlogd.web.serving.slow_readers import SlowReaders
+from sensorlogd.web.workers.damage_reports import DamageReports
+from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.workers.workers import Workers
 
 STATIC = Path(__file__).parents[1] / "static"
 NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>sensorlogd</title>
@@ -111,6 +112,7 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={
             ApiError: errors.on_api_error,
             HTTPException: errors.on_http_error,
+            ClientDisconnect: errors.on_departure,
             Exception: errors.on_failure,
         },
     )
@@ -119,6 +121,7 @@ def create_app(settings: Settings) -> Starlette:
     app.state.pool = pool
     app.state.hub = hub
     app.state.denials = denials
+    app.state.slow_readers = SlowReaders()
     app.state.workers = workers
     app.state.connections = Counter()
     app.state.changing = Counter()

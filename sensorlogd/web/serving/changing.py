@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers.refusal import ApiError
 
 PATHS = tuple(f"/api/v1/{name}" for name in ("flag", "undo", "note", "ack", "panel_save", "panel_delete"))
 JSON = "application/json"

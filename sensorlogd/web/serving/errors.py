@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers.asking import GONE
+from sensorlogd.web.workers.refusal import ApiError
 
 STATUS_CODES = {
     400: "bad_request",
@@ -37,6 +38,11 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
     hint = "the API is described at /openapi.json and /docs" if error.status_code == 404 else None
     headers = dict(error.headers) if error.headers else None
     return answer(ApiError(error.status_code, code, message, hint=hint, headers=headers))
+
+
+async def on_departure(_: Request, error: Exception) -> Response:
+    """The client left before its request was complete: nobody sees the answer, and it is no fault of this program."""
+    return Response(status_code=GONE)
 
 
 async def on_failure(request: Request, error: Exception) -> JSONResponse:

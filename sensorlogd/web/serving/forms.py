@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers.refusal import ApiError
 
-MAX_BYTES = 64 * 1024
+MAX_FORM_BYTES = 64 * 1024
 MAX_FIELDS = 1_000
 
 
@@ -18,8 +18,8 @@ async def form(request: Request) -> QueryParams:
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > MAX_BYTES:
-            raise ApiError(413, "too_large", f"the body is longer than {MAX_BYTES} bytes")
+        if len(body) > MAX_FORM_BYTES:
+            raise ApiError(413, "too_large", f"the body is longer than {MAX_FORM_BYTES} bytes")
     try:
         return QueryParams(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS))
     except ValueError as error:

@@ -21,7 +21,7 @@ from sensorlogd.web.serving import changing, hosts
 from sensorlogd.web.serving.errors import answer
 from sensorlogd.web.serving.settings import Settings
 from sensorlogd.web.serving.token import TokenFile
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers.refusal import ApiError
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +29,8 @@ COOKIE = "sensorlogd"
 COUNT_LOGGED_EVERY_S = 60.0
 OPEN = ("/health", "/ready", "/login", "/login.css")  # they tell whether it runs, and nothing of what is measured
 FORMS = ("/login", "/prometheus/")  # where a POST is a question, too
-MAX_URL = 16_384
-MAX_HEADERS = 32_768
+MAX_URL_BYTES = 16_384
+MAX_HEADER_BYTES = 32_768
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self';"
     " manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -175,10 +175,10 @@ class Guard:
 
 def _check_size(scope: Scope) -> None:
     """Raise ApiError 414 or 431 if the address or the headers are too long."""
-    if len(scope["path"]) + len(scope["query_string"]) > MAX_URL:
-        raise ApiError(414, "too_large", f"the address is longer than {MAX_URL} bytes")
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
-        raise ApiError(431, "too_large", f"the headers are longer than {MAX_HEADERS} bytes")
+    if len(scope["path"]) + len(scope["query_string"]) > MAX_URL_BYTES:
+        raise ApiError(414, "too_large", f"the address is longer than {MAX_URL_BYTES} bytes")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+        raise ApiError(431, "too_large", f"the headers are longer than {MAX_HEADER_BYTES} bytes")
 
 
 def _check_method(method: str, path: str) -> None:

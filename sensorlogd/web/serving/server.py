@@ -18,17 +18,20 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sensorlogd.web.serving.app import create_app
 from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.serving.slow_readers import ReadingWatch
 
 REQUEST_WITHIN_S = 15.0  # from its first byte to its last
 STOP_WITHIN_S = 1
 BEAT_EVERY_S = 3.0
-CONNECTIONS = 600
-OF_ONE_CLIENT = 300  # those of a proxy are many people's
+MAX_CONNECTIONS = 600
+MAX_CONNECTIONS_OF_ONE_CLIENT = 300  # those of a proxy are many people's
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\nConnection: close\r\n"
     b"Content-Length: %d\r\n\r\n%b"
 )
-MAX_HEADERS = 64 * 1024  # of a request that is not complete; ``guard`` refuses what is complete and longer than it allows
+MAX_INCOMPLETE_BYTES = (
+    64 * 1024
+)  # of a request that is not complete; ``guard`` refuses what is complete and longer than it allows
 
 
 class Protocol(H11Protocol):
@@ -38,22 +41,28 @@ class Protocol(H11Protocol):
     _hurry: asyncio.TimerHandle | None = None
     _counted: str | None = None  # whose connections this is one of
     _of: Counter[str]
+    _reading: ReadingWatch | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Count the connection, or refuse it with 503 if its client, or all of them, have too many."""
         super().connection_made(transport)
         self._of = self.config.app.state.connections  # type: ignore[union-attr]
         peer = str((transport.get_extra_info("peername") or ("?",))[0])
-        if self._of[peer] >= OF_ONE_CLIENT or self._of.total() >= CONNECTIONS:
+        if self._of[peer] >= MAX_CONNECTIONS_OF_ONE_CLIENT or self._of.total() >= MAX_CONNECTIONS:
             self._refuse(peer)
             return
         self._of[peer] += 1
         self._counted = peer
+        self._reading = ReadingWatch(transport, peer, self.config.app.state.slow_readers)  # type: ignore[union-attr]
         self._start_timer()
 
     def _refuse(self, peer: str) -> None:
         """Answer at once, without reading the rest of the request."""
-        most = f"{OF_ONE_CLIENT} of one client" if self._of[peer] >= OF_ONE_CLIENT else f"{CONNECTIONS}"
+        most = (
+            f"{MAX_CONNECTIONS_OF_ONE_CLIENT} of one client"
+            if self._of[peer] >= MAX_CONNECTIONS_OF_ONE_CLIENT
+            else f"{MAX_CONNECTIONS}"
+        )
         error = {"code": "busy", "message": f"there are too many connections; at most {most} are taken", "hint": "close some"}
         content = json.dumps({"error": error}).encode()
         self.transport.write(FULL % (len(content), content))
@@ -70,11 +79,28 @@ class Protocol(H11Protocol):
             self._stop_timer()
 
     def on_response_complete(self) -> None:
+        """The keep-alive limit holds from here on; or this one anew, if the next request came with the one before, but only its head."""
+        before = self.cycle
         super().on_response_complete()
-        self._stop_timer()  # the keep-alive limit holds from here on
+        self._stop_timer()
+        if self.cycle is not before and self.cycle.more_body:
+            self._start_timer()
+
+    def pause_writing(self) -> None:
+        """Much waits to be sent: from now on the client has to read."""
+        super().pause_writing()
+        if self._reading is not None:
+            self._reading.begin()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._reading is not None:
+            self._reading.end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._reading is not None:
+            self._reading.end()
         if self._counted is not None:
             self._of[self._counted] -= 1
             if not self._of[self._counted]:
@@ -181,6 +207,6 @@ def make_server(settings: Settings) -> Server:
         proxy_headers=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=STOP_WITHIN_S,
-        h11_max_incomplete_event_size=MAX_HEADERS,
+        h11_max_incomplete_event_size=MAX_INCOMPLETE_BYTES,
     )
     return Server(config)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,8 @@ from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.answering import api, pool
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working import workers
+from sensorlogd.web.workers import admission, workers
+from sensorlogd.web.workers.refusal import ApiError
 from tests.web.conftest import T0, S, Served, serving
 
 HOUR = {"since": "2026-03-29", "until": "2026-03-29T01:00"}
@@ -261,9 +263,37 @@ def test_more_rows_than_an_answer_holds_are_refused_or_streamed(served: Served) 
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "too_many_rows")
     assert "more than 100,000 rows of 6 cells" in answer.json()["error"]["message"]
     assert len(served.rows("/api/v1/buckets", **asked)) == 144_000
+    assert "csv, which have no limit" in answer.json()["error"]["hint"]
+    filled = served.client.get("/api/v1/buckets", params=asked | {"fill": "previous"}).json()["error"]
+    assert "csv, which give 100,000 rows of each series" in filled["hint"]
+    refused = served.client.get("/api/v1/buckets", params=asked | {"fill": "previous", "format": "csv"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "too_many_rows")
+    assert "fill=none or null" in refused.json()["error"]["hint"]
     many = {"series": "lab.t", "every": "100ms", "fill": "null", "agg": "mean,min,max,first,last,sum,count,stddev,range", **ALL}
     answer = served.client.get("/api/v1/buckets", params=many)
     assert "more than 50,000 rows of 12 cells" in answer.json()["error"]["message"]
+
+
+def test_a_stream_whose_next_page_fails_is_cut_off(
+    made: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client sees that it is not the whole; the log says why, in a line and not as a fault."""
+    with serving(Settings(made, query_threads=1)) as running:
+        monkeypatch.setattr(api, "PAGE_ROWS", 10)
+        begun = workers.Workers.run
+
+        async def run(self: workers.Workers, *question: Any, patient: bool = False) -> Any:
+            if patient:
+                raise ApiError(422, "takes_too_long", "no time is left")
+            return await begun(self, *question)
+
+        monkeypatch.setattr(workers.Workers, "run", run)
+        asked = {"series": "lab.t", "every": "1min", "format": "csv", **ALL}
+        with pytest.raises(httpx.RemoteProtocolError):
+            running.client.get("/api/v1/buckets", params=asked)
+        assert running.client.head("/api/v1/buckets", params=asked).status_code == 200
+    assert "an answer was cut off: no time is left" in [record.getMessage() for record in caplog.records]
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_a_question_that_takes_too_long_is_ended(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +308,7 @@ def test_a_question_that_takes_too_long_is_ended(made: Path, monkeypatch: pytest
 
 def test_too_many_waiting_questions_are_refused(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 with when to come back, instead of a queue that grows."""
-    monkeypatch.setattr(pool, "WAITING_PER_THREAD", -1)
+    monkeypatch.setattr(admission, "MAX_WAITING_PER_PLACE", -1)
     with serving(Settings(made)) as running:
         answer = running.client.get("/api/v1/latest")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -293,7 +323,7 @@ def test_a_stream_that_has_begun_is_not_refused_half_way(made: Path, monkeypatch
 
         async def run(self: workers.Workers, *question: Any, patient: bool = False) -> Any:
             answer = await begun(self, *question, patient=patient)
-            self._pending = self._limit  # from here on the house is full
+            self.admission._pending = self.admission._max_pending  # from here on the house is full
             return answer
 
         monkeypatch.setattr(workers.Workers, "run", run)

@@ -39,7 +39,7 @@ def test_a_damaged_page_is_told_in_words(made: Path, tmp_path: Path, table: str,
     hurt[(page - 1) * size : page * size] = b"\xff" * size
     path.write_bytes(hurt)
     refused = 0
-    with caplog.at_level(logging.WARNING, "sensorlogd.web.working.damage_reports"), serving(Settings(path)) as running:
+    with caplog.at_level(logging.WARNING, "sensorlogd.web.workers.damage_reports"), serving(Settings(path)) as running:
         for _ in range(2):
             for asked in PATHS:
                 answer = running.client.get(asked)
@@ -49,7 +49,7 @@ def test_a_damaged_page_is_told_in_words(made: Path, tmp_path: Path, table: str,
                     assert answer.json()["error"]["code"] == "log_unavailable"
                     assert answer.json()["error"]["message"]
     assert refused
-    messages = [record.getMessage() for record in caplog.records if record.name == "sensorlogd.web.working.damage_reports"]
+    messages = [record.getMessage() for record in caplog.records if record.name == "sensorlogd.web.workers.damage_reports"]
     assert len(messages) == len(set(messages)) > 0
 
 

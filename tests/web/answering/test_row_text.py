@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 from sensorlogd.storage.query.log_reader import Reading
 from sensorlogd.storage.query.rows import READING_COLUMNS
 from sensorlogd.storage.series.stored import Series
-from sensorlogd.web.answering import answers
-from sensorlogd.web.answering.answers import ReadingsAsk
 from sensorlogd.web.answering.params import TimeForm
-from sensorlogd.web.working import row_text
-from sensorlogd.web.working.texts import rows_as_csv, rows_as_ndjson, safe_cell
+from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk, reading_as_row
+from sensorlogd.web.workers import row_text
+from sensorlogd.web.workers.texts import rows_as_csv, rows_as_ndjson, safe_cell
 
 NAMES = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=12)
 ZONES = st.sampled_from(("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns"))
@@ -41,7 +40,7 @@ def test_by_column_is_row_by_row(
     ask = ReadingsAsk(["*"], 0, 1, None, form)
     writer = row_text._Writer(series, ask, text, row_text._Stamps(form, text))
     found = "".join(line for _, _, line in writer.lines(readings)).encode()
-    rows = [answers.reading_as_row(Reading(series, *reading), ask) for reading in readings]
+    rows = [reading_as_row(Reading(series, *reading), ask) for reading in readings]
     assert found == (rows_as_csv if text == "csv" else rows_as_ndjson)(rows, READING_COLUMNS)
 
 

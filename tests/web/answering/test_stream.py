@@ -240,7 +240,7 @@ def test_more_at_once_than_is_kept_for_those_who_come_back_is_seen(
     live: Served, log: Log, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Everybody who watches gets it; who comes back gets it from the database."""
-    monkeypatch.setattr(stream, "KEPT_READINGS", 3)
+    monkeypatch.setattr(stream, "MAX_KEPT_READINGS", 3)
     with watching(live) as viewer, watching(live, series="lab.t") as other:
         before = log.commit()
         viewer.wait_for(before)
@@ -255,7 +255,7 @@ def test_more_at_once_than_is_kept_for_those_who_come_back_is_seen(
 
 def test_who_was_away_too_long_is_told_so(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not half of it in silence: the range to ask for."""
-    monkeypatch.setattr(stream, "MISSED_MAX", 10)
+    monkeypatch.setattr(stream, "MAX_MISSED_READINGS", 10)
     with serving(Settings(log.path)) as live:
         log.commit(count=11)
         now_us = time.time_ns() // 1000
@@ -267,7 +267,7 @@ def test_who_was_away_too_long_is_told_so(log: Log, monkeypatch: pytest.MonkeyPa
 
 def test_too_many_readings_for_a_stream_are_counted(live: Served, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest of each series, and how many were left out."""
-    monkeypatch.setattr("sensorlogd.web.answering.live.watch.READINGS_MAX", 20)
+    monkeypatch.setattr("sensorlogd.web.answering.live.watch.MAX_READINGS", 20)
     with watching(live) as viewer:
         values = log.commit(count=30)
         until(lambda: viewer.of("skipped"), "the count")
@@ -291,7 +291,7 @@ def test_what_a_silent_series_hands_over_late_is_seen(live: Served, log: Log) ->
 
 def test_too_much_that_comes_late_is_counted(live: Served, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if it had come in time."""
-    monkeypatch.setattr("sensorlogd.web.answering.live.watch.READINGS_MAX", 20)
+    monkeypatch.setattr("sensorlogd.web.answering.live.watch.MAX_READINGS", 20)
     begin_us = time.time_ns() // 1000 - 100 * S
     with watching(live) as viewer:
         values = log.commit_at([begin_us + index * S for index in range(30)], latest_is_due=True)
@@ -467,7 +467,7 @@ def test_a_replaced_database_is_followed(live: Served, log: Log, fresh: Path, tm
 def test_a_viewer_who_does_not_read_is_let_go(live: Served, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for one viewer is bounded; he may come back and resume."""
     waiting = stream.Viewer(stream.Subscription((), TimeForm("rfc3339", "UTC")))
-    for _ in range(stream.WAITING_MAX):
+    for _ in range(stream.MAX_WAITING_MESSAGES):
         waiting.push(b"x")
     assert not waiting.gone
     waiting.push(b"x")
@@ -477,7 +477,7 @@ def test_a_viewer_who_does_not_read_is_let_go(live: Served, log: Log, monkeypatc
 
 def test_a_full_house_is_told(live: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 and when to come back."""
-    monkeypatch.setattr(stream, "VIEWERS_MAX", 1)
+    monkeypatch.setattr(stream, "MAX_VIEWERS", 1)
     with watching(live):
         answer = live.client.get("/api/v1/stream")
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")

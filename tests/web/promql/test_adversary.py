@@ -18,8 +18,8 @@ from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.prometheus import evaluation
 from sensorlogd.web.prometheus.evaluation import Question, Refusal
 from sensorlogd.web.prometheus.limits import Limits
-from sensorlogd.web.prometheus.routes import MOST_POINTS
-from sensorlogd.web.working.questions import Body
+from sensorlogd.web.prometheus.routes import MAX_POINTS
+from sensorlogd.web.workers.long_questions import Body
 from tests.web.conftest import T0, S
 from tests.web.promql.queries import QUERIES
 
@@ -98,7 +98,7 @@ def test_an_instant_query_has_an_answer_or_a_mistake(log: LogReader, query: str,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 def test_a_range_query_has_an_answer_or_a_mistake(log: LogReader, query: str, start_us: int, span_us: int, step_us: int) -> None:
-    span_us = min(span_us, (MOST_POINTS - 1) * step_us, max(FARTHEST_US - start_us, 0))
+    span_us = min(span_us, (MAX_POINTS - 1) * step_us, max(FARTHEST_US - start_us, 0))
     assert_fair(asked(log, query, start_us, start_us + span_us, step_us))
 
 

@@ -92,7 +92,7 @@ def test_heartbeats_instead_of_five_minutes(made: Path) -> None:
         ("/query_range", {"query": "t", "start": "100", "end": "0", "step": "1"}, 400, "bad_data", "end timestamp must not be before"),
         ("/query_range", {"query": '"x"', "start": "0", "end": "1", "step": "1"}, 400, "bad_data", "invalid expression type"),
         ("/series", {}, 400, "bad_data", "no match"),
-        ("/series", {"match[]": "1+1"}, 400, "bad_data", "is no series selector"),
+        ("/series", {"match[]": "1+1"}, 400, "bad_data", "is not a series selector"),
         ("/label/a-b/values", {}, 400, "bad_data", "invalid label name"),
         ("/query", {"query": "(" * 5000 + "1" + ")" * 5000}, 400, "bad_data", "at most 20,000 characters and 300 parentheses"),
         ("/query", {"query": "t[1000y:1ms]"}, 422, "execution", "the subquery has"),

@@ -18,11 +18,10 @@ from sensorlogd.web.answering import changes
 from sensorlogd.web.answering.changes import FIELDS
 from sensorlogd.web.serving.settings import Settings
 from tests.rig import DEADLINE_S, Daemon, until
-from tests.web.conftest import Served, serving
+from tests.web.conftest import ONE_EACH, Served, serving
 from tests.web.serving.test_process import committed, url, write_config
 
 SERIES = "greenhouse.temperature"
-ONE_EACH = httpx.Limits(max_keepalive_connections=0)  # no test finds the connection of another one
 NOTE = {"series": [SERIES], "at": "now", "note": "watered", "by": "Ada"}
 FLAG = {"series": [SERIES], "quality": "fail", "since": "-1h", "until": "now", "note": "in the sun", "by": "Ada"}
 

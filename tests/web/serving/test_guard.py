@@ -192,7 +192,7 @@ def test_what_is_too_large_is_refused(guarded: Served, monkeypatch: pytest.Monke
     """Addresses, headers and bodies."""
     assert guarded.client.get("/", params={"x": "y" * 17_000}).status_code == 414
     assert guarded.client.get("/", headers={"X-Large": "y" * 40_000}).status_code == 431
-    monkeypatch.setattr(forms, "MAX_BYTES", 1000)
+    monkeypatch.setattr(forms, "MAX_FORM_BYTES", 1000)
     assert guarded.client.post("/login", data={"token": "y" * 2000}).status_code == 413
 
 

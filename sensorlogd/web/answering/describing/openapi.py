@@ -19,11 +19,11 @@ from sensorlogd.storage.query.engine import FILLS
 from sensorlogd.web.answering import api, changes
 from sensorlogd.web.answering.describing.schemas import SCHEMAS, Schema, closed, listed, nullable, ref
 from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, json_answer, tagged
-from sensorlogd.web.answering.looked_after import ALARM_STATES
 from sensorlogd.web.answering.monitoring import metrics
-from sensorlogd.web.answering.params import MAX_LENGTH, MAX_PATTERNS, POINTS_MAX, ROWS_DEFAULT, ROWS_MAX, TimeForm
+from sensorlogd.web.answering.params import DEFAULT_ROWS, MAX_PATTERNS, MAX_POINTS, MAX_ROWS, MAX_VALUE_CHARACTERS, TimeForm
+from sensorlogd.web.answering.questions.alarm_lists import ALARM_STATES
 
-TEXT: Schema = {"type": "string", "maxLength": MAX_LENGTH}
+TEXT: Schema = {"type": "string", "maxLength": MAX_VALUE_CHARACTERS}
 TIMES = "a time: now-1h, -15m, today, 2026-01-31, 2026-01-31T12:30+01:00, or an epoch in s, ms or us"
 # name -> (what it is, schema, example)
 PARAMETERS: dict[str, tuple[str, Schema, Any]] = {
@@ -37,7 +37,7 @@ PARAMETERS: dict[str, tuple[str, Schema, Any]] = {
     "every": ("length of a bucket: 15min, 1h, 1d (calendar days of the zone), 1mo; or give max_points", TEXT, "15min"),
     "max_points": (
         "at most so many buckets; their length is taken from a ladder of lengths that lie on the clock",
-        {"type": "integer", "minimum": 1, "maximum": POINTS_MAX},
+        {"type": "integer", "minimum": 1, "maximum": MAX_POINTS},
         500,
     ),
     "agg": (
@@ -59,7 +59,7 @@ PARAMETERS: dict[str, tuple[str, Schema, Any]] = {
     ),
     "kind": ("only events of these kinds, a glob", TEXT, "web_*"),
     "before": ("only events with a smaller id: earlier of the answer before", {"type": "integer"}, None),
-    "limit": ("at most so many rows", {"type": "integer", "minimum": 1, "maximum": ROWS_MAX}, 100),
+    "limit": ("at most so many rows", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS}, 100),
     "after": ("next of the page before", TEXT, None),
     "state": (
         "raised: without those that are normal or pending",
@@ -88,8 +88,8 @@ PARAMETERS: dict[str, tuple[str, Schema, Any]] = {
 }
 OWN: dict[tuple[str, str], tuple[str, Schema, Any]] = {
     ("readings", "limit"): (
-        f"at most so many rows; JSON has at most {ROWS_MAX}, a stream any number",
-        {"type": "integer", "minimum": 1, "maximum": ROWS_MAX, "default": ROWS_DEFAULT},
+        f"at most so many rows; JSON has at most {MAX_ROWS}, a stream any number",
+        {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": DEFAULT_ROWS},
         1000,
     ),
     ("events", "after"): ("only events with a greater id", {"type": "integer"}, 0),
@@ -138,7 +138,7 @@ JSON_ENDPOINTS: dict[str, tuple[str, Schema]] = {
     "database": ("How large the database is, how it grows, how far its roll-ups are, what befell it.", ref("Database")),
     "status": ("The daemon, the database and each sensor in short.", ref("Status")),
 }
-SERIES: Schema = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": changes.MOST_SERIES}
+SERIES: Schema = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": changes.MAX_SERIES}
 NOTE: Schema = {"type": "string", "minLength": 1, "maxLength": MOST_TEXT, "description": "why, or what happened"}
 BY: Schema = {"type": "string", "maxLength": MOST_NAME, "description": "who says so"}
 WHEN: Schema = {"type": "string", "description": TIMES}
@@ -180,7 +180,7 @@ CHANGES |= {
                     "type": "array",
                     "items": {"type": "string"},
                     "minItems": 1,
-                    "maxItems": changes.MOST_ALARMS,
+                    "maxItems": changes.MAX_ALARMS,
                     "description": "alarm/series, as /api/v1/alarms names both",
                 },
                 "note": {"type": "string", "maxLength": MOST_TEXT, "description": "what was found"},

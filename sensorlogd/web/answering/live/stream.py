@@ -31,23 +31,24 @@ from starlette.types import Message, Receive, Scope, Send
 from sensorlogd.storage.query.log_reader import Reading
 from sensorlogd.storage.query.rows import event_row, reading_row
 from sensorlogd.storage.series.stored import Series, matches
-from sensorlogd.web.answering import answers
 from sensorlogd.web.answering.live.watch import AHEAD_US, Seen, Watch, overlap_us
 from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.answering.pool import Pool
-from sensorlogd.web.working.refusal import ApiError, bad_parameter
-from sensorlogd.web.working.texts import dumps
+from sensorlogd.web.answering.questions import current, reading_pages
+from sensorlogd.web.workers.refusal import ApiError, bad_parameter
+from sensorlogd.web.workers.texts import dumps
 
 logger = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 0.25
 QUIET_S = 15.0  # then a comment, so that proxies keep the connection
 LINGER_S = 60.0  # checking goes on so long after the last viewer left, for those who come back
-KEPT_READINGS = 20_000
-KEPT_S = 300.0
-VIEWERS_MAX = 500
-WAITING_MAX = 200  # messages for a viewer who does not read: he is let go, and resumes when he comes back
-MISSED_MAX = 10_000
+MAX_KEPT_READINGS = 20_000
+MAX_KEPT_S = 300.0
+MAX_VIEWERS = 500
+# For a viewer who does not read: he is let go, and resumes when he comes back.
+MAX_WAITING_MESSAGES, MAX_WAITING_BYTES = 200, 1_000_000
+MAX_MISSED_READINGS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +73,28 @@ class Viewer:
     waiting: deque[bytes] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     gone: bool = False
+    waiting_bytes: int = 0
 
-    def push(self, message: bytes) -> None:
-        """Let a message wait to be sent. A viewer for whom too many wait already is let go; he resumes when he connects
-        anew."""
-        if len(self.waiting) >= WAITING_MAX:
-            self.waiting.clear()
-            self.gone = True
-        elif not self.gone:
-            self.waiting.append(message)
+    def push(self, message: bytes) -> bool:
+        """Let a message wait to be sent. A viewer for whom too much waits already is let go, and resumes when he connects anew.
+        Returns whether that happened just now."""
+        if self.gone:
+            return False
+        if len(self.waiting) >= MAX_WAITING_MESSAGES or self.waiting_bytes >= MAX_WAITING_BYTES:
+            self.take()
+            self.leave()
+            return True
+        self.waiting.append(message)
+        self.waiting_bytes += len(message)
         self.wake.set()
+        return False
+
+    def take(self) -> bytes:
+        """All that waits, to be sent now."""
+        found = b"".join(self.waiting)
+        self.waiting.clear()
+        self.waiting_bytes = 0
+        return found
 
     def leave(self) -> None:
         """End the stream: the response sends what waits, and closes."""
@@ -96,6 +109,7 @@ class Hub:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.viewers: set[Viewer] = set()
+        self.let_go = 0  # viewers who did not read
         self._watch = Watch()
         self._task: asyncio.Task[None] | None = None
         self._boot = _new_boot()
@@ -108,7 +122,7 @@ class Hub:
 
     def join(self, subscription: Subscription) -> Viewer:
         """Add a viewer. Raises ApiError 503 when there are too many."""
-        if len(self.viewers) >= VIEWERS_MAX or self._closed:
+        if len(self.viewers) >= MAX_VIEWERS or self._closed:
             raise ApiError(503, "busy", f"{len(self.viewers)} viewers are watching already", headers={"Retry-After": "10"})
         viewer = Viewer(subscription)
         self.viewers.add(viewer)
@@ -147,7 +161,7 @@ class Hub:
 
     def since(self, identity: str) -> tuple[list[tuple[int, Seen]] | None, int]:
         """What was seen after the message with this id, or None if that is no longer held; and the time (µs) when the message was
-        sent. Raises ApiError 400 for what is no id."""
+        sent. Raises ApiError 400 for what is not an id."""
         try:
             boot, number, at = identity.split("-")
             after, at_us = int(number), int(at)
@@ -184,7 +198,7 @@ class Hub:
             if now >= quiet_at:
                 quiet_at = now + QUIET_S
                 for viewer in self.viewers:
-                    viewer.push(b": \n\n")
+                    self._push(viewer, b": \n\n")
             await asyncio.sleep(CHECK_EVERY_S)
 
     def _begin_anew(self) -> None:
@@ -208,14 +222,17 @@ class Hub:
             if message is None:
                 message = encoded[viewer.subscription] = self.encode(self._number, seen, viewer.subscription)
             if message:
-                viewer.push(message)
+                self._push(viewer, message)
+
+    def _push(self, viewer: Viewer, message: bytes) -> None:
+        self.let_go += viewer.push(message)
 
     def _keep_seen(self, seen: Seen) -> None:
-        """Keep what was seen for viewers who come back, within KEPT_READINGS and KEPT_S."""
+        """Keep what was seen for viewers who come back, within MAX_KEPT_READINGS and MAX_KEPT_S."""
         now = time.monotonic()
         self._kept.append((self._number, now, seen))
         self._kept_readings += len(seen.readings)
-        while self._kept and (self._kept_readings > KEPT_READINGS or now - self._kept[0][1] > KEPT_S):
+        while self._kept and (self._kept_readings > MAX_KEPT_READINGS or now - self._kept[0][1] > MAX_KEPT_S):
             self._kept_readings -= len(self._kept.popleft()[2].readings)
 
     def encode(self, number: int, seen: Seen, subscription: Subscription) -> bytes:
@@ -301,9 +318,7 @@ class StreamResponse(Response):
             await viewer.wake.wait()
             viewer.wake.clear()
             if viewer.waiting:
-                waiting = b"".join(viewer.waiting)
-                viewer.waiting.clear()
-                await send(_body_part(waiting))
+                await send(_body_part(viewer.take()))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _wait_until_gone(self, receive: Receive) -> None:
@@ -338,7 +353,7 @@ async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], for
         if last is not None:
             return await _missed_in_database(pool, subscription, at_us, identity)
         now_us = time.time_ns() // 1000
-        rows = await pool.run(lambda found: answers.latest(found, list(patterns), now_us, form)["latest"])
+        rows = await pool.run(lambda found: current.latest(found, list(patterns), now_us, form)["latest"])
         return message("latest", rows, identity)
 
     return StreamResponse(hub, viewer, first)
@@ -351,8 +366,8 @@ async def _missed_in_database(pool: Pool, subscription: Subscription, at_us: int
     since_us = at_us - AHEAD_US - await pool.run(overlap_us)
     if since_us >= now_us:
         return b""
-    ask = answers.ReadingsAsk(list(subscription.patterns), since_us, now_us + 1, None, subscription.form)
-    found, following = await pool.run(lambda found: answers.page_of_readings(found, ask, None, MISSED_MAX))
+    ask = reading_pages.ReadingsAsk(list(subscription.patterns), since_us, now_us + 1, None, subscription.form)
+    found, following = await pool.run(lambda found: reading_pages.page_of_readings(found, ask, None, MAX_MISSED_READINGS))
     if following is not None:
         return message("gap", {"since": subscription.form(since_us), "until": subscription.form(now_us)}, identity)
     return message("readings", [reading_as_row(reading, subscription.form) for reading in found], identity)

@@ -21,11 +21,11 @@ from sensorlogd.storage.query.health import ALIVE, daemon_state, sensor_health
 from sensorlogd.storage.query.log_reader import LogReader, Reading
 from sensorlogd.storage.series.stored import Series
 
-NEVER = -1  # is no version of a log
+NEVER = -1  # is not a version of a log
 STATES_EVERY_S = 2.0
 AHEAD_US = 1_000_000  # a reading dated later is shown when its time has come
-STAMPED_MAX_US = 120_000_000  # after a longer absence the rest is read by series, as of those that were silent
-READINGS_MAX = 5_000  # in one check; if there are more, the newest of each series
+MAX_STAMPED_US = 120_000_000  # after a longer absence the rest is read by series, as of those that were silent
+MAX_READINGS = 5_000  # in one check; if there are more, the newest of each series
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class Watch:
     def _check(self, log: LogReader, now_us: int) -> Seen:
         self._series_read = False
         is_another_file = log is not self._log and self._open(log, now_us)
-        since_us = max(self._looked_us - self._overlap_us, now_us - STAMPED_MAX_US, 0)
+        since_us = max(self._looked_us - self._overlap_us, now_us - MAX_STAMPED_US, 0)
         seen = Seen(since_us, now_us + AHEAD_US, is_another_file=is_another_file)
         version = log.version()
         if version != self._version:
@@ -164,9 +164,9 @@ class Watch:
         for row in log.each_since({identity: ts + 1 for identity, ts in known.items()}, seen.since_us):
             found += 1
             last[row[1]] = max(last.get(row[1], row), row, key=_ts)
-            if found <= READINGS_MAX:
+            if found <= MAX_READINGS:
                 rows.append(row)
-        if found > READINGS_MAX:
+        if found > MAX_READINGS:
             seen.skipped += found - len(last)
             rows = list(last.values())
         rows.sort(key=_ts)
@@ -179,7 +179,7 @@ class Watch:
             if ts > newest.get(identity, -1):
                 newest[identity] = ts
                 seen.readings.append(Reading(self._of(log, identity), ts, value, quality))
-        if len(seen.readings) > READINGS_MAX:
+        if len(seen.readings) > MAX_READINGS:
             last = {reading.series.id: reading for reading in seen.readings}
             seen.skipped += len(seen.readings) - len(last)
             seen.readings = list(last.values())

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from sensorlogd.web.answering.live.stream import Hub
-    from sensorlogd.web.working.workers import Workers
+    from sensorlogd.web.workers.workers import Workers
 
 PARAMETERS = ("values", "series")
 # counters of a sensor that have a metric of their own; all others are losses and faults, told apart by a label
@@ -40,7 +41,6 @@ async def metrics(request: Request) -> Response:
     params = Params(request.query_params, PARAMETERS, "UTC")
     with_values, patterns = params.flag("values"), params.series(required=False)
     pool: Pool = request.app.state.pool
-    hub: Hub = request.app.state.hub
     families = await pool.run(
         lambda log: [
             *_daemon_metrics(log, params.now_us),
@@ -49,7 +49,7 @@ async def metrics(request: Request) -> Response:
             *(_value_metrics(log, patterns, params.now_us) if with_values else ()),
         ]
     )
-    families += _web_metrics(pool, request.app.state.workers, hub, request.app.state.denials.count)
+    families += _web_metrics(request.app.state)
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(_Collected(families)), headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 
@@ -177,18 +177,33 @@ def _legal_label(name: str) -> str:
     return f"_{name}" if name[:1].isdigit() else name
 
 
-def _web_metrics(pool: Pool, workers: Workers, hub: Hub, denied: int) -> list[Any]:
-    """The metrics of this process."""
+def _web_metrics(state: State) -> list[Any]:
+    """The metrics of this process. ``state``: of the application."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+    pool: Pool = state.pool
+    workers: Workers = state.workers
+    hub: Hub = state.hub
     return [
         GaugeMetricFamily("sensorlogd_web_viewers", "Who is watching the live stream.", len(hub.viewers)),
         CounterMetricFamily(
-            "sensorlogd_web_refused", "Questions refused because too many were waiting.", pool.refused + workers.refused
+            "sensorlogd_web_refused",
+            "Questions refused because too many were waiting.",
+            pool.admission.refused + workers.admission.refused,
         ),
-        CounterMetricFamily("sensorlogd_web_denied", "Requests with a wrong token, or by a name that is not ours.", denied),
         CounterMetricFamily(
-            "sensorlogd_web_timeouts", "Questions ended because they took too long.", pool.timeouts + workers.timeouts
+            "sensorlogd_web_viewers_let_go", "Live streams ended because too much waited for a slow viewer.", hub.let_go
+        ),
+        CounterMetricFamily(
+            "sensorlogd_web_slow_readers", "Connections closed because their client did not read.", state.slow_readers.count
+        ),
+        CounterMetricFamily(
+            "sensorlogd_web_denied", "Requests with a wrong token, or by a name that is not ours.", state.denials.count
+        ),
+        CounterMetricFamily(
+            "sensorlogd_web_timeouts",
+            "Questions ended because they took too long.",
+            pool.admission.timeouts + workers.admission.timeouts,
         ),
         CounterMetricFamily("sensorlogd_web_cancelled", "Questions ended because their client had gone.", workers.cancelled),
         CounterMetricFamily(

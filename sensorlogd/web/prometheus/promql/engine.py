@@ -24,18 +24,18 @@ from sensorlogd.web.prometheus.promql.values import Labels, PromError, Scalar, T
 __all__ = ["LOOKBACK_US", "Grid", "evaluate", "is_range", "matcher", "parse", "range_of"]
 
 LOOKBACK_US = 300_000_000
-LONGEST_QUERY, MOST_PARENTHESES, MOST_OPERATORS = 20_000, 300, 2_000
+MAX_QUERY_CHARACTERS, MAX_PARENTHESES, MAX_OPERATORS = 20_000, 300, 2_000
 _QUOTED = re.compile(r"""#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`""")  # comments and strings
 _OPERATOR = re.compile(r"[-+*/%^=<>!]|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 
 
 def parse(text: str) -> promql.Expr:
     """The syntax tree of an expression. Raises PromError (bad_data)."""
-    if len(text) > LONGEST_QUERY or text.count("(") > MOST_PARENTHESES:  # the parser takes long for what is nested deeply
-        raise PromError(f"a query has at most {LONGEST_QUERY:,} characters and {MOST_PARENTHESES} parentheses", "bad_data")
+    if len(text) > MAX_QUERY_CHARACTERS or text.count("(") > MAX_PARENTHESES:  # the parser takes long for what is nested deeply
+        raise PromError(f"a query has at most {MAX_QUERY_CHARACTERS:,} characters and {MAX_PARENTHESES} parentheses", "bad_data")
     # Operators in a row nest, too: the parser's stack ends the process at some 5,000. Python's depth ends far earlier.
-    if len(_OPERATOR.findall(_QUOTED.sub('""', text))) > MOST_OPERATORS:
-        raise PromError(f"a query has at most {MOST_OPERATORS:,} operators", "bad_data")
+    if len(_OPERATOR.findall(_QUOTED.sub('""', text))) > MAX_OPERATORS:
+        raise PromError(f"a query has at most {MAX_OPERATORS:,} operators", "bad_data")
     try:
         return promql.parse(text)
     except ValueError as error:

@@ -9,7 +9,7 @@ import re2  # type: ignore[import-not-found,import-untyped,unused-ignore]  # it 
 
 from sensorlogd.web.prometheus.promql.values import PromError
 
-LONGEST = 1_000
+MAX_PATTERN_CHARACTERS = 1_000
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 _OPTIONS.dot_nl = True
@@ -20,8 +20,8 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,7}")
 
 def compiled(pattern: str) -> Any:
     """An object with ``fullmatch``. Raises PromError for a bad pattern."""
-    if len(pattern) > LONGEST:
-        raise PromError(f"a pattern is longer than {LONGEST:,} characters", "bad_data")
+    if len(pattern) > MAX_PATTERN_CHARACTERS:
+        raise PromError(f"a pattern is longer than {MAX_PATTERN_CHARACTERS:,} characters", "bad_data")
     try:
         return re2.compile(pattern, _OPTIONS)
     except re2.error as error:

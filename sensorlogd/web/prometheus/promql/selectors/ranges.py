@@ -26,7 +26,7 @@ from sensorlogd.web.prometheus.promql.values import (
 )
 
 SUBQUERY_STEP_US = MINUTE_US  # where a subquery names none
-MOST_INNER_STEPS = 200_000
+MAX_INNER_STEPS = 200_000
 
 
 @dataclass(slots=True)
@@ -95,8 +95,8 @@ def _subquery(evaluator: Evaluator, node: SubqueryExpr) -> RangeVector:
     step = node.step // US if node.step else SUBQUERY_STEP_US
     first = (min(ends) - length) // step * step + step
     steps = (max(ends) - first) // step + 1
-    if steps > MOST_INNER_STEPS:
-        raise PromError(f"the subquery has {steps:,} steps, at most {MOST_INNER_STEPS:,} are taken; say a longer step")
+    if steps > MAX_INNER_STEPS:
+        raise PromError(f"the subquery has {steps:,} steps, at most {MAX_INNER_STEPS:,} are taken; say a longer step")
     if steps < 1:
         return RangeVector([], length, ends)
     grid = Grid(first, step, steps, evaluator.grid.first_us, evaluator.grid.last_us)

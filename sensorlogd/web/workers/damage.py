@@ -13,8 +13,8 @@ from typing import TypeVar
 
 Rows = TypeVar("Rows")
 
-FINEST_US = 1_000_000
-MOST_FAILURES = 400  # then the rest is given up: a page that leads to all others is damaged
+MIN_STRETCH_US = 1_000_000
+MAX_FAILURES = 400  # then the rest is given up: a page that leads to all others is damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class DamageSkipper:
 
     series: str
     lost: list[Lost] = field(default_factory=list)
-    finest_us: int = FINEST_US
+    finest_us: int = MIN_STRETCH_US
     align: Callable[[int], int] = int
     error: sqlite3.DatabaseError | None = None
     _failures: int = 0
@@ -41,7 +41,7 @@ class DamageSkipper:
     def read(self, rows: Callable[[int, int], list[Rows]], since_us: int, until_us: int) -> list[Rows]:
         """The rows of the parts that can be read, in order. The other parts are appended to ``lost``.
 
-        Raises what ``rows`` raises where it is no damage.
+        Raises what ``rows`` raises where it is not damage.
         """
         found: list[Rows] = []
         start = since_us
@@ -57,7 +57,7 @@ class DamageSkipper:
 
     def _read_or_none(self, rows: Callable[[int, int], list[Rows]], since_us: int, until_us: int) -> list[Rows] | None:
         """The rows of a span; None, with the failure counted, if a damaged page is in the way."""
-        if self._failures > MOST_FAILURES:
+        if self._failures > MAX_FAILURES:
             return None
         try:
             return rows(since_us, until_us)
@@ -82,12 +82,15 @@ class DamageSkipper:
         return low, found
 
     def _behind(self, rows: Callable[[int, int], list[Rows]], bad_us: int, until_us: int) -> int:
-        """The first place behind the damage from which reading is possible again."""
+        """The first place behind the damage from which reading is possible again; ``until_us`` if there is none."""
         low, stride = bad_us, self.finest_us
         while True:
             high = max(self.align(low + stride), self.align(low + 2 * self.finest_us))
-            if high <= low or high >= until_us or self._failures > MOST_FAILURES:
+            if high <= low or self._failures > MAX_FAILURES:
                 return until_us
+            if high >= until_us:  # nothing is behind the range, which can always be read
+                high = until_us
+                break
             if self._read_or_none(rows, high, max(self.align(min(high + 2 * self.finest_us, until_us)), high + 1)) is not None:
                 break
             low, stride = high, 2 * stride

@@ -20,15 +20,14 @@ from typing import Any
 
 from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command
-from sensorlogd.web.working.damage_reports import DamageReports
-from sensorlogd.web.working.failures import too_long
-from sensorlogd.web.working.refusal import ApiError
-from sensorlogd.web.working.worker import HEAD, PING, frame
+from sensorlogd.web.workers.admission import MAX_WAIT_S, Admission, ending
+from sensorlogd.web.workers.damage_reports import DamageReports
+from sensorlogd.web.workers.failures import TOO_LONG, UNAVAILABLE, too_long
+from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.workers.worker import HEAD, PING, frame
 
 logger = logging.getLogger(__name__)
 
-WAITING_PER_WORKER = 16
-WAITING_S = 15.0  # whoever asked longer ago has given up
 GRACE_S = 2.0  # for a worker to end by itself what takes too long
 STOPS_WITHIN_S = 0.5  # when nobody wants its answer
 PING_WITHIN_S = 5.0  # a process is started meanwhile, on a slow machine
@@ -48,7 +47,7 @@ class _Worker:
         parent_end, child_end = socket.socketpair()
         with child_end:
             try:
-                command, environment = module_command("sensorlogd.web.working.worker", str(database), str(memory_bytes))
+                command, environment = module_command("sensorlogd.web.workers.worker", str(database), str(memory_bytes))
                 with interrupts.blocked():
                     self.process = subprocess.Popen(command, env=environment, stdin=child_end.fileno(), stdout=subprocess.DEVNULL)
             except BaseException:
@@ -56,6 +55,7 @@ class _Worker:
                 raise
         parent_end.setblocking(False)
         self._socket = parent_end
+        self.hears = False  # a part of an answer has come, and the rest has not been waited for yet
         self.used_at = time.monotonic()
 
     async def ask(self, question: bytes, within_s: float) -> Any:
@@ -73,7 +73,9 @@ class _Worker:
     async def hear(self) -> Any:
         """The next answer, unpickled. Raises OSError, and WorkerGone at the end of the socket."""
         size = int.from_bytes(await self._receive(HEAD), "big")
-        return pickle.loads(await self._receive(size))
+        body = await self._receive(size)
+        self.hears = False
+        return pickle.loads(body)
 
     def request_stop(self) -> None:
         """Tell the process that nobody wants the answer any more; it answers with an error and lives on."""
@@ -93,6 +95,7 @@ class _Worker:
             part = await loop.sock_recv(self._socket, min(size - len(found), PART))
             if not part:
                 raise WorkerGone
+            self.hears = True
             found += part
         return found
 
@@ -117,12 +120,9 @@ class Workers:
         self.database = database
         self.timeout_s = timeout_s
         self.memory_bytes = memory_bytes
-        self.refused = 0
-        self.timeouts = 0
+        self.admission = Admission(count, retry_after_s=2)
         self.replaced = 0
         self.cancelled = 0
-        self._limit = count * (1 + WAITING_PER_WORKER)
-        self._pending = 0
         self._slots = asyncio.Semaphore(count)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
@@ -135,21 +135,16 @@ class Workers:
 
         Raises ApiError: 503 busy, ended or no database, 422 when it takes too long or too much.
         """
-        if self._closed or (self._pending >= self._limit and not patient):
-            raise self._busy_error()
-        self._pending += 1
-        try:
-            await self._take_slot(None if patient else WAITING_S)
+        with self.admission.admitted(patient=patient, closed=self._closed):
+            await self._take_slot(None if patient else MAX_WAIT_S)
             answer = await self._with_worker(frame((name, arguments, self.timeout_s)), self.timeout_s)
-        finally:
-            self._pending -= 1
         kind, *rest = answer
         if kind == "ok":
             return rest[0]
         if kind == "error":
             status, body, headers = rest
-            self.timeouts += body["code"] == "takes_too_long"
-            if body["code"] == "log_unavailable":
+            self.admission.timeouts += body["code"] == TOO_LONG
+            if body["code"] == UNAVAILABLE:
                 self._report_damage(body["message"])
             more = {key: value for key, value in body.items() if key not in ("code", "message")}
             raise ApiError(status, body["code"], body["message"], headers=headers, **more)
@@ -190,7 +185,7 @@ class Workers:
             async with asyncio.timeout(within_s):
                 await self._slots.acquire()
         except TimeoutError:
-            raise self._busy_error() from None
+            raise self.admission.busy() from None
 
     async def _with_worker(self, question: bytes, seconds: float) -> Any:
         """Ask a free worker. The caller has taken a slot; it is given back here."""
@@ -203,7 +198,7 @@ class Workers:
             return answer
         except TimeoutError:
             self.replaced += 1
-            self.timeouts += 1
+            self.admission.timeouts += 1
             raise too_long(seconds) from None
         except (WorkerGone, OSError) as error:
             if not self._closed:
@@ -211,7 +206,9 @@ class Workers:
             raise self._gone_error(error) from None
         except asyncio.CancelledError:
             self.cancelled += 1
-            if worker is not None:
+            # At the end no further task is begun, since nobody would wait for it. Of an answer that was heard in part, the rest would
+            # be taken for another one.
+            if worker is not None and not self._closed and not worker.hears:
                 settles = True
                 task = asyncio.get_running_loop().create_task(self._await_stop(worker))
                 self._settling.add(task)
@@ -268,15 +265,8 @@ class Workers:
         self._all.discard(worker)
         worker.kill()
 
-    def _busy_error(self) -> ApiError:
-        """Count a refused question, and return the error for it."""
-        self.refused += 1
-        return ApiError(
-            503, "busy", "too many questions are waiting for an answer", hint="try again", headers={"Retry-After": "2"}
-        )
-
     def _gone_error(self, error: Exception) -> ApiError:
         if self._closed:
-            return ApiError(503, "ending", "the server is ending", headers={"Retry-After": "10"})
+            return ending()
         why = "no process can be started for it" if isinstance(error, OSError) else "the process that looked for it has ended"
         return ApiError(503, "no_worker", f"there is no answer: {why}", hint="try again", headers={"Retry-After": "5"})

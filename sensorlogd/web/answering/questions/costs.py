@@ -19,10 +19,10 @@ from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader, UnknownSeries
 from sensorlogd.storage.series.stored import Series
 from sensorlogd.web.answering.params import TimeForm, find_series
-from sensorlogd.web.working.refusal import ApiError, bad_parameter
+from sensorlogd.web.workers.refusal import ApiError, bad_parameter
 
-HOURS_MAX = 20_000
-OLDEST_US = 48 * HOUR_US  # a logged price holds for so long where no newer one was logged
+MAX_HOURS = 20_000
+MAX_PRICE_AGE_US = 48 * HOUR_US  # a logged price holds for so long where no newer one was logged
 HOUR = Step(HOUR_US)
 QUARTER = Step(HOUR_US // 4)
 
@@ -65,7 +65,7 @@ class PriceSeries:
         if name not in self.known:
             self.known[name] = self._read_prices(name)
         hours = self.known[name]
-        for hour_us in range(at_us - at_us % HOUR_US, at_us - OLDEST_US, -HOUR_US):
+        for hour_us in range(at_us - at_us % HOUR_US, at_us - MAX_PRICE_AGE_US, -HOUR_US):
             if hour_us in hours:
                 return hours[hour_us]
         return None
@@ -76,14 +76,14 @@ class PriceSeries:
             found = self.log.series([name], retired=True)
         except UnknownSeries:
             return {}
-        rows = _rows(self.log, found[0], self.ask.since_us - OLDEST_US, self.ask.until_us, HOUR, "mean", None)
+        rows = _rows(self.log, found[0], self.ask.since_us - MAX_PRICE_AGE_US, self.ask.until_us, HOUR, "mean", None)
         return {start: value for start, value in rows if value is not None}
 
 
 def cost(log: LogReader, ask: CostAsk) -> dict[str, Any]:
     """One entry for each series that has a price. Raises ApiError 400 for too long a range or too short a step."""
-    if ask.until_us - ask.since_us > HOURS_MAX * HOUR_US:
-        raise bad_parameter("since", f"the range is longer than {HOURS_MAX:,} hours; ask for the cost of a shorter one")
+    if ask.until_us - ask.since_us > MAX_HOURS * HOUR_US:
+        raise bad_parameter("since", f"the range is longer than {MAX_HOURS:,} hours; ask for the cost of a shorter one")
     if ask.every.about_us < HOUR_US:
         raise bad_parameter("every", "is shorter than an hour, by which prices are known")
     announced = PriceSeries(log, ask)

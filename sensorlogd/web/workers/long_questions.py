@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensorlogd.storage.query.log_reader import LogReader, converted
-from sensorlogd.web.answering import answers
-from sensorlogd.web.answering import cost as costs
-from sensorlogd.web.answering import database as databases
-from sensorlogd.web.answering.answers import BucketsAsk, ReadingsAsk
-from sensorlogd.web.answering.params import TimeForm, find_series
-from sensorlogd.web.working import row_text
-from sensorlogd.web.working.damage import DamageSkipper, Lost, is_damaged_page
-from sensorlogd.web.working.texts import dumps, etag_of, rows_as_csv, rows_as_ndjson
+from sensorlogd.web.answering.params import TimeForm, changes_of, find_series
+from sensorlogd.web.answering.questions import bucket_pages, costs, event_pages, reading_pages
+from sensorlogd.web.answering.questions import database as databases
+from sensorlogd.web.answering.questions.bucket_pages import BucketsAsk
+from sensorlogd.web.answering.questions.event_pages import EventsAsk
+from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk
+from sensorlogd.web.workers import row_text
+from sensorlogd.web.workers.damage import DamageSkipper, Lost, is_damaged_page
+from sensorlogd.web.workers.texts import dumps, etag_of, rows_as_csv, rows_as_ndjson
 
-LEAST_TO_PACK, HOW_MUCH = 1_000, 5  # bytes, level
+MIN_PACKED_BYTES, GZIP_LEVEL = 1_000, 5  # bytes, level
 
 Json = dict[str, Any]
 
@@ -41,8 +42,8 @@ def body(value: Any, pack: bool, source: str | None = None) -> Body:
 def body_of(content: bytes, pack: bool, source: str | None = None) -> Body:
     """The answer that is encoded already. Its ETag is that of the text before packing."""
     etag = etag_of(content)
-    if pack and len(content) >= LEAST_TO_PACK:
-        return Body(gzip.compress(content, HOW_MUCH, mtime=0), etag, True, source)
+    if pack and len(content) >= MIN_PACKED_BYTES:
+        return Body(gzip.compress(content, GZIP_LEVEL, mtime=0), etag, True, source)
     return Body(content, etag, False, source)
 
 
@@ -53,15 +54,15 @@ def readings(log: LogReader, ask: ReadingsAsk, shape: str, limit: int, pack: boo
     """A page of readings, as rows or columns. Of a damaged file the ranges that cannot be read are named."""
     lost: list[Lost] = []
     try:
-        found, following = answers.page_of_readings(log, ask, ask.after, limit)
+        found, following = reading_pages.page_of_readings(log, ask, ask.after, limit)
     except sqlite3.DatabaseError as error:
         if not is_damaged_page(error):
             raise
         found, following, lost = _around_damage(log, ask, limit)
     if shape == "columns":
-        answer: Json = {"series": answers.readings_as_columns(found, ask), "next": following}
+        answer: Json = {"series": reading_pages.readings_as_columns(found, ask), "next": following}
     else:
-        answer = {"readings": [answers.reading_as_row(reading, ask) for reading in found], "next": following}
+        answer = {"readings": [reading_pages.reading_as_row(reading, ask) for reading in found], "next": following}
     return body(answer | unreadable(lost, ask.form), pack)
 
 
@@ -72,7 +73,7 @@ def _around_damage(log: LogReader, ask: ReadingsAsk, limit: int) -> tuple[list[A
     failed: sqlite3.DatabaseError | None = None
     since = ask.since_us if ask.after is None else max(ask.since_us, ask.after[0])
     wanted = find_series(log, ask.patterns)
-    changes = answers.changes_of(wanted, ask.unit)
+    changes = changes_of(wanted, ask.unit)
     for series in wanted:
         skipper = DamageSkipper(series.name, lost)
         rows = skipper.read(lambda a, b, series=series: list(log.readings([series], a, b)), since, ask.until_us)  # type: ignore[misc]
@@ -85,7 +86,8 @@ def _around_damage(log: LogReader, ask: ReadingsAsk, limit: int) -> tuple[list[A
     following = None
     if len(readings_found) > limit:
         last = readings_found[limit - 1]
-        following = answers.cursor(last.ts_us, last.series.id)
+        following = reading_pages.cursor(last.ts_us, last.series.id)
+        lost = [stretch for stretch in lost if stretch.since_us <= last.ts_us]  # the next page names those behind it
     return readings_found[:limit], following, lost
 
 
@@ -100,14 +102,14 @@ def readings_page(log: LogReader, ask: ReadingsAsk, place: row_text.StreamProgre
 def buckets(log: LogReader, wanted: BucketsAsk, shape: str, pack: bool) -> Body:
     """Buckets of each series, as rows or columns. Of a damaged file the ranges that cannot be read are named."""
     lost: list[Lost] = []
-    answer = answers.buckets(log, wanted, shape, lost)
+    answer = bucket_pages.buckets(log, wanted, shape, lost)
     return body(answer | unreadable(lost, wanted.form), pack)
 
 
 def buckets_page(log: LogReader, wanted: BucketsAsk, place: Any, form: str, limit: int) -> tuple[bytes, Any]:
     """The text of the next rows, and the place where the page after them begins."""
-    rows, following = answers.page_of_buckets(log, wanted, place, limit)
-    found = [answers.bucket_as_row(series, row, wanted.ask.aggregates, wanted.form) for series, row in rows]
+    rows, following = bucket_pages.page_of_buckets(log, wanted, place, limit)
+    found = [bucket_pages.bucket_as_row(series, row, wanted.ask.aggregates, wanted.form) for series, row in rows]
     encode = rows_as_csv if form == "csv" else rows_as_ndjson
     return encode(found, wanted.columns()), following
 
@@ -115,9 +117,9 @@ def buckets_page(log: LogReader, wanted: BucketsAsk, place: Any, form: str, limi
 # ---- the rest ----------------------------------------------------------------------------------------------------------
 
 
-def events(log: LogReader, ask: answers.EventsAsk, pack: bool) -> Body:
+def events(log: LogReader, ask: EventsAsk, pack: bool) -> Body:
     """A page of events as JSON."""
-    return body(answers.events(log, ask), pack)
+    return body(event_pages.events(log, ask), pack)
 
 
 def cost(log: LogReader, ask: costs.CostAsk, pack: bool) -> Body:
@@ -130,10 +132,10 @@ def database(log: LogReader, now_us: int, form: TimeForm, measure: bool, pack: b
     return body(databases.database(log, now_us, form, measure=measure), pack)
 
 
-def events_page(log: LogReader, ask: answers.EventsAsk, form: str) -> bytes:
+def events_page(log: LogReader, ask: EventsAsk, form: str) -> bytes:
     """A page of events as text. ``form``: csv or ndjson."""
     encode = rows_as_csv if form == "csv" else rows_as_ndjson
-    return encode(answers.events(log, ask)["events"], answers.EVENT_COLUMNS_WITH_ID)
+    return encode(event_pages.events(log, ask)["events"], event_pages.EVENT_COLUMNS_WITH_ID)
 
 
 def unreadable(lost: list[Lost], form: TimeForm) -> Json:

@@ -1,4 +1,4 @@
-"""The worker process: ``python -m sensorlogd.web.working.worker DATABASE BYTES`` answers one question after another.
+"""The worker process: ``python -m sensorlogd.web.workers.worker DATABASE BYTES`` answers one question after another.
 
 Its standard input is a socket to the web process. A question is a frame (eight bytes of length, then a pickle) that holds
 ``module:function``, arguments and seconds: the function is called with a log and the arguments. The answer is a frame that
@@ -26,15 +26,16 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.storage.query.log_reader import LogReader
-from sensorlogd.web.working.current_log import CurrentLog
-from sensorlogd.web.working.failures import is_damage, is_interrupt, too_long, unreadable
-from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.workers.current_log import CurrentLog
+from sensorlogd.web.workers.failures import TOO_LONG, refusal_of, too_long
+from sensorlogd.web.workers.refusal import ApiError
 
 CHECK_EVERY_S = 0.1
 STEPS_BETWEEN_CHECKS = 20_000
 HEAD = 8  # bytes
 PING = "ping"
 FUNCTIONS = "sensorlogd.web."  # nothing else is called
+ALSO_STREAMED = tuple(f"sensorlogd.web.workers.long_questions:{name}" for name in ("readings", "buckets"))
 
 
 class Ended(BaseException):
@@ -50,7 +51,7 @@ class Worker:
         self.memory_bytes = memory_bytes
         self._parent = os.getppid()
         self._until = 0.0
-        self._asking = False
+        self._can_end = False  # whether a signal may raise Ended
         self._cancelled = False
         signal.signal(signal.SIGALRM, self._on_timer)
         signal.signal(signal.SIGUSR1, self._on_cancel)
@@ -62,49 +63,58 @@ class Worker:
         self._cancelled = False
         self._until = time.monotonic() + seconds
         signal.setitimer(signal.ITIMER_REAL, CHECK_EVERY_S, CHECK_EVERY_S)
-        self._asking = True
         try:
-            try:
-                return "ok", self._call(name, arguments)
-            finally:
-                self._asking = False
-                signal.setitimer(signal.ITIMER_REAL, 0)
+            return "ok", self._call(name, arguments)
         except Ended:
+            self.current.close()  # it was left in the middle of whatever it did
             return self._error_answer(too_long(seconds))
         except ApiError as error:
             return self._error_answer(error)
         except MemoryError:
             raise
         except Exception as error:
-            if is_interrupt(error):
-                return self._error_answer(too_long(seconds))
-            if is_damage(error, self.database):
+            refusal = refusal_of(error, self.database, seconds)
+            if refusal is None:
+                return "fault", type(error).__name__, traceback.format_exc()
+            if refusal.body["code"] != TOO_LONG:
                 self.current.close()
-                return self._error_answer(unreadable(error))
-            return "fault", type(error).__name__, traceback.format_exc()
+            return self._error_answer(refusal)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def too_much(self) -> tuple[Any, ...]:
-        """The answer when memory was not enough."""
+    def too_much(self, name: str) -> tuple[Any, ...]:
+        """The answer when memory was not enough for a question."""
+        hint = "ask for fewer series, a shorter range or longer steps"
+        if name in ALSO_STREAMED:
+            hint += ", or stream it with format=csv"
         return self._error_answer(
             ApiError(
                 422,
                 "takes_too_much",
                 f"the answer needs more than {self.memory_bytes / 1e6:.0f} MB of memory",
-                hint="ask for fewer series, a shorter range or longer steps, or stream it with format=csv",
+                hint=hint,
             )
         )
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
     def _call(self, name: str, arguments: tuple[Any, ...]) -> Any:
-        """Call the function with the log. Raises whatever it raises, and Ended when its time is over."""
+        """Call the function with the log. Raises whatever it raises, and Ended when its time is over.
+
+        Whoever raises Ended has set ``_can_end`` to False: a signal that comes while Ended unwinds, or when the question has just been
+        answered, interrupts none of what is done here at the end.
+        """
         module, _, function = name.partition(":")
         assert module.startswith(FUNCTIONS)
         call = getattr(importlib.import_module(module), function)
         log = self.current.get()
         log.conn.set_progress_handler(self._is_over, STEPS_BETWEEN_CHECKS)
         try:
-            return call(log, *arguments)
+            try:
+                self._can_end = True
+                return call(log, *arguments)
+            finally:
+                self._can_end = False
         finally:
             self._release(log)
 
@@ -123,13 +133,19 @@ class Worker:
         """SIGALRM: end the process if the web process is gone, and the question if its time is over."""
         if os.getppid() != self._parent:
             os._exit(1)
-        if self._asking and self._is_over():
-            raise Ended
+        if self._is_over():
+            self._end()
 
     def _on_cancel(self, *_: object) -> None:
         """SIGUSR1: end the question, whose answer nobody wants any more."""
         self._cancelled = True
-        if self._asking:
+        self._end()
+
+    def _end(self) -> None:
+        """Raise Ended if a question is being answered, once. One that goes on all the same is ended by the web process, with this
+        one."""
+        if self._can_end:
+            self._can_end = False
             raise Ended
 
     def _error_answer(self, error: ApiError) -> tuple[Any, ...]:
@@ -158,12 +174,12 @@ def _answer_all(worker: Worker, peer: socket.socket) -> None:
             head = questions.read(HEAD)
             if len(head) < HEAD:
                 return
-            question = pickle.loads(questions.read(int.from_bytes(head, "big")))
+            name, arguments, seconds = pickle.loads(questions.read(int.from_bytes(head, "big")))
             try:
-                peer.sendall(frame(worker.answer(*question)))
+                peer.sendall(frame(worker.answer(name, arguments, seconds)))
             except MemoryError:
                 worker.current.close()
-                peer.sendall(frame(worker.too_much()))
+                peer.sendall(frame(worker.too_much(name)))
                 return
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from starlette.requests import Request
 
-from sensorlogd.web.working.refusal import ApiError
-from sensorlogd.web.working.workers import Workers
+from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.workers.workers import Workers
 
 GONE = 499  # nobody sees it
 

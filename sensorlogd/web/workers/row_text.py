@@ -21,13 +21,13 @@ from sensorlogd.storage.query.rows import number
 from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.rollups.snapshot import Snapshot
 from sensorlogd.storage.series.stored import Series
-from sensorlogd.web.answering.answers import ReadingsAsk, changes_of
-from sensorlogd.web.answering.params import TimeForm, find_series
-from sensorlogd.web.working.damage import DamageSkipper, Lost
-from sensorlogd.web.working.texts import safe_cell
+from sensorlogd.web.answering.params import TimeForm, changes_of, find_series
+from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk
+from sensorlogd.web.workers.damage import DamageSkipper, Lost
+from sensorlogd.web.workers.texts import safe_cell
 
-AT_ONCE = 20_000  # rows
-MOST_ROWS = 80_000  # of a page: a megabyte or two are enough
+MAX_ROWS_AT_ONCE = 20_000  # rows
+MAX_ROWS = 80_000  # of a page: a megabyte or two are enough
 FIRST_WIDTH_US = 600_000_000
 GROWS_BY = 4
 
@@ -69,21 +69,30 @@ def page(log: LogReader, ask: ReadingsAsk, place: StreamProgress, form: str) -> 
     snapshot = Snapshot.of(log.conn, "UTC")
     lines: list[Line] = []
     lost: list[Lost] = []
+    failed: sqlite3.DatabaseError | None = None
+    anything = False  # could be read
     since, width = place.since_us, place.width_us
     while since < ask.until_us and len(lines) < min(place.enough, place.left):
         until = min(since + width, ask.until_us)
         try:
-            some = _lines_of_span(snapshot, writers, since, until, lost)
+            some, gone, error = _lines_of_span(snapshot, writers, since, until)
         except _TooMany:
             width = max((until - since) // 2, 1)
             continue
+        anything = anything or bool(some)
         if ask.after is not None and since <= ask.after[0]:
             some = [line for line in some if line[:2] > ask.after]
         lines += some
+        lost += gone
+        failed = failed or error
         since = until
         if len(some) < place.enough // GROWS_BY:
             width *= GROWS_BY
-    lines = lines[: place.left]
+    if failed is not None and not anything:
+        raise failed
+    if len(lines) >= place.left:  # what is lost behind the last row is no part of the answer
+        lines = lines[: place.left]
+        lost = [stretch for stretch in lost if stretch.since_us <= lines[-1][0]]
     left = place.left - len(lines)
     following = StreamProgress(since, width, left, place.enough) if since < ask.until_us and left else None
     return Page("".join([line[2] for line in lines]).encode(), following, lost)
@@ -95,13 +104,16 @@ def begin(ask: ReadingsAsk, most: int, enough: int) -> StreamProgress:
     return StreamProgress(since, FIRST_WIDTH_US, most, enough)
 
 
-def _lines_of_span(snapshot: Snapshot, writers: list[_Writer], since_us: int, until_us: int, lost: list[Lost]) -> list[Line]:
-    """The rows of a span. Raises _TooMany, unless the span is a single instant."""
+def _lines_of_span(
+    snapshot: Snapshot, writers: list[_Writer], since_us: int, until_us: int
+) -> tuple[list[Line], list[Lost], sqlite3.DatabaseError | None]:
+    """(the rows of a span that can be read, the ranges that cannot, the first error of those). Raises _TooMany, unless the span is a
+    single instant."""
     lines: list[Line] = []
-    most = MOST_ROWS if until_us - since_us > 1 else 1 << 62
+    lost: list[Lost] = []
+    most = MAX_ROWS if until_us - since_us > 1 else 1 << 62
     failed: sqlite3.DatabaseError | None = None
     settled, fresh = snapshot.readings.spans(since_us, until_us)
-    gone = len(lost)
     if settled is not None:
         for writer in writers:
             skipper = DamageSkipper(writer.series.name, lost)
@@ -117,10 +129,8 @@ def _lines_of_span(snapshot: Snapshot, writers: list[_Writer], since_us: int, un
         failed = failed or skipper.error
         for series, rows in found.items():
             lines += by_series[series].lines(rows)
-    if failed is not None and not lines and len(lost) > gone:
-        raise failed
     lines.sort()
-    return lines
+    return lines, lost, failed
 
 
 def _reader_of_series(snapshot: Snapshot, series: Series, most: int) -> Callable[[int, int], list[Row]]:
@@ -144,7 +154,7 @@ def _reader_of_fresh(
 
     def rows(since_us: int, until_us: int) -> list[tuple[int, int, Any, int]]:
         found: list[tuple[int, int, Any, int]] = []
-        for some in snapshot.readings.fresh_stamped(since_us, until_us, AT_ONCE):
+        for some in snapshot.readings.fresh_stamped(since_us, until_us, MAX_ROWS_AT_ONCE):
             found += [row for row in some if row[1] in wanted]
             if len(found) > most:
                 raise _TooMany

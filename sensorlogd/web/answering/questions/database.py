@@ -12,7 +12,7 @@ from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.reading_tables import survey
 from sensorlogd.web.answering.params import TimeForm
 
-FAR_DAYS = 36_500
+MAX_FORECAST_DAYS = 36_500
 COARSER = 1.1  # roll-ups of more than a minute add a tenth
 
 
@@ -26,7 +26,7 @@ def database(log: LogReader, now_us: int, form: TimeForm, *, measure: bool) -> d
     if grows is not None:
         daily = grows.readings_per_day * BYTES_PER_READING + grows.minutes_per_day * BYTES_PER_MINUTE_ROLLUP * COARSER
     full_us = None
-    if daily and grows is not None and not grows.expires and (free_on_disk + facts["free_bytes"]) / daily < FAR_DAYS:
+    if daily and grows is not None and not grows.expires and (free_on_disk + facts["free_bytes"]) / daily < MAX_FORECAST_DAYS:
         full_us = now_us + int((free_on_disk + facts["free_bytes"]) / daily * DAY_US)
 
     def when(us: int | None) -> Any:

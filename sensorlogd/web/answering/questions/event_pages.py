@@ -1,0 +1,42 @@
+"""Events: a page of them, from the newest backwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.storage.query.rows import EVENT_COLUMNS, event_row
+from sensorlogd.web.answering.params import TimeForm
+
+Json = dict[str, Any]
+
+EVENT_COLUMNS_WITH_ID = ("id", *EVENT_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class EventsAsk:
+    """A question for events. ``after``, ``before``: ids that bound it; None: no bound. ``kind``, ``sensor``: globs."""
+
+    since_us: int | None
+    until_us: int | None
+    limit: int
+    kind: str | None
+    sensor: str | None
+    after: int | None
+    before: int | None
+    form: TimeForm
+
+
+def events(log: LogReader, ask: EventsAsk) -> Json:
+    """The newest ``limit`` events that match, oldest first. ``earlier`` in the answer is the ``before`` to ask for the page
+    before this one."""
+    rows = log.events_between(
+        ask.since_us, ask.until_us, ask.kind, ask.sensor, after=ask.after, before=ask.before, limit=ask.limit + 1
+    )
+    found = rows[: ask.limit][::-1]
+    form = ask.form
+    return {
+        "events": [{"id": event.id, **event_row(event, form.zone), "time": form(event.ts_us)} for event in found],
+        "earlier": found[0].id if len(rows) > ask.limit else None,
+    }
