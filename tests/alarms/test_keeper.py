@@ -200,7 +200,7 @@ def test_a_fault_of_the_judge_costs_alarms_and_no_commit(
 
 
 def test_an_alarm_of_events_that_has_no_room_is_an_event(make: Callable[..., Logger], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sensorlogd.alarms.judging.judge.MOST_EVENT_ALARMS", 0)
+    monkeypatch.setattr("sensorlogd.alarms.judging.events.MAX_EVENT_ALARMS", 0)
     logger = make({"a": {"events": ["dropped", "alarms_failed"]}})
     for sensor in "ab":
         logger.keeper.note((logger.rig.clock.now_us(), "dropped", sensor, ""))

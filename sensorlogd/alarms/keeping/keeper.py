@@ -150,7 +150,7 @@ class Keeper:
             self._answer_requests(at, now_us)
             if not self._loaded and steady - self._began_us < BLIND_AFTER_US:
                 return
-            if not self.judge.plan and not self._unstored and not self.judge.found.gone:
+            if not self.judge.roster.plan and not self._unstored and not self.judge.found.gone:
                 self._events.clear()
                 return
             held = list(blocks)
@@ -184,7 +184,7 @@ class Keeper:
             self._emit(EventKind.ALARMS_FAILED, None, trouble)
         if not found.is_to_be_stored():
             return
-        plan = self.judge.plan
+        plan = self.judge.roster.plan
         for announcement in found.announced:
             self._unstored.notices += notifications.of(announcement, plan.targets, plan.zone)
         self._unstored.add(found)
@@ -207,7 +207,7 @@ class Keeper:
             return False
         outcomes = len(self.sender.outcomes)
         at, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
-        has_mark = bool(self.judge.plan) and at - self._marked_at >= MARK_EVERY_US
+        has_mark = bool(self.judge.roster.plan) and at - self._marked_at >= MARK_EVERY_US
         if not (self._unstored or outcomes or has_mark):
             return False
         conn.execute("SAVEPOINT alarms")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from sensorlogd.alarms.judging import watch
-from sensorlogd.alarms.judging.alarm import Alarm, StateChange
+from sensorlogd.alarms.judging.alarm import Alarm
 from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.judging.track import Track
@@ -61,7 +61,7 @@ def facts(judge: Judge) -> dict[str, Any]:
     """For ``status``: how many are in which state, and the first of those that want to be seen."""
     counts: dict[str, int] = {}
     shown: list[dict[str, Any]] = []
-    for alarm in judge.alarms.values():
+    for alarm in judge.roster.alarms.values():
         word = alarm.shown().value
         counts[word] = counts.get(word, 0) + 1
         if word not in ("normal", "pending") and len(shown) < SHOWN:
@@ -91,31 +91,28 @@ def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool)
             _recall_alarm(judge, key, remembered, shift, now_us)
         _recall_tracks(judge, db, newest, ended, at)
     else:
-        judge.found.unsaved |= dict.fromkeys(judge.alarms.values())
+        judge.found.unsaved |= dict.fromkeys(judge.roster.alarms.values())
     known = {(alarm.name, alarm.subject) for alarm in judge.found.gone}
     for key, remembered in rows.items():
-        if key not in judge.alarms and key not in known:
-            _remove_alarm(judge, remembered, now_us)
+        if key not in judge.roster.alarms and key not in known:
+            judge.found.note_removed(alarm_of(remembered), now_us)
 
 
 def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int, now_us: int) -> None:
     """Give the judge's alarm the state of the stored row; ``shift`` leads from the time watched of the row to that of this
     process. One that this process has touched keeps its own, and one judged by other conditions begins anew."""
-    alarm = judge.alarms.get(key)
+    alarm = judge.roster.alarms.get(key)
     if alarm is None:
-        definition = next((each for each in judge.plan.definitions if each.name == row.name and each.of_events), None)
+        definition = next((each for each in judge.roster.plan.definitions if each.name == row.name and each.of_events), None)
         if definition is None:
             return
         alarm = Alarm(definition, row.subject)
-        judge.adopt(alarm)
+        judge.roster.adopt(alarm)
     if alarm.touched:
         return
     if alarm.definition.identity != row.definition:
         judge.found.unsaved[alarm] = None
-        detail = "is defined otherwise now and begins anew"
-        judge.found.changes.append(
-            StateChange(alarm, "redefined", AlarmState(row.state), AlarmState.NORMAL, now_us, None, detail)
-        )
+        judge.found.note_redefined(alarm, alarm_of(row).shown(), now_us)
         return
     _restore(alarm, row, shift)
     is_same = row == row_of(alarm, row)
@@ -162,23 +159,13 @@ def row_of(alarm: Alarm, former: AlarmRow) -> AlarmRow:
     )
 
 
-def _remove_alarm(judge: Judge, row: AlarmRow, now_us: int) -> None:
-    """Remove the stored alarm, which is not configured any more; that is a change if it was not normal."""
-    former = alarm_of(row)
-    judge.found.gone.append(former)
-    if row.state != AlarmState.NORMAL.value:
-        judge.found.changes.append(
-            StateChange(former, "removed", AlarmState(row.state), AlarmState.NORMAL, now_us, None, "is not configured any more")
-        )
-
-
 def _recall_tracks(
     judge: Judge, db: OpenDatabase, newest: dict[int, tuple[int, float | None, int]], ended_us: int | None, at: int
 ) -> None:
     """Silence so far, the newest reading, and the windows."""
     tracks: dict[int, Track] = {}
     since: dict[int, int] = {}
-    for subject, track in judge.tracks.items():
+    for subject, track in judge.roster.tracks.items():
         series = db.catalog.ids.get(subject)
         if series is None or series not in newest or ended_us is None or track.newest_us is not None:
             continue
