@@ -9,13 +9,12 @@ from sensorlogd.alarms.judging.alarm import Alarm, StateChange
 from sensorlogd.alarms.judging.findings import Findings
 from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.keeping import memory
-from sensorlogd.alarms.notifying.notifications import sentence
+from sensorlogd.alarms.notifying.notifications import MAX_UNSTORED, sentence
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import alarms as stored_alarms
 from sensorlogd.storage.alarms import NoticeRow, NotificationOutcome
 from sensorlogd.storage.ingest import events
 
-MOST = 20_000  # of each, while the database takes nothing for days: the oldest give way
 TRIES = 3  # results that the database has refused so often are dropped, so that they do not keep later ones from being stored
 
 _EVENTS = {
@@ -52,7 +51,7 @@ class Unstored:
         return bool(self.changes or self.notices or self.outcomes)
 
     def add(self, found: Findings) -> None:
-        """All of ``found`` but what is announced, which becomes ``notices`` elsewhere. The oldest give way beyond ``MOST``."""
+        """All of ``found`` but what is announced, which becomes ``notices`` elsewhere. The oldest give way beyond ``MAX_UNSTORED``."""
         for change in found.changes:
             self.changes.append(
                 stored_alarms.ChangeRow(
@@ -71,8 +70,8 @@ class Unstored:
         for alarm in found.gone:
             self.alarms.pop(alarm, None)
             self.gone.append((alarm.name, alarm.subject))
-        self.changes, self.events = self.changes[-MOST:], self.events[-MOST:]
-        self.notices = self.notices[-MOST:]  # the sender has these already
+        self.changes, self.events = self.changes[-MAX_UNSTORED:], self.events[-MAX_UNSTORED:]
+        self.notices = self.notices[-MAX_UNSTORED:]  # the sender has these already
         self.alarms |= found.unsaved
 
     def store(self, conn: sqlite3.Connection, at: int, now_us: int) -> None:

@@ -15,7 +15,10 @@ from sensorlogd.notation.numbers import text as number
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage.alarms import WAITING, NoticeRow
 
-MOST_LINES = 50
+# Notifications, changes and events that wait for a commit, while the database takes nothing for days: the oldest give way. The
+# sender gets those notifications again and again, and remembers so many so that none is sent twice.
+MAX_UNSTORED = 20_000
+MAX_LINES = 50
 PATIENCE_S, LONGEST_PATIENCE_S = 5.0, 60.0
 SEVERITIES = ("info", "warning", "critical")
 WORDS = {"raised": "", "repeated": "still: ", "escalated": "nobody acknowledges: ", "resolved": "over: ", "test": ""}
@@ -127,14 +130,14 @@ def message(rows: Sequence[NoticeRow], target: str, logger_name: str) -> dict[st
     identity = hashlib.sha256(" ".join(sorted(row.identity for row in rows)).encode()).hexdigest()[:32]
     severity = max((str(body["severity"]) for body in bodies), key=SEVERITIES.index)
     lines = [str(body["line"]) for body in bodies]
-    more = [f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
+    more = [f"and {len(lines) - MAX_LINES} more"] if len(lines) > MAX_LINES else []
     return {
         "message": identity,
         "logger": logger_name,
         "target": target,
         "severity": severity,
         "title": _title(bodies, severity, logger_name),
-        "text": "\n".join(lines[:MOST_LINES] + more),
+        "text": "\n".join(lines[:MAX_LINES] + more),
         "alarms": bodies,
     }
 

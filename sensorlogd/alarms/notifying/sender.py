@@ -29,7 +29,6 @@ MOST_WAITING = 10_000  # notifications for one target: an alarm that flaps for a
 FIRST_RETRY_S, LONGEST_RETRY_S = 2.0, 1800.0
 GROUP_S = 0.5
 LEAST_TRIES = 10  # in a row, before anything is given up: some half an hour, whatever the clock was set to
-REMEMBERED = 20_000  # identities of what was taken, so that nothing is taken twice
 HOUR_S = 3600.0
 
 Send = Callable[[TargetOptions, Mapping[str, Any]], None]
@@ -80,7 +79,7 @@ class Sender:
         with self._lock:
             fresh = [row for row in rows if row.identity not in self._taken]
             self._taken |= dict.fromkeys(row.identity for row in fresh)
-            while len(self._taken) > REMEMBERED:
+            while len(self._taken) > notifications.MAX_UNSTORED:
                 del self._taken[next(iter(self._taken))]
             for row in fresh:
                 target = self._targets.get(row.target)
