@@ -20,7 +20,8 @@ from sensorlogd.drivers.serial.options import PortOptions
 from sensorlogd.drivers.serial.shared import port_for
 from sensorlogd.drivers.transactions import Asker, AskingPace, Fate, Outcome, Question
 from sensorlogd.drivers.transactions.asking_pace import OWN_CAP_S, SHARED_CAP_S
-from sensorlogd.drivers.transactions.line import QUIET_TURNAROUNDS, START_QUIET_S
+from sensorlogd.drivers.transactions.habits import QUIET_TURNAROUNDS
+from sensorlogd.drivers.transactions.line import START_QUIET_S
 
 if TYPE_CHECKING:
     from sensorlogd.drivers.mbus.round import Round
