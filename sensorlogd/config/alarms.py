@@ -28,17 +28,19 @@ def _quiet(value: Any) -> Any:
         return value
     found = _QUIET.fullmatch(value.strip())
     if found is None:
-        raise ValueError(f"{value!r} are no hours; write e.g. 22:00-07:00")
+        raise ValueError(f"{value!r} is not a span of hours; write e.g. 22:00-07:00")
     hours = [int(part) for part in found.groups()]
     span = 60 * hours[0] + hours[1], 60 * hours[2] + hours[3]
     if span[0] == span[1]:
-        raise ValueError(f"{value!r} is no time or all of it; write e.g. 22:00-07:00, or leave notify: out to hear nothing")
+        raise ValueError(
+            f"{value!r} is an empty span or a whole day; write e.g. 22:00-07:00, or leave notify: out to hear nothing"
+        )
     return span
 
 
 def _check_event_kind(value: str) -> str:
     if not _KIND.fullmatch(value):
-        raise ValueError(f"{value!r} is no kind of event; write one that 'sensorlogd events' shows, e.g. dropped or web_*")
+        raise ValueError(f"{value!r} is not a kind of event; write one that 'sensorlogd events' shows, e.g. dropped or web_*")
     return value
 
 
@@ -113,7 +115,7 @@ class AlarmOptions(Section):
             except ValueError as error:
                 raise ValueError(f"clear: {error}") from None
             if not self._clear.op:
-                raise ValueError(f"clear: {self.clear!r} is no comparison; write one, e.g. '< 28'")
+                raise ValueError(f"clear: {self.clear!r} is not a comparison; write one, e.g. '< 28'")
             if conditions.never_ends(when, self._clear):
                 raise ValueError(
                     f"clear: {self._clear.text()!r} does not end {when.text()!r}; write one of the other side,"

@@ -140,7 +140,7 @@ def _parse_lasting(kind: str, rest: str, text: str) -> Condition:
 
 def _parse_flag(word: str, text: str) -> Condition:
     if word not in FLAGS:
-        raise ValueError(f"{text!r}: {word or 'nothing'!r} is no flag; write flag suspect, flag fail or flag missing")
+        raise ValueError(f"{text!r}: {word or 'nothing'!r} is not a flag; write flag suspect, flag fail or flag missing")
     return Condition(FLAG, flag=int(FLAGS[word]))
 
 

@@ -207,7 +207,7 @@ def test_a_target_that_fails_is_tried_again_and_is_an_event(receiver: Receiver, 
 def test_it_is_given_up_after_days_and_that_is_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not before, and not because the clock was set."""
     monkeypatch.setattr(sending, "FIRST_RETRY_S", 0.01)
-    monkeypatch.setattr(sending, "LONGEST_RETRY_S", 0.02)
+    monkeypatch.setattr(sending, "MAX_RETRY_S", 0.02)
     with world({"me": options(give_up="1h")}) as made:
         made.error = "no route"
         made.sender.put([notice("old", made_us=NOON_US - 7_200_000_000), notice("new")])
@@ -285,7 +285,7 @@ def test_silence_is_waited_for_by_a_third_of_the_heartbeat(heartbeat_s: int, pat
 
 def test_an_alarm_that_flaps_for_a_week_fills_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the target fails only the newest wait; that is one event, and each that was given up is stored so."""
-    monkeypatch.setattr(sending, "MOST_WAITING", 100)
+    monkeypatch.setattr(sending, "MAX_WAITING_NOTICES", 100)
     with world({"me": options()}) as made:
         made.error = "no route"
         made.sender.put(notice(f"n{n}") for n in range(1_000))

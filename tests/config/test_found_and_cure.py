@@ -77,7 +77,7 @@ def test_sensors(tmp_path: Path, sensor: str, problem: str) -> None:
         ("alarms: {a: {series: s.x, events: lost}}", "both series: and events: are given; write series: and when:, or events:"),
         (
             "alarms: {a: {series: s.x, when: '> 5', clear: stuck 1h}}",
-            "clear: 'stuck 1h' is no comparison; write one, e.g. '< 28'",
+            "clear: 'stuck 1h' is not a comparison; write one, e.g. '< 28'",
         ),
         ("notify: {n: {}}", "none is given; write one of apprise:, webhook: and command:"),
         ("notify: {n: {command: [a], webhook: 'https://b.example'}}", "webhook: and command: are given; write one"),

@@ -21,7 +21,7 @@ from sensorlogd.drivers.nmea.decoder import NmeaDecoder
 from sensorlogd.drivers.nmea.known import KNOWN
 from sensorlogd.drivers.nmea.options import NmeaOptions
 from sensorlogd.drivers.nmea.sentences import NAMES
-from sensorlogd.drivers.nmea.stream import MAX_SENTENCE, MAX_UBX, Messages
+from sensorlogd.drivers.nmea.stream import MAX_SENTENCE_BYTES, MAX_UBX_BYTES, Messages
 from sensorlogd.drivers.nmea.ubx import FRAMES
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from tests import needs
@@ -243,7 +243,7 @@ def test_random_noise_between_costs_nothing() -> None:
         for message in known:
             noisy += sentence(message) if isinstance(message, str) else message
             noisy += bytes(byte for byte in rng.randbytes(rng.randrange(60)) if byte not in b"$!\\")
-        found, _ = messages(bytes(noisy) + bytes(MAX_UBX + 8), seed)  # enough to end whatever the noise began
+        found, _ = messages(bytes(noisy) + bytes(MAX_UBX_BYTES + 8), seed)  # enough to end whatever the noise began
         missing = Counter(known) - Counter(found)
         # Noise that looks like the head of a frame reaches over what follows, until the sum is found to be wrong.
         assert not missing
@@ -262,7 +262,7 @@ def test_random_noise_between_costs_nothing() -> None:
         (b"costs $5 and more\r\n", [], {"skipped_bytes": 17}),
         (sentence("GPTXT,a*b,50%"), ["GPTXT,a*b,50%"], {}),
         (b"$GPTXT,21\xb0C*" + b"%02X\r\n" % reduce(xor, b"GPTXT,21\xb0C"), ["GPTXT,21\xb0C"], {}),
-        (b"$" + b"A" * (MAX_SENTENCE + 1) + b"*00\r\n$GPGLL,1,N*2F", ["GPGLL,1,N"], {"too_long": 1, "skipped_bytes": 3}),
+        (b"$" + b"A" * (MAX_SENTENCE_BYTES + 1) + b"*00\r\n$GPGLL,1,N*2F", ["GPGLL,1,N"], {"too_long": 1, "skipped_bytes": 3}),
         (b"\\s:r1,c:1577836800*7E\\!AIVDM,1,1,,B,,0*25\r\n", ["AIVDM,1,1,,B,,0"], {}),
         (b"\\s:r1,c:1577836800*00\\!AIVDM,1,1,,B,,0*25\r\n", ["AIVDM,1,1,,B,,0"], {"bad_checksum": 1}),
         (b"C:\\temp $GPGLL,1,N*2F", ["GPGLL,1,N"], {"skipped_bytes": 7}),
@@ -291,7 +291,7 @@ def test_a_hundred_megabytes_without_an_end_cost_no_memory_and_little_time() -> 
         chunk = unit * (65536 // len(unit))
         for _ in range(4):
             assert not list(stream.feed(chunk))
-        assert len(stream._buffer) <= MAX_UBX + 8
+        assert len(stream._buffer) <= MAX_UBX_BYTES + 8
     assert counts["skipped_bytes"] > 1_000_000
     assert counts["too_long"] > 100
 

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.watch import WatchClock, mark
 from sensorlogd.alarms.keeping import memory
-from sensorlogd.alarms.keeping.unstored import TRIES, Unstored
+from sensorlogd.alarms.keeping.unstored import MAX_STORE_TRIES, Unstored
 from sensorlogd.alarms.notifying import notifications
 from sensorlogd.alarms.notifying.sender import Sender
 from sensorlogd.alarms.plan import Plan
@@ -41,7 +41,7 @@ T = TypeVar("T")
 MARK_EVERY_US = 10_000_000
 BLIND_AFTER_US = 5_000_000  # if the database does not open within so long, alarms are judged without what it remembers
 OBSERVE_WHILE_BLOCKED_US = 500_000
-MOST_EVENTS = 10_000
+MAX_WAITING_EVENTS = 10_000
 REPORT_FAULT_EVERY_US = 600_000_000
 
 
@@ -64,7 +64,7 @@ class Keeper:
         self._wake = wake
         self.judge = Judge()
         self._watch = WatchClock()
-        self._events: deque[tuple[int, str, str | None, str]] = deque(maxlen=MOST_EVENTS)
+        self._events: deque[tuple[int, str, str | None, str]] = deque(maxlen=MAX_WAITING_EVENTS)
         self._requests: deque[tuple[Callable[[int, int], Any], Future[Any]]] = deque()
         self._seen: dict[int, Block] = {}  # judged and not committed; held on to, so that no id means two blocks
         self._unstored = Unstored()
@@ -234,7 +234,7 @@ class Keeper:
         changes, notices = len(self._unstored.changes), len(self._unstored.notices)
         if self._unstored.refused() and (changes or notices):
             lost = f"{changes} {plural(changes, 'change')} of alarms and {notices} {plural(notices, 'notification')}"
-            detail = f"{lost} are not recorded, because the database has refused them {TRIES} times: {error}; the notifications are sent"
+            detail = f"{lost} are not recorded, because the database has refused them {MAX_STORE_TRIES} times: {error}; the notifications are sent"
             logger.error("alarms: %s", detail)
             self._emit(EventKind.ALARMS_FAILED, None, detail)
 

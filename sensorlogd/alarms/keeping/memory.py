@@ -24,8 +24,8 @@ from sensorlogd.storage.alarms import AlarmRow
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.open_database import OpenDatabase
 
-READ_WITHIN_S = 3.0  # seconds: windows that cannot be read within this time begin anew
-SHOWN = 20  # alarms in ``status``
+MAX_READ_S = 3.0  # seconds: windows that cannot be read within this time begin anew
+MAX_SHOWN_ALARMS = 20  # alarms in ``status``
 
 
 def row(alarm: Alarm, at: int, now_us: int) -> AlarmRow:
@@ -64,7 +64,7 @@ def facts(judge: Judge) -> dict[str, Any]:
     for alarm in judge.roster.alarms.values():
         word = alarm.shown().value
         counts[word] = counts.get(word, 0) + 1
-        if word not in ("normal", "pending") and len(shown) < SHOWN:
+        if word not in ("normal", "pending") and len(shown) < MAX_SHOWN_ALARMS:
             shown.append(
                 {
                     "alarm": alarm.name,
@@ -174,7 +174,7 @@ def _recall_tracks(
         track.seen_at = at - max(ended_us - ts_us, 0)
         if over := _reach(track):
             since[series] = ended_us - over - over // 30
-    windows = kept.readings(db.conn, since, READ_WITHIN_S)
+    windows = kept.readings(db.conn, since, MAX_READ_S)
     for series, track in tracks.items():
         assert ended_us is not None
         for ts_us, value, quality in windows.get(series) or [newest[series]]:

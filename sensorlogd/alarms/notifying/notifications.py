@@ -17,9 +17,9 @@ from sensorlogd.storage.alarms import WAITING, NoticeRow
 
 # Notifications, changes and events that wait for a commit, while the database takes nothing for days: the oldest give way. The
 # sender gets those notifications again and again, and remembers so many so that none is sent twice.
-MAX_UNSTORED = 20_000
+MAX_UNSTORED_RESULTS = 20_000
 MAX_LINES = 50
-PATIENCE_S, LONGEST_PATIENCE_S = 5.0, 60.0
+MIN_PATIENCE_S, MAX_PATIENCE_S = 5.0, 60.0
 SEVERITIES = ("info", "warning", "critical")
 WORDS = {"raised": "", "repeated": "still: ", "escalated": "nobody acknowledges: ", "resolved": "over: ", "test": ""}
 
@@ -83,10 +83,10 @@ def _patience_s(alarm: Alarm) -> float:
     dead fall silent over the time of one interval, which is a third of their heartbeat."""
     when = alarm.definition.when
     if when is None or alarm.series is None:
-        return PATIENCE_S
+        return MIN_PATIENCE_S
     if when.kind != conditions.MISSING:
         return 0.0
-    return min(max(alarm.series.heartbeat_us / 3e6, PATIENCE_S), LONGEST_PATIENCE_S)
+    return min(max(alarm.series.heartbeat_us / 3e6, MIN_PATIENCE_S), MAX_PATIENCE_S)
 
 
 def _line(announcement: Announcement) -> str:

@@ -22,7 +22,7 @@ from sensorlogd.drivers.modbus.options import ModbusOptions
 from sensorlogd.drivers.modbus.registers import Register
 from sensorlogd.drivers.serial.port import OwnPort
 from sensorlogd.drivers.transactions import Asker, AskingPace, Fate, Outcome, Question
-from sensorlogd.drivers.transactions.asking import HANG_UPS
+from sensorlogd.drivers.transactions.asking import MAX_HANG_UPS
 from tests.drivers.buses.test_modbus import Unit
 from tests.rig import until
 
@@ -141,7 +141,7 @@ def test_a_device_that_hangs_up_whatever_it_is_asked_is_lost() -> None:
         with Unit(f"tcp://127.0.0.1:{port}", channels=channels) as unit, pytest.raises(DriverError):
             for _ in range(1_000):
                 unit.driver.read(0.1)
-    assert len(asked) <= HANG_UPS + 1
+    assert len(asked) <= MAX_HANG_UPS + 1
 
 
 @given(st.integers(1, 24), st.data())

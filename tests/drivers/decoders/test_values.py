@@ -215,7 +215,7 @@ def test_devices_of_a_gateway_never_merge() -> None:
         ("{field: a, format: '%H:%M'}", "leaves the date open"),
         ("{field: a, year: from_host}", "says the year already"),
         ("{field: a, format: '%d %Q'}", "bad directive"),
-        ("{field: a, format: ISO}", "is none of iso"),
+        ("{field: a, format: ISO}", "is neither one of iso"),
     ],
 )
 def test_times_that_cannot_work_are_refused(time: str, message: str) -> None:
