@@ -18,6 +18,7 @@ GIVEN_UP = "given_up"  # readings lost for good, over all restarts
 ALARMS_WATCHED = (
     "alarms_watched"  # for how long alarms have watched, and until when by the wall clock; see ``alarms.judging.watch``
 )
+ALARMS_UNWATCHED = "alarms_unwatched"  # between which times nobody watched; see ``alarms.keeping.unwatched``
 SPILL = "spill:"  # and the name of a spill -> how many of its readings were stored: it has been taken up
 SALVAGE = "salvage_"  # and the id of a row of ``work`` -> which series here are those of the damaged file, JSON
 

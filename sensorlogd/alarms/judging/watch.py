@@ -43,6 +43,17 @@ def mark(at: int, now_us: int) -> str:
     return f"{at} {now_us}"
 
 
+def ended_us(marked: str | None, newest_us: int | None, now_us: int) -> int | None:
+    """The wall clock until which a former run watched: its last mark or its newest reading, whichever is later. A mark in the
+    future was made by a wrong clock and does not count. None if nothing is known."""
+    try:
+        wall_us = int((marked or "0 0").split()[1])
+    except (ValueError, IndexError):
+        wall_us = 0
+    marks = [wall_us] if 0 < wall_us <= now_us else []
+    return max([*marks, *([] if newest_us is None else [newest_us])], default=None)
+
+
 def ended_at(marked: str | None, newest_us: int | None) -> int:
     """Where a former run had got to in its own time: its last mark, and what its newest reading shows that it went on."""
     try:

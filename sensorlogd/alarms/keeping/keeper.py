@@ -72,6 +72,8 @@ class Keeper:
         self._to_recall: OpenDatabase | None = None
         self._began_us = clocks.steady_us()
         self._marked_at = 0
+        self._unwatched = ""  # the spans in which no run watched, for the next ones
+        self._is_unwatched_stored = False
         self._observed_us = 0
         self._fault_reported_us = -REPORT_FAULT_EVERY_US
         self._facts: dict[str, Any] = {}
@@ -125,7 +127,9 @@ class Keeper:
             return
         try:
             at, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
-            memory.recall(self.judge, db, at, now_us, first=not self._loaded)
+            unwatched = memory.recall(self.judge, db, at, now_us, first=not self._loaded)
+            self._unwatched = self._unwatched if unwatched is None else unwatched.text()
+            self._is_unwatched_stored = False
             waiting = [] if self._loaded else stored.waiting(db.conn)
         except sqlite3.Error as error:
             logger.warning("alarms: what the database remembers cannot be read: %s; it is tried again", error)
@@ -216,6 +220,8 @@ class Keeper:
             self._unstored.outcomes += [self.sender.outcomes.popleft() for _ in range(outcomes)]
             self._unstored.store(conn, at, now_us)
             meta.put(conn, meta.ALARMS_WATCHED, mark(at, now_us))
+            if not self._is_unwatched_stored and self._unwatched:
+                meta.put(conn, meta.ALARMS_UNWATCHED, self._unwatched)
             self._marked_at = at
             is_stored = True
         except Exception as error:
@@ -244,6 +250,7 @@ class Keeper:
         for block in blocks:
             self._seen.pop(id(block), None)
         if kept:
+            self._is_unwatched_stored = True
             self.sender.put(self._unstored.notices)
             self._unstored.stored()
 

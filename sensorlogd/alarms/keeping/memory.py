@@ -7,7 +7,7 @@ after any end.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sensorlogd.alarms.judging import watch
@@ -15,6 +15,7 @@ from sensorlogd.alarms.judging.alarm import Alarm
 from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.judging.track import Track
+from sensorlogd.alarms.keeping.unwatched import Unwatched
 from sensorlogd.alarms.plan import AlarmedSeries, Definition
 from sensorlogd.config import conditions
 from sensorlogd.config.alarms import AlarmOptions
@@ -77,25 +78,32 @@ def facts(judge: Judge) -> dict[str, Any]:
     return {"counts": counts, "shown": shown}
 
 
-def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool) -> None:
-    """What the open database remembers. ``first``: of this process; else all is to be stored there as it is known here.
+def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool) -> Unwatched | None:
+    """What the open database remembers. ``first``: of this process; else all is to be stored there as it is known here. Returns
+    when nobody watched, up to this start; None if it is not the first.
 
     Raises sqlite3.Error.
     """
+    unwatched = None
     rows = {(row.name, row.subject): row for row in kept.rows(db.conn)}
     newest = latest.newest(db.conn, now_us)
     if first:
-        ended = ended_us(newest, now_us)
-        shift = at - watch.ended_at(meta.get(db.conn, meta.ALARMS_WATCHED), ended)
+        newest_us, marked = ended_us(newest, now_us), meta.get(db.conn, meta.ALARMS_WATCHED)
+        shift = at - watch.ended_at(marked, newest_us)
+        ended = watch.ended_us(marked, newest_us, now_us)
+        unwatched = Unwatched.read(meta.get(db.conn, meta.ALARMS_UNWATCHED))
         for key, remembered in rows.items():
             _recall_alarm(judge, key, remembered, shift, now_us)
-        _recall_tracks(judge, db, newest, ended, at)
+        if ended is not None:
+            _recall_tracks(judge, db, newest, Past(ended, at, unwatched))
+            unwatched.add(ended, now_us)
     else:
         judge.found.unsaved |= dict.fromkeys(judge.roster.alarms.values())
     known = {(alarm.name, alarm.subject) for alarm in judge.found.gone}
     for key, remembered in rows.items():
         if key not in judge.roster.alarms and key not in known:
             judge.found.note_removed(alarm_of(remembered), now_us)
+    return unwatched
 
 
 def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int, now_us: int) -> None:
@@ -159,26 +167,40 @@ def row_of(alarm: Alarm, former: AlarmRow) -> AlarmRow:
     )
 
 
-def _recall_tracks(
-    judge: Judge, db: OpenDatabase, newest: dict[int, tuple[int, float | None, int]], ended_us: int | None, at: int
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The time of former runs, as seen from this one: they watched until ``ended_us`` of the wall clock, which is ``at`` of the time
+    watched now."""
+
+    ended_us: int
+    at: int
+    unwatched: Unwatched
+
+    def at_of(self, ts_us: int) -> int:
+        """The time watched of a stamp; now for one that is later than the end."""
+        return self.at - self.unwatched.watched_us(ts_us, self.ended_us)
+
+    def back_us(self, over_us: int) -> int:
+        """The wall clock from which on so much was watched until the end."""
+        return self.unwatched.back(self.ended_us, over_us)
+
+
+def _recall_tracks(judge: Judge, db: OpenDatabase, newest: dict[int, tuple[int, float | None, int]], past: Past) -> None:
     """Silence so far, the newest reading, and the windows."""
     tracks: dict[int, Track] = {}
     since: dict[int, int] = {}
     for subject, track in judge.roster.tracks.items():
         series = db.catalog.ids.get(subject)
-        if series is None or series not in newest or ended_us is None or track.newest_us is not None:
+        if series is None or series not in newest or track.newest_us is not None:
             continue
         tracks[series] = track
-        ts_us = newest[series][0]
-        track.seen_at = at - max(ended_us - ts_us, 0)
+        track.seen_at = past.at_of(newest[series][0])
         if over := _reach(track):
-            since[series] = ended_us - over - over // 30
+            since[series] = past.back_us(over + over // 30)
     windows = kept.readings(db.conn, since, MAX_READ_S)
     for series, track in tracks.items():
-        assert ended_us is not None
         for ts_us, value, quality in windows.get(series) or [newest[series]]:
-            track.add(min(at - ended_us + ts_us, at), value, quality)
+            track.add(past.at_of(ts_us), value, quality)
         track.newest_us = newest[series][0]
 
 
