@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,23 @@ def test_a_window_reaches_over_several_ends(make: Callable[..., Logger], path: P
     logger.run(*[20] * 60)
     logger.settle()
     assert changes(path) == ["raised", "returned"]
+
+
+def test_a_state_that_is_not_known_costs_its_alarm_only(make: Callable[..., Logger], path: Path) -> None:
+    """As another release may store it: that alarm is judged anew, which is an event; the others go on."""
+    alarms = {name: {"series": "a.x", "when": "> 30", "notify": "me"} for name in "ab"}
+    logger = make(alarms)
+    logger.run(31)
+    _end(logger, is_killed=False)
+    with contextlib.closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute("UPDATE alarm SET state = 'latched' WHERE name = 'a'")
+    again = make(alarms)
+    again.run(31)
+    again.settle()
+    fresh = [row.name for row in again.sender.given.values() if row.identity not in logger.sender.given]
+    assert fresh == ["a"]
+    assert "alarms_failed" in again.rig.kinds()
+    assert (state(path, "a"), state(path, "b")) == ("unacknowledged", "unacknowledged")
 
 
 _SPANS = st.lists(st.tuples(st.integers(0, 500), st.integers(1, 50)), max_size=60)

@@ -26,6 +26,7 @@ from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.open_database import OpenDatabase
 
 MAX_READ_S = 3.0  # seconds: windows that cannot be read within this time begin anew
+_STATES = frozenset(state.value for state in AlarmState)
 MAX_SHOWN_ALARMS = 20  # alarms in ``status``
 
 
@@ -87,6 +88,11 @@ def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool)
     unwatched = None
     rows = {(row.name, row.subject): row for row in kept.rows(db.conn)}
     newest = latest.newest(db.conn, now_us)
+    judge.found.troubles += [
+        f"{row.name} of {row.subject} begins anew: its stored state {row.state!r} is not known here"
+        for row in rows.values()
+        if first and row.state not in _STATES
+    ]
     if first:
         newest_us, marked = ended_us(newest, now_us), meta.get(db.conn, meta.ALARMS_WATCHED)
         shift = at - watch.ended_at(marked, newest_us)
@@ -132,12 +138,17 @@ def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int,
 
 def _restore(alarm: Alarm, row: AlarmRow, shift: int) -> None:
     """Give the alarm the state that the row says. ``shift``: from the time watched of the row to that of this process."""
-    alarm.state, alarm.since_us = AlarmState(row.state), row.since_us
+    alarm.state, alarm.since_us = state_of(row), row.since_us
     alarm.held_at = None if row.held_at is None else row.held_at + shift
     alarm.raised_at, alarm.told_at, alarm.last_at = row.raised_at + shift, row.told_at + shift, row.last_at + shift
     alarm.raised_us, alarm.raises, alarm.escalated = row.raised_us, row.raises, bool(row.escalated)
     alarm.value, alarm.detail, alarm.note = row.value, row.detail, row.note
     alarm.shelved_until_at = row.shelved_until_at + shift if row.shelved_until_at else 0
+
+
+def state_of(row: AlarmRow) -> AlarmState:
+    """The stored state; NORMAL for one that this release does not know, so that it is judged anew."""
+    return AlarmState(row.state) if row.state in _STATES else AlarmState.NORMAL
 
 
 def alarm_of(row: AlarmRow) -> Alarm:
