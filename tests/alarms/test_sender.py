@@ -115,6 +115,31 @@ def test_nothing_is_taken_twice() -> None:
         assert [alarm["id"] for _, message in made.sent for alarm in message["alarms"]] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        ({"severity": "fatal"}, "its severity is 'fatal'; known: info, warning, critical"),
+        ({"patient": "abc"}, "its waiting time is 'abc'"),
+        ({"quiet": "22:00"}, "its quiet hours are '22:00'"),
+        ({"quiet": [1, 2, 3]}, "its quiet hours are"),
+        (None, "its body has no kind, alarm, severity, line"),
+        ([], "its body is not a JSON object"),
+    ],
+)
+def test_a_stored_notification_that_is_not_understood_stops_no_other(odd: Any, why: str) -> None:
+    """One of another release, say: it is given up, which is an event; it ended the thread of its target."""
+    strange = notice("strange")
+    body = strange.body | odd if isinstance(odd, dict) else odd if odd is not None else {}
+    with world({"me": options()}) as made:
+        made.sender.put([strange._replace(body=body), notice("good")])
+        until(lambda: made.sent, "the other one")
+        assert [alarm["id"] for alarm in made.sent[0][1]["alarms"]] == ["good"]
+        assert (set(made.ended(GIVEN_UP)), set(made.ended(SENT))) == ({"strange"}, {"good"})
+        ((kind, detail),) = made.events
+        assert kind == "notify_given_up"
+        assert why in detail
+
+
 def test_quiet_hours_are_kept_and_critical_passes() -> None:
     """What waited comes in one message at their end."""
     quiet = [22 * 60, 7 * 60]

@@ -53,6 +53,25 @@ def test(target: str, now_us: int, zone: str) -> NoticeRow:
     return NoticeRow(identity, target, "test", "test", "", now_us, body, WAITING, 0)
 
 
+def fault_of(row: NoticeRow) -> str:
+    """Why a stored notification cannot be sent: its body is not one of ``of`` or ``test``, as when another release wrote it. Empty
+    if it can."""
+    body = row.body
+    if not isinstance(body, dict):
+        return "its body is not a JSON object"
+    missing = [key for key in ("kind", "alarm", "severity", "line") if key not in body]
+    if missing:
+        return f"its body has no {', '.join(missing)}"
+    if body["severity"] not in SEVERITIES:
+        return f"its severity is {body['severity']!r}; known: {', '.join(SEVERITIES)}"
+    if not isinstance(body.get("patient"), bool | int | float | None):
+        return f"its waiting time is {body['patient']!r}, not a number of seconds"
+    span = body.get("quiet")
+    if span is not None and not (isinstance(span, list | tuple) and [type(minute) for minute in span] == [int, int]):
+        return f"its quiet hours are {span!r}, not two minutes of the day"
+    return ""
+
+
 def _body(announcement: Announcement, zone: str) -> dict[str, Any]:
     """What a notification says of one alarm, as targets get it and the database keeps it."""
     alarm, options = announcement.alarm, announcement.alarm.definition.options

@@ -76,6 +76,7 @@ class Sender:
     def put(self, rows: Iterable[NoticeRow]) -> None:
         """Queue notifications; one that was put before is not taken again."""
         undelivered: Counter[str] = Counter()
+        faults: list[str] = []
         with self._lock:
             fresh = [row for row in rows if row.identity not in self._taken]
             self._taken |= dict.fromkeys(row.identity for row in fresh)
@@ -83,13 +84,21 @@ class Sender:
                 del self._taken[next(iter(self._taken))]
             for row in fresh:
                 target = self._targets.get(row.target)
-                if target is None:
+                if fault := notifications.fault_of(row):
+                    self.outcomes.append(
+                        NotificationOutcome(row.identity, GIVEN_UP, row.tries, self.settings.now_us(), "", fault)
+                    )
+                    faults.append(f"{row.target}: a notification of {row.name} is not sent: {fault}")
+                elif target is None:
                     self.outcomes.append(_without_target(row, self.settings.now_us()))
                     undelivered[row.target] += 1
                 elif not self._stopped:
                     target.put(row)
         for name, n in undelivered.items():
             _report_target_gone(self.settings, name, n)
+        for fault in faults:
+            logger.error("notify.%s", fault)
+            self.settings.emit(EventKind.NOTIFY_GIVEN_UP, None, fault)
 
     def facts(self) -> list[dict[str, Any]]:
         """For ``status``: one for each target."""
