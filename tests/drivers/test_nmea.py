@@ -726,6 +726,9 @@ def test_behind_days_of_silence_a_frame_waits_for_a_date() -> None:
         [begin, *((n * step_s * SECOND, dop(n * step_s)) for n in range(1, 60))], channels={"hdop": {}}, time="device"
     )
     assert [at_us for at_us, _ in rows] == [NOON + n * step_s * SECOND for n in range(1, 60)]
+    for jump_s in (3 * 86_400, -3 * 86_400):  # its clock jumps: a second jump could lead into another week
+        rows, counts = decoded([begin, (SECOND, dop(jump_s)), (2 * SECOND, dop(2)), begin], channels={"hdop": {}}, time="device")
+        assert (rows, counts["undated"]) == ([], 2)
     at_s = 5 * 86_400
     rows, counts = decoded([begin, (at_s * SECOND, dop(at_s))], channels={"hdop": {}}, time="device")
     assert (rows, counts["undated"]) == ([], 1)

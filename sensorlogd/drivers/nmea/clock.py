@@ -89,11 +89,11 @@ class DeviceClock:
     def frame(self, utc_us: int | None, week_ms: int, now_us: int) -> None:
         """The same for a UBX frame. ``utc_us``: the time in the frame, if it holds one."""
         if utc_us is None and self._anchor is not None:  # not from the epoch, which a sentence may have moved on already
-            if now_us - self._anchor_arrived_us > MAX_UNDATED_US:
-                self.epoch_us = self._anchor = None
-                return
             anchor_us, anchor_ms = self._anchor
             later_ms = (week_ms - anchor_ms + WEEK_MS // 2) % WEEK_MS - WEEK_MS // 2
+            if now_us - self._anchor_arrived_us > MAX_UNDATED_US or abs(later_ms) * 1000 > MAX_UNDATED_US:
+                self.epoch_us = self._anchor = None  # it could be another week
+                return
             utc_us = anchor_us + later_ms * 1000
         if utc_us is not None:
             self._anchor, self._anchor_arrived_us = (utc_us, week_ms), now_us
