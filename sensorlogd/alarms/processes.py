@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from sensorlogd.alarms.secrecy import SendError
 from sensorlogd.drivers import descendants
 
-KEPT = 8_192  # bytes: the end of its output is kept
+MAX_KEPT_BYTES = 8_192  # bytes: the end of its output is kept
 CHECK_EVERY_S = 0.05
-MOST_LEFT = 1_048_576  # bytes that are taken from its pipe once it has ended
+MAX_LEFT_BYTES = 1_048_576  # bytes that are taken from its pipe once it has ended
 
 
 def run(
@@ -55,15 +55,15 @@ def _heard(process: subprocess.Popen[bytes], given: bytes, until: float) -> byte
                         process.stdin.close()
                 else:
                     heard = _hear(key.fd)
-                    said = (said + heard)[-KEPT:]
+                    said = (said + heard)[-MAX_KEPT_BYTES:]
                     if not heard:
                         selector.unregister(key.fileobj)
             if not selector.get_map():
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(CHECK_EVERY_S)
     taken = 0
-    while taken < MOST_LEFT and (heard := _hear(process.stderr.fileno())):
-        said, taken = (said + heard)[-KEPT:], taken + len(heard)
+    while taken < MAX_LEFT_BYTES and (heard := _hear(process.stderr.fileno())):
+        said, taken = (said + heard)[-MAX_KEPT_BYTES:], taken + len(heard)
     return said
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sensorlogd.alarms.judging.judge import NEVER, Judge
+from sensorlogd.alarms.judging.due import NEVER
+from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.judging.watch import BEGIN_AT
 from sensorlogd.alarms.plan import AlarmedSeries, Definition, Plan

@@ -9,8 +9,8 @@ from urllib.parse import quote, unquote
 
 from pydantic import SecretStr
 
-LEAST = 4  # letters; what is shorter is a part of every other word
-LONGEST = 500  # of a text
+MIN_SECRET_CHARS = 4  # letters; what is shorter is a part of every other word
+MAX_TEXT_CHARS = 500  # of a text
 
 
 class SendError(Exception):
@@ -35,10 +35,10 @@ def secret(given: SecretStr | None, file: str | None, secrets: list[str]) -> str
 
 def redacted(text: str, secrets: list[str]) -> str:
     """One line without any of them, nor their parts, however a library or a server spells them."""
-    forms = {form for whole in secrets for part in _parts(whole) for form in _forms(part) if len(form) >= LEAST}
+    forms = {form for whole in secrets for part in _parts(whole) for form in _forms(part) if len(form) >= MIN_SECRET_CHARS}
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, "***")
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:LONGEST]
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:MAX_TEXT_CHARS]
 
 
 def _parts(whole: str) -> Iterator[str]:

@@ -30,7 +30,8 @@ class StoredAlarms:
         ended_us = memory.ended_us(latest.newest(conn, now_us), now_us)
         self.at = max(watch.ended_at(meta.get(conn, meta.ALARMS_WATCHED), ended_us), 1)
         self.judge = Judge()
-        self.judge.alarms = {(row.name, row.subject): memory.alarm_of(row) for row in states.rows(conn)}
+        for row in states.rows(conn):
+            self.judge.roster.adopt(memory.alarm_of(row))
 
     def hold_for_the_daemon(self, found: Iterable[Alarm]) -> list[Alarm]:
         """Those of them that people are to hear of once they are not muted: their time is over when the daemon runs, and it tells."""

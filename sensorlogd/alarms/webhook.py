@@ -11,6 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -33,7 +34,9 @@ def ask(url: str, headers: Mapping[str, str], body: bytes | None, timeout_s: flo
     late = f"does not answer within {timeout_s:g} s"
     with _clock(timeout_s) as clock:
         try:
-            with urllib.request.build_opener(_Refusing(), clock.http(), clock.https()).open(request, timeout=timeout_s):
+            with urllib.request.build_opener(_Refusing(), _HttpHandler(clock), _HttpsHandler(clock)).open(
+                request, timeout=timeout_s
+            ):
                 return
         except urllib.error.HTTPError as error:
             with error:
@@ -87,35 +90,51 @@ class _Clock:
         if self.is_over.is_set():
             self.end()
 
-    def http(self) -> urllib.request.HTTPHandler:
-        """A handler of urllib whose connections this clock closes."""
-        watch = self.watch
 
-        class Connection(http.client.HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                watch(self.sock)
+class _WatchedHttpConnection(http.client.HTTPConnection):
+    """A connection that ``clock`` closes when the time is up."""
 
-        class Handler(urllib.request.HTTPHandler):
-            def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-                return self.do_open(Connection, req)
+    def __init__(self, host: str, *, clock: _Clock, **more: Any) -> None:
+        super().__init__(host, **more)
+        self._clock = clock
 
-        return Handler()
+    def connect(self) -> None:
+        super().connect()
+        self._clock.watch(self.sock)
 
-    def https(self) -> urllib.request.HTTPSHandler:
-        """The same for TLS."""
-        watch = self.watch
 
-        class Connection(http.client.HTTPSConnection):
-            def connect(self) -> None:
-                super().connect()  # the handshake has its time as a whole
-                watch(self.sock)
+class _WatchedHttpsConnection(http.client.HTTPSConnection):
+    """The same for TLS. The handshake is bounded by the timeout of ``ask``."""
 
-        class Handler(urllib.request.HTTPSHandler):
-            def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-                return self.do_open(Connection, req, context=ssl.create_default_context())
+    def __init__(self, host: str, *, clock: _Clock, **more: Any) -> None:
+        super().__init__(host, **more)
+        self._clock = clock
 
-        return Handler()
+    def connect(self) -> None:
+        super().connect()
+        self._clock.watch(self.sock)
+
+
+class _HttpHandler(urllib.request.HTTPHandler):
+    """Opens connections that ``clock`` closes."""
+
+    def __init__(self, clock: _Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(partial(_WatchedHttpConnection, clock=self._clock), req)
+
+
+class _HttpsHandler(urllib.request.HTTPSHandler):
+    """The same for TLS."""
+
+    def __init__(self, clock: _Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(partial(_WatchedHttpsConnection, clock=self._clock), req, context=ssl.create_default_context())
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ def _quiet(value: Any) -> Any:
         return value
     found = _QUIET.fullmatch(value.strip())
     if found is None:
-        raise ValueError(f"{value!r} are not hours; write e.g. 22:00-07:00")
+        raise ValueError(f"{value!r} is not a span of hours; write e.g. 22:00-07:00")
     hours = [int(part) for part in found.groups()]
     span = 60 * hours[0] + hours[1], 60 * hours[2] + hours[3]
     if span[0] == span[1]:

@@ -30,7 +30,7 @@ from sensorlogd.drivers.serial.options import LineOptions
 READ_BYTES = 65536
 KILL_AFTER_S = 2.0  # for a program that was asked to end
 LAST_MOMENT_S = 1.0  # between the end of a program's output and its own
-KEPT_ERRORS = 2000  # bytes of what it said last on its standard error
+MAX_KEPT_ERROR_BYTES = 2000  # bytes of what it said last on its standard error
 
 
 def _split_words(value: Any) -> Any:
@@ -101,7 +101,7 @@ class _Run:
         if not said and self.talks:
             self.talks = False
             self.poll.unregister(self.err)
-        self.errors = (self.errors + said)[-KEPT_ERRORS:]
+        self.errors = (self.errors + said)[-MAX_KEPT_ERROR_BYTES:]
 
     def ends_by_itself(self, wake_fd: int) -> bool:
         """Whether the program ends within a moment after its output has ended, as most do."""

@@ -55,7 +55,7 @@ def parse_line(line: str) -> Entry | Header | None:
     except (ValueError, RecursionError):
         raise BadRecording("is not JSON") from None
     if not isinstance(found, dict):
-        raise BadRecording("is JSON, but no object")
+        raise BadRecording("is JSON, but not an object")
     if "recording" in found:
         return _parse_header(found)
     at_s = found.get("t")

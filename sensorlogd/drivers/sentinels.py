@@ -100,7 +100,7 @@ def _raw_meanings(kind: str, given: int | float, width: int | None) -> set[int |
     if not (kind[0] in "ui" and kind[1:].isdigit()):
         return {given}
     if given != int(given):
-        raise ValueError(f"missing: {given!r} is no whole number, as {kind} has")
+        raise ValueError(f"missing: {given!r} is not a whole number, as {kind} has")
     number, bits = int(given), width or int(kind[1:])
     if not -(1 << (bits - 1)) <= number < 1 << bits:
         raise ValueError(f"missing: {number} ({number:#x}) does not fit into {bits} bits of {kind}")

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 
-LIMIT_BYTES = 256_000
+MAX_HELD_BYTES = 256_000
 LOOKING_S = 5.0  # after the last question nobody looks any more
 
 Passed = tuple[int, str, bytes]  # time in µs UTC, "rx" or "tx", the bytes
@@ -36,7 +36,7 @@ class Tap:
                 return
             self._ring.append((now_us, direction, data))
             self._held += len(data)
-            while self._held > LIMIT_BYTES and len(self._ring) > 1:
+            while self._held > MAX_HELD_BYTES and len(self._ring) > 1:
                 self._held -= len(self._ring.popleft()[2])
 
     def since(self, place: int | None) -> tuple[int, int, list[Passed]]:

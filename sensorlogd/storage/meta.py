@@ -17,6 +17,8 @@ BELIEVED_BOOT = "believed_boot"  # the boot of the machine that this was in, and
 GIVEN_UP = "given_up"  # readings lost for good, over all restarts
 # For how long alarms have watched, and until when by the wall clock; see ``alarms.judging.watch``.
 ALARMS_WATCHED = "alarms_watched"
+# Between which times nobody watched; see ``alarms.keeping.unwatched``.
+ALARMS_UNWATCHED = "alarms_unwatched"
 SPILL = "spill:"  # and the name of a spill -> how many of its readings were stored: it has been taken up
 SALVAGE = "salvage_"  # and the id of a row of ``work`` -> which series here are those of the damaged file, JSON
 

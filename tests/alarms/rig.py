@@ -77,7 +77,7 @@ class Bench:
         self.judge.tick(self.at, self.now_us)
 
     def alarm(self, name: str = "a", subject: str = "s.x") -> Alarm:
-        return self.judge.alarms[name, subject]
+        return self.judge.roster.alarms[name, subject]
 
     @property
     def state(self) -> str:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from sensorlogd.alarms import processes
 from sensorlogd.alarms.notifying import targets
-from sensorlogd.alarms.secrecy import LEAST, redacted
+from sensorlogd.alarms.secrecy import MIN_SECRET_CHARS, redacted
 from sensorlogd.config.alarms import TargetOptions
 from sensorlogd.daemon.control.handlers import alarms as alarm_handlers
 from tests.alarms.receiver import Receiver
@@ -162,17 +162,20 @@ def test_a_token_that_cannot_be_sent_is_not_shown(token: str) -> None:
     assert str(caught.value).replace('"', "'") == "ValueError: Invalid header value b'Bearer ***'"
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=LEAST, max_size=30))
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=MIN_SECRET_CHARS, max_size=30))
 def test_no_spelling_of_a_secret_is_shown(secret: str) -> None:
     """The law of it: as it is, as Python writes it, and as an address has it."""
     for spelled in (secret, repr(secret), repr(secret.encode()), repr({"x": secret}), quote(secret), quote(secret, safe="")):
         shown = redacted(f"<<{spelled}>>", [secret])
         inside = spelled.strip("b'\"")
-        if len(inside) >= LEAST and not set(inside) <= {"*"}:
+        if len(inside) >= MIN_SECRET_CHARS and not set(inside) <= {"*"}:
             assert inside not in shown
 
 
-@given(st.text("abcdefgh0123", min_size=LEAST, max_size=12), st.text("abcdefgh0123", min_size=LEAST, max_size=12))
+@given(
+    st.text("abcdefgh0123", min_size=MIN_SECRET_CHARS, max_size=12),
+    st.text("abcdefgh0123", min_size=MIN_SECRET_CHARS, max_size=12),
+)
 def test_no_part_of_an_address_is_shown(password: str, key: str) -> None:
     """A server that repeats what it was asked for, a library that names what it could not understand."""
     shown = redacted(f"<{password}> ({key})", [f"mailto://me:{password}@example.org:25/box?to=a&key={key}#x"])

@@ -86,7 +86,7 @@ def test_mistakes_tell_the_cure(text: str, problem: str) -> None:
         ({"series": "s.x", "when": "missing", "clear": "> 3"}, "alarms.a.clear: missing ends by itself"),
         ({"series": "s.x", "when": "> 3", "hold": "1h"}, "alarms.a.hold: goes with events:"),
         ({"events": "dropped", "for": "1h"}, "alarms.a.for: of events"),
-        ({"events": "dropped", "quiet": "22-7"}, "alarms.a.quiet: '22-7' are not hours; write e.g. 22:00-07:00"),
+        ({"events": "dropped", "quiet": "22-7"}, "alarms.a.quiet: '22-7' is not a span of hours; write e.g. 22:00-07:00"),
         ({"series": "t.x", "when": "> 3"}, "alarms.a.series: 't.x' meets no series (did you mean 's.x'?)"),
         ({"series": "s.x", "when": "> 3", "notify": "mee"}, "alarms.a.notify: unknown target 'mee' (did you mean 'me'?)"),
         (

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.alarms.judging import judge, terms
+from sensorlogd.alarms.judging import events, terms
 from sensorlogd.alarms.judging.alarm import Alarm
-from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.states import AlarmState
+from sensorlogd.alarms.judging.transitions import Transitions
 from sensorlogd.alarms.plan import Plan
 from sensorlogd.counters import Counter
 from tests.alarms.rig import FAIL, GOOD, MISSING, NOW_US, SUSPECT, Bench, S, plan_of
@@ -95,7 +95,7 @@ def test_a_value_beyond_the_line_raises_and_ends_it() -> None:
     assert made.state == "unacknowledged"
     made.read(3, 29)
     assert made.state == "returned unacknowledged"
-    assert made.judge.acknowledge(made.alarm(), NOW_US, "seen")
+    assert made.judge.actions.acknowledge(made.alarm(), NOW_US, "seen")
     assert made.state == "normal"
     assert made.said() == [(2, "raised"), (3, "returned"), (0, "acknowledged")]
     assert made.announced() == [("raised", ("me",)), ("resolved", ("me",))]
@@ -338,7 +338,7 @@ def test_it_is_repeated_until_somebody_acknowledges() -> None:
     for at in range(0, 4 * 3600, 60):
         made.pass_(at)
     assert [kind for kind, _ in made.announced()] == ["raised", "repeated", "repeated", "repeated"]
-    made.judge.acknowledge(made.alarm(), NOW_US, "")
+    made.judge.actions.acknowledge(made.alarm(), NOW_US, "")
     for at in range(4 * 3600, 9 * 3600, 60):
         made.pass_(at)
     assert len(made.announced()) == 4
@@ -361,7 +361,7 @@ def test_nobody_acknowledges_so_somebody_else_is_told() -> None:
 def test_muted_nobody_hears_and_at_its_end_everybody() -> None:
     """It is judged all the same."""
     made = bench("> 30")
-    made.judge.shelve(made.alarm(), 100 * S, NOW_US, "cleaning")
+    made.judge.actions.shelve(made.alarm(), 100 * S, NOW_US, "cleaning")
     made.read(10, 31)
     made.read(20, 20)
     made.read(30, 31)
@@ -376,12 +376,12 @@ def test_muted_nobody_hears_and_at_its_end_everybody() -> None:
 def test_an_escalation_that_comes_due_in_a_mute_follows_at_its_end(ended_by_hand: bool) -> None:
     made = bench("> 30", escalate={"after": "30min", "notify": ["boss"]})
     made.read(10, 31)
-    made.judge.shelve(made.alarm(), 7200 * S, made.now_us, "cleaning")
+    made.judge.actions.shelve(made.alarm(), 7200 * S, made.now_us, "cleaning")
     for at_s in (1900, 3600):
         made.pass_(at_s)
     assert made.announced() == [("raised", ("me",))]
     if ended_by_hand:
-        made.judge.unshelve(made.alarm(), made.at, made.now_us, "cleaned")
+        made.judge.actions.unshelve(made.alarm(), made.at, made.now_us, "cleaned")
     made.pass_(7201)
     made.pass_(20_000)
     assert made.announced() == [("raised", ("me",)), ("raised", ("me",)), ("escalated", ("boss",))]
@@ -399,7 +399,7 @@ def test_events_are_one_alarm_a_sensor_and_end_by_others_or_by_time() -> None:
     for at in range(2, 5):
         made.event(at, "dropped", "s")
     made.event(5, "web_down")
-    assert {alarm.subject: alarm.raises for alarm in made.judge.alarms.values()} == {"s": 1, "": 1}
+    assert {alarm.subject: alarm.raises for alarm in made.judge.roster.alarms.values()} == {"s": 1, "": 1}
     made.event(6, "recovered")
     assert made.alarm(subject="").state is AlarmState.RETURNED
     made.pass_(65)
@@ -424,7 +424,7 @@ def test_a_reload_that_leaves_an_alarm_as_it_is_does_not_touch_it() -> None:
     assert made.said()[1:] == [(10, "raised")]
     reload(plan_of({"b": when}))
     assert [(alarm.name, alarm.subject) for alarm in made.judge.found.gone] == [("a", "s.x")]
-    assert ("a", "s.x") not in made.judge.alarms
+    assert ("a", "s.x") not in made.judge.roster.alarms
 
 
 def test_one_alarm_that_cannot_be_judged_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -466,7 +466,7 @@ def test_an_end_of_silence_that_cannot_be_judged_costs_its_alarm(monkeypatch: py
     """The others of the series hear that it lives."""
     made = Bench({name: {"series": "s.x", "when": "missing"} for name in "ab"})
     made.pass_(11)
-    assert {alarm.state for alarm in made.judge.alarms.values()} == {AlarmState.UNACKNOWLEDGED}
+    assert {alarm.state for alarm in made.judge.roster.alarms.values()} == {AlarmState.UNACKNOWLEDGED}
     _break_applying(monkeypatch, "a")
     for at in (12, 13):
         made.read(at, 1)
@@ -478,10 +478,10 @@ def test_a_glob_of_events_stands_for_trouble() -> None:
     """A database that was made is none, and does not hide the one that is blocked a moment later. By its name it is meant."""
     made = Bench({"a": {"events": ["database_*"]}, "b": {"events": ["database_created"]}, "c": {"events": ["own_*"]}})
     made.event(1, "database_created")
-    assert [(alarm.name, alarm.state.value) for alarm in made.judge.alarms.values()] == [("b", "unacknowledged")]
+    assert [(alarm.name, alarm.state.value) for alarm in made.judge.roster.alarms.values()] == [("b", "unacknowledged")]
     made.event(2, "database_blocked")
     made.event(3, "own_kind_of_a_driver")
-    assert {alarm.name for alarm in made.judge.alarms.values()} == {"a", "b", "c"}
+    assert {alarm.name for alarm in made.judge.roster.alarms.values()} == {"a", "b", "c"}
 
 
 def test_an_event_that_cannot_be_judged_costs_its_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -502,17 +502,17 @@ def test_an_event_that_cannot_be_judged_costs_its_alarm(monkeypatch: pytest.Monk
 
 
 def _break_applying(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    apply = Judge._apply
+    apply = Transitions.apply
 
-    def faulty(self: Judge, alarm: Alarm, *arguments: Any) -> None:
+    def faulty(self: Transitions, alarm: Alarm, *arguments: Any) -> None:
         assert alarm.name != name, "a fault of the code"
         apply(self, alarm, *arguments)
 
-    monkeypatch.setattr(Judge, "_apply", faulty)
+    monkeypatch.setattr(Transitions, "apply", faulty)
 
 
 def test_alarms_of_series_leave_room_for_those_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "MOST_EVENT_ALARMS", 2)
+    monkeypatch.setattr(events, "MAX_EVENT_ALARMS", 2)
     alarms = {"a": {"series": "*.x", "when": "> 30"}, "b": {"events": ["dropped"]}}
     made = Bench(alarms, sensors=[f"s{n}" for n in range(8)])
     made.event(1, "dropped", "s1")
@@ -521,12 +521,12 @@ def test_alarms_of_series_leave_room_for_those_of_events(monkeypatch: pytest.Mon
 
 
 def test_alarms_of_events_are_bounded_and_that_is_reported_once_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "MOST_EVENT_ALARMS", 2)
+    monkeypatch.setattr(events, "MAX_EVENT_ALARMS", 2)
     alarms = {"a": {"events": ["dropped"]}}
     made = Bench(alarms)
     for number in range(5):
         made.event(number, "dropped", f"s{number}")
-    assert [subject for _, subject in made.judge.alarms] == ["s0", "s1"]
+    assert [subject for _, subject in made.judge.roster.alarms] == ["s0", "s1"]
     (trouble,) = made.judge.found.troubles
     assert trouble.startswith("there are 2 alarms of events")
     assert "a of s2" in trouble

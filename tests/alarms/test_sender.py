@@ -115,6 +115,31 @@ def test_nothing_is_taken_twice() -> None:
         assert [alarm["id"] for _, message in made.sent for alarm in message["alarms"]] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        ({"severity": "fatal"}, "its severity is 'fatal'; known: info, warning, critical"),
+        ({"patient": "abc"}, "its waiting time is 'abc'"),
+        ({"quiet": "22:00"}, "its quiet hours are '22:00'"),
+        ({"quiet": [1, 2, 3]}, "its quiet hours are"),
+        (None, "its body has no kind, alarm, severity, line"),
+        ([], "its body is not a JSON object"),
+    ],
+)
+def test_a_stored_notification_that_is_not_understood_stops_no_other(odd: Any, why: str) -> None:
+    """One of another release, say: it is given up, which is an event; it ended the thread of its target."""
+    strange = notice("strange")
+    body = strange.body | odd if isinstance(odd, dict) else odd if odd is not None else {}
+    with world({"me": options()}) as made:
+        made.sender.put([strange._replace(body=body), notice("good")])
+        until(lambda: made.sent, "the other one")
+        assert [alarm["id"] for alarm in made.sent[0][1]["alarms"]] == ["good"]
+        assert (set(made.ended(GIVEN_UP)), set(made.ended(SENT))) == ({"strange"}, {"good"})
+        ((kind, detail),) = made.events
+        assert kind == "notify_given_up"
+        assert why in detail
+
+
 def test_quiet_hours_are_kept_and_critical_passes() -> None:
     """What waited comes in one message at their end."""
     quiet = [22 * 60, 7 * 60]
@@ -207,7 +232,7 @@ def test_a_target_that_fails_is_tried_again_and_is_an_event(receiver: Receiver, 
 def test_it_is_given_up_after_days_and_that_is_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not before, and not because the clock was set."""
     monkeypatch.setattr(sending, "FIRST_RETRY_S", 0.01)
-    monkeypatch.setattr(sending, "LONGEST_RETRY_S", 0.02)
+    monkeypatch.setattr(sending, "MAX_RETRY_S", 0.02)
     with world({"me": options(give_up="1h")}) as made:
         made.error = "no route"
         made.sender.put([notice("old", made_us=NOON_US - 7_200_000_000), notice("new")])
@@ -285,7 +310,7 @@ def test_silence_is_waited_for_by_a_third_of_the_heartbeat(heartbeat_s: int, pat
 
 def test_an_alarm_that_flaps_for_a_week_fills_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the target fails only the newest wait; that is one event, and each that was given up is stored so."""
-    monkeypatch.setattr(sending, "MOST_WAITING", 100)
+    monkeypatch.setattr(sending, "MAX_WAITING_NOTICES", 100)
     with world({"me": options()}) as made:
         made.error = "no route"
         made.sender.put(notice(f"n{n}") for n in range(1_000))

@@ -119,7 +119,7 @@ def test_probe_says_what_it_did_not_find(tmp_path: Path) -> None:
         assert noise.returncode == 3
         assert "nothing that is known" in noise.stderr
         odd = run("probe", str(port.path), "--for", "100ms", "--baudrate", "12345")
-        assert (odd.returncode, "no standard speed" in odd.stderr) == (1, True)
+        assert (odd.returncode, "not a standard speed" in odd.stderr) == (1, True)
     finally:
         port.close()
     assert run("probe", str(tmp_path / "none")).returncode == 1

@@ -396,7 +396,7 @@ BROKEN: list[tuple[type[Driver], str]] = [
     (SlowOfItsOwn, "read(0) took "),
     (Hanging, "read(0.1) does not return, not even when told to stop"),
     (Thirsty, "the driver read from wake_fd"),
-    (IgnoresAMissingDevice, "a device that is not there is no error"),
+    (IgnoresAMissingDevice, "a device that is not there is not reported"),
     (GivesUp, "a device that is not there raises EndOfData"),
     (Speechless, "must be one line that says what was found"),
     (WrongError, "open() raised RuntimeError: gone"),
@@ -406,7 +406,7 @@ BROKEN: list[tuple[type[Driver], str]] = [
     (returning([{"t": 1.0}]), "must be a Batch or a list of Sample"),
     (returning([Sample(1_700_000_000, {"t": 1.0})]), "the time 1700000000 is not in microseconds"),
     (returning([Sample(1_700_000_000_000, {"t": 1.0})]), "is not in microseconds"),
-    (returning([Sample(1.7e15, {"t": 1.0})]), "is no int"),  # type: ignore[arg-type]  # wrong on purpose
+    (returning([Sample(1.7e15, {"t": 1.0})]), "is not an int"),  # type: ignore[arg-type]  # wrong on purpose
     (returning([Sample(None, {"t": "1.0"})]), "t = '1.0' is str; values are float"),  # type: ignore[dict-item]  # the same
     (returning([Sample(None, {"t": True})]), "t = True is bool"),
     (returning([Sample(None, {"t": math.inf})]), "t is infinite; what the device does not know is NaN"),
@@ -464,7 +464,7 @@ def test_what_is_discarded_uncounted_and_what_is_lost_unsaid_is_found() -> None:
     """These need a device that can be spoilt and lost."""
     with pytest.raises(NotConforming, match="bad input is discarded without count"):
         check_driver(Quiet, KEYS, spoil=lambda: None, deadline_s=0.5)
-    with pytest.raises(NotConforming, match="a lost device is no error"):
+    with pytest.raises(NotConforming, match="a lost device is not reported"):
         check_driver(Good, KEYS, lose=lambda: None, deadline_s=0.5)
 
 

@@ -6,6 +6,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import xor
 from pathlib import Path
@@ -20,7 +21,7 @@ from sensorlogd.drivers.nmea.decoder import NmeaDecoder
 from sensorlogd.drivers.nmea.known import KNOWN
 from sensorlogd.drivers.nmea.options import NmeaOptions
 from sensorlogd.drivers.nmea.sentences import NAMES
-from sensorlogd.drivers.nmea.stream import MAX_SENTENCE, MAX_UBX, Messages
+from sensorlogd.drivers.nmea.stream import MAX_SENTENCE_BYTES, MAX_UBX_BYTES, Messages
 from sensorlogd.drivers.nmea.ubx import FRAMES
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from tests import needs
@@ -242,7 +243,7 @@ def test_random_noise_between_costs_nothing() -> None:
         for message in known:
             noisy += sentence(message) if isinstance(message, str) else message
             noisy += bytes(byte for byte in rng.randbytes(rng.randrange(60)) if byte not in b"$!\\")
-        found, _ = messages(bytes(noisy) + bytes(MAX_UBX + 8), seed)  # enough to end whatever the noise began
+        found, _ = messages(bytes(noisy) + bytes(MAX_UBX_BYTES + 8), seed)  # enough to end whatever the noise began
         missing = Counter(known) - Counter(found)
         # Noise that looks like the head of a frame reaches over what follows, until the sum is found to be wrong.
         assert not missing
@@ -261,7 +262,7 @@ def test_random_noise_between_costs_nothing() -> None:
         (b"costs $5 and more\r\n", [], {"skipped_bytes": 17}),
         (sentence("GPTXT,a*b,50%"), ["GPTXT,a*b,50%"], {}),
         (b"$GPTXT,21\xb0C*" + b"%02X\r\n" % reduce(xor, b"GPTXT,21\xb0C"), ["GPTXT,21\xb0C"], {}),
-        (b"$" + b"A" * (MAX_SENTENCE + 1) + b"*00\r\n$GPGLL,1,N*2F", ["GPGLL,1,N"], {"too_long": 1, "skipped_bytes": 3}),
+        (b"$" + b"A" * (MAX_SENTENCE_BYTES + 1) + b"*00\r\n$GPGLL,1,N*2F", ["GPGLL,1,N"], {"too_long": 1, "skipped_bytes": 3}),
         (b"\\s:r1,c:1577836800*7E\\!AIVDM,1,1,,B,,0*25\r\n", ["AIVDM,1,1,,B,,0"], {}),
         (b"\\s:r1,c:1577836800*00\\!AIVDM,1,1,,B,,0*25\r\n", ["AIVDM,1,1,,B,,0"], {"bad_checksum": 1}),
         (b"C:\\temp $GPGLL,1,N*2F", ["GPGLL,1,N"], {"skipped_bytes": 7}),
@@ -290,7 +291,7 @@ def test_a_hundred_megabytes_without_an_end_cost_no_memory_and_little_time() -> 
         chunk = unit * (65536 // len(unit))
         for _ in range(4):
             assert not list(stream.feed(chunk))
-        assert len(stream._buffer) <= MAX_UBX + 8
+        assert len(stream._buffer) <= MAX_UBX_BYTES + 8
     assert counts["skipped_bytes"] > 1_000_000
     assert counts["too_long"] > 100
 
@@ -578,6 +579,7 @@ def test_engines_and_shafts_are_told_apart() -> None:
 
 # ---- the device's clock --------------------------------------------------------------------------------------------------
 
+SECOND = 1_000_000
 NOON = 764_424_000_000_000  # 1994-03-23T12:00:00Z in microseconds
 
 
@@ -647,6 +649,89 @@ def test_around_midnight(before: str, date: str, of_day: str, expected_us: int) 
     fix = f"GPGGA,{of_day},4807.038,N,01131.000,W,1,08,0.9,545.4,M,46.9,M,,"
     rows, _ = decoded([(0, rmc(before, date) + sentence(fix))], channels={"altitude": {}}, time="device")
     assert rows == [(expected_us, {"altitude": 545.4})]
+
+
+def _in_a_sentence(kind: str, at_us: int, altitude: int) -> bytes:
+    """A sentence of this kind that tells the time ``at_us`` behind noon, and a fix where it has room for one."""
+    at = datetime(1994, 3, 23, 12, tzinfo=UTC) + timedelta(microseconds=at_us)
+    time, place = f"{at:%H%M%S}.{at.microsecond // 10_000:02}", "4807.038,N,01131.000,W"
+    return sentence(
+        {
+            "RMC": f"GPRMC,{time},A,{place},{altitude}.0,2,{at:%d%m%y}",
+            "ZDA": f"GPZDA,{time},{at:%d,%m,%Y},00,00",
+            "GGA": f"GPGGA,{time},{place},1,08,0.9,{altitude},M,46.9,M,,",
+            "GNS": f"GPGNS,{time},{place},A,08,0.9,{altitude},46.9,,",
+            "GLL": f"GPGLL,{place},{time},A,A",
+            "GST": f"GPGST,{time},,,,,{altitude}.0,{altitude}.0,1.0",
+        }[kind]
+    )
+
+
+_CLOCK_SENTENCES = ("RMC", "ZDA", "GGA", "GNS", "GLL", "GST")
+
+
+@given(
+    st.permutations(_CLOCK_SENTENCES),
+    st.sampled_from(("RMC", "ZDA")),
+    st.integers(-3, 1),
+    st.sampled_from((SECOND, SECOND // 5)),
+)
+def test_whatever_the_order_of_the_sentences_each_has_its_own_second(
+    order: list[str], first: str, begin: int, step_us: int
+) -> None:
+    """Once the date is known: around midnight, too, and whichever sentence begins the epoch."""
+    midnight_us = 12 * 3600 * SECOND
+    wanted: dict[str, Any] = {"latitude": {}, "altitude": {}, "speed": {}, "vertical_accuracy": {}}
+    pieces_of = [(0, _in_a_sentence(first, midnight_us + (begin - 1) * step_us, 9))]
+    for n in range(3):
+        at_us = midnight_us + (begin + n) * step_us
+        pieces_of += [((n + 1) * step_us + index, _in_a_sentence(kind, at_us, n + 1)) for index, kind in enumerate(order)]
+    rows, _ = decoded(pieces_of, channels=wanted, time="device")
+    told = {(int(at_us), name) for at_us, values in rows for name in values if at_us >= NOON + midnight_us + begin * step_us}
+    assert told == {(NOON + midnight_us + (begin + n) * step_us, name) for n in range(3) for name in wanted}
+    assert [at_us for at_us, _ in rows] == sorted(at_us for at_us, _ in rows)
+
+
+@pytest.mark.parametrize("old_s", [0, 1, 30])
+def test_a_date_that_lags_behind_midnight_does_not_set_the_clock_back(old_s: int) -> None:
+    """Some receivers tell the new day's time with the old day's date for a moment. A clock that really is set goes along."""
+    pieces_of = [(0, rmc("235959"))]
+    pieces_of += [(SECOND * (n + 1), rmc(f"0000{n:02}", "230394" if n <= old_s else "240394", speed=f"{n}.0")) for n in range(32)]
+    rows, _ = decoded(pieces_of, channels={"speed": {}}, time="device")
+    assert [at_us for at_us, _ in rows] == [NOON + (12 * 3600 - 1 + n) * SECOND for n in range(33)]
+    rows, _ = decoded([(0, rmc("120000")), (SECOND, rmc("000001", "230394"))], channels={"speed": {}}, time="device")
+    assert rows[-1][0] == NOON - 12 * 3600 * SECOND + SECOND
+
+
+@pytest.mark.parametrize("silent_h", [1, 7, 13, 20, 100])
+def test_behind_a_long_silence_a_time_of_day_waits_for_a_date(silent_h: int) -> None:
+    """After half a day it would be taken for the day before."""
+    at_us = silent_h * 3600 * SECOND
+    pieces_of = [(0, rmc("120000")), (at_us, _in_a_sentence("GGA", at_us, 7)), (at_us + 1, _in_a_sentence("RMC", at_us, 7))]
+    rows, counts = decoded([*pieces_of, (at_us + 2, _in_a_sentence("GGA", at_us, 7))], channels={"altitude": {}}, time="device")
+    assert rows == [(NOON + at_us, {"altitude": 7.0})]
+    assert counts["undated"] == (silent_h > 6)
+
+
+def test_behind_days_of_silence_a_frame_waits_for_a_date() -> None:
+    """After half a week its time of the week would be taken for that of the week before; frames that come all the time are dated."""
+
+    def dop(at_s: int) -> bytes:
+        return ubx(1, 0x04, (at_s * 1000 % 604_800_000).to_bytes(4, "little") + NAV[0x04][4:])
+
+    date = (1994).to_bytes(2, "little") + bytes((3, 23, 12, 0, 0, 7)) + bytes(8)
+    begin = (0, ubx(1, 0x07, bytes(4) + date + NAV[0x07][20:]))
+    step_s = 3 * 3600
+    rows, _ = decoded(
+        [begin, *((n * step_s * SECOND, dop(n * step_s)) for n in range(1, 60))], channels={"hdop": {}}, time="device"
+    )
+    assert [at_us for at_us, _ in rows] == [NOON + n * step_s * SECOND for n in range(1, 60)]
+    for jump_s in (3 * 86_400, -3 * 86_400):  # its clock jumps: a second jump could lead into another week
+        rows, counts = decoded([begin, (SECOND, dop(jump_s)), (2 * SECOND, dop(2)), begin], channels={"hdop": {}}, time="device")
+        assert (rows, counts["undated"]) == ([], 2)
+    at_s = 5 * 86_400
+    rows, counts = decoded([begin, (at_s * SECOND, dop(at_s))], channels={"hdop": {}}, time="device")
+    assert (rows, counts["undated"]) == ([], 1)
 
 
 def test_instruments_without_a_clock_get_the_devices_time_that_has_gone_by() -> None:

@@ -172,7 +172,7 @@ def test_numbers_that_change_between_boots_can_be_left_open(lent: WatchedContext
     ("name", "text", "problem"),
     [
         ("28-0316a2795aff/w1_slave", W1.replace("YES", "NO"), "CRC is wrong"),
-        ("28-0316a2795aff/w1_slave", "ff ff", r"'ff ff' is no reading of a 1-Wire sensor"),
+        ("28-0316a2795aff/w1_slave", "ff ff", r"'ff ff' is not a reading of a 1-Wire sensor"),
         ("28-0316a2795aff/w1_slave", "00 00 00 00 00 00 00 00 00 : crc=00 YES\n00 00 00 00 00 00 00 00 00 t=0\n", "held low"),
         ("28-0316a2795aff/w1_slave", W1.replace("20687", "85000"), "just been powered"),
         ("28-0316a2795aff/temperature", "85000", "just been powered"),

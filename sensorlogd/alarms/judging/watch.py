@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from sensorlogd.notation.microseconds import MINUTE_US
 
-LONGEST_GAP_US = MINUTE_US  # between two observations; any time beyond that was not watched
+MAX_GAP_US = MINUTE_US  # between two observations; any time beyond that was not watched
 BEGIN_AT = 10**15  # so that nothing remembered lies before 0
-_UNMARKED_US = 20_000_000  # a run that was killed has watched at most so much more than it has written down
+_MAX_UNMARKED_US = 20_000_000  # a run that was killed has watched at most so much more than it has written down
 
 
 class WatchClock:
@@ -28,7 +28,7 @@ class WatchClock:
             return self._last + self._offset
         if self._last is None:
             self._offset -= steady_us
-        elif steady_us - self._last > LONGEST_GAP_US:
+        elif steady_us - self._last > MAX_GAP_US:
             self._offset -= steady_us - self._last - 1_000_000
         self._last = steady_us
         return steady_us + self._offset
@@ -43,6 +43,17 @@ def mark(at: int, now_us: int) -> str:
     return f"{at} {now_us}"
 
 
+def ended_us(marked: str | None, newest_us: int | None, now_us: int) -> int | None:
+    """The wall clock until which a former run watched: its last mark or its newest reading, whichever is later. A mark in the
+    future was made by a wrong clock and does not count. None if nothing is known."""
+    try:
+        wall_us = int((marked or "0 0").split()[1])
+    except (ValueError, IndexError):
+        wall_us = 0
+    marks = [wall_us] if 0 < wall_us <= now_us else []
+    return max([*marks, *([] if newest_us is None else [newest_us])], default=None)
+
+
 def ended_at(marked: str | None, newest_us: int | None) -> int:
     """Where a former run had got to in its own time: its last mark, and what its newest reading shows that it went on."""
     try:
@@ -50,4 +61,4 @@ def ended_at(marked: str | None, newest_us: int | None) -> int:
     except ValueError:
         return 0
     further = 0 if newest_us is None or not wall_us else newest_us - wall_us
-    return at + min(max(further, 0), _UNMARKED_US)
+    return at + min(max(further, 0), _MAX_UNMARKED_US)

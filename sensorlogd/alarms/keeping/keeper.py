@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.watch import WatchClock, mark
 from sensorlogd.alarms.keeping import memory
-from sensorlogd.alarms.keeping.unstored import TRIES, Unstored
+from sensorlogd.alarms.keeping.unstored import MAX_STORE_TRIES, Unstored
 from sensorlogd.alarms.notifying import notifications
 from sensorlogd.alarms.notifying.sender import Sender
 from sensorlogd.alarms.plan import Plan
@@ -41,7 +41,7 @@ T = TypeVar("T")
 MARK_EVERY_US = 10_000_000
 BLIND_AFTER_US = 5_000_000  # if the database does not open within so long, alarms are judged without what it remembers
 OBSERVE_WHILE_BLOCKED_US = 500_000
-MOST_EVENTS = 10_000
+MAX_WAITING_EVENTS = 10_000
 REPORT_FAULT_EVERY_US = 600_000_000
 
 
@@ -64,7 +64,7 @@ class Keeper:
         self._wake = wake
         self.judge = Judge()
         self._watch = WatchClock()
-        self._events: deque[tuple[int, str, str | None, str]] = deque(maxlen=MOST_EVENTS)
+        self._events: deque[tuple[int, str, str | None, str]] = deque(maxlen=MAX_WAITING_EVENTS)
         self._requests: deque[tuple[Callable[[int, int], Any], Future[Any]]] = deque()
         self._seen: dict[int, Block] = {}  # judged and not committed; held on to, so that no id means two blocks
         self._unstored = Unstored()
@@ -72,6 +72,8 @@ class Keeper:
         self._to_recall: OpenDatabase | None = None
         self._began_us = clocks.steady_us()
         self._marked_at = 0
+        self._unwatched = ""  # the spans in which no run watched, for the next ones
+        self._is_unwatched_stored = False
         self._observed_us = 0
         self._fault_reported_us = -REPORT_FAULT_EVERY_US
         self._facts: dict[str, Any] = {}
@@ -125,7 +127,9 @@ class Keeper:
             return
         try:
             at, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
-            memory.recall(self.judge, db, at, now_us, first=not self._loaded)
+            unwatched = memory.recall(self.judge, db, at, now_us, first=not self._loaded)
+            self._unwatched = self._unwatched if unwatched is None else unwatched.text()
+            self._is_unwatched_stored = False
             waiting = [] if self._loaded else stored_notifications.waiting(db.conn)
         except sqlite3.Error as error:
             logger.warning("alarms: what the database remembers cannot be read: %s; it is tried again", error)
@@ -150,7 +154,7 @@ class Keeper:
             self._answer_requests(at, now_us)
             if not self._loaded and steady - self._began_us < BLIND_AFTER_US:
                 return
-            if not self.judge.plan and not self._unstored and not self.judge.found.gone:
+            if not self.judge.roster.plan and not self._unstored and not self.judge.found.gone:
                 self._events.clear()
                 return
             held = list(blocks)
@@ -184,7 +188,7 @@ class Keeper:
             self._emit(EventKind.ALARMS_FAILED, None, trouble)
         if not found.is_to_be_stored():
             return
-        plan = self.judge.plan
+        plan = self.judge.roster.plan
         for announcement in found.announced:
             self._unstored.notices += notifications.of(announcement, plan.targets, plan.zone)
         self._unstored.add(found)
@@ -207,7 +211,7 @@ class Keeper:
             return False
         outcomes = len(self.sender.outcomes)
         at, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
-        has_mark = bool(self.judge.plan) and at - self._marked_at >= MARK_EVERY_US
+        has_mark = bool(self.judge.roster.plan) and at - self._marked_at >= MARK_EVERY_US
         if not (self._unstored or outcomes or has_mark):
             return False
         conn.execute("SAVEPOINT alarms")
@@ -216,6 +220,8 @@ class Keeper:
             self._unstored.outcomes += [self.sender.outcomes.popleft() for _ in range(outcomes)]
             self._unstored.store(conn, at, now_us)
             meta.put(conn, meta.ALARMS_WATCHED, mark(at, now_us))
+            if not self._is_unwatched_stored and self._unwatched:
+                meta.put(conn, meta.ALARMS_UNWATCHED, self._unwatched)
             self._marked_at = at
             is_stored = True
         except Exception as error:
@@ -234,7 +240,7 @@ class Keeper:
         changes, notices = len(self._unstored.changes), len(self._unstored.notices)
         if self._unstored.refused() and (changes or notices):
             lost = f"{changes} {plural(changes, 'change')} of alarms and {notices} {plural(notices, 'notification')}"
-            detail = f"{lost} are not recorded, because the database has refused them {TRIES} times: {error}; the notifications are sent"
+            detail = f"{lost} are not recorded, because the database has refused them {MAX_STORE_TRIES} times: {error}; the notifications are sent"
             logger.error("alarms: %s", detail)
             self._emit(EventKind.ALARMS_FAILED, None, detail)
 
@@ -244,6 +250,7 @@ class Keeper:
         for block in blocks:
             self._seen.pop(id(block), None)
         if kept:
+            self._is_unwatched_stored = True
             self.sender.put(self._unstored.notices)
             self._unstored.stored()
 

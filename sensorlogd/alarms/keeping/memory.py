@@ -7,14 +7,15 @@ after any end.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sensorlogd.alarms.judging import watch
-from sensorlogd.alarms.judging.alarm import Alarm, StateChange
+from sensorlogd.alarms.judging.alarm import Alarm
 from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.judging.track import Track
+from sensorlogd.alarms.keeping.unwatched import Unwatched
 from sensorlogd.alarms.plan import AlarmedSeries, Definition
 from sensorlogd.config import conditions
 from sensorlogd.config.alarms import AlarmOptions
@@ -25,8 +26,9 @@ from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.open_database import OpenDatabase
 from sensorlogd.storage.reading_tables import together
 
-READ_WITHIN_S = 3.0  # seconds: windows that cannot be read within this time begin anew
-SHOWN = 20  # alarms in ``status``
+MAX_READ_S = 3.0  # seconds: windows that cannot be read within this time begin anew
+_STATES = frozenset(state.value for state in AlarmState)
+MAX_SHOWN_ALARMS = 20  # alarms in ``status``
 
 
 def row(alarm: Alarm, at: int, now_us: int) -> AlarmRow:
@@ -62,10 +64,10 @@ def facts(judge: Judge) -> dict[str, Any]:
     """For ``status``: how many are in which state, and the first of those that want to be seen."""
     counts: dict[str, int] = {}
     shown: list[dict[str, Any]] = []
-    for alarm in judge.alarms.values():
+    for alarm in judge.roster.alarms.values():
         word = alarm.shown().value
         counts[word] = counts.get(word, 0) + 1
-        if word not in ("normal", "pending") and len(shown) < SHOWN:
+        if word not in ("normal", "pending") and len(shown) < MAX_SHOWN_ALARMS:
             shown.append(
                 {
                     "alarm": alarm.name,
@@ -78,45 +80,54 @@ def facts(judge: Judge) -> dict[str, Any]:
     return {"counts": counts, "shown": shown}
 
 
-def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool) -> None:
-    """What the open database remembers. ``first``: of this process; else all is to be stored there as it is known here.
+def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool) -> Unwatched | None:
+    """What the open database remembers. ``first``: of this process; else all is to be stored there as it is known here. Returns
+    when nobody watched, up to this start; None if it is not the first.
 
     Raises sqlite3.Error.
     """
+    unwatched = None
     rows = {(row.name, row.subject): row for row in stored_states.rows(db.conn)}
     newest = latest.newest(db.conn, now_us)
+    judge.found.troubles += [
+        f"{row.name} of {row.subject} begins anew: its stored state {row.state!r} is not known here"
+        for row in rows.values()
+        if first and row.state not in _STATES
+    ]
     if first:
-        ended = ended_us(newest, now_us)
-        shift = at - watch.ended_at(meta.get(db.conn, meta.ALARMS_WATCHED), ended)
+        newest_us, marked = ended_us(newest, now_us), meta.get(db.conn, meta.ALARMS_WATCHED)
+        shift = at - watch.ended_at(marked, newest_us)
+        ended = watch.ended_us(marked, newest_us, now_us)
+        unwatched = Unwatched.read(meta.get(db.conn, meta.ALARMS_UNWATCHED))
         for key, remembered in rows.items():
             _recall_alarm(judge, key, remembered, shift, now_us)
-        _recall_tracks(judge, db, newest, ended, at)
+        if ended is not None:
+            _recall_tracks(judge, db, newest, Past(ended, at, unwatched))
+            unwatched.add(ended, now_us)
     else:
-        judge.found.unsaved |= dict.fromkeys(judge.alarms.values())
+        judge.found.unsaved |= dict.fromkeys(judge.roster.alarms.values())
     known = {(alarm.name, alarm.subject) for alarm in judge.found.gone}
     for key, remembered in rows.items():
-        if key not in judge.alarms and key not in known:
-            _remove_alarm(judge, remembered, now_us)
+        if key not in judge.roster.alarms and key not in known:
+            judge.found.note_removed(alarm_of(remembered), now_us)
+    return unwatched
 
 
 def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int, now_us: int) -> None:
     """Give the judge's alarm the state of the stored row; ``shift`` leads from the time watched of the row to that of this
     process. One that this process has touched keeps its own, and one judged by other conditions begins anew."""
-    alarm = judge.alarms.get(key)
+    alarm = judge.roster.alarms.get(key)
     if alarm is None:
-        definition = next((each for each in judge.plan.definitions if each.name == row.name and each.of_events), None)
+        definition = next((each for each in judge.roster.plan.definitions if each.name == row.name and each.of_events), None)
         if definition is None:
             return
         alarm = Alarm(definition, row.subject)
-        judge.adopt(alarm)
+        judge.roster.adopt(alarm)
     if alarm.touched:
         return
     if alarm.definition.identity != row.definition:
         judge.found.unsaved[alarm] = None
-        detail = "is defined otherwise now and begins anew"
-        judge.found.changes.append(
-            StateChange(alarm, "redefined", AlarmState(row.state), AlarmState.NORMAL, now_us, None, detail)
-        )
+        judge.found.note_redefined(alarm, alarm_of(row).shown(), now_us)
         return
     _restore(alarm, row, shift)
     is_same = row == row_of(alarm, row)
@@ -128,12 +139,17 @@ def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int,
 
 def _restore(alarm: Alarm, row: AlarmRow, shift: int) -> None:
     """Give the alarm the state that the row says. ``shift``: from the time watched of the row to that of this process."""
-    alarm.state, alarm.since_us = AlarmState(row.state), row.since_us
+    alarm.state, alarm.since_us = state_of(row), row.since_us
     alarm.held_at = None if row.held_at is None else row.held_at + shift
     alarm.raised_at, alarm.told_at, alarm.last_at = row.raised_at + shift, row.told_at + shift, row.last_at + shift
     alarm.raised_us, alarm.raises, alarm.escalated = row.raised_us, row.raises, bool(row.escalated)
     alarm.value, alarm.detail, alarm.note = row.value, row.detail, row.note
     alarm.shelved_until_at = row.shelved_until_at + shift if row.shelved_until_at else 0
+
+
+def state_of(row: AlarmRow) -> AlarmState:
+    """The stored state; NORMAL for one that this release does not know, so that it is judged anew."""
+    return AlarmState(row.state) if row.state in _STATES else AlarmState.NORMAL
 
 
 def alarm_of(row: AlarmRow) -> Alarm:
@@ -163,36 +179,40 @@ def row_of(alarm: Alarm, former: AlarmRow) -> AlarmRow:
     )
 
 
-def _remove_alarm(judge: Judge, row: AlarmRow, now_us: int) -> None:
-    """Remove the stored alarm, which is not configured any more; that is a change if it was not normal."""
-    former = alarm_of(row)
-    judge.found.gone.append(former)
-    if row.state != AlarmState.NORMAL.value:
-        judge.found.changes.append(
-            StateChange(former, "removed", AlarmState(row.state), AlarmState.NORMAL, now_us, None, "is not configured any more")
-        )
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The time of former runs, as seen from this one: they watched until ``ended_us`` of the wall clock, which is ``at`` of the time
+    watched now."""
+
+    ended_us: int
+    at: int
+    unwatched: Unwatched
+
+    def at_of(self, ts_us: int) -> int:
+        """The time watched of a stamp; now for one that is later than the end."""
+        return self.at - self.unwatched.watched_us(ts_us, self.ended_us)
+
+    def back_us(self, over_us: int) -> int:
+        """The wall clock from which on so much was watched until the end."""
+        return self.unwatched.back(self.ended_us, over_us)
 
 
-def _recall_tracks(
-    judge: Judge, db: OpenDatabase, newest: dict[int, tuple[int, float | None, int]], ended_us: int | None, at: int
-) -> None:
+def _recall_tracks(judge: Judge, db: OpenDatabase, newest: dict[int, tuple[int, float | None, int]], past: Past) -> None:
     """Silence so far, the newest reading, and the windows."""
     tracks: dict[int, Track] = {}
     since: dict[int, int] = {}
-    for subject, track in judge.tracks.items():
+    for subject, track in judge.roster.tracks.items():
         series = db.catalog.ids.get(subject)
-        if series is None or series not in newest or ended_us is None or track.newest_us is not None:
+        if series is None or series not in newest or track.newest_us is not None:
             continue
         tracks[series] = track
-        ts_us = newest[series][0]
-        track.seen_at = at - max(ended_us - ts_us, 0)
+        track.seen_at = past.at_of(newest[series][0])
         if over := _reach(track):
-            since[series] = ended_us - over - over // 30
-    windows = together.each_from(db.conn, since, READ_WITHIN_S)
+            since[series] = past.back_us(over + over // 30)
+    windows = together.each_from(db.conn, since, MAX_READ_S)
     for series, track in tracks.items():
-        assert ended_us is not None
         for ts_us, value, quality in windows.get(series) or [newest[series]]:
-            track.add(min(at - ended_us + ts_us, at), value, quality)
+            track.add(past.at_of(ts_us), value, quality)
         track.newest_us = newest[series][0]
 
 

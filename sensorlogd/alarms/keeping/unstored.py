@@ -9,15 +9,16 @@ from sensorlogd.alarms.judging.alarm import Alarm, StateChange
 from sensorlogd.alarms.judging.findings import Findings
 from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.keeping import memory
-from sensorlogd.alarms.notifying.notifications import sentence
+from sensorlogd.alarms.notifying.notifications import MAX_UNSTORED_RESULTS, sentence
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage.alarms import changes, notifications, states
 from sensorlogd.storage.alarms.changes import ChangeRow
 from sensorlogd.storage.alarms.notifications import NoticeRow, NotificationOutcome
 from sensorlogd.storage.ingest import events
 
-MOST = 20_000  # of each, while the database takes nothing for days: the oldest give way
-TRIES = 3  # results that the database has refused so often are dropped, so that they do not keep later ones from being stored
+MAX_STORE_TRIES = (
+    3  # results that the database has refused so often are dropped, so that they do not keep later ones from being stored
+)
 
 _EVENTS = {
     "raised": EventKind.ALARM_RAISED,
@@ -53,7 +54,7 @@ class Unstored:
         return bool(self.changes or self.notices or self.outcomes)
 
     def add(self, found: Findings) -> None:
-        """All of ``found`` but what is announced, which becomes ``notices`` elsewhere. The oldest give way beyond ``MOST``."""
+        """All of ``found`` but what is announced, which becomes ``notices`` elsewhere. The oldest give way beyond ``MAX_UNSTORED_RESULTS``."""
         for change in found.changes:
             self.changes.append(
                 ChangeRow(
@@ -72,8 +73,8 @@ class Unstored:
         for alarm in found.gone:
             self.alarms.pop(alarm, None)
             self.gone.append((alarm.name, alarm.subject))
-        self.changes, self.events = self.changes[-MOST:], self.events[-MOST:]
-        self.notices = self.notices[-MOST:]  # the sender has these already
+        self.changes, self.events = self.changes[-MAX_UNSTORED_RESULTS:], self.events[-MAX_UNSTORED_RESULTS:]
+        self.notices = self.notices[-MAX_UNSTORED_RESULTS:]  # the sender has these already
         self.alarms |= found.unsaved
 
     def store(self, conn: sqlite3.Connection, at: int, now_us: int) -> None:
@@ -91,9 +92,9 @@ class Unstored:
         self._clear()
 
     def refused(self) -> bool:
-        """The database has refused the results. Returns whether it has done so ``TRIES`` times, so that they are dropped."""
+        """The database has refused the results. Returns whether it has done so ``MAX_STORE_TRIES`` times, so that they are dropped."""
         self.faults += 1
-        is_last = self.faults >= TRIES
+        is_last = self.faults >= MAX_STORE_TRIES
         if is_last:
             self._clear()
         return is_last

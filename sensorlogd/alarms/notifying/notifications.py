@@ -15,8 +15,11 @@ from sensorlogd.notation.numbers import text as number
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage.alarms.notifications import WAITING, NoticeRow
 
-MOST_LINES = 50
-PATIENCE_S, LONGEST_PATIENCE_S = 5.0, 60.0
+# Notifications, changes and events that wait for a commit, while the database takes nothing for days: the oldest give way. The
+# sender gets those notifications again and again, and remembers so many so that none is sent twice.
+MAX_UNSTORED_RESULTS = 20_000
+MAX_LINES = 50
+MIN_PATIENCE_S, MAX_PATIENCE_S = 5.0, 60.0
 SEVERITIES = ("info", "warning", "critical")
 WORDS = {"raised": "", "repeated": "still: ", "escalated": "nobody acknowledges: ", "resolved": "over: ", "test": ""}
 
@@ -50,6 +53,25 @@ def test(target: str, now_us: int, zone: str) -> NoticeRow:
     return NoticeRow(identity, target, "test", "test", "", now_us, body, WAITING, 0)
 
 
+def fault_of(row: NoticeRow) -> str:
+    """Why a stored notification cannot be sent: its body is not one of ``of`` or ``test``, as when another release wrote it. Empty
+    if it can."""
+    body = row.body
+    if not isinstance(body, dict):
+        return "its body is not a JSON object"
+    missing = [key for key in ("kind", "alarm", "severity", "line") if key not in body]
+    if missing:
+        return f"its body has no {', '.join(missing)}"
+    if body["severity"] not in SEVERITIES:
+        return f"its severity is {body['severity']!r}; known: {', '.join(SEVERITIES)}"
+    if not isinstance(body.get("patient"), bool | int | float | None):
+        return f"its waiting time is {body['patient']!r}, not a number of seconds"
+    span = body.get("quiet")
+    if span is not None and not (isinstance(span, list | tuple) and [type(minute) for minute in span] == [int, int]):
+        return f"its quiet hours are {span!r}, not two minutes of the day"
+    return ""
+
+
 def _body(announcement: Announcement, zone: str) -> dict[str, Any]:
     """What a notification says of one alarm, as targets get it and the database keeps it."""
     alarm, options = announcement.alarm, announcement.alarm.definition.options
@@ -80,10 +102,10 @@ def _patience_s(alarm: Alarm) -> float:
     dead fall silent over the time of one interval, which is a third of their heartbeat."""
     when = alarm.definition.when
     if when is None or alarm.series is None:
-        return PATIENCE_S
+        return MIN_PATIENCE_S
     if when.kind != conditions.MISSING:
         return 0.0
-    return min(max(alarm.series.heartbeat_us / 3e6, PATIENCE_S), LONGEST_PATIENCE_S)
+    return min(max(alarm.series.heartbeat_us / 3e6, MIN_PATIENCE_S), MAX_PATIENCE_S)
 
 
 def _line(announcement: Announcement) -> str:
@@ -127,14 +149,14 @@ def message(rows: Sequence[NoticeRow], target: str, logger_name: str) -> dict[st
     identity = hashlib.sha256(" ".join(sorted(row.identity for row in rows)).encode()).hexdigest()[:32]
     severity = max((str(body["severity"]) for body in bodies), key=SEVERITIES.index)
     lines = [str(body["line"]) for body in bodies]
-    more = [f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
+    more = [f"and {len(lines) - MAX_LINES} more"] if len(lines) > MAX_LINES else []
     return {
         "message": identity,
         "logger": logger_name,
         "target": target,
         "severity": severity,
         "title": _title(bodies, severity, logger_name),
-        "text": "\n".join(lines[:MOST_LINES] + more),
+        "text": "\n".join(lines[:MAX_LINES] + more),
         "alarms": bodies,
     }
 

@@ -24,12 +24,11 @@ from sensorlogd.storage.alarms.notifications import GIVEN_UP, SENT, WAITING, Not
 
 logger = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 500
-MOST_WAITING = 10_000  # notifications for one target: an alarm that flaps for a week must fill neither memory nor log; the oldest are given up
-FIRST_RETRY_S, LONGEST_RETRY_S = 2.0, 1800.0
+MAX_NOTICES_PER_MESSAGE = 500
+MAX_WAITING_NOTICES = 10_000  # notifications for one target: an alarm that flaps for a week must fill neither memory nor log; the oldest are given up
+FIRST_RETRY_S, MAX_RETRY_S = 2.0, 1800.0
 GROUP_S = 0.5
-LEAST_TRIES = 10  # in a row, before anything is given up: some half an hour, whatever the clock was set to
-REMEMBERED = 20_000  # identities of what was taken, so that nothing is taken twice
+MIN_TRIES = 10  # in a row, before anything is given up: some half an hour, whatever the clock was set to
 HOUR_S = 3600.0
 
 Send = Callable[[TargetOptions, Mapping[str, Any]], None]
@@ -77,20 +76,29 @@ class Sender:
     def put(self, rows: Iterable[NoticeRow]) -> None:
         """Queue notifications; one that was put before is not taken again."""
         undelivered: Counter[str] = Counter()
+        faults: list[str] = []
         with self._lock:
             fresh = [row for row in rows if row.identity not in self._taken]
             self._taken |= dict.fromkeys(row.identity for row in fresh)
-            while len(self._taken) > REMEMBERED:
+            while len(self._taken) > notifications.MAX_UNSTORED_RESULTS:
                 del self._taken[next(iter(self._taken))]
             for row in fresh:
                 target = self._targets.get(row.target)
-                if target is None:
+                if fault := notifications.fault_of(row):
+                    self.outcomes.append(
+                        NotificationOutcome(row.identity, GIVEN_UP, row.tries, self.settings.now_us(), "", fault)
+                    )
+                    faults.append(f"{row.target}: a notification of {row.name} is not sent: {fault}")
+                elif target is None:
                     self.outcomes.append(_without_target(row, self.settings.now_us()))
                     undelivered[row.target] += 1
                 elif not self._stopped:
                     target.put(row)
         for name, n in undelivered.items():
             _report_target_gone(self.settings, name, n)
+        for fault in faults:
+            logger.error("notify.%s", fault)
+            self.settings.emit(EventKind.NOTIFY_GIVEN_UP, None, fault)
 
     def facts(self) -> list[dict[str, Any]]:
         """For ``status``: one for each target."""
@@ -157,8 +165,8 @@ class TargetSender:
         """Queue a notification, and start the thread if there is none. When too many wait, the oldest are given up."""
         with self._changed:
             self._waiting.append(_Waiting(row, time.monotonic()))
-            dropped = [waiting.row for waiting in self._waiting[:-MOST_WAITING]]
-            del self._waiting[:-MOST_WAITING]
+            dropped = [waiting.row for waiting in self._waiting[:-MAX_WAITING_NOTICES]]
+            del self._waiting[:-MAX_WAITING_NOTICES]
             is_news, self._is_overflowing = bool(dropped) and not self._is_overflowing, self._is_overflowing or bool(dropped)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._send_when_due, name=f"notify-{self.name}", daemon=True)
@@ -168,7 +176,7 @@ class TargetSender:
                     self._thread = None
             self._changed.notify()
             settings = self.settings
-        why = f"more than {MOST_WAITING} wait"
+        why = f"more than {MAX_WAITING_NOTICES} wait"
         self.outcomes.extend(
             NotificationOutcome(row.identity, GIVEN_UP, row.tries, settings.now_us(), "", why) for row in dropped
         )
@@ -223,7 +231,7 @@ class TargetSender:
                     if wait_s <= 0:
                         break
                     self._changed.wait(wait_s)
-                chosen = self._sendable()[:MOST_AT_ONCE]
+                chosen = self._sendable()[:MAX_NOTICES_PER_MESSAGE]
                 options, settings = self.options, self.settings
             self._send_message([waiting.row for waiting in chosen], options, settings)
 
@@ -256,7 +264,7 @@ class TargetSender:
             return self.options.group / 1e6
         patience = row.body.get("patient")
         if patience is True:  # stored by an older release, which knew one waiting time only
-            return notifications.PATIENCE_S
+            return notifications.MIN_PATIENCE_S
         return max(float(patience or 0), GROUP_S)
 
     def _send_message(self, rows: list[NoticeRow], options: TargetOptions, settings: SenderSettings) -> None:
@@ -300,8 +308,8 @@ class TargetSender:
             self._failures += 1
             self._last_error = error
             self._failing_since_us = self._failing_since_us or now_us
-            self._retry_at = time.monotonic() + min(FIRST_RETRY_S * 2 ** min(self._failures - 1, 20), LONGEST_RETRY_S)
-            too_old = self.options.give_up if self._failures >= LEAST_TRIES else 1 << 62
+            self._retry_at = time.monotonic() + min(FIRST_RETRY_S * 2 ** min(self._failures - 1, 20), MAX_RETRY_S)
+            too_old = self.options.give_up if self._failures >= MIN_TRIES else 1 << 62
             lost = [row for row in rows if now_us - row.made_us > too_old]
             self._forget(lost)
             tried = {row.identity for row in rows}

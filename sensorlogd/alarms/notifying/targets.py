@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from sensorlogd import __version__, extras
 from sensorlogd.alarms import processes
 from sensorlogd.alarms.notifying import apprise_child
-from sensorlogd.alarms.secrecy import LEAST, SendError, redacted, secret
+from sensorlogd.alarms.secrecy import MIN_SECRET_CHARS, SendError, redacted, secret
 from sensorlogd.config.alarms import TargetOptions
 from sensorlogd.processes.module_command import module_command
 
@@ -76,7 +76,11 @@ def _send_to_webhook(options: TargetOptions, message: Mapping[str, Any], secrets
 
 def _from_environment(command: Sequence[str]) -> list[str]:
     """Values of environment variables that occur in the arguments: secrets perhaps, which a program may repeat in its errors."""
-    return [value for value in os.environ.values() if len(value) >= LEAST and any(value in argument for argument in command[1:])]
+    return [
+        value
+        for value in os.environ.values()
+        if len(value) >= MIN_SECRET_CHARS and any(value in argument for argument in command[1:])
+    ]
 
 
 def _send_to_command(command: tuple[str, ...], timeout_s: float, message: Mapping[str, Any]) -> None:

@@ -234,7 +234,7 @@ def _check_missing(subject: Subject) -> list[str]:
             while time.monotonic() < end:
                 read(driver, host, 0.1)
             host.findings.append(
-                "a device that is not there is no error: neither open() nor read() raises DriverError or OSError"
+                "a device that is not there is not reported: neither open() nor read() raises DriverError or OSError"
             )
         except DriverError as error:
             if not str(error).strip() or "\n" in str(error):
@@ -290,7 +290,7 @@ def _check_losing(subject: Subject) -> list[str]:
                     return
                 except EndOfData:
                     raise Broken("a lost device raises EndOfData, after which the daemon never tries again") from None
-            raise Broken("a lost device is no error: read() goes on as if it were silent")
+            raise Broken("a lost device is not reported: read() goes on as if it were silent")
 
     return _run_scenario(subject, scenario)
 

@@ -49,7 +49,7 @@ def _judge_times(times: Sequence[object], device_time: bool, host: WatchedContex
     """The first time that is in another unit or no int becomes a finding."""
     for time_us in times:
         if isinstance(time_us, bool) or not isinstance(time_us, int):
-            host.findings.append(f"read(): the time {time_us!r} is no int; times are microseconds since 1970")
+            host.findings.append(f"read(): the time {time_us!r} is not an int; times are microseconds since 1970")
             return
         if not (0 if device_time else EARLIEST_US) <= time_us <= LATEST_US:
             host.findings.append(f"read(): the time {time_us} is not in microseconds since 1970")
@@ -59,7 +59,7 @@ def _judge_times(times: Sequence[object], device_time: bool, host: WatchedContex
 def _judge_values(name: object, column: Sequence[object], host: WatchedContext) -> None:
     """The first value of the channel that is no float, or infinite, becomes a finding."""
     if not isinstance(name, str):
-        host.findings.append(f"read(): the channel {name!r} is no text")
+        host.findings.append(f"read(): the channel {name!r} is not a text")
     for value in column:
         if value is None:
             continue

@@ -20,7 +20,7 @@ from sensorlogd.drivers.sentinels import NO_VALUE
 
 LOOKS_LIKE_TEXT = 0.97
 ENOUGH_LINES = 6
-MOST_CHANNELS = 24
+MAX_CHANNELS = 24
 _LATIN = b"\xb0\xb2\xb3\xb5"  # ° ² ³ µ of devices that know one byte a character
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*")
 _COMMA_NUMBER = re.compile(r"\s*[+-]?\d+(?:,\d+)?\s*")
@@ -136,7 +136,7 @@ def _yaml_string(name: str) -> str:
 def _channel_entries(sources: list[str]) -> str:
     """The entries of ``channels:`` in one line. A source whose name is not allowed for a channel gets another name."""
     entries: dict[str, str] = {}
-    for source in sources[:MOST_CHANNELS]:
+    for source in sources[:MAX_CHANNELS]:
         name = re.sub(r"[^A-Za-z0-9_-]", "_", source)[:64]
         entries.setdefault(name, "{}" if name == source else f"{{source: {json.dumps(source)}}}")
     return ", ".join(f"{_yaml_string(name)}: {entry}" for name, entry in entries.items())
@@ -180,7 +180,7 @@ def _guess_pairs(lines: _Lines) -> Iterator[Guess]:
         return
     every = [pair for pairs in pairs_by_line for pair in pairs]
     often = Counter(key for key, _, _ in every)
-    keys = [key for key, n in often.items() if n >= max(max(often.values()) // 2, 1)][:MOST_CHANNELS]
+    keys = [key for key, n in often.items() if n >= max(max(often.values()) // 2, 1)][:MAX_CHANNELS]
     comma = any(map(_WITH_COMMA.search, lines.texts))
     expected = {key: sorted(float(value.replace(",", ".")) for name, _, value in every if name == key) for key in keys}
     equals = Counter(sign for _, sign, _ in every).most_common(1)[0][0]
@@ -216,7 +216,7 @@ def _guess_records(lines: _Lines) -> Iterator[Guess]:
             numbers.setdefault(key.strip(), []).append(_NUMBER.fullmatch(value) is not None)
         keys = [key for key, good in numbers.items() if key[:1].isalpha() and all(good) and len(good) > 1]
         repeated = sum(len(good) for key, good in numbers.items() if len(good) > 1)
-        if len(keys) < 2 or len(keys) > MOST_CHANNELS or repeated < 0.8 * len(pairs):
+        if len(keys) < 2 or len(keys) > MAX_CHANNELS or repeated < 0.8 * len(pairs):
             continue
         other = next(mark for mark in (";", "|", "&") if mark != equals)  # stands in none of these lines
         if any(other in line for line in lines.texts):
@@ -268,7 +268,7 @@ def _guess_numbers(lines: _Lines) -> Iterator[Guess]:
     counts = Counter(len(_FREE_NUMBER.findall(line)) for line in lines.texts)
     count, often = counts.most_common(1)[0]
     evidence = f"{len(lines.texts)} lines, e.g. {lines.texts[-1][:60]!r}"
-    if 0 < count <= MOST_CHANNELS and often >= 0.8 * len(lines.texts):
+    if 0 < count <= MAX_CHANNELS and often >= 0.8 * len(lines.texts):
         usual = next(line for line in lines.texts if len(_FREE_NUMBER.findall(line)) == count)
         keys = _keys_by_places(_FREE_NUMBER.split(usual)[:-1], _FREE_NUMBER.findall(usual))
         read = read_back(keys + lines.ends, lines.bytes())

@@ -22,7 +22,7 @@ from sensorlogd.drivers.ports import has_hung_up, holder, permission_hint
 from sensorlogd.processes.wake_pipe import WakePipe
 
 READ_BYTES = 65536
-LONGEST_BYTES = 64_000
+MAX_HEARD_BYTES = 64_000
 
 
 class PortListener:
@@ -95,7 +95,9 @@ class PortListener:
             return
         speed = getattr(termios, f"B{baudrate}", None)
         if speed is None:
-            raise DriverError(f"{self.port}: {baudrate} baud is no standard speed", "probe tries standard ones; listen takes any")
+            raise DriverError(
+                f"{self.port}: {baudrate} baud is not a standard speed", "probe tries standard ones; listen takes any"
+            )
         try:
             attributes = termios.tcgetattr(self._fd)
         except termios.error as error:
@@ -134,11 +136,11 @@ class PortListener:
         return self.listen(seconds)[0]
 
     def _read_for(self, seconds: float) -> bytes:
-        """All that arrives within so many seconds, up to about LONGEST_BYTES, with the marks of the kernel. Raises
+        """All that arrives within so many seconds, up to about MAX_HEARD_BYTES, with the marks of the kernel. Raises
         DriverError."""
         end = time.monotonic() + seconds
         data = bytearray()
-        while (left := end - time.monotonic()) > 0 and len(data) < LONGEST_BYTES:
+        while (left := end - time.monotonic()) > 0 and len(data) < MAX_HEARD_BYTES:
             data += self._read_once(left)
         return bytes(data)
 

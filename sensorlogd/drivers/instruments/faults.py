@@ -63,7 +63,7 @@ def parse(text: str) -> Fault:
         texts[key.strip()] = value.strip()
     numbers = {key: _parse_number(name, key, value) for key, value in texts.items()}
     if not 0 <= numbers.get("p", 0) <= 1:
-        raise ValueError(f"fault {name}: {texts['p']} is no probability; write a number from 0 to 1")
+        raise ValueError(f"fault {name}: {texts['p']} is not a probability; write a number from 0 to 1")
     return Fault(name, numbers)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.mbus.frames import LongFrames
 from sensorlogd.drivers.transactions import Awaited
 
 ANY_ADDRESS = 254
-_ADDRESS = 5  # its place in a long frame
+_CONTROL, _ADDRESS = 4, 5  # their places in a long frame
+_FROM_MASTER = 0x40  # the bit of the control field that says so (EN 13757-2, 5.5: PRM)
 
 
 def _count_nothing(name: str, n: int, example: str) -> None:
@@ -24,7 +27,7 @@ class Acknowledged:
 
     def feed(self, data: bytes, now_us: int) -> bool | None:
         """True once E5 stood outside a frame. Long frames that pass meanwhile are others' telegrams, and ``foreign``."""
-        self.foreign += sum(1 for _ in self._frames.feed(data))
+        self.foreign += len(self._frames.feed(data))
         acknowledged, self._frames.acknowledged = self._frames.acknowledged, False
         return acknowledged or None
 
@@ -50,6 +53,7 @@ class Telegram:
         self.foreign = 0
         self._count = count
         self._frames = LongFrames(self._count_and_note_damage)
+        self._found: deque[bytes] = deque()  # frames that are not looked at yet
 
     def _count_and_note_damage(self, name: str, n: int, example: str) -> None:
         self.damaged = self.damaged or name in ("bad_checksum", "bad_length")
@@ -57,19 +61,23 @@ class Telegram:
 
     def feed(self, data: bytes, now_us: int) -> bytes | None:
         """The frame from its first 68 to its 16, once one with our address in it is whole and its checksum right. The previous telegram
-        once more is counted as ``repeated_answers``; a frame with another address is ``foreign``."""
-        for frame in self._frames.feed(data):
+        once more is counted as ``repeated_answers``; a frame with another address, or
+        of a master, is ``foreign``. What came behind the frame is
+        looked at by the next call."""
+        self._found += self._frames.feed(data)
+        while self._found:
+            frame = self._found.popleft()
             if frame == self.before:
                 self._count("repeated_answers", 1, frame[:16].hex(" "))
-            elif self.address in (ANY_ADDRESS, frame[_ADDRESS]):
+            elif not frame[_CONTROL] & _FROM_MASTER and self.address in (ANY_ADDRESS, frame[_ADDRESS]):
                 return frame
             else:
                 self.foreign += 1
         return None
 
     def begun(self) -> bool:
-        """Whether a long frame has begun and is not over."""
-        return self._frames.waiting
+        """Whether a long frame has begun and is not over, or one that came behind the answer is not looked at yet."""
+        return self._frames.waiting or bool(self._found)
 
     def like(self, other: Awaited) -> bool:
         """Whether one answer could be taken for the other. Meters say their address; a question to any address takes any answer."""

@@ -19,8 +19,9 @@ from sensorlogd.drivers.contract import Driver, DriverContext, DriverError
 from sensorlogd.drivers.serial.options import PortOptions
 from sensorlogd.drivers.serial.shared import port_for
 from sensorlogd.drivers.transactions import Asker, AskingPace, Fate, Outcome, Question
-from sensorlogd.drivers.transactions.asking_pace import OWN_CAP_S, SHARED_CAP_S
-from sensorlogd.drivers.transactions.line import QUIET_TURNAROUNDS, START_QUIET_S
+from sensorlogd.drivers.transactions.asking_pace import MAX_OWN_WAIT_S, MAX_SHARED_WAIT_S
+from sensorlogd.drivers.transactions.habits import QUIET_TURNAROUNDS
+from sensorlogd.drivers.transactions.line import START_QUIET_S
 
 if TYPE_CHECKING:
     from sensorlogd.drivers.mbus.round import Round
@@ -76,7 +77,7 @@ class MbusDriver(Driver):
         return self.asker.bytes_seen
 
     def _new_pace(self) -> AskingPace:
-        return AskingPace(self._interval_s, SHARED_CAP_S if self.options.shared else OWN_CAP_S)
+        return AskingPace(self._interval_s, MAX_SHARED_WAIT_S if self.options.shared else MAX_OWN_WAIT_S)
 
     def open(self) -> None:
         """Open the port. What an earlier driver of this sensor learned of the meter, its pause after misses included, is taken over from

@@ -61,8 +61,16 @@ class LongFrames:
         """Whether a frame is incomplete."""
         return bool(self._buffer)
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """The frames that the data completes. Exhaust the iterator before the next call."""
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that the data completes, in the order of arrival. ``acknowledged`` and what is counted are up to date then."""
+        found = list(self._scan(data))
+        if self._skipped:
+            self._tally.add("skipped_bytes", self._skipped, self._noise)
+            self._skipped, self._noise = 0, b""
+        self._tally.pass_on()
+        return found
+
+    def _scan(self, data: bytes) -> Iterator[bytes]:
         owed = min(self._owed, len(data))
         self._owed -= owed
         self._base += owed
@@ -95,10 +103,6 @@ class LongFrames:
             self._owed += max(position - len(buffer), 0)
             self._base += min(position, len(buffer))
             del buffer[:position]
-            if self._skipped:
-                self._tally.add("skipped_bytes", self._skipped, self._noise)
-                self._skipped, self._noise = 0, b""
-            self._tally.pass_on()
 
     def _give_up(self, start: int, cost: int) -> int:
         """There is no frame at ``start``, after ``cost`` bytes of it were examined: skip it. Returns the place in the buffer

@@ -39,7 +39,11 @@ class Block:
 
 
 class Blocks:
-    """All blocks of one unit. ``interval_s`` and ``cap_s``: the interval and the longest back-off of each block."""
+    """All blocks of one unit. ``interval_s`` and ``cap_s``: the interval and the longest back-off of each block.
+
+    Invariant: whatever is cut and joined, in whichever order, each register is in exactly one block of ``all``; the blocks keep
+    the order of the registers; none of them stands there together with a block that it was cut out of.
+    """
 
     def __init__(
         self, registers: Mapping[str, Register], max_gap: int, max_registers: int, *, interval_s: float, cap_s: float

@@ -15,7 +15,7 @@ from sensorlogd.drivers.transactions import Awaited
 
 Framing = Literal["rtu", "ascii", "tcp"]
 _ASCII = re.compile(rb":((?:[0-9A-Fa-f]{2}){3,256})\r?\n")
-_LONGEST = 600  # bytes of an answer in any framing
+_MAX_ANSWER_BYTES = 600  # bytes of an answer in any framing
 _HEADER = 6  # of TCP, up to the length
 _ANY_UNIT = (0, 255)  # the device itself, which may have another number of its own
 
@@ -71,7 +71,7 @@ class AwaitedResponse:
     def feed(self, data: bytes, now_us: int = 0) -> Answer | None:
         """The answer, once it is complete. Never raises."""
         self._buffer += data
-        self._seen = (self._seen + data)[-_LONGEST:]
+        self._seen = (self._seen + data)[-_MAX_ANSWER_BYTES:]
         for end, pdu in self._find():
             answer = self._parse_pdu(pdu)
             if answer is not None:
@@ -152,7 +152,7 @@ class AwaitedResponse:
                 yield frame.end(), content[1:-1]
             else:
                 self.damaged = True
-        self._buffer = self._buffer[self._buffer.rfind(b"\n") + 1 :][-_LONGEST:]
+        self._buffer = self._buffer[self._buffer.rfind(b"\n") + 1 :][-_MAX_ANSWER_BYTES:]
 
     def _find_in_tcp(self) -> Iterator[tuple[int, bytes]]:
         """(place behind the frame, PDU) of each possible answer in TCP bytes: number of the question, unit, and a length that
@@ -164,7 +164,7 @@ class AwaitedResponse:
             right = self.request.unit in _ANY_UNIT or frame[:1] in (bytes((self.request.unit,)), b"\0", b"\xff")
             if length in (3, 3 + self.request.data_bytes()) and len(frame) == length and right:
                 yield start + _HEADER + length, frame[1:]
-        self._buffer = self._buffer[-_LONGEST:]
+        self._buffer = self._buffer[-_MAX_ANSWER_BYTES:]
 
 
 def _rtu_answers(data: bytes) -> Iterator[bytes]:

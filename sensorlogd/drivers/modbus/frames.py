@@ -11,7 +11,7 @@ FUNCTIONS = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 BIT_FUNCTIONS = (1, 2)
 READ_FUNCTIONS = (1, 2, 3, 4)
 READ_BOTH = 23  # write some registers and read others
-MOST_BITS, MOST_REGISTERS = 2000, 125
+MAX_BITS, MAX_REGISTERS = 2000, 125
 
 
 def _crc_table() -> tuple[int, ...]:
@@ -155,7 +155,7 @@ def is_question(frame: bytes) -> bool:
     """Whether the content of an RTU frame of the right length is a valid question."""
     if frame[1] not in READ_FUNCTIONS:
         return True
-    most = MOST_BITS if frame[1] in BIT_FUNCTIONS else MOST_REGISTERS
+    most = MAX_BITS if frame[1] in BIT_FUNCTIONS else MAX_REGISTERS
     return 1 <= int.from_bytes(frame[4:6], "big") <= most
 
 

@@ -15,8 +15,8 @@ from sensorlogd.drivers.modbus.registers import readings
 from sensorlogd.drivers.modbus.sniffer import Sniffer
 from sensorlogd.drivers.serial.shared import Port
 
-SLOWER, LEAST_S = 3.0, 0.05
-REMEMBERED, LEARNED, FORGOTTEN = 32, 8, 16
+SLOWER, MIN_GAP_S = 3.0, 0.05
+MAX_REMEMBERED_TIMES, LEARNED, FORGOTTEN = 32, 8, 16
 SILENCE_S = 0.1  # a frame has no gaps beyond 1.5 characters; this leaves room for adapters that deliver in bursts
 
 
@@ -30,7 +30,7 @@ class Pairing:
 
     def __init__(self, turnaround_s: float) -> None:
         self._turnaround_s = turnaround_s
-        self._times: deque[float] = deque(maxlen=REMEMBERED)
+        self._times: deque[float] = deque(maxlen=MAX_REMEMBERED_TIMES)
         self._question_at: float | None = None
         self._unpaired = 0
 
@@ -60,7 +60,7 @@ class Pairing:
         """How many seconds after its question an answer may come."""
         if len(self._times) < LEARNED:
             return self._turnaround_s
-        return min(self._turnaround_s, max(SLOWER * max(self._times), LEAST_S))
+        return min(self._turnaround_s, max(SLOWER * max(self._times), MIN_GAP_S))
 
 
 class Listener:

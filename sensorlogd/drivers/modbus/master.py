@@ -14,7 +14,7 @@ from sensorlogd.drivers.modbus.options import ModbusOptions
 from sensorlogd.drivers.modbus.registers import readings
 from sensorlogd.drivers.serial.shared import Port
 from sensorlogd.drivers.transactions import Asker, AskingPace, Awaited, Fate, Outcome, Question
-from sensorlogd.drivers.transactions.asking_pace import OWN_CAP_S, SHARED_CAP_S
+from sensorlogd.drivers.transactions.asking_pace import MAX_OWN_WAIT_S, MAX_SHARED_WAIT_S
 from sensorlogd.event_kinds import EventKind
 
 LEARNING_S = 0.05  # listened on after a unit's first answers: some repeat themselves
@@ -58,8 +58,8 @@ class Master:
     def _new_knowledge(self) -> tuple[AskingPace, Blocks]:
         """The knowledge about a unit before the first question."""
         options, interval_s = self.options, self._interval_s
-        blocks = Blocks(self.registers, options.max_gap, options.max_registers, interval_s=interval_s, cap_s=SHARED_CAP_S)
-        return AskingPace(interval_s, SHARED_CAP_S if options.shared else OWN_CAP_S), blocks
+        blocks = Blocks(self.registers, options.max_gap, options.max_registers, interval_s=interval_s, cap_s=MAX_SHARED_WAIT_S)
+        return AskingPace(interval_s, MAX_SHARED_WAIT_S if options.shared else MAX_OWN_WAIT_S), blocks
 
     def opened(self) -> None:
         """The port was opened. What was learned about the unit before is still known."""

@@ -18,8 +18,8 @@ from sensorlogd.drivers.modbus.frames import (
     question_length,
 )
 
-_LONGEST = 256
-_SHORTEST = 4
+_MAX_FRAME_BYTES = 256
+_MIN_FRAME_BYTES = 4
 _MISSED_BYTES = 4  # of no frame, between a question and an answer: fewer are the noise of switching directions
 
 
@@ -39,14 +39,14 @@ class Sniffer:
     def feed(self, data: bytes, *, end: bool = False) -> Iterator[tuple[Asked | None, Answered | None]]:
         """The frames that the data completes. ``end``: the line is silent, so an incomplete frame will not go on."""
         buffer, start = self._buffer + data, 0
-        while len(buffer) - start >= _SHORTEST:
-            size, question, answer = self._first_frame(buffer[start : start + _LONGEST])
+        while len(buffer) - start >= _MIN_FRAME_BYTES:
+            size, question, answer = self._first_frame(buffer[start : start + _MAX_FRAME_BYTES])
             if size:
                 start += size
                 previous, self._question = self._question, question
                 missed, self._between = self._between >= _MISSED_BYTES, 0
                 yield (question, None) if answer is None else (None if missed else previous, answer)
-            elif len(buffer) - start >= _LONGEST or end:
+            elif len(buffer) - start >= _MAX_FRAME_BYTES or end:
                 start += 1
                 self.skipped += 1
                 self._between += 1
@@ -91,6 +91,6 @@ def _fits_question(question: Asked | None, answer: bytes) -> bool:
 def _whole_length(window: bytes, length: Callable[[bytes], int], plausible: Callable[[bytes], bool]) -> int:
     """The length of the frame at the beginning of ``window``; 0: there is none."""
     size = length(window)
-    if not _SHORTEST <= size <= len(window) or crc(window[: size - 2]) != window[size - 2 : size]:
+    if not _MIN_FRAME_BYTES <= size <= len(window) or crc(window[: size - 2]) != window[size - 2 : size]:
         return 0
     return size if plausible(window) else 0

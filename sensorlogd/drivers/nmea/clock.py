@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 
 from sensorlogd.drivers.nmea.known import Fields
 from sensorlogd.drivers.nmea.sentences import Cells
-from sensorlogd.notation.microseconds import DAY_US, SECOND_US
+from sensorlogd.notation.microseconds import DAY_US, MINUTE_US, SECOND_US
 
 WEEK_MS = 7 * 86_400_000
+MAX_UNDATED_US = DAY_US // 4  # after so long a silence a time of day no longer says which day it is of
+MAX_DATE_LAG_US = MINUTE_US  # behind midnight, within which a receiver may still tell the day before
 OF_THE_FIX = frozenset(("GGA", "GNS", "RMC", "GLL", "VTG", "GSA", "GSV", "GST", "ZDA", "PUBX,00", "PGRME", "PGRMZ"))
 _TIME_AT = {"GGA": 1, "GNS": 1, "RMC": 1, "GLL": 5, "GST": 1, "ZDA": 1, "PUBX,00": 2}
 
@@ -25,7 +27,8 @@ class DeviceClock:
     def __init__(self) -> None:
         self.epoch_us: int | None = None
         self._arrived_us = 0
-        self._anchor: tuple[int, int] | None = None  # UTC in microseconds, and GPS time of the week, of the last frame with both
+        self._anchor: tuple[int, int] | None = None  # UTC in microseconds, and GPS time of the week, of the last frame
+        self._anchor_arrived_us = 0
         self._void = False  # a receiver without a fix may give the time it was made at
         self._given: set[str] = set()
         self._second_us: int | None = None  # the second that sentences tell, when the first of them came, what they say
@@ -47,13 +50,25 @@ class DeviceClock:
             midnight = _midnight_us(cells.text(9)[0:2], cells.text(9)[2:4], cells.text(9)[4:6])
         elif kind == "ZDA":
             midnight = _midnight_us(cells.text(2), cells.text(3), cells.text(4))
-        elif self.epoch_us is not None and "latitude" in fields:
+        elif self.epoch_us is not None and ("latitude" in fields or (kind == "GST" and fields)):
+            if now_us - self._arrived_us > MAX_UNDATED_US:
+                self.epoch_us = None
+                return
             nearest = round((self.epoch_us - of_day) / DAY_US)  # around midnight the time is new before the date is
             midnight = nearest * DAY_US
         else:
             return
         if midnight is not None:
-            self._begin_instant(self._instant_us(midnight + of_day, cells, now_us), now_us)
+            second_us = self._by_new_day(midnight + of_day, now_us)
+            self._begin_instant(self._instant_us(second_us, cells, now_us), now_us)
+
+    def _by_new_day(self, told_us: int, now_us: int) -> int:
+        """The time of a sentence with a date. Some receivers tell the new time right after midnight with the old date: then the
+        clock would go back by a day, less what has gone by. Such a date is a day too early."""
+        if self.epoch_us is None or told_us % DAY_US > MAX_DATE_LAG_US or now_us < self._arrived_us:
+            return told_us
+        expected_us = self.epoch_us + now_us - self._arrived_us
+        return told_us + DAY_US if abs(told_us + DAY_US - expected_us) <= MAX_DATE_LAG_US else told_us
 
     def _instant_us(self, second_us: int, cells: Cells, now_us: int) -> int:
         """The instant of a sentence that says whole seconds only.
@@ -73,13 +88,16 @@ class DeviceClock:
 
     def frame(self, utc_us: int | None, week_ms: int, now_us: int) -> None:
         """The same for a UBX frame. ``utc_us``: the time in the frame, if it holds one."""
-        if utc_us is not None:
-            self._anchor = utc_us, week_ms
-            self._begin_instant(utc_us, now_us)
-        elif self._anchor is not None:  # not from the epoch, which a sentence may have moved on already
+        if utc_us is None and self._anchor is not None:  # not from the epoch, which a sentence may have moved on already
             anchor_us, anchor_ms = self._anchor
             later_ms = (week_ms - anchor_ms + WEEK_MS // 2) % WEEK_MS - WEEK_MS // 2
-            self._begin_instant(anchor_us + later_ms * 1000, now_us)
+            if now_us - self._anchor_arrived_us > MAX_UNDATED_US or abs(later_ms) * 1000 > MAX_UNDATED_US:
+                self.epoch_us = self._anchor = None  # it could be another week
+                return
+            utc_us = anchor_us + later_ms * 1000
+        if utc_us is not None:
+            self._anchor, self._anchor_arrived_us = (utc_us, week_ms), now_us
+            self._begin_instant(utc_us, now_us)
 
     def _begin_instant(self, epoch_us: int, now_us: int) -> None:
         """Another instant than the present one begins at ``now_us`` of the host's clock."""

@@ -21,9 +21,9 @@ from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from sensorlogd.drivers.serial.effort import Effort, Tally
 
-MAX_SENTENCE = 1024  # the standard says 82 characters; proprietary sentences are longer
-MAX_TAG = 150
-MAX_UBX = 4096  # NAV-SIG with the 255 signals that its counter can count has 4088
+MAX_SENTENCE_BYTES = 1024  # the standard says 82 characters; proprietary sentences are longer
+MAX_TAG_BYTES = 150
+MAX_UBX_BYTES = 4096  # NAV-SIG with the 255 signals that its counter can count has 4088
 _START = re.compile(rb"\$(?!\$)|[!\\]|\xb5(?:\x62|\Z)|\xd3(?:[\x00-\x03]|\Z)")
 # Printable characters, those beyond ASCII included, but $ (begins a sentence) and a * with its two digits (ends one).
 _BODY = rb"(?:[\x20-\x23\x25-\x29\x2b-\x7e\x80-\xff]++|\*(?![0-9A-Fa-f]{2}))"
@@ -33,16 +33,16 @@ _INSIDE = re.compile(_BODY + rb"*+")
 _UNDECIDED = re.compile(rb"\*[0-9A-Fa-f]?\Z")  # perhaps the end of the sentence
 _ADDRESS = re.compile(rb"[A-Za-z][A-Za-z0-9]{2,15}(?:,|\Z)")
 _ENCAPSULATED = re.compile(rb"![A-Z]{5},")
-_TAG = re.compile(rb"\\([\x20\x22\x23\x25-\x29\x2b-\x5b\x5d-\x7e]{1,%d}+)\*([0-9A-Fa-f]{2})\\" % MAX_TAG)
+_TAG = re.compile(rb"\\([\x20\x22\x23\x25-\x29\x2b-\x5b\x5d-\x7e]{1,%d}+)\*([0-9A-Fa-f]{2})\\" % MAX_TAG_BYTES)
 _TAG_BEGUN = re.compile(
-    rb"\\[\x20\x22\x23\x25-\x29\x2b-\x5b\x5d-\x7e]{0,%d}+(?:\*[0-9A-Fa-f]{0,2})?\Z" % MAX_TAG
+    rb"\\[\x20\x22\x23\x25-\x29\x2b-\x5b\x5d-\x7e]{0,%d}+(?:\*[0-9A-Fa-f]{0,2})?\Z" % MAX_TAG_BYTES
 )  # its end has not come
 _TAG_TIME = re.compile(rb"(?:^|,)c:(\d{9,13})(?:,|$)")
 _fletcher = CHECKSUMS["fletcher8"].compute
 _xor = CHECKSUMS["nmea"].compute
 # A binary frame's length may lie, and would hide what follows: so many whole messages inside are the truth.
-WITNESSES = 2
-CLAIM = 128  # bytes; a lie below that costs less than finding it out
+MIN_WITNESSES = 2
+MIN_CLAIM_BYTES = 128  # bytes; a lie below that costs less than finding it out
 
 
 class Messages:
@@ -142,13 +142,13 @@ class Messages:
             end = inside.end() if inside is not None else start + 1
             unfinished = end == len(buffer)
             tail = _UNDECIDED.search(buffer, max(start + 1, end - 2)) if unfinished else None
-            if (end if tail is None else tail.start()) - start > MAX_SENTENCE + 1:
+            if (end if tail is None else tail.start()) - start > MAX_SENTENCE_BYTES + 1:
                 return self._skip_overlong(start)
             if unfinished:
                 return 0, None
             return self._skip_false_sentence(start, end, "cut_short", "")
         body, given = match.group(1), match.group(2)
-        if len(body) > MAX_SENTENCE:
+        if len(body) > MAX_SENTENCE_BYTES:
             return self._skip_overlong(start)
         if given is None:
             if self.checksum_required or not _ADDRESS.match(body):
@@ -160,7 +160,7 @@ class Messages:
     def _skip_overlong(self, start: int) -> tuple[int, None]:
         """Count what looks like a sentence and is longer than one may be, and skip so much of it."""
         self._tally.add("too_long", 1, b"", _excerpt(self._buffer, start, start + 40))
-        return MAX_SENTENCE + 1, None
+        return MAX_SENTENCE_BYTES + 1, None
 
     def _skip_false_sentence(self, start: int, end: int, counter: str, why: str) -> tuple[int, None]:
         """Skip what looked like the beginning of a sentence and is none. A sentence that begins with ! may be inside it."""
@@ -198,7 +198,7 @@ class Messages:
         if len(buffer) - start < 6:
             return 0, None
         length = int.from_bytes(buffer[start + 4 : start + 6], "little")
-        if length > MAX_UBX:
+        if length > MAX_UBX_BYTES:
             self._tally.add("bad_length", 1, bytes(buffer[start : start + 16]), f"{length} bytes")
             self._skipped += 2
             return self._skip_false_start(start, 2), None
@@ -214,12 +214,12 @@ class Messages:
 
     def _hides_whole_messages(self, start: int, length: int) -> bool:
         """Whether there are whole messages inside the long binary frame at ``start``, so that its length must be wrong."""
-        if length <= CLAIM:
+        if length <= MIN_CLAIM_BYTES:
             return False
         buffer = self._buffer
         stop = min(len(buffer), start + length)
         place, seen = self._inside
-        while seen < WITNESSES and not self._effort.tired(self._base + start):
+        while seen < MIN_WITNESSES and not self._effort.tired(self._base + start):
             witness = _WITNESS.search(buffer, start + place, stop)
             if witness is None:
                 place = max(place, stop - start - 240)  # a witness is shorter
@@ -251,7 +251,7 @@ class Messages:
                 self._effort.failed(self._base + start, size)
                 place += 1
         self._inside = place, seen
-        if seen < WITNESSES:
+        if seen < MIN_WITNESSES:
             return False
         self._tally.add("bad_length", 1, bytes(buffer[start : start + 16]), "whole messages are inside it")
         return True

@@ -113,7 +113,7 @@ def _json_rows(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, str] | 
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            yield number, f"{line[:40]!r} is no JSON object"
+            yield number, f"{line[:40]!r} is not a JSON object"
             continue
         yield number, {name: "" if value is None else str(value) for name, value in found.items()}
 

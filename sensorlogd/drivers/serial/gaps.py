@@ -15,7 +15,7 @@ from typing import Protocol
 from sensorlogd.drivers.serial.options import PortOptions
 
 CHARACTERS = 20
-LEAST_S = 0.05
+MIN_GAP_S = 0.05
 NETWORK_S = 1.0
 LATE_S = 0.05  # a poll that ends so much later than it was due says nothing: the host stood still
 _CARRIED = ("/dev/pts/", "/dev/rfcomm")  # what is behind them is a program or a radio, not a wire
@@ -36,7 +36,7 @@ def gap_s(options: PortOptions) -> float:
     if "://" in port or os.path.realpath(port).startswith(_CARRIED):
         return NETWORK_S
     bits = 1 + options.bytesize + (options.parity != "none") + options.stopbits
-    return max(CHARACTERS * bits / options.baudrate, LEAST_S)
+    return max(CHARACTERS * bits / options.baudrate, MIN_GAP_S)
 
 
 class GapClock:

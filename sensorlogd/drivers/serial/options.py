@@ -80,7 +80,7 @@ class TimeOptions(Section):
     def _whole_date(self) -> TimeOptions:
         if self.format not in ("iso", *patterns.EPOCHS):
             if "%" not in self.format:
-                raise ValueError(f"format: {self.format!r} is none of iso, {', '.join(patterns.EPOCHS)}, and no pattern")
+                raise ValueError(f"format: {self.format!r} is neither one of iso, {', '.join(patterns.EPOCHS)} nor a pattern")
             patterns.check(self.format)
         lack = patterns.lacks(self.format)
         if lack and self.year is None:
@@ -162,7 +162,7 @@ class LineFormat(Section):
     )
     decimal_comma: bool = Field(False, description="1,5 is one and a half, 1.234 is one thousand two hundred and thirty-four")
     words: Mapping[str, Finite] = Field(default_factory=dict, description="texts that stand for numbers, e.g. {S: 1, U: 0}")
-    numbers: Mapping[str, NumberOptions] = Field(default_factory=dict, description="fields that are no plain decimal numbers")
+    numbers: Mapping[str, NumberOptions] = Field(default_factory=dict, description="fields that are not plain decimal numbers")
     only: Regex | None = Field(None, description="regular expression: lines it is not found in are others' and are only counted")
     skip: Regex | None = Field(None, description="regular expression: lines it is found in are others' and are only counted")
     identity: Regex | None = Field(
@@ -172,7 +172,7 @@ class LineFormat(Section):
         None, description="with identity: the one whose lines are taken; without it, only as long as a single one is heard"
     )
     bad_fields: Literal["reject", "skip"] = Field(
-        "reject", description="skip: a field that is no number costs only itself, not the line"
+        "reject", description="skip: a field that is not a number costs only itself, not the line"
     )
     extra_fields: bool = Field(False, description="csv: further fields than named are ignored instead of making the line bad")
 

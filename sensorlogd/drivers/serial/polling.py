@@ -18,12 +18,12 @@ from sensorlogd.drivers.serial.gaps import GapClock, gap_s
 from sensorlogd.drivers.serial.options import LineFormat, SerialOptions
 from sensorlogd.drivers.serial.shared import Port
 from sensorlogd.drivers.transactions import Asker, AskingPace, Awaited, Fate, Question
-from sensorlogd.drivers.transactions.asking_pace import OWN_CAP_S, SHARED_CAP_S
+from sensorlogd.drivers.transactions.asking_pace import MAX_OWN_WAIT_S, MAX_SHARED_WAIT_S
 
 GAP_S = 0.2  # an answer that has begun within the turnaround goes on within this
 LEARNING_S = 1.0  # a second line comes sooner
-LONGEST = 4096
-LONGEST_HALF = 5.0  # pauses, from the first piece of a line to a question in spite of it
+MAX_HEARD_BYTES = 4096
+MAX_HALF_PAUSES = 5.0  # pauses, from the first piece of a line to a question in spite of it
 
 
 class Poller:
@@ -55,7 +55,7 @@ class Poller:
         return self.asker.bytes_seen
 
     def _new_pace(self) -> AskingPace:
-        return AskingPace(self._interval_s, OWN_CAP_S if self.own else SHARED_CAP_S)
+        return AskingPace(self._interval_s, MAX_OWN_WAIT_S if self.own else MAX_SHARED_WAIT_S)
 
     def opened(self) -> None:
         """The port was opened. What was learned about the device before is still known."""
@@ -179,7 +179,7 @@ class Poller:
         if whole:
             self._half_until = self._half_most = 0.0
         else:  # a device that never comes to an end is asked all the same
-            self._half_most = self._half_most or now + LONGEST_HALF * self.gaps.gap_s
+            self._half_most = self._half_most or now + MAX_HALF_PAUSES * self.gaps.gap_s
             self._half_until = min(now + self.gaps.gap_s, self._half_most)
         return batch
 
@@ -231,5 +231,5 @@ class _OwedAnswer:
         self._heard = b""
 
     def feed(self, data: bytes, now_us: int) -> Any | None:
-        self._heard = (self._heard + data)[-LONGEST:]
+        self._heard = (self._heard + data)[-MAX_HEARD_BYTES:]
         return self._heard if self._prefix in self._heard else None

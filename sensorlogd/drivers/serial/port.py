@@ -10,7 +10,8 @@ from sensorlogd.config.ports import identity, may_repeat
 from sensorlogd.drivers.contract import DriverContext
 from sensorlogd.drivers.serial.options import PortOptions
 from sensorlogd.drivers.serial.transport import Transport
-from sensorlogd.drivers.transactions.line import Line, leave, line_of
+from sensorlogd.drivers.transactions.line import Line
+from sensorlogd.drivers.transactions.lines import leave, line_of
 
 
 class Port(Protocol):

@@ -24,7 +24,7 @@ from sensorlogd.drivers.serial.transport import Transport
 from sensorlogd.drivers.transactions.line import Line
 from sensorlogd.processes.wake_pipe import WakePipe
 
-HELD_BYTES = 1_000_000  # for a sensor that does not fetch what arrived
+MAX_HELD_BYTES = 1_000_000  # for a sensor that does not fetch what arrived
 SILENT_HEARTBEATS = 3  # a port that gave nobody anything for so long is opened anew, as one that is not shared would be
 CATCH_UP = 50  # reads before a question; a line that babbles on is asked all the same
 CLOSING_S = 5.0  # for the hub's thread to let go of the port
@@ -309,7 +309,7 @@ class SharedPort:
         with self._lock:
             self._held.append((now_us, data))
             self._held_bytes += len(data)
-            while self._held_bytes > HELD_BYTES and len(self._held) > 1:
+            while self._held_bytes > MAX_HELD_BYTES and len(self._held) > 1:
                 dropped = len(self._held.popleft()[1])
                 self._held_bytes -= dropped
                 lost += dropped

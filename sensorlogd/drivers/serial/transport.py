@@ -30,7 +30,7 @@ from sensorlogd.drivers.serial.options import PortOptions, Rs485Options
 
 READ_BYTES = 65536
 COALESCE_S = 0.002  # a burst's bytes arrive within a character time of each other; fewer wake-ups cost less CPU
-DISCARD_BYTES = 1_000_000  # at once; a babbling device sends for ever
+MAX_DISCARDED_BYTES = 1_000_000  # at once; a babbling device sends for ever
 WRITE_TIMEOUT_S = 5.0
 FULL_READ = 4000  # this much at once (a terminal holds 4095) means the port is busy: read on instead of waiting
 
@@ -232,12 +232,12 @@ class Transport:
         thrown = b""
         try:
             if self._fd is None:
-                while len(thrown) < DISCARD_BYTES and (waiting := self._port.in_waiting):
+                while len(thrown) < MAX_DISCARDED_BYTES and (waiting := self._port.in_waiting):
                     thrown += bytes(self._port.read(waiting))
                 return thrown
         except TROUBLE as error:
             raise self._driver_error(error) from error
-        while len(thrown) < DISCARD_BYTES and (arrived := self.read(0.0)) and arrived[1]:
+        while len(thrown) < MAX_DISCARDED_BYTES and (arrived := self.read(0.0)) and arrived[1]:
             thrown += arrived[1]
         return thrown
 

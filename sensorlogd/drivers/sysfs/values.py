@@ -55,7 +55,7 @@ def _w1_temperature(text: str) -> str:
     read well."""
     match = _W1.search(text)
     if match is None:
-        raise ValueError(f"{text[:40]!r} is no reading of a 1-Wire sensor: bytes, crc=, YES and t= with a number are expected")
+        raise ValueError(f"{text[:40]!r} is not a reading of a 1-Wire sensor: bytes, crc=, YES and t= with a number are expected")
     if match[2] != "YES":
         raise ValueError("the 1-Wire CRC is wrong: the kernel says NO behind crc=, where YES is expected")
     if not match[1].replace("00 ", ""):

@@ -1,6 +1,7 @@
 """Whoever asks a device asks through one transaction: one ``Line`` for each port or connection, shared by all sensors on it.
 
-    line.py      what is known of a line: the open question, the answers that are still owed, how slow its units are
+    line.py      what is known of a line: openings, the open question, when it is free; debts.py: the answers that are still
+                 owed; habits.py: how slow its units are and what follows their answers; lines.py: all lines of the process
     asking.py    one question and its fate: turn, quiet time, echo, retries, time-out, reconnection
     answers.py   what a driver must say of the answer it waits for, so that another's is not taken for it
     echo.py      on a half-duplex line what we send comes back
@@ -16,4 +17,4 @@ from sensorlogd.drivers.transactions.asking import Outcome as Outcome
 from sensorlogd.drivers.transactions.asking import Question as Question
 from sensorlogd.drivers.transactions.asking_pace import AskingPace as AskingPace
 from sensorlogd.drivers.transactions.line import Line as Line
-from sensorlogd.drivers.transactions.line import line_of as line_of
+from sensorlogd.drivers.transactions.lines import line_of as line_of

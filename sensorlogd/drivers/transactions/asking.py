@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from sensorlogd.drivers.serial.shared import Port
 
 GRACE_S = 5.0  # beyond what its questions may take, after which a shared line is taken away from who hangs
-REOPENINGS = 20  # for one question
-HANG_UPS = 8  # connections in a row that were closed without an answer, after which the device is taken for lost
-MOST_ANSWERS = 16  # that are looked for in what came at once
+MAX_REOPENINGS = 20  # for one question
+MAX_HANG_UPS = 8  # connections in a row that were closed without an answer, after which the device is taken for lost
+MAX_ANSWERS = 16  # that are looked for in what came at once
 DAMAGED_S = 0.05  # of silence after a damaged answer: no other one will come
-LONGEST_ANSWER_S = 10.0  # beyond the turnaround, for an answer that has begun
+MAX_ANSWER_S = 10.0  # beyond the turnaround, for an answer that has begun
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ class Question:
 
     def hold_s(self) -> float:
         """The longest that it may have the line."""
-        once_s = self.pause_s + self.turnaround_s + self.learning_s + (LONGEST_ANSWER_S if self.gap_s else 0.0)
+        once_s = self.pause_s + self.turnaround_s + self.learning_s + (MAX_ANSWER_S if self.gap_s else 0.0)
         return once_s * (1 + self.retries) + GRACE_S
 
 
@@ -122,7 +122,7 @@ class Asker:
                 if not question.hang_up_is_silence or not port.is_connection or port.line.answered_in(port.generation):
                     raise
                 self._hang_ups += 1
-                if self._hang_ups > HANG_UPS or self.context.wait(0):
+                if self._hang_ups > MAX_HANG_UPS or self.context.wait(0):
                     raise
                 port.reopen()
                 self.context.count("reopened", 1, f"{question.key}: {error}")
@@ -132,7 +132,7 @@ class Asker:
         """Do it, and do it again in a new connection if the old one was closed after it had given an answer, as some devices do
         each time. On a shared one that may be another sensor's answer, so that it takes some more."""
         port, closed = self.port, ""
-        for _ in range(REOPENINGS):
+        for _ in range(MAX_REOPENINGS):
             try:
                 if closed:
                     port.reopen()
@@ -252,7 +252,7 @@ class Asker:
             if awaited.damaged and data:
                 until = min(until, time.monotonic() + DAMAGED_S)
             elif question.gap_s and data and awaited.begun():
-                until = min(max(until, time.monotonic() + question.gap_s), began + question.turnaround_s + LONGEST_ANSWER_S)
+                until = min(max(until, time.monotonic() + question.gap_s), began + question.turnaround_s + MAX_ANSWER_S)
         return self._outcome_at_time_out(question, opened, awaited, echo, heard)
 
     def _outcome_at_time_out(self, question: Question, opened: Open, awaited: Awaited, echo: _Echoes, heard: bytes) -> Outcome:
@@ -327,7 +327,7 @@ class Asker:
         """Whether another answer comes behind the first one, that is not the same once more. Then the first was an earlier question's,
         which would go on for ever with a unit that says everything twice: each question would get the repetition before its own."""
         came_again = False
-        for _ in range(MOST_ANSWERS):
+        for _ in range(MAX_ANSWERS):
             another = awaited.feed(data, 0)
             if another is None:
                 break

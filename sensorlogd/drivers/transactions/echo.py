@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LONGEST_BYTES = 4096  # of what is held back in search of an echo
+MAX_HELD_BYTES = 4096  # of what is held back in search of an echo
 
 
 class Echo:
@@ -23,7 +23,7 @@ class Echo:
         """What of ``data`` is behind the echo."""
         if self.seen:
             return self._behind(data)
-        self._held = (self._held + data)[-LONGEST_BYTES:]
+        self._held = (self._held + data)[-MAX_HELD_BYTES:]
         start = self._held.find(self._mark)
         if start < 0:
             return b""

@@ -14,7 +14,8 @@ from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.serial.shared import Port
 from sensorlogd.drivers.transactions import Asker, Awaited, Fate, Line, Outcome, Question
 from sensorlogd.drivers.transactions import asking as asking_module
-from sensorlogd.drivers.transactions.line import LEARNING, START_QUIET_S
+from sensorlogd.drivers.transactions.habits import LEARNING
+from sensorlogd.drivers.transactions.line import START_QUIET_S
 from tests.drivers.buses.test_transactions import TURN_S, A, B, Bench
 from tests.drivers.lending import WatchedContext
 

@@ -24,7 +24,7 @@ from sensorlogd.drivers.conformance import check_driver
 from sensorlogd.drivers.contract import DriverContext
 from sensorlogd.drivers.mbus import MbusDriver
 from sensorlogd.drivers.mbus import driver as mbus_driver
-from sensorlogd.drivers.mbus.answers import Telegram
+from sensorlogd.drivers.mbus.answers import Acknowledged, Telegram
 from sensorlogd.drivers.mbus.driver import MbusOptions
 from sensorlogd.drivers.mbus.frames import FCB, REQ_UD2, SND_NKE, LongFrames, records, short_frame
 from sensorlogd.drivers.mbus.round import Round
@@ -330,6 +330,31 @@ def test_another_meters_telegram_is_none() -> None:
     assert Telegram(5, before=good).feed(good, 0) is None
     assert not telegram.like(Telegram(6))
     assert telegram.like(Telegram(254))
+
+
+def test_what_another_master_sends_to_the_meter_is_none() -> None:
+    """A long frame with its address and the control field of SND_UD, as when two masters share a bus."""
+    order = bytes((0x73, 5, 0x51)) + BODY
+    frame = bytes((0x68, len(order), len(order), 0x68)) + order + bytes((sum(order) & 0xFF, 0x16))
+    telegram = Telegram(5)
+    assert telegram.feed(frame, 0) is None
+    assert telegram.foreign == 1
+    assert telegram.feed(long_frame(5, BODY), 0) == long_frame(5, BODY)
+
+
+def test_what_comes_behind_an_answer_is_looked_at_by_the_next_call() -> None:
+    """Two telegrams and an acknowledgement in one piece: each is given once, in their order, whatever is asked in between."""
+    first, second = long_frame(5, BODY), long_frame(5, BODY[:7])
+    telegram = Telegram(5)
+    assert telegram.feed(first + second, 0) == first
+    assert telegram.begun()
+    assert telegram.feed(b"", 0) == second
+    assert telegram.feed(b"", 0) is None
+    assert not telegram.begun()
+    acknowledged = Acknowledged()
+    assert acknowledged.feed(first + b"\xe5" + second, 0) is True
+    assert acknowledged.foreign == 2
+    assert acknowledged.feed(b"", 0) is None
 
 
 def test_it_keeps_to_the_contract(port: Port) -> None:

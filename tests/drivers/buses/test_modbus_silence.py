@@ -22,7 +22,7 @@ from sensorlogd.drivers.modbus.options import ModbusOptions
 from sensorlogd.drivers.modbus.registers import Register
 from sensorlogd.drivers.serial.port import OwnPort
 from sensorlogd.drivers.transactions import Asker, AskingPace, Fate, Outcome, Question
-from sensorlogd.drivers.transactions.asking import HANG_UPS
+from sensorlogd.drivers.transactions.asking import MAX_HANG_UPS
 from tests.drivers.buses.test_modbus import Unit
 from tests.rig import until
 
@@ -141,7 +141,7 @@ def test_a_device_that_hangs_up_whatever_it_is_asked_is_lost() -> None:
         with Unit(f"tcp://127.0.0.1:{port}", channels=channels) as unit, pytest.raises(DriverError):
             for _ in range(1_000):
                 unit.driver.read(0.1)
-    assert len(asked) <= HANG_UPS + 1
+    assert len(asked) <= MAX_HANG_UPS + 1
 
 
 @given(st.integers(1, 24), st.data())
@@ -170,6 +170,32 @@ def test_the_registers_to_blame_are_found(size: int, data: st.DataObject) -> Non
 def _whole(blocks: Blocks, maps: dict[str, Register]) -> None:
     names = [name for block in blocks.all for name in block.question.names]
     assert sorted(names) == sorted(maps)
+
+
+@given(st.integers(1, 12), st.integers(0, 3), st.lists(st.tuples(st.sampled_from("cars"), st.integers(0, 40)), max_size=60))
+def test_however_blocks_are_cut_and_joined_each_register_is_in_one(size: int, max_gap: int, steps: list[tuple[str, int]]) -> None:
+    """The invariant of ``Blocks``: in the order of the registers, and no block beside one that it was cut out of. Also when a
+    block answers that has been joined or cut meanwhile."""
+    maps = {f"r{n}": Register("holding", n + n // 3) for n in range(size)}
+    blocks = Blocks(maps, max_gap, 100, interval_s=1.0, cap_s=60.0)
+    made = list(blocks.all)
+    for step, which in steps:
+        block = blocks.all[which % len(blocks.all)]
+        if step == "c" and not block.single:
+            made += blocks.cut(block)
+        elif step == "a":
+            blocks.answered(made[which % len(made)])
+        elif step == "r":
+            block.refused = True
+        else:
+            blocks.begin_elsewhere()
+        assert [name for each in blocks.all for name in each.question.names] == list(maps)
+        assert sorted(map(id, blocks.round(0.0))) == sorted(map(id, blocks.all))
+        for each in blocks.all:
+            parent = each.parent
+            while parent is not None:
+                assert parent not in blocks.all
+                parent = parent.parent
 
 
 @given(st.text("ASRB", min_size=1, max_size=60))

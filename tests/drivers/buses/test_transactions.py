@@ -13,7 +13,8 @@ from sensorlogd.drivers.transactions import AskingPace, Awaited, Line
 from sensorlogd.drivers.transactions.answers import Separation
 from sensorlogd.drivers.transactions.asking_pace import PATIENT
 from sensorlogd.drivers.transactions.echo import Echo
-from sensorlogd.drivers.transactions.line import LEARNING, MOST_TURNAROUNDS, QUIET_TURNAROUNDS, Open
+from sensorlogd.drivers.transactions.habits import LEARNING, MAX_TURNAROUNDS, QUIET_TURNAROUNDS
+from sensorlogd.drivers.transactions.line import Open
 from tests.drivers.decoders.decoding import pieces
 
 TURN_S = 1.0
@@ -131,19 +132,19 @@ def test_the_line_is_drained_for_longer_than_the_slowest_answer_seen(bench: Benc
     bench.line.heard(b"a", 0)
     bench.now += 20 * TURN_S
     bench.ask(A, "a")
-    assert 6 * TURN_S < bench.wait_s(B, "b") <= MOST_TURNAROUNDS * TURN_S
+    assert 6 * TURN_S < bench.wait_s(B, "b") <= MAX_TURNAROUNDS * TURN_S
 
 
 def test_what_only_time_keeps_apart_waits_for_a_quiet_line_but_not_for_ever(bench: Bench) -> None:
     """Every byte that nobody asked for puts the next question off; a line that babbles on is asked all the same."""
     bench.ask(A, "a", "time", answer_after=0.1)
     began = bench.now
-    while bench.now < began + 2 * MOST_TURNAROUNDS * TURN_S:
+    while bench.now < began + 2 * MAX_TURNAROUNDS * TURN_S:
         bench.line.heard(b"?", 0)
         if not bench.wait_s(B, "b", "time"):
             break
         bench.now += 0.2
-    assert bench.now - began == pytest.approx(MOST_TURNAROUNDS * TURN_S, abs=0.5)
+    assert bench.now - began == pytest.approx(MAX_TURNAROUNDS * TURN_S, abs=0.5)
     assert bench.counts["unasked_bytes"] > 10
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 from pathlib import Path
@@ -214,7 +215,7 @@ def test_devices_of_a_gateway_never_merge() -> None:
         ("{field: a, format: '%H:%M'}", "leaves the date open"),
         ("{field: a, year: from_host}", "says the year already"),
         ("{field: a, format: '%d %Q'}", "bad directive"),
-        ("{field: a, format: ISO}", "is none of iso"),
+        ("{field: a, format: ISO}", "is neither one of iso"),
     ],
 )
 def test_times_that_cannot_work_are_refused(time: str, message: str) -> None:
@@ -307,6 +308,20 @@ def test_two_live_meters_of_a_kind_are_not_mixed() -> None:
         items = ("0-1:24.1.0(003)", f"0-1:24.2.1(2611251{minute}000W)(00001.000*m3)", "0-2:24.1.0(003)", LIVE)
         (row,), _ = decode(profile("dsmr-p1"), telegram(*items))
         assert row["gas"] == 1
+
+
+def test_values_of_earlier_billing_periods_have_names_of_their_own() -> None:
+    """As meters of IEC 62056-21 list them behind or before the present value, which may be damaged; ``&``: ended by hand."""
+    channels = "e: {source: 1.8.0, unit: kWh}, last: {source: '1.8.0*02', unit: kWh}, now: {source: '1-0:1.8.0*255', unit: kWh}"
+    how = options(f"driver: serial, format: {{type: obis}}, channels: {{{channels}}}")
+    objects = ["1-0:1.8.0*01(000100.0*kWh)", "1-0:1.8.0&02(000050.0*kWh)", "1-0:1.8.0*255(000123.4*kWh)"]
+    for order in itertools.permutations(objects):
+        rows, counts = decode(how, telegram(*order))
+        assert rows == [{"e": 123.4, "last": 50.0, "now": 123.4}]
+        assert counts == {"unmapped": 3}
+    rows, counts = decode(how, telegram(*objects[:2], "1-0:1.8.0*255(0001x3.4*kWh)"))
+    assert rows == [{"last": 50.0}]
+    assert counts["bad_values"] == 2
 
 
 def test_the_block_check_is_looked_at() -> None:

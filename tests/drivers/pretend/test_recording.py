@@ -61,7 +61,7 @@ def test_foreign_forms_are_read() -> None:
     [
         ("23.5,48", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
-        ("[1]", "no object"),
+        ("[1]", "not an object"),
         ('{"data": "x"}', "t is 'None', should be a number of seconds"),
         ('{"t": "1", "data": "x"}', "should be a number"),
         ('{"t": NaN, "data": "x"}', "should be a number"),

@@ -17,7 +17,7 @@ from sensorlogd.batch import Batch
 from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.serial import SerialDriver
 from sensorlogd.drivers.serial.options import SerialOptions
-from sensorlogd.drivers.serial.shared import HELD_BYTES, SharedPort, port_for
+from sensorlogd.drivers.serial.shared import MAX_HELD_BYTES, SharedPort, port_for
 from sensorlogd.drivers.serial.transport import Transport
 from sensorlogd.drivers.transactions import Asker, Awaited, Fate, Question
 from tests.drivers.serial.test_transport import WatchedContext
@@ -174,7 +174,7 @@ def test_the_one_that_opened_may_leave(line: Port, sensors: Callable[..., Sensor
 def test_who_does_not_listen_holds_up_nobody(line: Port, sensors: Callable[..., Sensor]) -> None:
     """A sensor that hangs loses its own oldest bytes beyond what is held for it, counted; the other one hears all."""
     hangs, listens = sensors().open(), sensors().listen()
-    sent = bytes(range(32, 127)) * (2 * HELD_BYTES // 95)
+    sent = bytes(range(32, 127)) * (2 * MAX_HELD_BYTES // 95)
     for end in range(0, len(sent) + 50_000, 50_000):  # not faster than the listener's thread gets its turn
         line.send(sent[end - 50_000 : end] if end else b"")
         until(partial(has_heard, listens, min(end, len(sent))), "the listener to hear everything")
@@ -184,7 +184,7 @@ def test_who_does_not_listen_holds_up_nobody(line: Port, sensors: Callable[..., 
         if not arrived[1]:
             break
         held += arrived[1]
-    assert 0 < len(held) <= HELD_BYTES
+    assert 0 < len(held) <= MAX_HELD_BYTES
     assert sent.endswith(held)
     assert hangs.lent.counts == {"dropped_bytes": len(sent) - len(held)}
     assert listens.lent.counts == {}

@@ -28,9 +28,9 @@ def test_what_did_not_fit_is_told_to_whoever_missed_it() -> None:
     port = Tap()
     slow, _, _ = port.since(None)
     for at in range(10):
-        port.offer(at, bytes(tap.LIMIT_BYTES // 4))
+        port.offer(at, bytes(tap.MAX_HELD_BYTES // 4))
     following, missed, passed = port.since(slow)
-    assert missed + sum(len(data) for _, _, data in passed) == 10 * (tap.LIMIT_BYTES // 4)
+    assert missed + sum(len(data) for _, _, data in passed) == 10 * (tap.MAX_HELD_BYTES // 4)
     assert missed > 0
     port.offer(11, b"x")
     assert port.since(following)[1:] == (0, [(11, "rx", b"x")])

@@ -46,7 +46,7 @@ class LiveAlarmHandlers:
 
     def test(self, request: AlarmTestRequest) -> Tested:
         config = self._config()
-        return Tested(send_test(config, request.target, self._keeper.judge.plan.logger_name, self._keeper.clocks.now_us()))
+        return Tested(send_test(config, request.target, self._keeper.judge.roster.plan.logger_name, self._keeper.clocks.now_us()))
 
     def _do_on_writer(self, do: Callable[[int, int], T]) -> T:
         """Have the keeper call ``do`` on the writer thread. Raises ValueError if that does not come to it in time, and what
@@ -100,7 +100,7 @@ class OfflineAlarmHandlers:
 def acknowledge(judge: Judge, request: AlarmAckRequest, now_us: int) -> tuple[str, ...]:
     """Acknowledge alarms. Returns those that were waiting for it. Raises ValueError for an unknown name."""
     return tuple(
-        _name_of(alarm) for alarm in _find_alarms(judge, request.alarms) if judge.acknowledge(alarm, now_us, request.note)
+        _name_of(alarm) for alarm in _find_alarms(judge, request.alarms) if judge.actions.acknowledge(alarm, now_us, request.note)
     )
 
 
@@ -109,9 +109,9 @@ def mute(judge: Judge, request: AlarmMuteRequest, at: int, now_us: int, but: Seq
     found = _find_alarms(judge, request.alarms)
     for alarm in found:
         if request.for_us:
-            judge.shelve(alarm, at + request.for_us, now_us, request.note)
+            judge.actions.shelve(alarm, at + request.for_us, now_us, request.note)
         elif alarm not in but:
-            judge.unshelve(alarm, at, now_us, request.note or "it was ended")
+            judge.actions.unshelve(alarm, at, now_us, request.note or "it was ended")
     return tuple(map(_name_of, found))
 
 
@@ -131,9 +131,9 @@ def send_test(config: Config, target: str, logger: str, now_us: int) -> str:
 
 def _find_alarms(judge: Judge, names: Sequence[str]) -> list[Alarm]:
     for name in names:
-        if not judge.find([name]):
-            raise ValueError(f"no alarm {name!r}{closest(name, {alarm.name for alarm in judge.alarms.values()})}")
-    return judge.find(names)
+        if not judge.roster.find([name]):
+            raise ValueError(f"no alarm {name!r}{closest(name, {alarm.name for alarm in judge.roster.alarms.values()})}")
+    return judge.roster.find(names)
 
 
 def _name_of(alarm: Alarm) -> str:

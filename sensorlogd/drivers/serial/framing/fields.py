@@ -220,6 +220,6 @@ def _lcd7(piece: bytes) -> float:
         if segments == _SEGMENTS_L:
             return math.nan
         if segments not in _SEGMENTS:
-            raise ValueError(f"{segments:#x} is no digit of the display")
+            raise ValueError(f"{segments:#x} is not a digit of the display")
         total = total * 10 + _SEGMENTS[segments]
     return float(sign * total / 10 ** (point or 0))

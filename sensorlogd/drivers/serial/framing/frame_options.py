@@ -13,7 +13,7 @@ from sensorlogd.drivers import sentinels
 from sensorlogd.drivers.serial.checksums import CHECKSUMS, Checksum, sum_modulo
 from sensorlogd.drivers.serial.escapes import Escaped, RegexOfBytes
 
-MAX_FRAME = 4096
+MAX_FRAME_BYTES = 4096
 _TYPES = {
     "u8": 1, "i8": 1, "u16": 2, "i16": 2, "u24": 3, "i24": 3, "u32": 4, "i32": 4, "u48": 6, "u64": 8, "i64": 8, "f32": 4, "f64": 8,
 }  # fmt: skip
@@ -66,7 +66,7 @@ def matcher(pattern: str) -> re.Pattern[bytes]:
 class Condition(Section):
     """True where the byte at ``at``, and-ed with ``mask``, is ``equals``, one of ``any_of``, or (neither given) not zero."""
 
-    at: Int = Field(ge=-MAX_FRAME, le=MAX_FRAME)
+    at: Int = Field(ge=-MAX_FRAME_BYTES, le=MAX_FRAME_BYTES)
     mask: Int = Field(0xFF, ge=1, le=0xFF)
     equals: Int | None = Field(None, ge=0, le=0xFF)
     any_of: tuple[Int, ...] | None = None
@@ -75,7 +75,7 @@ class Condition(Section):
 class Lookup(Section):
     """A factor that another byte selects. A frame with a byte that is not in the table is bad."""
 
-    at: Int = Field(ge=-MAX_FRAME, le=MAX_FRAME)
+    at: Int = Field(ge=-MAX_FRAME_BYTES, le=MAX_FRAME_BYTES)
     mask: Int = Field(0xFF, ge=1, le=0xFF)
     table: Mapping[Int, Finite]
 
@@ -83,7 +83,7 @@ class Lookup(Section):
 class FieldOptions(Section):
     """One number in a frame: value = raw * scale * (factor of scale_by) + offset."""
 
-    at: Int = Field(ge=-MAX_FRAME, le=MAX_FRAME, description="first byte, from 0; negative: from the end")
+    at: Int = Field(ge=-MAX_FRAME_BYTES, le=MAX_FRAME_BYTES, description="first byte, from 0; negative: from the end")
     type: str = Field("u8", description=f"{', '.join(_TYPES)}, bcd, digits, ascii, hex, lcd7")
     length: Int | None = Field(None, ge=1, le=64, description="bytes, for bcd, digits, ascii, hex and lcd7")
     byte_order: ByteOrder | None = Field(None, description="if it is not that of the frame")
@@ -144,9 +144,11 @@ class FrameChecksum(Section):
     type: str = Field(description=f"one of {', '.join(sorted(CHECKSUMS))}, sum_modulo")
     modulo: Int | None = Field(None, ge=2, le=65536, description="for sum_modulo")
     plus: Int = Field(0, ge=0, le=255, description="for sum_modulo: added afterwards")
-    start: Int = Field(0, ge=0, le=MAX_FRAME)
-    stop: Int | None = Field(None, ge=-MAX_FRAME, le=MAX_FRAME, description="negative: from the end; default: where it stands")
-    at: Int | None = Field(None, ge=-MAX_FRAME, le=MAX_FRAME, description="default: the last bytes before the footer")
+    start: Int = Field(0, ge=0, le=MAX_FRAME_BYTES)
+    stop: Int | None = Field(
+        None, ge=-MAX_FRAME_BYTES, le=MAX_FRAME_BYTES, description="negative: from the end; default: where it stands"
+    )
+    at: Int | None = Field(None, ge=-MAX_FRAME_BYTES, le=MAX_FRAME_BYTES, description="default: the last bytes before the footer")
     byte_order: ByteOrder | None = None
 
     @model_validator(mode="after")
@@ -206,8 +208,8 @@ class FrameFormat(Section):
             raise ValueError(
                 "length: silence and escape: exclude each other; what is escaped has an end of its own, leave length: out"
             )
-        if isinstance(self.length, int) and not 2 <= self.length <= MAX_FRAME:
-            raise ValueError(f"length: {self.length} bytes; a frame has between 2 and {MAX_FRAME}")
+        if isinstance(self.length, int) and not 2 <= self.length <= MAX_FRAME_BYTES:
+            raise ValueError(f"length: {self.length} bytes; a frame has between 2 and {MAX_FRAME_BYTES}")
         return self
 
     def field_names(self) -> list[str]:

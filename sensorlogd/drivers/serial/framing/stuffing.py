@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 
 from sensorlogd.drivers.serial.effort import Tally
-from sensorlogd.drivers.serial.framing.frame_options import MAX_FRAME
+from sensorlogd.drivers.serial.framing.frame_options import MAX_FRAME_BYTES
 from sensorlogd.drivers.serial.framing.shape import Shape
 
-MAX_STUFFED = 2 * MAX_FRAME
+MAX_STUFFED_BYTES = 2 * MAX_FRAME_BYTES
 
 
 def _good_frame(shape: Shape, tally: Tally, piece: bytes, frame: bytes | None, counter: str = "bad_frames") -> bytes | None:
     """``frame`` if it is a good one; otherwise it is counted. ``piece``: the bytes it was made of."""
     why = "byte stuffing"
     if frame is not None:
-        if len(frame) > MAX_FRAME:
+        if len(frame) > MAX_FRAME_BYTES:
             counter, why = "too_long", f"{len(frame)} bytes"
         elif len(frame) < shape.least:
             why = "too short"
@@ -61,7 +61,7 @@ class Delimited:
             first, self._first = self._first, False
             if not piece:
                 continue
-            if len(piece) > MAX_STUFFED:
+            if len(piece) > MAX_STUFFED_BYTES:
                 self.tally.add("too_long", 1, piece[:24])
             elif first and self._distrusts:
                 self.tally.add("first_partial", 1, piece[:24])
@@ -81,7 +81,7 @@ class Delimited:
         """Throw away a frame that has become too long, and what follows up to its end. It is counted once."""
         if self._too_long:
             self._rest.clear()
-        elif len(self._rest) > MAX_STUFFED:
+        elif len(self._rest) > MAX_STUFFED_BYTES:
             self.tally.add("too_long", 1, bytes(self._rest[:24]))
             self._too_long = True
             self._rest.clear()
@@ -122,12 +122,12 @@ class Dle:
                 break
             self._count_skipped(position, start)
             position = start
-            end_match = _DLE_END.match(buffer, start + 2, start + 2 * MAX_STUFFED)
-            if end_match is None or end_match.end() - start > MAX_STUFFED:
-                if end_match is None and len(buffer) - start <= MAX_STUFFED:
+            end_match = _DLE_END.match(buffer, start + 2, start + 2 * MAX_STUFFED_BYTES)
+            if end_match is None or end_match.end() - start > MAX_STUFFED_BYTES:
+                if end_match is None and len(buffer) - start <= MAX_STUFFED_BYTES:
                     break
                 self.tally.add("too_long", 1, bytes(buffer[start : start + 24]))
-                position = start + MAX_STUFFED
+                position = start + MAX_STUFFED_BYTES
                 continue
             self._first = False
             following = end_match[1]

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 
 from sensorlogd.drivers.serial.effort import Effort, Tally
-from sensorlogd.drivers.serial.framing.frame_options import MAX_FRAME
+from sensorlogd.drivers.serial.framing.frame_options import MAX_FRAME_BYTES
 from sensorlogd.drivers.serial.framing.shape import Shape
 
 # A length field may lie, and what it claims would hide what follows. So many good frames in a row inside a longer one are the truth.
-WITNESSES = 3
-CLAIM = 128  # bytes; a lie below that costs less than finding it out
+MIN_WITNESSES = 3
+MIN_CLAIM_BYTES = 128  # bytes; a lie below that costs less than finding it out
 
 
 class Unescaped:
@@ -75,7 +75,7 @@ class Unescaped:
                 begin += self._give_up(start, 0, "" if is_counted else self._counter_of_unfinished(start))
                 is_counted = True
             elif not length:
-                begin += self._give_up(start, 0, step=MAX_FRAME if self._headless else 0)
+                begin += self._give_up(start, 0, step=MAX_FRAME_BYTES if self._headless else 0)
                 self._midway = self._midway or self._headless  # what is left of it is no frame, either
             elif self._hides_whole_frames(start, length):
                 begin += self._give_up(start, 0, "bad_length", "whole frames are inside it")
@@ -161,7 +161,7 @@ class Unescaped:
             if start + shape.field.at + shape.field.size() > len(buffer):
                 return None
             length = shape.length_in_field(buffer, start)
-            if shape.least <= length <= MAX_FRAME:
+            if shape.least <= length <= MAX_FRAME_BYTES:
                 return length
             self.tally.add("bad_length", 1, bytes(buffer[start : start + 24]), f"{length} bytes")
             return 0
@@ -171,7 +171,7 @@ class Unescaped:
         """The same for frames whose length only the footer tells."""
         shape, buffer = self.shape, self._buffer
         assert shape.footer is not None
-        last = start + MAX_FRAME
+        last = start + MAX_FRAME_BYTES
         found = shape.footer.search(buffer, max(start + shape.header_bytes, self._footerless - self._base), last)
         if found:
             self._footerless = self._base + found.start()
@@ -196,11 +196,11 @@ class Unescaped:
     def _hides_whole_frames(self, start: int, length: int) -> bool:
         """Whether the long frame at ``start`` hides whole frames that follow each other, so that its length must be wrong."""
         shape, buffer = self.shape, self._buffer
-        if length <= CLAIM or shape.field is None or shape.header is None:
+        if length <= MIN_CLAIM_BYTES or shape.field is None or shape.header is None:
             return False
         stop = min(len(buffer), start + length)
         offset, seen, due = self._inside
-        while seen < WITNESSES and not self._effort.tired(self._base + start):
+        while seen < MIN_WITNESSES and not self._effort.tired(self._base + start):
             found = shape.header.search(buffer, start + offset, stop)
             if found is None:
                 offset = max(offset, stop - start - shape.header_bytes + 1)
@@ -220,7 +220,7 @@ class Unescaped:
                 self._effort.failed(self._base + start, inner if fits else 0)
                 offset += 1
         self._inside = offset, seen, due
-        return seen >= WITNESSES
+        return seen >= MIN_WITNESSES
 
 
 class BySilence:
@@ -234,9 +234,9 @@ class BySilence:
         self._too_long = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Keep the bytes; only silence gives frames. Of a burst longer than MAX_FRAME nothing is used, and it is counted once."""
+        """Keep the bytes; only silence gives frames. Of a burst longer than MAX_FRAME_BYTES nothing is used, and it is counted once."""
         self._buffer += data
-        if len(self._buffer) > MAX_FRAME:
+        if len(self._buffer) > MAX_FRAME_BYTES:
             if not self._too_long:
                 self.tally.add("too_long", 1, bytes(self._buffer[:24]))
             self._too_long = True

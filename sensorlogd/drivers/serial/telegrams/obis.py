@@ -23,7 +23,7 @@ from sensorlogd.drivers.serial.telegrams.obis_values import Fields
 _END = re.compile(rb"!(?:([0-9A-Fa-f]{4})|[ \t]{0,8}\r?\n|(?=/))")
 # A telegram's beginning that is worth a look where another one seems to go on: manufacturer and baud rate.
 _START = re.compile(rb"/[A-Za-z]{3}[0-9A-Za-z]")
-LOOKS = 4  # beginnings that are tried in a telegram whose CRC is wrong; the last ones, for what is behind them came later
+MAX_LOOKS = 4  # beginnings that are tried in a telegram whose CRC is wrong; the last ones, for what is behind them came later
 _SINCE_CRC = re.compile(rb"\n1-3:0\.2\.8\(")  # the version object came with DSMR 4, and so did the CRC
 # Mode A and C: the block check behind ETX is the exclusive or of all behind STX, ETX included (IEC 62056-21, 5.2).
 _BLOCK = b"\n\x02"  # an STX in the identification begins none
@@ -133,7 +133,7 @@ class ObisDecoder:
     def _hidden_start(self, telegram: bytes, check: Callable[[bytes], int | None], found: int) -> int:
         """Where a telegram begins inside whose check is the one that was ``found``; 0 if none does."""
         starts = [found.start() for found in _START.finditer(telegram, 1)]
-        return next((start for start in reversed(starts[-LOOKS:]) if check(telegram[start:]) == found), 0)
+        return next((start for start in reversed(starts[-MAX_LOOKS:]) if check(telegram[start:]) == found), 0)
 
     def _take_block(self, telegram: bytes) -> bool | None:
         """Whether the block of ``telegram`` is whole; telegram and check are used up. None: its check has not come."""

@@ -1,7 +1,9 @@
 """What the objects of a smart-meter telegram say. Pure.
 
 Objects are named by their OBIS code (IEC 62056-61): ``1-0:1.8.1(000671.578*kWh)`` gives the field ``1-0:1.8.1`` and, short,
-``1.8.1``. A meter on an M-Bus channel says its kind in ``0-n:24.1.0``; its value is also given as ``gas``, ``water``, ``heat``,
+``1.8.1``. What it was at the end of an earlier billing period, ``1-0:1.8.1*01(000650.100*kWh)``, is a field of its own,
+``1-0:1.8.1*01`` and ``1.8.1*01``; ``*255`` is the present value (IEC 62056-61, value group F; ``&`` instead of ``*`` says that
+the period was ended by hand). A meter on an M-Bus channel says its kind in ``0-n:24.1.0``; its value is also given as ``gas``, ``water``, ``heat``,
 ``cooling`` or ``electricity``, whatever n is, and with the time at which it was read.
 """
 
@@ -19,7 +21,7 @@ from sensorlogd.drivers.sentinels import NO_VALUE
 from sensorlogd.notation.microseconds import DAY_US
 
 _OBJECT = re.compile(
-    r"(?:(\d{1,3})-(\d{1,3}):)?([0-9A-Z]{1,3}\.[0-9A-F]{1,3}(?:\.[0-9A-F]{1,3})?)(?:[*&]\d{1,3})?((?:\([^()]*\)\s*)+)",
+    r"(?:(\d{1,3})-(\d{1,3}):)?([0-9A-Z]{1,3}\.[0-9A-F]{1,3}(?:\.[0-9A-F]{1,3})?)(?:[*&](\d{1,3}))?((?:\([^()]*\)\s*)+)",
     re.ASCII,
 )
 _CELLS = re.compile(r"\(([^()]*)\)")
@@ -30,18 +32,36 @@ _MBUS_KINDS = {2: "electricity", 3: "gas", 4: "heat", 6: "water", 7: "water", 8:
 _BASE = {unit.lower(): unit for unit in ("W", "Wh", "VA", "VAh", "var", "varh", "J")}
 _PREFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 _SAME = {"m3": "m³", "dm3": "dm³"}
+_PRESENT = 255  # of value group F: no earlier billing period
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One value: ``unit`` empty if it has none; ``read_us``: when a meter behind the meter was read."""
+    """One value: ``unit`` empty if it has none; ``read_us``: when a meter behind the meter was read; ``period``: value group F as
+    the meter writes it, empty if it does not."""
 
     prefix: str
     code: str
     value: float
     unit: str
     read_us: int | None
+    period: str = ""
+
+    @property
+    def is_of_submeter(self) -> bool:
+        """Whether it is the present value of a meter on an M-Bus channel."""
+        return self.code.startswith("24.") and not self.is_former
+
+    @property
+    def is_former(self) -> bool:
+        """Whether it was the value at the end of an earlier billing period."""
+        return bool(self.period) and int(self.period) != _PRESENT
+
+    @property
+    def name(self) -> str:
+        """The code, with the billing period where it is an earlier one."""
+        return f"{self.code}*{self.period}" if self.is_former else self.code
 
 
 def items(text: str, zone: ZoneInfo, count: Count) -> Iterator[Item | tuple[str, str]]:
@@ -50,7 +70,7 @@ def items(text: str, zone: ZoneInfo, count: Count) -> Iterator[Item | tuple[str,
     for match in _OBJECT.finditer(text, position):
         _count_left_over(text[position : match.start()], count)
         position = match.end()
-        medium, channel, code, cells = match.groups()
+        medium, channel, code, period, cells = match.groups()
         contents = _CELLS.findall(cells)
         prefix = f"{medium}-{channel}" if medium is not None else ""
         if code == "24.1.0" and prefix:
@@ -60,10 +80,10 @@ def items(text: str, zone: ZoneInfo, count: Count) -> Iterator[Item | tuple[str,
             continue
         value, unit = _value_and_unit(contents)
         if value is None:
-            yield Item(prefix, code, math.nan, contents[-1][:40] if "".join(contents) else "", None)
+            yield Item(prefix, code, math.nan, contents[-1][:40] if "".join(contents) else "", None, period or "")
             continue
         read = _read_us(contents[0], zone) if code.startswith("24.") and len(contents) > 1 else None
-        yield Item(prefix, code, value, unit, read)
+        yield Item(prefix, code, value, unit, read, period or "")
     _count_left_over(text[position:].rstrip().removesuffix("!"), count)
 
 
@@ -156,11 +176,14 @@ class Fields:
         former = _exchanged(values, kinds)
         found: Found = {}
         for item in values:
-            names = [item.code] if item.prefix not in former else []
+            code = item.name
+            names = [code] if item.prefix not in former else []
             if item.prefix:
-                names.insert(0, f"{item.prefix}:{item.code}")
+                names.insert(0, f"{item.prefix}:{code}")
+            if item.period and not item.is_former and self.wanted is not None:
+                names += [name for name in (f"{each}*{item.period}" for each in names) if name in self.wanted]
             # A meter that was taken out still has its channel, with a value but no unit, or with an old one.
-            if item.unit and item.prefix in kinds and item.prefix not in former and item.code.startswith("24."):
+            if item.unit and item.prefix in kinds and item.prefix not in former and item.is_of_submeter:
                 names.append(kinds[item.prefix])
             for name in names:
                 self._store(found, name, item)
@@ -193,7 +216,7 @@ def _exchanged(values: list[Item], kinds: Mapping[str, str]) -> set[str]:
     read = {
         item.prefix: item.read_us
         for item in values
-        if item.prefix in kinds and item.unit and item.read_us is not None and item.code.startswith("24.")
+        if item.prefix in kinds and item.unit and item.read_us is not None and item.is_of_submeter
     }
     newest: dict[str, int] = {}
     for prefix, at_us in read.items():

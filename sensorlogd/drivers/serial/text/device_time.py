@@ -15,7 +15,7 @@ from sensorlogd.stamping.repeats import Repeats
 
 _FACTORS = {"epoch": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 _PLAIN = re.compile(r"([+-]?)(\d+)(?:\.(\d*))?", re.ASCII)
-_LATEST_US = 253_402_300_799_000_000
+_MAX_US = 253_402_300_799_000_000
 
 
 class DeviceTime:
@@ -84,6 +84,6 @@ def _epoch_us(text: str, factor: int) -> int:
         us = round(float(text) * factor)
     else:
         raise ValueError(text)
-    if abs(us) > _LATEST_US:
+    if abs(us) > _MAX_US:
         raise ValueError(text)
     return us

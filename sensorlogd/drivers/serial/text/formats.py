@@ -342,13 +342,13 @@ def _json_splitter(_: LineFormat) -> Callable[[str], Fields]:
 
     def fields(text: str) -> Fields:
         if "{" not in text:
-            raise NoFields("is JSON, but no object" if text[:1] == "[" else "is not JSON: there is no {")
+            raise NoFields("is JSON, but not an object" if text[:1] == "[" else "is not JSON: there is no {")
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise NoFields(f"is not JSON: {error}") from None
         if not isinstance(data, dict):
-            raise NoFields("is JSON, but no object")
+            raise NoFields("is JSON, but not an object")
         texts: dict[str, str] = {}
         stack: list[tuple[str, object]] = [("", data)]
         while stack:
