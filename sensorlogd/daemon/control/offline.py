@@ -8,7 +8,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -25,6 +24,7 @@ from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
+from sensorlogd.processes.waiting import wait_readable
 from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.file.errors import Failure, classify, explain
 from sensorlogd.storage.maintenance.mover import Mover
@@ -129,7 +129,7 @@ class Offline:
         """Run until no kept work waits and no roll-up is missing or out of date. ``progress`` is called now and then."""
         self.coordinator.request()
         while True:
-            wait(self.coordinator.waitables(), 0.01)
+            wait_readable(self.coordinator.waitables(), 0.01)
             self.coordinator.on_readable()
             self.coordinator.tick()
             progress()
