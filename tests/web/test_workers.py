@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.web.working import workers as module
+from sensorlogd.web.working.refusal import ApiError
 from sensorlogd.web.working.worker import PING
 from sensorlogd.web.working.workers import Workers
 
@@ -44,3 +45,39 @@ def test_a_worker_whose_answer_was_a_fault_stays(workers: Workers, monkeypatch: 
         assert workers.cancelled == 1
 
     asyncio.run(leave())
+
+
+def test_where_nobody_asks_no_worker_waits(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten MB on a small machine. Whoever looks every few seconds whether all is well keeps none."""
+    monkeypatch.setattr(module, "IDLE_S", 0.01)
+    monkeypatch.setattr(module, "LAST_IDLE_S", 0.1)
+
+    async def look() -> None:
+        assert await workers.is_still_well()
+        assert workers.pids() == []
+        await workers.run(PING)
+        assert len(workers.pids()) == 1
+        async with asyncio.timeout(30):
+            while workers.pids():
+                assert await workers.is_still_well()
+                await asyncio.sleep(0.01)
+
+    asyncio.run(look())
+
+
+def test_workers_that_cannot_be_started_are_noticed(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whoever looks every few seconds, once a question got no answer; and it is noticed when they can be started again."""
+
+    def none(*_: object) -> None:
+        raise OSError("no process")
+
+    async def look() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "_Worker", none)
+            with pytest.raises(ApiError, match="no process can be started"):
+                await workers.run(PING)
+            assert not await workers.is_still_well()
+        assert await workers.is_still_well()
+        assert len(workers.pids()) == 1
+
+    asyncio.run(look())
