@@ -121,6 +121,7 @@ bus: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.gil
 	$(BIN)/python -m benchmarks.serial_lines

@@ -29,14 +29,14 @@ def scratch() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def daemon(folder: Path, config: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
+def daemon(folder: Path, config: dict[str, Any], *, web: bool = False) -> Iterator[subprocess.Popen[bytes]]:
     """``sensorlogd run`` on a configuration (JSON is YAML), stopped at the end."""
     path = folder / "sensorlogd.yaml"
     config.setdefault("daemon", {}).setdefault("data_dir", str(folder / "data"))
     path.write_text(json.dumps(config))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sensorlogd", "run", "-c", str(path), "--no-web"],
+            [sys.executable, "-m", "sensorlogd", "run", "-c", str(path), *([] if web else ["--no-web"])],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

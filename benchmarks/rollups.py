@@ -17,7 +17,6 @@ import random
 import sqlite3
 import time
 from collections.abc import Iterator
-from multiprocessing.connection import wait
 from pathlib import Path
 
 from benchmarks.common import cpu_seconds, daemon, family, machine, scratch, status, stored_readings
@@ -29,6 +28,7 @@ from sensorlogd.daemon.writing.build import WriterParts, WriterSettings
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer
+from sensorlogd.processes.waiting import wait_readable
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
@@ -72,7 +72,7 @@ class Rig:
             self.lock.release()
 
     def turn(self) -> None:
-        wait(self.coordinator.waitables(), 0.002)
+        wait_readable(self.coordinator.waitables(), 0.002)
         self.coordinator.on_readable()
         self.coordinator.tick()
 
@@ -212,7 +212,7 @@ def live(seconds: int) -> None:
         status(folder)
         while True:  # the aggregator is the child that says so
             children = family(process.pid)[1:]
-            aggregators = [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+            aggregators = [pid for pid in children if "daemon.rollups.process" in Path(f"/proc/{pid}/cmdline").read_text()]
             if aggregators:
                 break
             time.sleep(0.05)

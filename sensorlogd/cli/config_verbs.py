@@ -11,7 +11,7 @@ import click
 
 from sensorlogd.cli import exits
 from sensorlogd.cli.common import config_option, fail
-from sensorlogd.config import ConfigNotFound, find
+from sensorlogd.config.light import ConfigNotFound, find
 from sensorlogd.notation.plurals import plural
 
 

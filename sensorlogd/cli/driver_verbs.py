@@ -15,7 +15,7 @@ import click
 from sensorlogd import quality
 from sensorlogd.cli import exits, output, plain_errors
 from sensorlogd.cli.common import config_option, fail
-from sensorlogd.config import ConfigNotFound, find
+from sensorlogd.config.light import ConfigNotFound, find
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.durations import parse_duration
 

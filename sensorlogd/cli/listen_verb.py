@@ -108,7 +108,7 @@ def listen(
 
 def _meant(target: str, config_file: Path | None, baudrate: int | None, profile: str | None) -> tuple[Any, Path | None]:
     """(options of the sensor or port, the data directory of a daemon that may have it open)."""
-    from sensorlogd.config import ConfigNotFound, find
+    from sensorlogd.config.light import ConfigNotFound, find
     from sensorlogd.config.loader import ConfigErrors, load, load_text
     from sensorlogd.config.validation.names import closest
     from sensorlogd.drivers.registry import options_for

@@ -10,7 +10,8 @@ import click
 
 from sensorlogd.cli import exits
 from sensorlogd.cli.common import config_option, fail
-from sensorlogd.config import ConfigNotFound, find, light
+from sensorlogd.config import light
+from sensorlogd.config.light import ConfigNotFound, find
 from sensorlogd.notation.plurals import plural
 
 WITHIN_S = 60.0  # the daemon itself gives up after less

@@ -121,12 +121,12 @@ def _settings(config_file: Path | None, db: str | None) -> Settings:
     if db is not None:
         path = database(config_file, db).absolute()
         return Settings(path, token_file=path.with_name(token.NAME), saved_views_file=path.with_name(saved_views.FILE))
-    from sensorlogd.config import find, light
+    from sensorlogd.config import light
     from sensorlogd.config.loader import ConfigErrors, load
     from sensorlogd.drivers.registry import options_for
 
     try:
-        return Settings.of(load(find(config_file), options_for))
+        return Settings.of(load(light.find(config_file), options_for))
     except light.ConfigNotFound as error:
         fail(f"{error}, or --db FILE", exits.BAD_CONFIG)
     except ConfigErrors as error:

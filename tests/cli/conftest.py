@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from multiprocessing import resource_tracker
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,6 @@ from sensorlogd.storage.rollups import store
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
-
-
-@pytest.fixture(autouse=True, scope="session")
-def resource_tracker_runs() -> None:
-    """The helper process of ``multiprocessing`` is started once and stays: no test leaves it behind."""
-    resource_tracker.ensure_running()
 
 
 @pytest.fixture

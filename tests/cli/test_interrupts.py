@@ -104,19 +104,13 @@ def blocks_interrupts(pid: int) -> bool:
     return bool(int(mask, 16) >> (signal.SIGINT - 1) & 1)
 
 
-def waits(connection: object) -> None:
-    """The work of a process that is only looked at."""
-    time.sleep(PATIENCE_S)
-
-
 def test_children_never_get_it() -> None:
     """From their first moment on; this process is as before."""
     with interrupts.blocked():
         process = subprocess.Popen(["sleep", str(PATIENCE_S)])
-    computing = rollups.start(waits, name="waits")
+    computing = rollups.start("tests.daemon.rollups.half_a_message", "wait")
     try:
         assert blocks_interrupts(process.pid)
-        assert computing.pid is not None
         assert blocks_interrupts(computing.pid)
         assert not blocks_interrupts(os.getpid())
     finally:

@@ -152,6 +152,7 @@ def same_rollups(found: dict[tuple[Any, ...], tuple[Any, ...]], expected: dict[t
     return found.keys() == expected.keys() and all(
         a == b or (isinstance(a, float) and isinstance(b, float) and math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9))
         for key, row in expected.items()
+        if found[key] != row
         for a, b in zip(found[key], row, strict=True)
     )
 

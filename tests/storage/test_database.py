@@ -21,7 +21,7 @@ from sqlalchemy.schema import CreateTable
 
 from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import migrations
-from sensorlogd.storage.file.connecting import CHECKPOINT_PAGES, close_cleanly
+from sensorlogd.storage.file.connecting import CHECKPOINT_PAGES, close_cleanly, connect_as_writer, use_wal
 from sensorlogd.storage.file.errors import DatabaseCorrupt, DatabaseUnavailable, Failure, ForeignDatabase, NewerSchema, classify
 from sensorlogd.storage.file.identity import APPLICATION_ID, PAGE_SIZE, REVISION, file_identity
 from sensorlogd.storage.migrations import tables
@@ -273,10 +273,12 @@ def _failure(conn: sqlite3.Connection, sql: str) -> Failure:
     return classify(caught.value)
 
 
-def test_the_writer_connection_is_durable_and_frugal(conn: sqlite3.Connection) -> None:
+def test_the_writer_connection_is_durable_and_frugal(path: Path) -> None:
     """WAL and FULL are the promise; the rest keeps memory and wear down."""
     names = ("journal_mode", "synchronous", "mmap_size", "temp_store", "foreign_keys", "journal_size_limit")
-    found = {name: conn.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
+    with closing(connect_as_writer(path)) as conn:  # that of the daemon: those of the tests wait for no disk
+        use_wal(conn)
+        found = {name: conn.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
     limit = 2 * CHECKPOINT_PAGES * PAGE_SIZE
     assert list(found.values()) == ["wal", 2, 0, 2, 1, limit]
 

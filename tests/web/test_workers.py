@@ -14,6 +14,7 @@ from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.answering.questions import current
 from sensorlogd.web.workers import worker as process
 from sensorlogd.web.workers import workers as module
+from sensorlogd.web.workers.refusal import ApiError
 from sensorlogd.web.workers.worker import PING, Worker
 from sensorlogd.web.workers.workers import Workers
 from tests.rig import DEADLINE_S
@@ -150,3 +151,39 @@ def test_only_who_can_stream_is_told_to(worker: Worker, name: str, streams: bool
     """A stream itself is not, and neither is an answer that is JSON only."""
     body = worker.too_much(f"sensorlogd.web.workers.long_questions:{name}")[2]
     assert ("format=csv" in body["hint"]) == streams
+
+
+def test_where_nobody_asks_no_worker_waits(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten MB on a small machine. Whoever looks every few seconds whether all is well keeps none."""
+    monkeypatch.setattr(module, "IDLE_S", 0.01)
+    monkeypatch.setattr(module, "LAST_IDLE_S", 0.1)
+
+    async def look() -> None:
+        assert await workers.is_still_well()
+        assert workers.pids() == []
+        await workers.run(PING)
+        assert len(workers.pids()) == 1
+        async with asyncio.timeout(30):
+            while workers.pids():
+                assert await workers.is_still_well()
+                await asyncio.sleep(0.01)
+
+    asyncio.run(look())
+
+
+def test_workers_that_cannot_be_started_are_noticed(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whoever looks every few seconds, once a question got no answer; and it is noticed when they can be started again."""
+
+    def none(*_: object) -> None:
+        raise OSError("no process")
+
+    async def look() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "_Worker", none)
+            with pytest.raises(ApiError, match="no process can be started"):
+                await workers.run(PING)
+            assert not await workers.is_still_well()
+        assert await workers.is_still_well()
+        assert len(workers.pids()) == 1
+
+    asyncio.run(look())

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -26,6 +25,7 @@ from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.daemon.writing.writer import Writer
+from sensorlogd.processes.waiting import wait_readable
 from sensorlogd.storage.file.errors import Failure, classify, explain
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
@@ -133,7 +133,7 @@ class Offline:
         for: whoever ordered some waits for it before. Raises OfflineError if it does not go on."""
         self.coordinator.request()
         while True:
-            wait(self.coordinator.waitables(), 0.01)
+            wait_readable(self.coordinator.waitables(), 0.01)
             self.coordinator.on_readable()
             self.coordinator.tick()
             progress()

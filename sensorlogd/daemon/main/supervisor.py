@@ -19,7 +19,6 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from multiprocessing.connection import wait
 
 from sensorlogd import __version__
 from sensorlogd.daemon.main.build import DaemonParts
@@ -27,6 +26,7 @@ from sensorlogd.daemon.main.process.sdnotify import Watchdog
 from sensorlogd.daemon.main.process.signals import Requested
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.durations import format_duration
+from sensorlogd.processes.waiting import wait_readable
 from sensorlogd.processes.wake_pipe import WakePipe
 from sensorlogd.storage.schema.check import end_children
 
@@ -115,7 +115,7 @@ class Supervisor:
         timeout = min(1.0, watchdog.every_s / 2) if watchdog.every_s else 1.0
         watch_at = 0.0
         while not self._requested.stop:
-            wait([self._wake.read_end, *self._coordinator.waitables(), *self._pages.waitables()], timeout)
+            wait_readable([self._wake.read_end, *self._coordinator.waitables(), *self._pages.waitables()], timeout)
             self._wake.clear()
             self._coordinator.on_readable()
             self._coordinator.tick()

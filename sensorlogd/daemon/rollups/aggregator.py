@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.daemon.rollups import child_process, process
+from sensorlogd.daemon.rollups import child_process
 from sensorlogd.daemon.rollups.child_process import Child
 from sensorlogd.daemon.rollups.messages import Exit, Message
 
@@ -45,7 +45,7 @@ class Aggregator:
 
     def waitables(self) -> list[Any]:
         """Readable when the process has sent something or ended."""
-        return [] if self._child is None else self._child.waitables()
+        return [] if self._child is None else [self._child.channel]
 
     # ---- talking ---------------------------------------------------------------------------------------------------
 
@@ -132,4 +132,4 @@ class Aggregator:
 
 def start_aggregator(path: Path) -> Child:
     """Start an aggregator process for the database at ``path``. From the main thread only. Raises OSError, MemoryError."""
-    return child_process.start(process.main, str(path), name="sensorlogd-aggregator")
+    return child_process.start("sensorlogd.daemon.rollups.process", str(path))

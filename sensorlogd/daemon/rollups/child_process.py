@@ -2,55 +2,44 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import time
-from collections.abc import Callable
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+import socket
+import subprocess
+from typing import Protocol
 
 from sensorlogd.daemon.rollups.messages import MessagePipe
 from sensorlogd.processes import interrupts
-
-_LOOK_S = 0.005
+from sensorlogd.processes.module_command import module_command
 
 
 class Process(Protocol):
-    """The part of ``multiprocessing.Process`` that is used."""
+    """The part of ``subprocess.Popen`` that is used."""
 
     @property
-    def pid(self) -> int | None: ...
+    def pid(self) -> int: ...
     @property
-    def sentinel(self) -> int: ...
-    @property
-    def exitcode(self) -> int | None: ...
-    def is_alive(self) -> bool: ...
+    def returncode(self) -> int | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float) -> int: ...
     def kill(self) -> None: ...
-    def close(self) -> None: ...
 
 
 class Child:
-    """A child process. ``channel``: to it and from it."""
+    """A child process. ``channel``: to it and from it; it can be read when the process has sent something or ended."""
 
     def __init__(self, process: Process, channel: MessagePipe) -> None:
         self.channel = channel
         self._process = process
-        self._reaped = False
 
     @property
-    def pid(self) -> int | None:
+    def pid(self) -> int:
         return self._process.pid
-
-    def waitables(self) -> list[Any]:
-        """Readable when the process has sent something or ended."""
-        return [self.channel, self._process.sentinel]
 
     def alive(self) -> bool:
         """Whether it has not ended."""
-        return self._process.is_alive()
+        return self._process.poll() is None
 
     def how_it_ended(self) -> str:
-        code = self._process.exitcode
+        code = self._process.returncode
         return f"ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
 
     def kill(self) -> None:
@@ -60,43 +49,29 @@ class Child:
 
     def reaped(self) -> bool:
         """Whether the process has ended; it is then reaped, so that no zombie is left."""
-        if not self._reaped and not self._process.is_alive():
-            self.channel.close()
-            self._process.close()
-            self._reaped = True
-        return self._reaped
+        if self.alive():
+            return False
+        self.channel.close()
+        return True
 
     def wait(self, deadline_s: float) -> bool:
         """As ``reaped``, but wait so long for it."""
-        until = time.monotonic() + deadline_s
-        if not self._reaped:
-            wait([self._process.sentinel], deadline_s)
-        # The sentinel closes a moment before the process can be reaped.
-        while not self.reaped():
-            left = until - time.monotonic()
-            if left <= 0:
-                return False
-            time.sleep(min(_LOOK_S, left))
-        return True
+        try:
+            self._process.wait(max(deadline_s, 0.0))
+        except subprocess.TimeoutExpired:
+            return False
+        return self.reaped()
 
 
-def start(target: Callable[..., None], *arguments: Any, name: str) -> Child:
-    """Spawn a process that runs ``target(connection, *arguments)``. From the main thread only.
+def start(module: str, *arguments: str) -> Child:
+    """Start a module as a process whose standard input is the channel. From the main thread only.
 
-    Raises OSError (no descriptor, no process, no memory to be had) or MemoryError; nothing is left behind then.
+    Not by ``multiprocessing``: its spawn starts a second process that stays (6 MB), and this one would have to import what the
+    other one runs. Raises OSError (no descriptor, no process, no memory to be had) or MemoryError; nothing is left behind then.
     """
-    context = multiprocessing.get_context("spawn")
-    parent_end: Connection
-    child_end: Connection
-    parent_end, child_end = context.Pipe()
-    try:
-        process = context.Process(target=target, args=(child_end, *arguments), name=name, daemon=True)
-        resource_tracker.ensure_running()  # to start it unblocks signals
+    command, environment = module_command(module, *arguments)
+    parent_end, child_end = socket.socketpair()
+    with parent_end, child_end:
         with interrupts.blocked():
-            process.start()
-    except BaseException:
-        parent_end.close()
-        raise
-    finally:
-        child_end.close()
-    return Child(process, MessagePipe(parent_end))
+            process = subprocess.Popen(command, env=environment, stdin=child_end.fileno())
+        return Child(process, MessagePipe(parent_end.detach()))

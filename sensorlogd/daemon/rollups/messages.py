@@ -17,7 +17,6 @@ import struct
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from typing import Any
 
 from sensorlogd.storage.rollups.outdated import Advance, Mark
@@ -123,18 +122,18 @@ class MessagePipe:
     ``ended``: why nothing can be said or heard any more; empty while it can. ``heard``: bytes received so far.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        """Takes ``connection`` over, of which it uses the descriptor only."""
-        os.set_blocking(connection.fileno(), False)
+    def __init__(self, descriptor: int) -> None:
+        """Takes over the descriptor of a socket."""
+        os.set_blocking(descriptor, False)
         self.ended = ""
         self.heard = 0
-        self._connection = connection
+        self._descriptor = descriptor
         self._in = bytearray()
         self._out = bytearray()
 
     def fileno(self) -> int:
-        """The descriptor, for poll and the like. Raises OSError after ``close``."""
-        return self._connection.fileno()
+        """The descriptor, for poll and the like; -1 after ``close``."""
+        return self._descriptor
 
     @property
     def pending(self) -> int:
@@ -186,7 +185,9 @@ class MessagePipe:
     def close(self) -> None:
         """Idempotent."""
         self._end("closed")
-        self._connection.close()
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _take_complete(self) -> list[Message]:
         """Take the complete messages out of what has arrived. One that is too long or garbage ends the channel."""
@@ -215,14 +216,11 @@ class MessagePipe:
 
 
 class ChildEnd:
-    """The aggregator's end: it may wait, but never longer than its parent lives.
+    """The aggregator's end: it may wait, but never longer than its parent lives, whose end of the socket the kernel closes."""
 
-    ``sentinel``: a descriptor that becomes readable when the parent ends (``multiprocessing.parent_process().sentinel``).
-    """
-
-    def __init__(self, connection: Connection, sentinel: int) -> None:
-        self._channel = MessagePipe(connection)
-        self._sentinel = sentinel
+    def __init__(self, descriptor: int) -> None:
+        """Takes over the descriptor of a socket."""
+        self._channel = MessagePipe(descriptor)
         self._arrived: deque[Message] = deque()
 
     def receive(self) -> Message:
@@ -249,7 +247,5 @@ class ChildEnd:
 
     def _wait_for(self, event: int) -> None:
         poll = select.poll()
-        poll.register(self._channel.fileno(), event)
-        poll.register(self._sentinel, select.POLLIN)
-        if any(descriptor == self._sentinel for descriptor, _ in poll.poll()):
-            raise ParentGone("the main process ended")
+        poll.register(self._channel, event)
+        poll.poll()

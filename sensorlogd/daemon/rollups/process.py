@@ -1,21 +1,21 @@
 """The aggregator: a process that reads a snapshot of the database and computes roll-up rows.
 
-It has no right to write; every row goes back to the main process and is stored by the writer. It is started by spawn,
-gets a path and never a connection to the database, imports the standard library only (a Pi has 512 MB), and ends with its
-parent. What is said, and in which order, is in ``messages``.
+``python -m sensorlogd.daemon.rollups.process DATABASE``; its standard input is the socket to the main process. It has no right to
+write; every row goes back to the main process and is stored by the writer. It gets a path and never a connection to the
+database, imports the standard library only (a Pi has 512 MB), and ends with its parent. What is said, and in which order, is in
+``messages``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import multiprocessing
 import os
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sensorlogd.daemon.rollups.messages import (
@@ -45,7 +45,7 @@ MARKS = 20_000  # outdated minutes computed again on one snapshot
 RUN_S = 10.0  # healing and doing anew stop after that, so that minutes are closed in between
 
 
-def main(connection: Connection, path: str) -> None:
+def main() -> None:
     """Serve work until told to exit or the parent is gone. Raises ProtocolError; the process then ends with its traceback."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -54,10 +54,8 @@ def main(connection: Connection, path: str) -> None:
         os.nice(5)  # logging first
     # No cycles are made here, and looking for them among some hundred thousand rows doubles the time (measured).
     gc.disable()
-    parent = multiprocessing.parent_process()
-    assert parent is not None
     with contextlib.suppress(ParentGone):
-        _serve_parent(ChildEnd(connection, parent.sentinel), path)
+        _serve_parent(ChildEnd(0), sys.argv[1])
 
 
 def _serve_parent(line: ChildEnd, path: str) -> None:
@@ -190,3 +188,7 @@ class _Sender:
         if answer.seconds > STORE_S or self._unanswered >= self.pace.rows / 2:
             self.pace.measured(answer.seconds)
         self._unanswered = 0
+
+
+if __name__ == "__main__":
+    main()

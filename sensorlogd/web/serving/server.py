@@ -142,8 +142,8 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def _beat_if_well(self, beat: Callable[[], None]) -> None:
-        """Tell the daemon that this process lives, if a worker answers a question."""
-        if await self.config.app.state.workers.is_well():  # type: ignore[union-attr]
+        """Tell the daemon that this process lives, unless its workers do not answer."""
+        if await self.config.app.state.workers.is_still_well():  # type: ignore[union-attr]
             with contextlib.suppress(OSError):  # the daemon is gone: the lifeline ends this process
                 beat()
 

@@ -32,6 +32,7 @@ GRACE_S = 2.0  # for a worker to end by itself what takes too long
 STOPS_WITHIN_S = 0.5  # when nobody wants its answer
 PING_WITHIN_S = 5.0  # a process is started meanwhile, on a slow machine
 IDLE_S = 60.0  # then all but one end
+LAST_IDLE_S = 300.0  # then the last one does: 10 MB that nobody uses
 PART = 1 << 18
 
 
@@ -124,9 +125,11 @@ class Workers:
         self.replaced = 0
         self.cancelled = 0
         self._slots = asyncio.Semaphore(count)
-        self._idle: list[_Worker] = []
+        self._idle: list[_Worker] = []  # the one used last stands last
         self._all: set[_Worker] = set()
         self._settling: set[asyncio.Task[None]] = set()
+        self._retiring: asyncio.TimerHandle | None = None
+        self._failed = False  # the last question got no answer
         self._closed = False
         self._report_damage = report_damage or DamageReports(database)
 
@@ -153,12 +156,24 @@ class Workers:
         raise ApiError(500, "internal", f"the question failed: {name}", hint="the daemon's journal says more")
 
     async def is_well(self) -> bool:
-        """Whether a worker answers, or all are busy with questions that are still within their time."""
+        """Whether a worker answers, or all are busy with questions that are still within their time. One is started if there is
+        none."""
         if self._closed or self._slots.locked():
             return not self._closed
+        return await self._is_answered(counts=True)
+
+    async def is_still_well(self) -> bool:
+        """As ``is_well``, but for the one who looks every few seconds: a worker that nobody else asks ends all the same, and none is
+        started, unless the last question got no answer."""
+        if self._closed or self._slots.locked():
+            return not self._closed
+        return not (self._idle or self._failed) or await self._is_answered(counts=False)
+
+    async def _is_answered(self, *, counts: bool) -> bool:
+        """``counts``: as a use of the worker."""
         await self._take_slot(None)
         try:
-            await self._with_worker(frame((PING, (), 0.0)), PING_WITHIN_S - GRACE_S)
+            await self._with_worker(frame((PING, (), 0.0)), PING_WITHIN_S - GRACE_S, counts=counts)
         except ApiError as error:
             logger.warning("no worker answers: %s", error)
             return False
@@ -171,6 +186,8 @@ class Workers:
     def close(self) -> None:
         """End all workers at once; whoever waits for an answer gets an error. Idempotent."""
         self._closed = True
+        if self._retiring is not None:
+            self._retiring.cancel()
         for worker in list(self._all):
             worker.process.kill()  # who waits for it hears the end of it
         for worker in self._idle:
@@ -187,20 +204,23 @@ class Workers:
         except TimeoutError:
             raise self.admission.busy() from None
 
-    async def _with_worker(self, question: bytes, seconds: float) -> Any:
-        """Ask a free worker. The caller has taken a slot; it is given back here."""
+    async def _with_worker(self, question: bytes, seconds: float, *, counts: bool = True) -> Any:
+        """Ask a free worker. The caller has taken a slot; it is given back here. ``counts``: as a use of the worker."""
         worker: _Worker | None = None
         keep, settles = False, False
         try:
             worker = self._take_worker()
             answer = await worker.ask(question, seconds + GRACE_S)
             keep = _goes_on(answer)
+            self._failed = False
             return answer
         except TimeoutError:
+            self._failed = True
             self.replaced += 1
             self.admission.timeouts += 1
             raise too_long(seconds) from None
         except (WorkerGone, OSError) as error:
+            self._failed = True
             if not self._closed:
                 self.replaced += 1
             raise self._gone_error(error) from None
@@ -216,7 +236,7 @@ class Workers:
             raise
         finally:
             if not settles:
-                self._give_back(worker, keep)
+                self._give_back(worker, keep, counts=counts)
 
     async def _await_stop(self, worker: _Worker) -> None:
         """After a client has gone: the worker gets a moment to stop by itself, then it is ended."""
@@ -244,22 +264,26 @@ class Workers:
         self._all.add(worker)
         return worker
 
-    def _give_back(self, worker: _Worker | None, keep: bool) -> None:
-        """Free the slot, and keep the worker for the next question or end it."""
+    def _give_back(self, worker: _Worker | None, keep: bool, *, counts: bool = True) -> None:
+        """Free the slot, and keep the worker for the next question or end it. ``counts``: that it was used now."""
         self._slots.release()
         if worker is None:
             return
         if not keep or self._closed:
             self._end_worker(worker)
             return
-        worker.used_at = time.monotonic()
+        if counts:
+            worker.used_at = time.monotonic()
         self._idle.append(worker)
-        asyncio.get_running_loop().call_later(IDLE_S + 1.0, self._retire)
+        if self._retiring is None:
+            self._retiring = asyncio.get_running_loop().call_later(IDLE_S, self._retire)
 
     def _retire(self) -> None:
-        """End workers that have been idle for long. The one used last stays, to answer whether all is well."""
-        while len(self._idle) > 1 and time.monotonic() - self._idle[0].used_at > IDLE_S:
+        """End workers that have been idle for long; the one used last stays longer, for who looks again."""
+        now = time.monotonic()
+        while self._idle and now - self._idle[0].used_at >= (IDLE_S if len(self._idle) > 1 else LAST_IDLE_S):
             self._end_worker(self._idle.pop(0))
+        self._retiring = asyncio.get_running_loop().call_later(IDLE_S, self._retire) if self._all else None
 
     def _end_worker(self, worker: _Worker) -> None:
         self._all.discard(worker)

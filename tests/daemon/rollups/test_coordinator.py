@@ -10,15 +10,15 @@ import errno
 import os
 import random
 import shutil
-import signal
+import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ from tests.rig import until
 T0 = 1_735_689_600_000_000  # 2025-01-01T00:00Z
 NOW = T0 + 10 * MINUTE_US + GRACE_US
 EDGE = T0 + 10 * MINUTE_US
+HALF_A_MESSAGE = "tests.daemon.rollups.half_a_message"
 DONE = RunDone(0.01, more=False, left=False)
 
 
@@ -51,35 +52,31 @@ class Process:
 
     def __init__(self) -> None:
         self.pid = 1
-        self.exitcode: int | None = None
-        self.sentinel, self._life = os.pipe2(os.O_CLOEXEC)
-        self.closed = False
+        self.returncode: int | None = None
 
     def end(self, code: int) -> None:
-        if self.exitcode is None:
-            self.exitcode = code
-            os.close(self._life)
+        if self.returncode is None:
+            self.returncode = code
 
-    def is_alive(self) -> bool:
-        return self.exitcode is None
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def wait(self, timeout: float) -> int:
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired("puppet", timeout)
+        return self.returncode
 
     def kill(self) -> None:
         self.end(-9)
-
-    def close(self) -> None:
-        assert self.exitcode is not None
-        os.close(self.sentinel)
-        self.closed = True
 
 
 class Puppet:
     """One life of the process, seen from inside."""
 
     def __init__(self) -> None:
-        ours, theirs = Pipe()
+        ours, theirs = (end.detach() for end in socket.socketpair())
         self.process = Process()
         self.child = Child(self.process, MessagePipe(theirs))
-        self._connection = ours
         self._channel = MessagePipe(ours)
         self.heard: list[Message] = []
 
@@ -88,7 +85,7 @@ class Puppet:
 
     def write(self, data: bytes) -> None:
         with contextlib.suppress(OSError):  # it is dead
-            os.write(self._connection.fileno(), data)
+            os.write(self._channel.fileno(), data)
 
     def hears(self) -> list[Message]:
         """What was said since the last time."""
@@ -100,9 +97,8 @@ class Puppet:
 
     def close(self) -> None:
         self._channel.close()
-        if not self.process.closed:
-            self.process.end(0)
-            self.child.reaped()
+        self.process.end(0)
+        assert self.child.reaped()
 
 
 @dataclass
@@ -252,12 +248,6 @@ class Rig:
         self.writer.conn.close()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def tracker() -> None:
-    """The process that the first spawn starts and that stays until the end of this one."""
-    resource_tracker.ensure_running()
-
-
 @pytest.fixture
 def rig(fresh: Path, tmp_path: Path) -> Iterator[Rig]:
     made = Rig(fresh, tmp_path)
@@ -403,7 +393,7 @@ def test_nothing_is_open_any_more(rig: Rig, waits: bool) -> None:
         rig.tick()
     rig.writer.is_closed = True
     assert rig.tick() is CoordinatorState.IDLE
-    assert rig.puppets[0].process.exitcode == -9
+    assert rig.puppets[0].process.returncode == -9
     assert (rig.writer.events, rig.coordinator.last_error) == ([], "")
     rig.writer.is_closed = False
     rig.writer.reopen()
@@ -431,7 +421,7 @@ def test_a_process_that_talks_nonsense_is_replaced(rig: Rig, data: bytes) -> Non
     rig.begin()
     rig.puppet.write(data)
     assert rig.tick() is CoordinatorState.DOWN
-    assert rig.puppet.process.exitcode == -9
+    assert rig.puppet.process.returncode == -9
     while rig.writer.jobs:
         rig.writer.do()
     rig.tick(6.0)
@@ -607,22 +597,11 @@ def test_stop_asks_one_that_waits_and_kills_one_that_computes(rig: Rig) -> None:
     """And nothing is started after it."""
     rig.begin()
     rig.coordinator.stop()
-    assert rig.puppet.process.exitcode == -9
+    assert rig.puppet.process.returncode == -9
     rig.coordinator.request()
     assert rig.tick(1000.0) is CoordinatorState.DOWN
     assert (len(rig.puppets), rig.writer.jobs) == (1, [])
     rig.coordinator.stop()
-
-
-def half_a_message(connection: Connection, after: str) -> None:
-    """A process that says half of something, then stops as SIGSTOP stops it; or that waits to be asked to end."""
-    data = messages.encode(Rows([(n, str(n) * 100) for n in range(10_000)]))
-    os.set_blocking(connection.fileno(), True)
-    if after == "stop":
-        os.write(connection.fileno(), data[: len(data) // 2][:100_000])
-        os.kill(os.getpid(), signal.SIGSTOP)
-    while connection.fileno() >= 0 and os.read(connection.fileno(), 1000):
-        pass
 
 
 def _state(pid: int) -> str:
@@ -630,7 +609,7 @@ def _state(pid: int) -> str:
 
 
 def _real(rig: Rig, after: str) -> int:
-    rig.real = lambda _: child_process.start(half_a_message, after, name="half")
+    rig.real = lambda _: child_process.start(HALF_A_MESSAGE, after)
     rig.tick()
     assert rig.coordinator.pid is not None
     return rig.coordinator.pid
@@ -672,17 +651,35 @@ def test_a_process_that_waits_ends_by_itself(rig: Rig) -> None:
     assert killed == []
 
 
+def test_the_process_ends_with_one_that_is_killed(tmp_path: Path) -> None:
+    """A daemon that is killed can ask for nothing any more."""
+    code = """if True:
+        import sys, time
+        from pathlib import Path
+        from sensorlogd.daemon.rollups.aggregator import start_aggregator
+        child = start_aggregator(Path(sys.argv[1]))
+        print(child.pid, flush=True)
+        time.sleep(600)
+    """
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "no.db")], stdout=subprocess.PIPE) as daemon:
+        assert daemon.stdout is not None
+        pid = int(daemon.stdout.readline())
+        assert _state(pid) != "Z"
+        daemon.kill()
+        until(lambda: not Path(f"/proc/{pid}").exists() or _state(pid) == "Z", "it to end")
+
+
 def test_a_start_without_descriptors_leaves_nothing(tmp_path: Path) -> None:
     """Whichever of the descriptors of a process is the one that is missing."""
     from tests.daemon.control.test_control import descriptors_left
 
-    first = child_process.start(half_a_message, "wait", name="first")  # what is opened once for all is open now
+    first = child_process.start(HALF_A_MESSAGE, "wait")  # what is opened once for all is open now
     first.kill()
     assert first.wait(30.0)
-    for most in range(6):
+    for most in range(4):  # two of the channel, two by which Popen hears of a failure
         open_before = set(os.listdir("/proc/self/fd"))
         with descriptors_left(most), pytest.raises(OSError, match="Too many open files"):
-            child_process.start(half_a_message, "wait", name="none")
+            child_process.start(HALF_A_MESSAGE, "wait")
         assert set(os.listdir("/proc/self/fd")) == open_before
 
 

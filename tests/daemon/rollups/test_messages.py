@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 import struct
 import threading
 import time
 from collections.abc import Iterator
-from multiprocessing.connection import Pipe
 from typing import Any
 
 import pytest
@@ -49,8 +49,8 @@ class Ends:
     """The channel, and the other end of its connection as a plain descriptor."""
 
     def __init__(self) -> None:
-        ours, self.theirs = Pipe()
-        self.channel = MessagePipe(ours)
+        ours, self.theirs = socket.socketpair()
+        self.channel = MessagePipe(ours.detach())
 
     def put(self, data: bytes) -> None:
         assert os.write(self.theirs.fileno(), data) == len(data)
@@ -130,7 +130,7 @@ def test_nobody_reads(ends: Ends) -> None:
     ends.channel.send(big)
     ends.channel.send(Exit())
     assert ends.channel.pending > 1_000_000
-    other = MessagePipe(ends.theirs)
+    other = MessagePipe(ends.theirs.fileno())
     heard: list[Message] = []
     while len(heard) < 2:
         heard += other.receive()
@@ -178,24 +178,16 @@ def test_who_never_stops_talking_gets_a_turn_not_the_day(ends: Ends, monkeypatch
 
 
 class Parent:
-    """Both ends of a connection and a sentinel, as spawn gives them to a child."""
+    """Both ends of a socket: that of the main process, and the one that the child gets."""
 
     def __init__(self) -> None:
-        self.ours, theirs = Pipe()
-        self.life, self._sentinel = os.pipe2(os.O_CLOEXEC)[::-1]
-        self.end = ChildEnd(theirs, self._sentinel)
-
-    def die(self) -> None:
-        os.close(self.life)
-        self.life = -1
+        self.ours, theirs = socket.socketpair()
+        self.end = ChildEnd(theirs.detach())
 
     def __enter__(self) -> Parent:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for descriptor in (self.life, self._sentinel):
-            if descriptor >= 0:
-                os.close(descriptor)
         self.end.close()
         self.ours.close()
 
@@ -221,7 +213,7 @@ def test_the_child_writes_all_of_a_large_message() -> None:
     """However slowly it is read."""
     big = Rows([(n, 60, n, f"{n}" * 300) for n in range(2_000)])
     with Parent() as parent:
-        channel = MessagePipe(parent.ours)
+        channel = MessagePipe(parent.ours.fileno())
         heard: list[Message] = []
 
         def read() -> None:
@@ -237,11 +229,10 @@ def test_the_child_writes_all_of_a_large_message() -> None:
 
 
 @pytest.mark.parametrize("doing", ["receive", "send"])
-@pytest.mark.parametrize("dying", ["process", "connection"])
-def test_the_child_ends_with_its_parent(doing: str, dying: str) -> None:
+def test_the_child_ends_with_its_parent(doing: str) -> None:
     """While it waits to hear something and while nobody takes what it writes."""
     with Parent() as parent:
-        timer = _later(parent.die if dying == "process" else parent.ours.close)
+        timer = _later(parent.ours.close)
         with pytest.raises(ParentGone):
             if doing == "receive":
                 parent.end.receive()

@@ -36,6 +36,12 @@ def full(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def before(full: Path) -> rig.Contents:
+    """What is in the full log, which no test changes."""
+    return rig.contents(full)
+
+
 @pytest.fixture
 def damaged(full: Path, tmp_path: Path) -> Path:
     """A copy, to be damaged and set aside."""
@@ -52,9 +58,8 @@ def equal_but_for_counts(found: rig.Contents, before: rig.Contents) -> None:
     assert found.series == before.series
 
 
-def test_every_table_comes_back(damaged: Path, full: Path, fresh: Path) -> None:
+def test_every_table_comes_back(damaged: Path, before: rig.Contents, fresh: Path) -> None:
     """Set aside for nothing: readings, cuts, calibrations, mends, events, names; roll-ups made anew, those of 52 days kept."""
-    before = rig.contents(full)
     incident = rig.set_aside(damaged, fresh)
     assert rig.run(damaged, fresh)
     found = rig.contents(damaged)
@@ -156,13 +161,13 @@ def salvaged(full: Path, fresh: Path, folder: Path, spoilt: dict[int, tuple[str,
 @given(st.data())
 @QUIET
 def test_lost_readings_leave_their_roll_ups(
-    full: Path, fresh: Path, tmp_path: Path, pages: dict[str, list[int]], data: st.DataObject
+    full: Path, before: rig.Contents, fresh: Path, tmp_path: Path, pages: dict[str, list[int]], data: st.DataObject
 ) -> None:
     """Pages of readings are garbage: all other readings are back, none is invented, and every roll-up is what it was."""
     leaves = pages["history"] + pages["recent"]
     spoilt = data.draw(st.dictionaries(st.sampled_from(leaves), GARBAGE, min_size=1, max_size=6))
     path = salvaged(full, fresh, tmp_path, spoilt)
-    before, found = rig.contents(full), rig.contents(path)
+    found = rig.contents(path)
     assert found.readings <= before.readings
     assert len(before.readings - found.readings) <= 120 * len(spoilt)
     assert (found.cuts, found.mends, found.events) == (before.cuts, before.mends, before.events)
@@ -175,7 +180,7 @@ def test_lost_readings_leave_their_roll_ups(
 
 @pytest.mark.parametrize("note", ["dirty", "stale"])
 def test_roll_ups_that_were_known_to_be_wrong_are_made_anew(
-    full: Path, fresh: Path, damaged: Path, pages: dict[str, list[int]], note: str
+    full: Path, before: rig.Contents, fresh: Path, damaged: Path, pages: dict[str, list[int]], note: str
 ) -> None:
     """Readings are lost, so roll-ups come back as they were; but not those that were to be healed."""
     since = rig.NOW - rig.NOW % rig.DAY - 7 * rig.DAY
@@ -197,11 +202,11 @@ def test_roll_ups_that_were_known_to_be_wrong_are_made_anew(
     assert rig.run(damaged, fresh)
     assert "1 damaged stretch: readings of one.a" in rig.outcome(damaged).outcome
     rig.heal(damaged, rig.NOW - rig.MINUTE)
-    before, found = rig.contents(full).rollups, rig.contents(damaged).rollups
+    expected, found = before.rollups, rig.contents(damaged).rollups
     if note == "stale":  # what was to be made anew behind it is made of the readings there are
-        before = {key: row for key, row in before.items() if key[2] < rig.NOW - 12 * rig.HOUR and key[1] < 86400}
-        found = {key: found[key] for key in before}
-    assert rig.same_rollups(found, before)
+        expected = {key: row for key, row in expected.items() if key[2] < rig.NOW - 12 * rig.HOUR and key[1] < 86400}
+        found = {key: found[key] for key in expected}
+    assert rig.same_rollups(found, expected)
 
 
 def page_starts_late(path: Path, page: int) -> bool:
@@ -216,13 +221,13 @@ def page_starts_late(path: Path, page: int) -> bool:
 
 @given(st.data())
 @QUIET
-def test_any_pages_may_be_garbage(full: Path, fresh: Path, tmp_path: Path, data: st.DataObject) -> None:
+def test_any_pages_may_be_garbage(full: Path, before: rig.Contents, fresh: Path, tmp_path: Path, data: st.DataObject) -> None:
     """Schema, names, roots, inner pages, the first page: no exception, no end without an answer, nothing invented."""
     last = full.stat().st_size // rig.PAGE
     number = st.one_of(st.integers(1, 60), st.integers(1, last))
     spoilt = data.draw(st.dictionaries(number, GARBAGE, min_size=1, max_size=12))
     path = salvaged(full, fresh, tmp_path, spoilt)
-    before, found = rig.contents(full), rig.contents(path)
+    found = rig.contents(path)
     known = {row[1:] for row in before.readings}
     assert {row[1:] for row in found.readings} <= known  # where names are lost they have others
     assert {row for row in found.readings if not row[0].startswith("salvaged_")} <= before.readings
@@ -235,10 +240,10 @@ def test_any_pages_may_be_garbage(full: Path, fresh: Path, tmp_path: Path, data:
 
 
 @pytest.mark.parametrize("page", [*range(1, 16), 20])
-def test_each_of_the_first_pages_may_be_garbage(full: Path, fresh: Path, tmp_path: Path, page: int) -> None:
+def test_each_of_the_first_pages_may_be_garbage(full: Path, before: rig.Contents, fresh: Path, tmp_path: Path, page: int) -> None:
     """One page of schema, names or roots is noise: all readings are back, unless theirs is the root."""
     path = salvaged(full, fresh, tmp_path, {page: ("pattern", 0)})
-    before, found = rig.contents(full), rig.contents(path)
+    found = rig.contents(path)
     with contextlib.closing(sqlite3.connect(full)) as conn:
         hit = {name for (name,) in conn.execute("SELECT name FROM dbstat WHERE pageno = ?", (page,))}
     assert {row[1:] for row in found.readings} <= {row[1:] for row in before.readings}

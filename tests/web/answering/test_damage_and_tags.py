@@ -198,6 +198,8 @@ def test_the_loop_says_that_a_worker_answers(tmp_path: Path, monkeypatch: pytest
         state = server.config.app.state  # type: ignore[union-attr]  # uvicorn's app may be of any kind; ours has a state
         try:
             await server.on_tick(1)
+            assert await state.workers.is_well()
+            assert len(state.workers.pids()) == 1
             server.beat = gone
             await ticks(server)
             assert len(beats) == 1
