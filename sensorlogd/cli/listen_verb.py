@@ -230,7 +230,7 @@ def _print_passed(at_us: int, direction: str, data: bytes, decoded: list[dict[st
 
 def _decoded(batch: Any, channels: dict[str, tuple[str, Any]]) -> list[dict[str, float | None]]:
     """A mapping for each sample: channel -> value, scaled as it would be stored; None for a missing value."""
-    from sensorlogd.scaling import divisor
+    from sensorlogd.calibration.scaling import divisor
 
     curves = {field: entry.curve() for field, (_, entry) in channels.items()}
     decoded: list[dict[str, float | None]] = []

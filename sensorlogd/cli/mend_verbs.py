@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from sensorlogd import curves, quality
+from sensorlogd import quality
+from sensorlogd.calibration import curves
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.common import config_option, database, db_option, fail, now_us, series_of, troubles_fail, tz_option, zone_of
 from sensorlogd.cli.database_changes import Actor, Refused, acting, confirm, readable

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from sensorlogd.calibration.curves import Curve, polynomial, table
+from sensorlogd.calibration.scaling import divisor
 from sensorlogd.config.models.section import Section
 from sensorlogd.config.models.values import DurationUs, Finite, Labels, Name, RatePerSecond, ShortText
 from sensorlogd.counters import DIP, Counter
-from sensorlogd.curves import Curve, polynomial, table
-from sensorlogd.scaling import divisor
 from sensorlogd.series_kinds import SeriesKind
 
 

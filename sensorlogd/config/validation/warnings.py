@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+from sensorlogd.calibration.curves import Curve
 from sensorlogd.config.alarms import AlarmOptions
 from sensorlogd.config.computed import unread_inputs, unused_inputs
 from sensorlogd.config.conditions import ends_nothing_earlier
@@ -15,7 +16,6 @@ from sensorlogd.config.listen import auth_needed
 from sensorlogd.config.models import Config
 from sensorlogd.config.validation import price_checks, units
 from sensorlogd.config.validation.names import nearest
-from sensorlogd.curves import Curve
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 from sensorlogd.batch import Column
+from sensorlogd.calibration.scaling import divisor
 from sensorlogd.computed.channel import Made
 from sensorlogd.config.computed import ComputedOptions
 from sensorlogd.daemon.sensing.channel_treatment import ChannelTreatment, steps_of
@@ -17,7 +18,6 @@ from sensorlogd.drivers.tap import Tap
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.notation.durations import format_duration
 from sensorlogd.quality import GOOD, NOT_EVALUATED, combine
-from sensorlogd.scaling import divisor
 
 
 class ComputedSensor:

@@ -31,11 +31,11 @@ from operator import gt, mul, ne, sub
 from typing import Any, cast
 
 from sensorlogd.batch import EXACT, Rounded
+from sensorlogd.calibration.scaling import divisor
 from sensorlogd.config.models import ChannelOptions
 from sensorlogd.daemon.sensing.deadband import Deadband
 from sensorlogd.daemon.sensing.spikes import Spikes, WaitingReading
 from sensorlogd.quality import FLAG_MASK, GOOD, MISSING, NOT_EVALUATED, Flag, Test, combine
-from sensorlogd.scaling import divisor
 
 GROSS_RANGE = int(Flag.FAIL) | int(Test.GROSS_RANGE)
 RATE_OF_CHANGE = int(Flag.SUSPECT) | int(Test.RATE_OF_CHANGE)

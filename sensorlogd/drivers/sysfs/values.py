@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from sensorlogd.calibration.scaling import divisor
 from sensorlogd.drivers.sysfs.rules import PLACES, chip, iio_parts, rule_for
 from sensorlogd.notation import numbers
-from sensorlogd.scaling import divisor
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _W1 = re.compile(r"((?:[0-9a-f]{2} )+): crc=[0-9a-f]{2} (YES|NO).*t=(-?\d+)", re.DOTALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from sensorlogd.curves import Curve
+from sensorlogd.calibration.curves import Curve
 from sensorlogd.quality import FLAG_MASK, Flag, Test, combine
 
 

@@ -14,7 +14,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
-from sensorlogd import curves
+from sensorlogd.calibration import curves
 from sensorlogd.quality import describe
 from sensorlogd.storage.corrections.change import Change, MendError
 

@@ -27,7 +27,7 @@ import zlib
 from collections.abc import Mapping
 from itertools import pairwise
 
-from sensorlogd import curves
+from sensorlogd.calibration import curves
 from sensorlogd.counters import DIP
 from sensorlogd.notation import times
 from sensorlogd.notation.microseconds import BEGINNING_US, DAY_US, END_US, MINUTE_US, SECOND_US

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sensorlogd import curves
+from sensorlogd.calibration import curves
 from sensorlogd.storage import cuts
 from sensorlogd.storage.corrections import mend_rows, originals
 from sensorlogd.storage.corrections.change import Change

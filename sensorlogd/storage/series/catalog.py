@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sensorlogd.calibration.curves import Curve
 from sensorlogd.counters import DIP
-from sensorlogd.curves import Curve
 from sensorlogd.event_kinds import EventKind, Kind
 from sensorlogd.notation.durations import format_duration
 from sensorlogd.notation.microseconds import MINUTE_US

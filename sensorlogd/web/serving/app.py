@@ -86,24 +86,9 @@ def create_app(settings: Settings) -> Starlette:
         pool.close()
         watching.close()
 
-    routes: list[BaseRoute] = [
-        Route("/", index),
-        *login.routes,
-        Route("/health", probes.health),
-        Route("/ready", probes.ready),
-        Route("/metrics", metrics.metrics),
-        Route("/openapi.json", openapi.document),
-        Route("/docs", openapi.page),
-        Route("/docs.css", openapi.style),
-        Mount("/api/v1", routes=[*api.routes, *changes.routes]),
-    ]
-    if importlib.util.find_spec("sensorlogd.web.prometheus") is not None:
-        prometheus = importlib.import_module("sensorlogd.web.prometheus.routes")
-        routes.append(Mount("/prometheus", routes=prometheus.routes))
     files = _Files(directory=STATIC, check_dir=False)
-    routes.append(Mount("/", files))
     app = Starlette(
-        routes=routes,
+        routes=_routes(files),
         lifespan=lifespan,
         middleware=[
             Middleware(Guard, settings=settings, denials=denials),
@@ -127,6 +112,25 @@ def create_app(settings: Settings) -> Starlette:
     app.state.changing = Counter()
     app.state.closing = end
     return app
+
+
+def _routes(files: _Files) -> list[BaseRoute]:
+    """Every address that is answered; what none of them names is looked for in ``files``."""
+    routes: list[BaseRoute] = [
+        Route("/", index),
+        *login.routes,
+        Route("/health", probes.health),
+        Route("/ready", probes.ready),
+        Route("/metrics", metrics.metrics),
+        Route("/openapi.json", openapi.document),
+        Route("/docs", openapi.page),
+        Route("/docs.css", openapi.style),
+        Mount("/api/v1", routes=[*api.routes, *changes.routes]),
+    ]
+    if importlib.util.find_spec("sensorlogd.web.prometheus") is not None:
+        prometheus = importlib.import_module("sensorlogd.web.prometheus.routes")
+        routes.append(Mount("/prometheus", routes=prometheus.routes))
+    return [*routes, Mount("/", files)]
 
 
 class _Files(StaticFiles):

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sensorlogd.calibration.scaling import divisor
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import SensorOptions
 from sensorlogd.drivers.registry import options_for
 from sensorlogd.drivers.serial.decoders import decoder_for
 from sensorlogd.drivers.serial.options import SerialOptions
-from sensorlogd.scaling import divisor
 from tests.needs import CORPUS as CORPUS
 
 Row = dict[str, float | None]

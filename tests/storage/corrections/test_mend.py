@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd import curves
+from sensorlogd.calibration import curves
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.quality import describe
 from sensorlogd.storage import cuts, work

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sensorlogd import curves
+from sensorlogd.calibration import curves
 from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import work
 from sensorlogd.storage.series.catalog import Catalog, SensorSpec, SeriesSpec, sync

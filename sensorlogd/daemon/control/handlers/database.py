@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sensorlogd import curves
+from sensorlogd.calibration import curves
 from sensorlogd.daemon.control.answers import Done, Freed, MendOrdered, SeriesKnown, Upserted, WorkOrdered, WorkProgress
 from sensorlogd.daemon.control.handlers.dispatch import Handlers
 from sensorlogd.daemon.control.requests.database import (

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sensorlogd.batch import Rounded, whole
+from sensorlogd.calibration.scaling import divisor
 from sensorlogd.drivers.serial.framing.frame_options import Condition, FieldOptions, Lookup, Variant
-from sensorlogd.scaling import divisor
 
 NUMBER = re.compile(rb"\s*[+-]?\s*(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*")
 

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 
 from sensorlogd.batch import EXACT, whole
+from sensorlogd.calibration.scaling import divisor
 from sensorlogd.drivers.sentinels import NUMBER, Texts, integer
 from sensorlogd.drivers.serial.options import LineFormat, NumberOptions
 from sensorlogd.notation.symbols import micro, point
-from sensorlogd.scaling import divisor
 
 _number = NUMBER.fullmatch
 _HEX = re.compile(r"(?:0[xX])?[0-9a-fA-F]{1,16}")

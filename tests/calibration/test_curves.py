@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd import curves
 from sensorlogd.batch import Batch
+from sensorlogd.calibration import curves
 from sensorlogd.config.models import ChannelOptions
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.notation.symbols import micro, point
