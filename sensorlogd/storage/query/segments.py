@@ -73,15 +73,16 @@ class Segments:
         return self._roll_up_readings(start_us, end_us, edges)
 
     def whole_buckets(self, start_us: int, end_us: int, resolution: int) -> tuple[int, int] | None:
-        """The span of whole buckets of ``resolution`` inside [start, end) that are before the edge and kept."""
+        """The span of whole buckets of ``resolution`` inside [start, end) that are closed and kept."""
         zone = self.day_zone or "UTC"
         cut = self.cut_us(resolution)
         start_us = start_us if cut is None else max(start_us, cut)
         first, first_end = resolutions.bucket(start_us, resolution, zone)
         if first < start_us:
             first = first_end
+        closed_until = self.snapshot.closed_until(self.series, resolution, self.edge_us)
         valid_until = self.snapshot.valid_until(self.series, resolution)
-        valid_until = self.edge_us if valid_until is None else min(valid_until, self.edge_us)
+        valid_until = closed_until if valid_until is None else min(valid_until, closed_until)
         last, _ = resolutions.bucket(min(end_us, valid_until), resolution, zone)
         return (first, last) if first < last else None
 

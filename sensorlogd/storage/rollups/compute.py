@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.rollups.outdated import Mark
+from sensorlogd.storage.rollups.resolutions import MINUTE
 from sensorlogd.storage.rollups.series_rollups import SeriesRollups
 from sensorlogd.storage.rollups.snapshot import Key, Minutes, Row, Snapshot, append_minutes, fresh_minutes, settled_minutes
 
@@ -38,12 +39,14 @@ def compute_block(conn: sqlite3.Connection, old_edge_us: int, new_edge_us: int, 
             # marked dirty, seen or not.
             snapshot = _begin_new_snapshot(snapshot)
             taken = time.monotonic()
-        # Behind an edge that was set back, buckets begin before the cut: of their readings only the rest is there.
-        rollups = SeriesRollups(snapshot, series, max(old_edge_us, snapshot.kept_from(series, 0) or old_edge_us))
-        minutes = settled_minutes(snapshot, series, old_edge_us, min(new_edge_us, moved))
-        append_minutes(minutes, fresh.pop(series, {}).items(), rollups.rules)
+        # An edge that was set back may lie before the cut, where retention has deleted readings, or will with its next slice.
+        since_us = snapshot.closed_until(series, MINUTE, old_edge_us)
+        rollups = SeriesRollups(snapshot, series, since_us)
+        minutes = settled_minutes(snapshot, series, since_us, min(new_edge_us, moved))
+        found = fresh.pop(series, {})
+        append_minutes(minutes, ((start, found[start]) for start in found if start >= since_us), rollups.rules)
         rollups.replace_minutes(minutes)
-        rollups.close(minutes, old_edge_us, new_edge_us)
+        rollups.close(minutes, since_us, new_edge_us)
         rows = rollups.rows()
         if rows:
             yield rows

@@ -83,6 +83,8 @@ def _days_ahead(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> 
 def _rebuild_days(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> Rebuilt:
     """The days of a series in the zone there is now; those of another zone go, where the new ones can be made."""
     rollups = SeriesRollups(snapshot, series)
+    # Behind an edge that was set back lie days that no run closes again, because their readings have expired.
+    edge_us = snapshot.closed_until(series, DAY, edge_us)
     at_us = from_us
     while True:
         first = min(_first_times(snapshot, series, at_us, None), default=edge_us)

@@ -37,8 +37,9 @@ class SeriesRollups:
         """Compute the coarser buckets that end in (old_edge, new_edge] and hold one of ``minutes`` or touch the old edge."""
         begun = [old_edge_us - MINUTE_US, *minutes]
         for resolution in COARSER:
+            closed_us = self.snapshot.closed_until(self.series, resolution, old_edge_us)
             for start, end in self._buckets(begun, resolution):
-                if old_edge_us < end <= new_edge_us:
+                if closed_us < end <= new_edge_us:
                     self.compute(resolution, start, end)
 
     def _buckets(self, minutes: Sequence[int], resolution: int) -> list[tuple[int, int]]:

@@ -90,6 +90,15 @@ class Snapshot:
         kept_from = self.kept_from(series, resolution)
         return kept_from is None or start_us >= kept_from
 
+    def closed_until(self, series: int, resolution: int, edge_us: int) -> int:
+        """Buckets of ``resolution`` that end here or earlier are closed. That is the edge, or the cut of the readings, if the clock
+        was set back behind it: what was made of expired readings stays as it is. Of days it is the cut itself, because the day
+        that ends on it has expired, though readings of its last hour may be there (see ``cuts``)."""
+        cut = self.cuts_us.get((series, cuts.READINGS))
+        if cut is None:
+            return edge_us
+        return max(edge_us, cut if resolution == DAY else cuts.kept_from(cut))
+
     def rolled_up(self, series: int, resolution: int, start_us: int, end_us: int) -> int:
         """How many readings the stored buckets that begin in [start, end) know of."""
         sql = "SELECT sum(n) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ?"

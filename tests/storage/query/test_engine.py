@@ -21,6 +21,7 @@ from sensorlogd.storage.query import engine, stream
 from sensorlogd.storage.query.aggregates import AGGREGATES, aggregate
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import LADDER, Step, for_points
+from sensorlogd.storage.rollups import store
 from sensorlogd.storage.rollups.snapshot import Snapshot
 from tests.storage import truth
 from tests.storage.rollups.test_compute import HEARTBEAT, T0, Machine, _edge, _readings, _step
@@ -492,12 +493,14 @@ def test_answers_about_readings_that_have_expired(tmp_path: Path, fresh: Path) -
     cut = machine.frontier.cuts_us[machine.ids["s", "counter"]]
     assert T0 + 24 * HOUR_US < cut < T0 + 80 * HOUR_US
     assert min(ts for ts, *_ in machine.raw(machine.ids["s", "counter"])) >= cut - cut % HOUR_US
-    for step, before in asked.items():
-        after = list(ask(machine, "counter", Ask(T0, end, Step.parse(step), None, names, machine.zone)).rows)
-        assert [row.start_us for row in after] == [row.start_us for row in before]
-        for old, new in zip(before, after, strict=True):
-            for name, a, b in zip(names, old.values, new.values, strict=True):
-                close(name, b, a)
+    for edge in (T0 + 80 * HOUR_US, T0 + 5 * HOUR_US):  # the latter: the clock was set back since
+        store.set_edge(machine.conn, edge)
+        for step, before in asked.items():
+            after = list(ask(machine, "counter", Ask(T0, end, Step.parse(step), None, names, machine.zone)).rows)
+            assert [row.start_us for row in after] == [row.start_us for row in before]
+            for old, new in zip(before, after, strict=True):
+                for name, a, b in zip(names, old.values, new.values, strict=True):
+                    close(name, b, a)
     answer = ask(machine, "counter", Ask(T0, end, Step.parse("90s"), None, ("mean",), machine.zone))
     assert answer.rows
     assert any("have expired; steps of whole minutes are answered from roll-ups" in note for note in answer.notes)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -232,6 +233,26 @@ def test_another_zone_makes_other_days(tmp_path: Path, fresh: Path) -> None:
     assert all((start + 5 * HOUR_US + 45 * MINUTE_US) % (24 * HOUR_US) == 0 for start in starts)
 
 
+def expire_and_set_back(machine: Machine, cut: int, deleted_until: int, edge: int) -> None:
+    """The readings of ``gauge`` before the cut expire, and are deleted so far; then the clock is set back, and the edge with it."""
+    series = machine.ids["s", "gauge"]
+    machine.conn.execute("BEGIN IMMEDIATE")
+    for table in ("recent", "history"):
+        machine.conn.execute(f"DELETE FROM {table} WHERE series_id = ? AND ts < ?", (series, deleted_until))
+    machine.conn.execute("INSERT INTO retention_cut VALUES (?, 0, ?)", (series, cut))
+    store.set_edge(machine.conn, edge)
+    machine.conn.execute("COMMIT")
+    machine.restart()
+
+
+def stored_before(machine: Machine, end: int) -> list[Any]:
+    """The roll-ups of ``gauge`` whose readings are all before ``end``."""
+    return machine.conn.execute(
+        "SELECT * FROM rollup WHERE series_id = ? AND start < ? AND last_ts < ? ORDER BY resolution, start",
+        (machine.ids["s", "gauge"], end, end),
+    ).fetchall()
+
+
 def test_an_edge_set_back_behind_the_cut_keeps_what_expired_readings_have_left(tmp_path: Path, fresh: Path) -> None:
     """The clock was wrong for a run: the edge goes back and on again over a day whose readings have gone but for its end."""
     machine = Machine(tmp_path, fresh, "America/St_Johns")
@@ -242,15 +263,69 @@ def test_an_edge_set_back_behind_the_cut_keeps_what_expired_readings_have_left(t
     cut_hour = cut - cut % HOUR_US
     days = "SELECT start, n, mean FROM rollup WHERE resolution = 86400 AND series_id = ? ORDER BY start"
     before = machine.conn.execute(days, (series,)).fetchall()
-    machine.conn.execute("BEGIN IMMEDIATE")
-    for table in ("recent", "history"):
-        machine.conn.execute(f"DELETE FROM {table} WHERE series_id = ? AND ts < ?", (series, cut_hour))
-    machine.conn.execute("INSERT INTO retention_cut VALUES (?, 0, ?)", (series, cut))
-    store.set_edge(machine.conn, T0)
-    machine.conn.execute("COMMIT")
-    machine.restart()
+    expire_and_set_back(machine, cut, cut_hour, T0)
     machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
     after = machine.conn.execute(days, (series,)).fetchall()
     machine.close()
     assert before[0][0] < cut_hour < before[0][0] + 24 * HOUR_US or before[1][0] < cut_hour < before[1][0] + 24 * HOUR_US
     assert after == before
+
+
+MIDNIGHTS = {"America/St_Johns": T0 + 26 * HOUR_US + 30 * MINUTE_US, "Asia/Kathmandu": T0 + 42 * HOUR_US + 15 * MINUTE_US}
+
+
+@pytest.mark.parametrize("minutes", [-60 * 20 - 7, -5])
+@pytest.mark.parametrize("zone", sorted(MIDNIGHTS))
+def test_what_expired_readings_have_left_keeps_the_kind_it_was_made_with(
+    tmp_path: Path, fresh: Path, zone: str, minutes: int
+) -> None:
+    """A state becomes a gauge after its readings have expired, then the edge is set back so far from the cut: whatever is merged
+    again now would lose its transitions."""
+    machine = Machine(tmp_path, fresh, zone, "state")
+    machine.store([(T0 + n * 5 * MINUTE_US, float(n % 7), 1) for n in range(3 * 288)])
+    machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
+    cut = MIDNIGHTS[zone]
+    before = stored_before(machine, cut)
+    expire_and_set_back(machine, cut, cut - cut % HOUR_US, cut + minutes * MINUTE_US)
+    machine.conn.execute("BEGIN IMMEDIATE")
+    catalog.sync(machine.conn, specs("gauge"), T0)
+    machine.conn.execute("COMMIT")
+    machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
+    kept = cut - cut % HOUR_US  # what lies between the hour and the cut is made anew from its readings, but for the day
+    after = stored_before(machine, cut)
+    machine.close()
+    assert [row for row in after if row[2] < kept] == [row for row in before if row[2] < kept]
+
+
+def test_readings_that_are_not_deleted_yet_replace_no_roll_up(tmp_path: Path, fresh: Path) -> None:
+    """Retention has deleted up to the middle of a minute when the clock is set back: the rest is not all of that minute."""
+    machine = Machine(tmp_path, fresh, "UTC")
+    machine.store([(T0 + n * MINUTE_US // 3, float(n % 7), 1) for n in range(30 * 180)])
+    machine.move(1000, T0 + 2 * 24 * HOUR_US)
+    machine.roll_up(T0 + 30 * HOUR_US, [])
+    cut = T0 + 24 * HOUR_US
+    before = stored_before(machine, cut)
+    expire_and_set_back(machine, cut, T0 + 10 * HOUR_US + 30 * MINUTE_US + MINUTE_US // 2, T0 + 5 * HOUR_US)
+    machine.roll_up(T0 + 30 * HOUR_US, [])
+    after = stored_before(machine, cut)
+    machine.close()
+    assert after == before
+
+
+def test_another_zone_makes_days_of_what_has_expired_though_the_edge_was_set_back(tmp_path: Path, fresh: Path) -> None:
+    """Their hours are closed for good, wherever the edge is; no later run would come by them again."""
+    machine = Machine(tmp_path, fresh, "UTC")
+    machine.store([(T0 + n * 5 * MINUTE_US, float(n % 7), 1) for n in range(3 * 288)])
+    machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
+    cut = T0 + 48 * HOUR_US
+    expire_and_set_back(machine, cut, cut, T0 + 5 * HOUR_US)
+    machine.zone = "Europe/Berlin"
+    machine.conn.execute("BEGIN IMMEDIATE")
+    store.use_day_zone(machine.conn, machine.zone, T0)
+    machine.conn.execute("COMMIT")
+    machine.roll_up(T0 + 6 * HOUR_US, [])
+    machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
+    days = "SELECT start, n FROM rollup WHERE resolution = 86400 AND series_id = ? ORDER BY start"
+    found = machine.conn.execute(days, (machine.ids["s", "gauge"],)).fetchall()
+    machine.close()
+    assert found == [(T0 - HOUR_US, 276), (T0 + 23 * HOUR_US, 276), (T0 + 46 * HOUR_US, 288)]

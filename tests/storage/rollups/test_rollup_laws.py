@@ -413,7 +413,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def stored_roll_ups_are_right(self) -> None:
-        """Those that queries use: behind the edge, neither dirty nor stale."""
+        """Those that queries use: behind the edge, neither dirty nor stale; those of expired readings wherever the edge is."""
         if not hasattr(self, "frontier"):
             return
         edge = store.edge(self.conn)
@@ -432,7 +432,8 @@ class Machine(RuleBasedStateMachine):
             }
             for resolution, start, end in sorted(wanted):
                 valid_until = snapshot.valid_until(series, resolution)
-                if end > edge or (valid_until is not None and end > valid_until):
+                is_frozen = kept_from is not None and start < kept_from and (series, resolution, start) in self.frozen
+                if (end > edge and not is_frozen) or (valid_until is not None and end > valid_until):
                     continue
                 if any(dirty_series == series and start <= minute < end for dirty_series, minute in dirty):
                     continue
@@ -441,9 +442,9 @@ class Machine(RuleBasedStateMachine):
                 found = stored.get((resolution, start))
                 if found is None and start < snapshot.cuts_us.get((series, resolution), start):
                     continue
+                if is_frozen:
+                    same(found, self.frozen[series, resolution, start], (self.zone, channel, resolution, start))
                 if kept_from is not None and start < kept_from:
-                    if (series, resolution, start) in self.frozen:
-                        same(found, self.frozen[series, resolution, start], (self.zone, channel, resolution, start))
                     continue
                 same(found, self.expected(series, channel, start, end), (self.zone, channel, resolution, start))
 
