@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from sensorlogd.storage.schema_check import ensure_schema
+from tests.cli import running
 
 # How long what a test left behind may take to go; only the test of this very fixture shortens it.
 GRACE_S = float(os.environ.get("SENSORLOGD_TESTS_GRACE_S", "10"))
@@ -89,3 +90,10 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fresh") / "log.db"
     ensure_schema(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def forked_verbs() -> Iterator[None]:
+    """Verbs that ``tests.cli.running.run`` starts are forked; the process that forks is there before a test looks for any."""
+    with running.forking():
+        yield

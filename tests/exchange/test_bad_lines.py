@@ -14,6 +14,8 @@ from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.rows import Options, plan
 from tests.cli.running import run
 
+pytestmark = pytest.mark.usefixtures("forked_verbs")
+
 FOREIGN = Options(times=("t",), sensor="s")
 
 
