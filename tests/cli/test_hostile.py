@@ -117,7 +117,7 @@ def each(
     with Interpreter(folder, os.environ | (env or {}), prefix) as interpreter:
         for name, arguments in verbs.items():
             done = interpreter.run(arguments, stdout=stdout)
-            found[name] = (done.returncode, *(text.decode(errors="replace") for text in (done.stdout, done.stderr)))
+            found[name] = (done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
     return found
 
 
