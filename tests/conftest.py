@@ -27,6 +27,24 @@ settings.register_profile("search", deadline=None, print_blob=True)
 settings.load_profile("search" if os.environ.get("SENSORLOGD_TESTS_SEARCH") else "same")
 
 
+# Tests that wait or work for long even alone. Begun first, none of them is what three idle workers wait for at the end.
+LONG = (
+    "tests/torture/test_torture.py",
+    "tests/faults/test_kill.py",
+    "tests/web/answering/test_openapi.py",
+    "tests/faults/test_blocked.py",
+    "tests/e2e/test_simulate.py",
+    "tests/faults/test_compact_killed.py",
+    "tests/daemon/care/test_sign_of_life.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests come first, in the order of ``LONG``, all others as they were."""
+    places = {file: place for place, file in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONG)))
+
+
 def _descriptors() -> dict[int, str]:
     found = {}
     for entry in Path("/proc/self/fd").iterdir():
