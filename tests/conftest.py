@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from sensorlogd.storage.schema.check import ensure_schema
+from tests.cli import running
 
 # How long what a test left behind may take to go; only the test of this very fixture shortens it.
 GRACE_S = float(os.environ.get("SENSORLOGD_TESTS_GRACE_S", "10"))
@@ -24,6 +25,24 @@ GRACE_S = float(os.environ.get("SENSORLOGD_TESTS_GRACE_S", "10"))
 settings.register_profile("same", deadline=None, derandomize=True, database=None)
 settings.register_profile("search", deadline=None, print_blob=True)
 settings.load_profile("search" if os.environ.get("SENSORLOGD_TESTS_SEARCH") else "same")
+
+
+# Tests that wait or work for long even alone. Begun first, none of them is what three idle workers wait for at the end.
+LONG = (
+    "tests/torture/test_torture.py",
+    "tests/faults/test_kill.py",
+    "tests/web/answering/test_openapi.py",
+    "tests/faults/test_blocked.py",
+    "tests/e2e/test_simulate.py",
+    "tests/faults/test_compact_killed.py",
+    "tests/daemon/care/test_sign_of_life.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests come first, in the order of ``LONG``, all others as they were."""
+    places = {file: place for place, file in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONG)))
 
 
 def _descriptors() -> dict[int, str]:
@@ -89,3 +108,10 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fresh") / "log.db"
     ensure_schema(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def forked_verbs() -> Iterator[None]:
+    """Verbs that ``tests.cli.running.run`` starts are forked; the process that forks is there before a test looks for any."""
+    with running.forking():
+        yield

@@ -8,7 +8,6 @@ import os
 import random
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -19,9 +18,12 @@ import pytest
 
 from tests import needs
 from tests.alarms.receiver import Receiver
+from tests.cli.running import run
 from tests.faults.test_blocked import locked
 from tests.rig import Daemon, Port, reading, until
 from tests.torture.shim import Machine, library
+
+pytestmark = pytest.mark.usefixtures("forked_verbs")
 
 SQUARE = {"square": {"period": "1s", "low": 0, "high": 30}}
 
@@ -46,8 +48,7 @@ def query(folder: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def verb(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sensorlogd", *words, "-c", str(config)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return run(*words, "-c", str(config), check=None)
 
 
 def test_from_a_reading_to_the_message_and_back(tmp_path: Path, receiver: Receiver) -> None:

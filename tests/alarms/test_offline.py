@@ -17,6 +17,8 @@ from tests.alarms.receiver import Receiver
 from tests.alarms.test_daemon import configuration, query, verb
 from tests.rig import Daemon, until
 
+pytestmark = pytest.mark.usefixtures("forked_verbs")
+
 HIGH = {
     "s": {"driver": "simulated", "interval": "50ms", "channels": {"x": {"unit": "°C", "signal": {"constant": {"value": 30}}}}}
 }

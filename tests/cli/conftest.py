@@ -18,6 +18,11 @@ from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
 
 
+@pytest.fixture(autouse=True)
+def verbs(forked_verbs: None) -> None:
+    """All tests of verbs."""
+
+
 @pytest.fixture
 def log(fresh: Path, tmp_path: Path) -> Path:
     """A database with two series, ten minutes of readings a second apart until now, one of them bad."""

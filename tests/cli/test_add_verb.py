@@ -19,6 +19,7 @@ import pytest
 from sensorlogd.cli import add_dialogue
 from sensorlogd.cli.questions import Dialogue
 from sensorlogd.drivers.ports import PortInfo
+from tests.cli.running import run as run_verb
 from tests.e2e.test_simulate import simulated
 from tests.rig import Daemon, Port, reading, rows, until
 from tests.terminal import CTRL_C, ROOT, Terminal
@@ -35,6 +36,9 @@ sensors:
 
 def run(folder: Path, *arguments: str, prefix: tuple[str, ...] = ()) -> tuple[int, str, str]:
     """Without a terminal."""
+    if not prefix:
+        verb = run_verb(*arguments, cwd=folder, check=None)
+        return verb.returncode, verb.stdout, verb.stderr
     done = subprocess.run(
         [*prefix, sys.executable, "-m", "sensorlogd", *arguments],
         cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120,

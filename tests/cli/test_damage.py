@@ -17,7 +17,7 @@ from tests.cli.test_transfer import verb
 from tests.connections import connect_writer
 
 PAGE = 2048
-WITHIN_S = 10
+WITHIN_S = 60
 READING = {
     "status": ["status"],
     "latest": ["latest"],

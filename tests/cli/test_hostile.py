@@ -13,13 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sensorlogd.cli.main import VERBS
+from tests.cli.forked import Interpreter
 
 PROGRAM = (sys.executable, "-m", "sensorlogd")
 AS_NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
@@ -105,10 +105,20 @@ def jargon_in(ended: dict[str, tuple[int, str, str]]) -> list[str]:
     return [f"{name}: exit {code}: {error[-300:]}" for name, (code, _, error) in ended.items() if not is_plain(error)]
 
 
-def each(folder: Path, verbs: dict[str, list[str]], prefix: tuple[str, ...] = (), **more: Any) -> dict[str, tuple[int, str, str]]:
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda verb: (verb[0], start(folder, verb[1], prefix, **more)), verbs.items())
-        return dict(found)
+def each(
+    folder: Path,
+    verbs: dict[str, list[str]],
+    prefix: tuple[str, ...] = (),
+    env: dict[str, str] | None = None,
+    stdout: int | None = None,
+) -> dict[str, tuple[int, str, str]]:
+    """Those of ``start``, by one interpreter that was started in these surroundings."""
+    found = {}
+    with Interpreter(folder, os.environ | (env or {}), prefix) as interpreter:
+        for name, arguments in verbs.items():
+            done = interpreter.run(arguments, stdout=stdout)
+            found[name] = (done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    return found
 
 
 def test_every_verb_is_driven() -> None:
@@ -123,7 +133,7 @@ def test_a_full_device_is_named_and_fails(folder: Path) -> None:
         ended = each(
             folder,
             {name: line for name, line in ALL.items() if name not in ("simulate", "probe", "listen", "add", "remove")},
-            stdout=full,
+            stdout=full.fileno(),
         )
     assert not jargon_in(ended)
     for name, (code, _, error) in ended.items():

@@ -15,6 +15,8 @@ from sensorlogd.exchange.text import bad_lines
 from sensorlogd.exchange.text.lines import FileError, Lines
 from tests.cli.running import run
 
+pytestmark = pytest.mark.usefixtures("forked_verbs")
+
 FOREIGN = Options(times=("t",), sensor="s")
 
 

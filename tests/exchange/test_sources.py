@@ -25,6 +25,8 @@ from sensorlogd.storage.query.rows import READING_COLUMNS
 from tests.cli.running import run
 from tests.exchange.test_written import bits, rows_of
 
+pytestmark = pytest.mark.usefixtures("forked_verbs")
+
 Row = tuple[str, str | None, str | None, str, float | None]
 
 

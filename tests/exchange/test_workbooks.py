@@ -10,6 +10,8 @@ import pytest
 from tests.cli.running import run
 from tests.exchange.test_sources import read
 
+pytestmark = pytest.mark.usefixtures("forked_verbs")
+
 
 def test_sheets_with_another_header_are_named(tmp_path: Path) -> None:
     """Blanks around a name make no other header."""

@@ -28,6 +28,8 @@ from sensorlogd.exchange.written.cells import Stamps, bare, guarded
 from sensorlogd.storage.query.rows import READING_COLUMNS, number
 from tests.cli.running import run
 
+pytestmark = pytest.mark.usefixtures("forked_verbs")
+
 _TIMES = st.integers(-60_000_000_000_000_000, 250_000_000_000_000_000)
 _UNITS = st.one_of(
     st.none(), st.sampled_from(["°C", "=1+1", "+x", "-", "'", "'=1", "@SUM(A1)", "a;b", 'x"', ";,;"]), st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=5)

@@ -8,23 +8,15 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sensorlogd.storage.maintenance import incidents
+from tests.cli.running import run
 from tests.faults.test_database_trouble import assert_whole, configuration, database, events, events_or_none, values
 from tests.rig import Daemon, reading, until
-
-
-def sensorlogd(*arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "sensorlogd", *arguments], capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.returncode == 0, (arguments, done.stdout, done.stderr)
-    return done
 
 
 def sound(path: Path) -> bool:
@@ -47,7 +39,7 @@ def test_a_backup_copied_over_after_a_kill_is_not_given_the_old_wal(tmp_path: Pa
         daemon.wait_ready()
         until(lambda: len(counted(path)) > 50, "readings")
         if copy == "backup":
-            sensorlogd("backup", str(saved), "--db", str(path))
+            run("backup", str(saved), "--db", str(path))
         assert daemon.stop() == 0
     if copy == "cp":
         shutil.copy(path, saved)
@@ -60,9 +52,7 @@ def test_a_backup_copied_over_after_a_kill_is_not_given_the_old_wal(tmp_path: Pa
     held = values(saved)
     shutil.copy(saved, path)
 
-    done = subprocess.run(
-        [sys.executable, "-m", "sensorlogd", "latest", "--db", str(path)], capture_output=True, text=True, check=False
-    )
+    done = run("latest", "--db", str(path), check=None)
     assert done.returncode == 1
     assert "belongs to another file" in done.stderr
 
@@ -104,7 +94,7 @@ def test_a_backup_put_in_place_under_the_daemon_is_what_goes_on(tmp_path: Path) 
     with Daemon(config, tmp_path / "data") as daemon:
         daemon.wait_ready()
         until(lambda: len(counted(path)) > 50, "readings")
-        sensorlogd("backup", str(saved), "--db", str(path))
+        run("backup", str(saved), "--db", str(path))
         held = values(saved)
         until(lambda: len(counted(path)) > len(held) + 50, "more readings")
         seen = counted(path)
@@ -129,7 +119,7 @@ def test_a_backup_copied_into_the_open_file_is_what_goes_on(tmp_path: Path, grow
     with Daemon(config, tmp_path / "data") as daemon:
         daemon.wait_ready()
         until(lambda: len(counted(path)) > 50, "readings")
-        sensorlogd("backup", str(saved), "--db", str(path))
+        run("backup", str(saved), "--db", str(path))
         if grown:  # a backup of a log that held more
             with contextlib.closing(sqlite3.connect(saved)) as conn:
                 conn.execute("INSERT INTO event(ts, kind, detail) SELECT 1, 'x', hex(zeroblob(2000)) FROM history LIMIT 100")
