@@ -33,7 +33,7 @@ _SHARED = (
     "sensorlogd.cli.output",
     "sensorlogd.config.loader",
     "sensorlogd.daemon.control.offline",
-    "sensorlogd.storage.query.log",
+    "sensorlogd.storage.query.log_reader",
 )
 
 
