@@ -83,8 +83,9 @@ export class CommonQuestions {
     if (before.sensors && namesOf(before) !== namesOf(this.store.state)) this.otherSeries();
   }
 
-  /** A newer value that the stream brought meanwhile stays. */
+  /** A newer value that the stream brought meanwhile stays, and so does a series that it brought first. */
   private async askLatest(): Promise<void> {
+    const before = this.store.state.latest;
     const rows = (await ask("latest")).latest;
     this.store.change(({ latest, ahead }) => {
       const now = Date.now() / 1000 + ahead; // state.now stands still for up to a minute while the page is hidden
@@ -92,7 +93,8 @@ export class CommonQuestions {
         const streamed = latest.get(seriesOf(newest));
         return streamed && streamed.time !== newest.time && isNewer(streamed, newest, now) ? streamed : newest;
       };
-      return { latest: new Map(rows.map((newest) => [seriesOf(newest), newer(newest)])) };
+      const came = [...latest].filter(([name]) => !before.has(name));
+      return { latest: new Map([...came, ...rows.map((newest): [string, Latest] => [seriesOf(newest), newer(newest)])]) };
     });
   }
 
