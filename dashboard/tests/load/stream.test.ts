@@ -159,6 +159,16 @@ test("a server that is busy, and one that no longer knows the last message, is a
   assert.equal(connection().query.get("last_event_id"), null);
 });
 
+test("a stream that is denied has the page loaded again, to sign in, but not a page that was loaded just now", async (context) => {
+  const age = context.mock.method(performance, "now", () => 59_000);
+  await connection().answer({}, 403);
+  assert.deepEqual([page.reloads, news()], [0, ["lost: Please sign in again."]]);
+  age.mock.mockImplementation(() => 61_000);
+  await page.timers.pass(LONG_MS);
+  await connection().answer({}, 403);
+  assert.equal(page.reloads, 1);
+});
+
 test("messages of a stream, in whatever pieces they come", () => {
   const whole = 'retry: 3000\n\n: \n\nid: 1-2\nevent: readings\ndata: [{"a":1}]\n\nid: 3\nevent: events\ndata: []\n\n';
   for (let cut = 0; cut <= whole.length; cut += 1) {

@@ -175,7 +175,7 @@ test("after a long sleep no more of a live chart is asked for than is shown", as
 });
 
 test("what was asked early is taken once, for the address that it was asked for", async () => {
-  const answer = Promise.resolve(new Response(JSON.stringify({ series: [columns([60])] })));
+  const answer = Promise.resolve({ status: 200, ok: true, body: { series: [columns([60])] } });
   const early = { key: chartKey(read("#/chart?s=a.t&range=3600")), since: 0, until: 3600, answer };
   window.sensorlogdAskedEarly = early;
   await go("#/chart?s=a.t&range=3600");
