@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Live } from "../../src/load/live";
-import { aheadOf } from "../../src/load/questions/common";
 import { type State, Store } from "../../src/state/model";
 import { read } from "../../src/state/route";
 import { type Browser, browser, settle } from "../pretend";
@@ -365,11 +364,6 @@ test("what is shown up to now goes on each minute, also where no readings come; 
   await page.timers.pass(60_000);
   assert.deepEqual([store.state.buckets.outdated, store.state.costs.outdated], [true, true]);
   assert.deepEqual(told, ["a.t"]);
-});
-
-test("an answer that was long on its way does not set the clock", () => {
-  assert.deepEqual([aheadOf(105, 100, 110), aheadOf(100, 100, 110), aheadOf(110, 100, 110)], [0, 0, 0]);
-  assert.deepEqual([aheadOf(90, 100, 110), aheadOf(170, 100, 110)], [-10, 60]);
 });
 
 test("the server's clock counts, unless it differs by less than two seconds", async () => {
