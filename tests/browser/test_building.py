@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests import needs
-from tests.browser.conftest import ROOT, Site, Tab
+from tests.browser.looks import DESK, PHONE, looks_well
 from tests.browser.many import BROKEN, ROOMS, SENSORS
+from tests.browser.pages import Open, Site, Tab
 from tests.rig import until
 
-Open = Callable[..., Tab]
-AXE = ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
-DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 PAGES = {
     "sensors": "",
     "cards": "#/?show=cards&by=none",
@@ -81,8 +76,6 @@ def test_the_phone_is_not_scrolled_for_ever(open_building: Open) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_fits_and_axe_finds_nothing(open_building: Open, name: str, how: dict[str, Any]) -> None:
     """Nothing runs off the screen; names, roles, contrast are as WCAG 2.2 AA wants them."""
-    if not AXE.exists():
-        needs._missing("needs axe-core: make dashboard (npm)")
     tab = open_building(PAGES[name], **how)
     settled(tab)
     if name == "chart":
@@ -90,13 +83,7 @@ def test_every_page_fits_and_axe_finds_nothing(open_building: Open, name: str, h
         if "is_mobile" in how:
             tab.page.locator("summary", has_text="More").click()
     tab.shot(f"{name}-{how['viewport']['width']}")
-    width = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    assert width[0] <= width[1]
-    tab.page.evaluate(AXE.read_text())
-    found = tab.page.evaluate(
-        "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })"
-    )
-    assert [(violation["id"], [node["html"][:160] for node in violation["nodes"]][:3]) for violation in found["violations"]] == []
+    looks_well(tab)
 
 
 def test_words_are_not_broken_in_the_middle(open_building: Open) -> None:
