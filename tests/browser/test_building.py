@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -104,6 +105,19 @@ def test_words_are_not_broken_in_the_middle(open_building: Open) -> None:
             })"""
         )
         assert broken == []
+
+
+def test_pictures_follow_the_width_of_the_window(open_building: Open) -> None:
+    """Three units share a picture as long as it has room for their axes, also in a view of the past, which is not asked for again."""
+    tab = open_building("#/chart?s=hall-1.*&range=900", **DESK)
+    pictures = tab.page.locator(".chart")
+    until(lambda: pictures.count() == 1 and int(pictures.get_attribute("data-points") or 0) > 1, "points")
+    now = time.time()
+    with tab.page.expect_response("**/api/v1/buckets?*"):
+        tab.page.evaluate(f"location.hash = '#/chart?s=hall-1.*&since={now - 900:.0f}&until={now:.0f}'")
+    until(lambda: tab.page.locator(".pictures:not([data-busy])").count() == 1, "the answer")
+    tab.page.set_viewport_size({"width": 800, "height": 800})
+    until(lambda: pictures.count() == 2, "two pictures")
 
 
 def test_when_the_daemon_is_gone_the_head_is_not_green(building: Site, open_building: Open) -> None:
