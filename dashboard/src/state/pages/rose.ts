@@ -1,7 +1,7 @@
 // A wind rose: how often the wind blew from each direction, and how fast.
 
+import { nice } from "../chart/scale";
 import type { BucketColumns } from "../columns";
-import { nice } from "../scale";
 import { type Channel, sensorOf } from "../series";
 
 /** The sixteen directions of a rose, clockwise from north. */
