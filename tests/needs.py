@@ -31,6 +31,13 @@ def tool(name: str, package: str = "") -> str:
     return str(found)
 
 
+def file(path: Path, by: str) -> Path:
+    """A file that is not part of the source. ``by``: what makes it."""
+    if not path.exists():
+        _missing(f"needs {path}: {by}")
+    return path
+
+
 def root() -> None:
     """The right to mount and to start containers."""
     if os.geteuid() != 0:

@@ -33,7 +33,7 @@ const act: Act = {
   curve: curves.cameIntoSight,
   cursor: (at) => store.change((state) => (state.cursor === at ? null : { cursor: at })),
   toggle: (series) => act.go((route) => toggled(route, series), true),
-  mark: (marking) => store.change(() => ({ marking })),
+  select: (marking) => store.change(() => ({ marking })),
   refreshChart: () => store.change(({ chart, chartEvents }) => ({ chart: outdated(chart), chartEvents: outdated(chartEvents) })),
   say: (text) => {
     spoken.textContent = text;

@@ -26,6 +26,11 @@ export class Timers {
   readonly repeat = (act: () => void, each: number): number => this.add(act, each, each);
   readonly clear = (timer: number): void => void this.waiting.delete(timer);
 
+  /** How many are waiting. */
+  get count(): number {
+    return this.waiting.size;
+  }
+
   /** Lets so many milliseconds pass. */
   async pass(ms: number): Promise<void> {
     const until = this.now + ms;
@@ -59,6 +64,8 @@ export interface Browser {
   /** Something happens to the window or the document. */
   happen(event: string): Promise<void>;
   online: boolean;
+  /** How often the page was loaded again. */
+  reloads: number;
 }
 
 /** Begins anew with a browser that has asked nothing. */
@@ -75,6 +82,7 @@ export function browser(): Browser {
       await settle();
     },
     online: true,
+    reloads: 0,
   };
   const define = (name: string, value: unknown) => Object.defineProperty(globalThis, name, { value, configurable: true });
   define("window", {
@@ -89,6 +97,11 @@ export function browser(): Browser {
   define("navigator", {
     get onLine() {
       return made.online;
+    },
+  });
+  define("location", {
+    reload: () => {
+      made.reloads += 1;
     },
   });
   define("fetch", (url: string, { signal = null }: { signal?: AbortSignal | null } = {}) => {

@@ -1,4 +1,4 @@
-"""The configuration of a house: sixty-one simulated sensors and one whose port is not there."""
+"""The sensors of a house: sixty-one simulated sensors and one whose port is not there."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ SENSORS = 62
 BROKEN = "zz-boiler"
 
 
-def config(folder: Path, listen: str) -> dict[str, Any]:
-    sensors: dict[str, Any] = {}
+def sensors(folder: Path) -> dict[str, Any]:
+    """As a configuration has them. ``folder``: where the port is not."""
+    found: dict[str, Any] = {}
     for number in range(SENSORS - 1):
         room = ROOMS[number % len(ROOMS)]
         sine = {"sine": {"offset": 18 + number % 7, "amplitude": 3, "period": f"{10 + number}min", "noise": 0.05}}
@@ -27,16 +28,11 @@ def config(folder: Path, listen: str) -> dict[str, Any]:
             channels["energy"] = {"unit": "kWh", "kind": "counter", "signal": {"counter": {"step": 0.01}}}
         if number % 10 == 5:
             channels["pump"] = {"kind": "state", "signal": {"square": {"low": 0, "high": 1, "period": "10min"}}}
-        sensors[f"{room}-{number // len(ROOMS) + 1}"] = {
+        found[f"{room}-{number // len(ROOMS) + 1}"] = {
             "driver": "simulated", "interval": "1s", "heartbeat": "1min", "labels": {"room": room}, "channels": channels,
         }  # fmt: skip
-    sensors[BROKEN] = {
+    found[BROKEN] = {
         "driver": "serial", "port": str(folder / "not-there"), "labels": {"room": "cellar"},
         "format": {"type": "csv", "fields": ["pressure"]}, "channels": {"pressure": {"unit": "bar"}},
     }  # fmt: skip
-    return {
-        "daemon": {"data_dir": str(folder / "data")},
-        "storage": {"commit_interval": "200ms", "min_free": "0B"},
-        "web": {"listen": listen},
-        "sensors": sensors,
-    }
+    return found

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests import needs
-from tests.browser.conftest import Site, Tab, _answers, _opener
-from tests.browser.test_building import AXE, DESK, PHONE
+from tests.browser import pages
+from tests.browser.looks import DESK, PHONE, looks_well
+from tests.browser.pages import Open, Site, Tab, opener
 from tests.cli.running import run
-from tests.ports import free_port
-from tests.rig import Daemon, Port, until
+from tests.rig import until
 
-Open = Callable[..., Tab]
 CHART = "#/chart?s=freezer.temperature&range=900"
 
 
@@ -24,33 +21,21 @@ CHART = "#/chart?s=freezer.temperature&range=900"
 def freezer(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A freezer on a serial port, whose temperature the test says, and an alarm when it is too warm."""
     folder = tmp_path_factory.mktemp("freezer")
-    port, listen, config = Port(folder / "port"), free_port(), folder / "sensorlogd.yaml"
-    channel = {"unit": "°C", "valid": [-40, 30]}
-    config.write_text(json.dumps({
-        "daemon": {"data_dir": str(folder / "data")},
-        "storage": {"commit_interval": "50ms", "min_free": "0B", "rollup_interval": "1s"},
-        "web": {"listen": f"127.0.0.1:{listen}"},
-        "sensors": {"freezer": {
-            "driver": "serial", "port": str(port.path), "heartbeat": "10min",
-            "format": {"type": "csv", "fields": ["temperature"]}, "channels": {"temperature": channel},
-        }},
-        "alarms": {
-            "freezer_warm": {"series": "freezer.temperature", "when": "> -15", "clear": "< -16", "severity": "critical", "text": "shut the door"},
-            "silent": {"series": "*", "when": "missing 1h"},
-        },
-    }))  # fmt: skip
-    with Daemon(config, folder / "data", web=True) as daemon:
-        daemon.wait_ready()
-        url = f"http://127.0.0.1:{listen}/"
-        until(lambda: _answers(url), "the dashboard")
-        until(port.opened, "the serial port")
-        yield Site(url, daemon, folder / "data" / "sensorlogd.db", config, port)
-    port.unplug()
+    sensor = {
+        "driver": "serial", "port": str(folder / "port"), "heartbeat": "10min",
+        "format": {"type": "csv", "fields": ["temperature"]}, "channels": {"temperature": {"unit": "°C", "valid": [-40, 30]}},
+    }  # fmt: skip
+    alarms = {
+        "freezer_warm": {"series": "freezer.temperature", "when": "> -15", "clear": "< -16", "severity": "critical", "text": "shut the door"},
+        "silent": {"series": "*", "when": "missing 1h"},
+    }  # fmt: skip
+    with pages.site(folder, {"freezer": sensor}, alarms=alarms) as made:
+        yield made
 
 
 @pytest.fixture
 def open_freezer(browser: Any, freezer: Site) -> Iterator[Open]:
-    yield from _opener(browser, freezer.url)
+    yield from opener(browser, freezer.url)
 
 
 def read_until(site: Site, values: tuple[float, ...], condition: Callable[[], Any], what: str) -> None:
@@ -67,21 +52,8 @@ def head(tab: Tab) -> str:
     return str(tab.page.evaluate("document.querySelector('#alarms')?.textContent ?? ''"))
 
 
-def looks_well(tab: Tab) -> None:
-    """Nothing runs off the screen, and axe finds nothing."""
-    width = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    assert width[0] <= width[1]
-    tab.page.evaluate(AXE.read_text())
-    found = tab.page.evaluate(
-        "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })"
-    )
-    assert [(violation["id"], [node["html"][:160] for node in violation["nodes"]][:3]) for violation in found["violations"]] == []
-
-
 def test_head_overview_list_and_chart_tell_of_an_alarm(freezer: Site, open_freezer: Open) -> None:
     """Raised, acknowledged, over, raised again: each page says what is the case, without being loaded again."""
-    if not AXE.exists():
-        needs._missing("needs axe-core: make dashboard (npm)")
     tabs = {
         name: (open_freezer("", **how), open_freezer(CHART, **how), open_freezer("#/alarms", **how))
         for name, how in (("1280", DESK), ("390", PHONE))

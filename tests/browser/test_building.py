@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
 from typing import Any
 
 import pytest
 
-from tests import needs
-from tests.browser.conftest import ROOT, Site, Tab
+from tests.browser.looks import DESK, PHONE, looks_well
 from tests.browser.many import BROKEN, ROOMS, SENSORS
+from tests.browser.pages import Open, Site, Tab
 from tests.rig import until
 
-Open = Callable[..., Tab]
-AXE = ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
-DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 PAGES = {
     "sensors": "",
     "cards": "#/?show=cards&by=none",
@@ -81,8 +77,6 @@ def test_the_phone_is_not_scrolled_for_ever(open_building: Open) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_fits_and_axe_finds_nothing(open_building: Open, name: str, how: dict[str, Any]) -> None:
     """Nothing runs off the screen; names, roles, contrast are as WCAG 2.2 AA wants them."""
-    if not AXE.exists():
-        needs._missing("needs axe-core: make dashboard (npm)")
     tab = open_building(PAGES[name], **how)
     settled(tab)
     if name == "chart":
@@ -90,13 +84,7 @@ def test_every_page_fits_and_axe_finds_nothing(open_building: Open, name: str, h
         if "is_mobile" in how:
             tab.page.locator("summary", has_text="More").click()
     tab.shot(f"{name}-{how['viewport']['width']}")
-    width = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    assert width[0] <= width[1]
-    tab.page.evaluate(AXE.read_text())
-    found = tab.page.evaluate(
-        "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })"
-    )
-    assert [(violation["id"], [node["html"][:160] for node in violation["nodes"]][:3]) for violation in found["violations"]] == []
+    looks_well(tab)
 
 
 def test_words_are_not_broken_in_the_middle(open_building: Open) -> None:
@@ -117,6 +105,19 @@ def test_words_are_not_broken_in_the_middle(open_building: Open) -> None:
             })"""
         )
         assert broken == []
+
+
+def test_pictures_follow_the_width_of_the_window(open_building: Open) -> None:
+    """Three units share a picture as long as it has room for their axes, also in a view of the past, which is not asked for again."""
+    tab = open_building("#/chart?s=hall-1.*&range=900", **DESK)
+    pictures = tab.page.locator(".chart")
+    until(lambda: pictures.count() == 1 and int(pictures.get_attribute("data-points") or 0) > 1, "points")
+    now = time.time()
+    with tab.page.expect_response("**/api/v1/buckets?*"):
+        tab.page.evaluate(f"location.hash = '#/chart?s=hall-1.*&since={now - 900:.0f}&until={now:.0f}'")
+    until(lambda: tab.page.locator(".pictures:not([data-busy])").count() == 1, "the answer")
+    tab.page.set_viewport_size({"width": 800, "height": 800})
+    until(lambda: pictures.count() == 2, "two pictures")
 
 
 def test_when_the_daemon_is_gone_the_head_is_not_green(building: Site, open_building: Open) -> None:

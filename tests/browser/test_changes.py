@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,59 +15,49 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests import needs
-from tests.browser.conftest import Site, Tab, _answers, _opener
-from tests.browser.history import write
-from tests.browser.test_alarms import looks_well
-from tests.browser.test_building import AXE, DESK, PHONE
-from tests.cli.running import run
-from tests.ports import free_port
-from tests.rig import Daemon, Port, until
+from tests.browser import history, pages
+from tests.browser.looks import DESK, PHONE, looks_well
+from tests.browser.pages import Open, Site, Tab, opener
+from tests.rig import until
 
-Open = Callable[..., Tab]
 CHART = "#/chart?s=greenhouse.x&s=greenhouse.c&range=43200"
 
 
-def made(folder: Any, **web: Any) -> Iterator[Site]:
+def made(folder: Path, **web: Any) -> AbstractContextManager[Site]:
     """Three days of a minute each, and a daemon that has them."""
-    config, listen = folder / "sensorlogd.yaml", free_port()
     signal = {"constant": {"value": 20}}
-    config.write_text(json.dumps({
-        "daemon": {"data_dir": str(folder / "data")},
-        "storage": {"commit_interval": "50ms", "min_free": "0B", "rollup_interval": "1s"},
-        "web": {"listen": f"127.0.0.1:{listen}"} | web,
-        "sensors": {"greenhouse": {"driver": "simulated", "interval": "1min", "channels": {
-            "x": {"unit": "°C", "signal": signal}, "c": {"unit": "°C", "signal": signal},
-        }}},
-    }))  # fmt: skip
-    write(folder / "past.csv")
-    columns = ("--column", "x=greenhouse.x:°C", "--column", "c=greenhouse.c:°C")
-    run("import", str(folder / "past.csv"), "-c", str(config), "--time", "t", "--time-format", "epoch", *columns)
-    with Daemon(config, folder / "data", web=True) as daemon:
-        daemon.wait_ready()
-        url = f"http://127.0.0.1:{listen}/"
-        until(lambda: _answers(url), "the dashboard")
-        yield Site(url, daemon, folder / "data" / "sensorlogd.db", config, Port(folder / "port"))
+    sensor = {
+        "driver": "simulated", "interval": "1min",
+        "channels": {"x": {"unit": "°C", "signal": signal}, "c": {"unit": "°C", "signal": signal}},
+    }  # fmt: skip
+
+    def with_history(config: Path) -> None:
+        history.write(folder / "past.csv")
+        pages.bring_in(config, folder / "past.csv", "x=greenhouse.x:°C", "c=greenhouse.c:°C")
+
+    return pages.site(folder, {"greenhouse": sensor}, with_history, web=web)
 
 
 @pytest.fixture(scope="module")
 def site_(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    yield from made(tmp_path_factory.mktemp("changes"))
+    with made(tmp_path_factory.mktemp("changes")) as opened_to_changes:
+        yield opened_to_changes
 
 
 @pytest.fixture(scope="module")
 def closed(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    yield from made(tmp_path_factory.mktemp("closed"), changes=False)
+    with made(tmp_path_factory.mktemp("closed"), changes=False) as without_changes:
+        yield without_changes
 
 
 @pytest.fixture
 def open_it(browser: Any, site_: Site) -> Iterator[Open]:
-    yield from _opener(browser, site_.url)
+    yield from opener(browser, site_.url)
 
 
 @pytest.fixture
 def open_closed(browser: Any, closed: Site) -> Iterator[Open]:
-    yield from _opener(browser, closed.url)
+    yield from opener(browser, closed.url)
 
 
 def opened(tab: Tab) -> None:
@@ -82,8 +73,6 @@ def flagged(tab: Tab) -> str:
 @pytest.mark.parametrize(("how", "zone"), [(DESK, "Europe/Berlin"), (PHONE, "Asia/Kolkata")], ids=["1280", "390"])
 def test_a_part_is_flagged_and_taken_back_and_a_note_is_written(open_it: Open, how: dict[str, Any], zone: str) -> None:
     """By dragging at a desk, by writing times on a phone, in zones that are not the daemon's; each says what came of it."""
-    if not AXE.exists():
-        needs._missing("needs axe-core: make dashboard (npm)")
     tab = open_it(CHART, timezone_id=zone, **how)
     opened(tab)
     page = tab.page
@@ -192,8 +181,6 @@ def test_where_it_is_not_allowed_the_page_says_how(open_closed: Open) -> None:
 @pytest.mark.parametrize("how", [DESK, PHONE], ids=["1280", "390"])
 def test_a_view_is_saved_found_by_others_and_deleted(open_it: Open, how: dict[str, Any]) -> None:
     """Under any name; another window finds it, and it can be downloaded."""
-    if not AXE.exists():
-        needs._missing("needs axe-core: make dashboard (npm)")
     mine, other = open_it(CHART, **how), open_it("#/year", **how)
     for tab in (mine, other):
         until(partial(is_logging, tab), "the head")
@@ -228,8 +215,6 @@ def test_a_view_is_saved_found_by_others_and_deleted(open_it: Open, how: dict[st
 @pytest.mark.parametrize("how", [DESK, PHONE], ids=["1280", "390"])
 def test_the_database_tells_how_it_grows_and_what_it_is_full_of(open_it: Open, how: dict[str, Any]) -> None:
     """A reading a minute of two series came the day before."""
-    if not AXE.exists():
-        needs._missing("needs axe-core: make dashboard (npm)")
     tab = open_it("#/database", **how)
     main = tab.page.locator("#main")
     until(lambda: re.search(r"Comes a day\s*2\d{3} readings, about \d", main.text_content()), "what comes a day")

@@ -15,10 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import STATIC, Site, Tab
+from tests.browser.pages import STATIC, Open, Site, Tab
 from tests.rig import until
 
-Open = Callable[..., Tab]
 CHART = "#/chart?s=greenhouse.temperature&range="
 DAY = 86_400
 
@@ -202,7 +201,7 @@ def test_a_table_instead_of_a_picture(site: Site, open_page: Open) -> None:
     with tab.page.expect_download() as started:
         tab.page.locator("a", has_text="CSV").click()
     lines = Path(started.value.path()).read_text().splitlines()
-    assert lines[0].startswith("time,sensor,channel,mean,min,max")
+    assert lines[0].startswith("time,sensor,channel,mean,min,max,last,increase")
     assert len(lines) > 50
 
 

@@ -2,55 +2,37 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests import needs
-from tests.browser.conftest import Site, Tab, _answers, _opener
-from tests.browser.test_alarms import looks_well
-from tests.browser.test_building import AXE, DESK, PHONE
-from tests.ports import free_port
-from tests.rig import Daemon, Port, until
-
-Open = Callable[..., Tab]
+from tests.browser import pages
+from tests.browser.looks import DESK, PHONE, looks_well
+from tests.browser.pages import Open, Site, opener
+from tests.rig import until
 
 
 @pytest.fixture(scope="module")
 def meter(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A counter of Wh that rises by 100 ten times a second, and a kWh that costs 0.50. Water is counted beside it, and costs nothing."""
     folder = tmp_path_factory.mktemp("meter")
-    config, listen = folder / "sensorlogd.yaml", free_port()
     energy = {"unit": "Wh", "kind": "counter", "signal": {"counter": {"step": 100}}}
     water = {"unit": "l", "kind": "counter", "signal": {"counter": {"step": 1}}}
-    config.write_text(json.dumps({
-        "daemon": {"data_dir": str(folder / "data")},
-        "storage": {"commit_interval": "50ms", "min_free": "0B", "rollup_interval": "1s"},
-        "web": {"listen": f"127.0.0.1:{listen}"},
-        "sensors": {"meter": {"driver": "simulated", "interval": "100ms", "channels": {"energy": energy, "water": water}}},
-        "prices": {"electricity": {
-            "series": "meter.energy", "unit": "kWh", "currency": "EUR", "rates": [{"from": "2020-01-01", "price": 0.5}],
-        }},
-    }))  # fmt: skip
-    with Daemon(config, folder / "data", web=True) as daemon:
-        daemon.wait_ready()
-        url = f"http://127.0.0.1:{listen}/"
-        until(lambda: _answers(url), "the dashboard")
-        yield Site(url, daemon, folder / "data" / "sensorlogd.db", config, Port(folder / "port"))
+    sensor = {"driver": "simulated", "interval": "100ms", "channels": {"energy": energy, "water": water}}
+    price = {"series": "meter.energy", "unit": "kWh", "currency": "EUR", "rates": [{"from": "2020-01-01", "price": 0.5}]}
+    with pages.site(folder, {"meter": sensor}, prices={"electricity": price}) as made:
+        yield made
 
 
 @pytest.fixture
 def open_meter(browser: Any, meter: Site) -> Iterator[Open]:
-    yield from _opener(browser, meter.url)
+    yield from opener(browser, meter.url)
 
 
 @pytest.mark.parametrize("how", [DESK, PHONE], ids=["1280", "390"])
 def test_what_it_cost_stands_beside_what_it_rose_by(open_meter: Open, how: dict[str, Any]) -> None:
     """In the currency of its price; one that is tried on the page takes its place."""
-    if not AXE.exists():
-        needs._missing("needs axe-core: make dashboard (npm)")
     tab = open_meter("", **how)
     value = tab.page.locator('[data-series="meter.energy"] .value')
     until(lambda: float(value.get_attribute("data-value") or 0) > 2000, "some energy")

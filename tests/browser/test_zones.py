@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -13,12 +12,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.browser.conftest import Site, Tab, _answers, _opener
-from tests.cli.running import run
-from tests.ports import free_port
-from tests.rig import Daemon, Port, until
+from tests.browser import pages
+from tests.browser.pages import Open, Site, Tab, opener
+from tests.rig import until
 
-Open = Callable[..., Tab]
 BERLIN, KOLKATA = "Europe/Berlin", "Asia/Kolkata"
 ZONES = ("UTC", BERLIN, KOLKATA)
 CHART = "#/chart?s=meter.power"
@@ -45,30 +42,23 @@ def write(path: Path) -> None:
 def meter(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The history of two days on which clocks were set, and what a daemon logs now."""
     folder = tmp_path_factory.mktemp("zones")
-    config, listen = folder / "sensorlogd.yaml", free_port()
     power = {"unit": "W", "signal": {"constant": {"value": 20}}}
     energy = {"unit": "Wh", "kind": "counter", "signal": {"counter": {"step": 1}}}
-    config.write_text(json.dumps({
-        "daemon": {"data_dir": str(folder / "data")},
-        "storage": {"commit_interval": "50ms", "min_free": "0B", "rollup_interval": "1s"},
-        "web": {"listen": f"127.0.0.1:{listen}"},
-        "sensors": {"meter": {"driver": "simulated", "interval": "200ms", "heartbeat": "15min", "channels": {
-            "power": power, "energy": energy,
-        }}},
-    }))  # fmt: skip
-    write(folder / "past.csv")
-    columns = ("--column", "power=meter.power:W", "--column", "energy=meter.energy:Wh")
-    run("import", str(folder / "past.csv"), "-c", str(config), "--time", "t", "--time-format", "epoch", *columns)
-    with Daemon(config, folder / "data", web=True) as daemon:
-        daemon.wait_ready()
-        url = f"http://127.0.0.1:{listen}/"
-        until(lambda: _answers(url), "the dashboard")
-        yield Site(url, daemon, folder / "data" / "sensorlogd.db", config, Port(folder / "port"))
+    sensor = {
+        "driver": "simulated", "interval": "200ms", "heartbeat": "15min", "channels": {"power": power, "energy": energy},
+    }  # fmt: skip
+
+    def with_history(config: Path) -> None:
+        write(folder / "past.csv")
+        pages.bring_in(config, folder / "past.csv", "power=meter.power:W", "energy=meter.energy:Wh")
+
+    with pages.site(folder, {"meter": sensor}, with_history) as made:
+        yield made
 
 
 @pytest.fixture
 def open_meter(browser: Any, meter: Site) -> Iterator[Open]:
-    yield from _opener(browser, meter.url)
+    yield from opener(browser, meter.url)
 
 
 def has_points(tab: Tab) -> None:

@@ -10,7 +10,7 @@ export type Quality = Changes["flag"]["body"]["quality"];
 export const QUALITIES: readonly Quality[] = ["fail", "suspect", "not_evaluated", "good"];
 
 /** A range of series, with the note and the name that go with a change. */
-export interface Marked {
+export interface ChangeRequest {
   series: readonly string[];
   since: number;
   until: number;
@@ -19,7 +19,7 @@ export interface Marked {
 }
 
 /** Give every reading of the range this quality; returns what was changed, and which series were refused. Throws ApiError. */
-export const flag = (of: Marked, quality: Quality): Promise<Changes["flag"]["answer"]> => {
+export const flag = (of: ChangeRequest, quality: Quality): Promise<Changes["flag"]["answer"]> => {
   const { series, note, by } = of;
   return send("flag", { series: [...series], quality, since: iso(of.since), until: iso(of.until), note, by });
 };
@@ -28,7 +28,7 @@ export const flag = (of: Marked, quality: Quality): Promise<Changes["flag"]["ans
 export const undo = (mend: number): Promise<Mended> => send("undo", { mend });
 
 /** Write a note at the beginning of the marked range. Throws ApiError. */
-export const note = async (of: Marked): Promise<void> => {
+export const note = async (of: ChangeRequest): Promise<void> => {
   await send("note", { series: [...of.series], at: iso(of.since), note: of.note, by: of.by });
 };
 

@@ -2,7 +2,7 @@
 
 import { type Route, write } from "../state/route";
 import { ZONE } from "../state/words";
-import { iso, type Query } from "./api";
+import { iso, type Query, type Reply } from "./api";
 
 /** More series than these are not drawn in one chart. */
 export const MOST_SERIES = 40;
@@ -47,7 +47,7 @@ export interface AskedEarly {
   key: string;
   since: number;
   until: number;
-  answer: Promise<Response>;
+  answer: Promise<Reply>;
 }
 
 declare global {

@@ -1,6 +1,7 @@
 // The small curves of the last hour: asked for when they come into sight, extended by the stream. What counters rose by is asked
 // for again.
 
+import { isAhead } from "../state/clocks";
 import type { BucketColumns } from "../state/columns";
 import { type Curve, everyChannel, type Store } from "../state/model";
 import { seriesOf } from "../state/series";
@@ -8,14 +9,13 @@ import { ApiError, iso } from "./api";
 import { askBuckets } from "./buckets";
 import type { Latest, Reading } from "./types";
 
-const HOUR = 3600;
-const STEP = 60;
-const AT_ONCE = 40;
+const HOUR_S = 3600;
+const STEP_S = 60;
+/** Series of one question, at most. */
+const SERIES_AT_ONCE = 40;
 const COUNTED_AGAIN_S = 60;
 const TOGETHER_MS = 30;
 const AFTER_FAILURE_MS = 5000;
-/** The clocks of page and server may differ by so many seconds; a reading further after now has a wrong date. */
-const AHEAD_S = 2;
 
 /** Asks for small curves, several together. */
 export class Curves {
@@ -69,14 +69,14 @@ export class Curves {
     const isAsked = (name: string): boolean => this.asking.get(name) === number;
     for (const name of names) this.asking.set(name, number);
     try {
-      for (let at = 0; at < names.length; at += AT_ONCE)
-        await this.askFor(names.slice(at, at + AT_ONCE).filter(isAsked), isAsked);
+      for (let at = 0; at < names.length; at += SERIES_AT_ONCE)
+        await this.askFor(names.slice(at, at + SERIES_AT_ONCE).filter(isAsked), isAsked);
     } catch (error) {
       if (!(error instanceof ApiError)) console.error(error);
       const missing = names.filter(isAsked);
       // Soon, or with the next that come into sight. A refusal comes again for the same names, unless one of them is gone by now.
-      if (error instanceof ApiError && (error.code === "away" || error.status === 503)) this.askSoon(missing, AFTER_FAILURE_MS);
-      else if (error instanceof ApiError && error.status >= 400 && error.status < 500) this.askWithoutUnknown(missing);
+      if (error instanceof ApiError && (error.code === "away" || error.status >= 500)) this.askSoon(missing, AFTER_FAILURE_MS);
+      else if (error instanceof ApiError) this.askWithoutUnknown(missing);
     } finally {
       for (const name of names.filter(isAsked)) this.asking.delete(name);
     }
@@ -96,7 +96,7 @@ export class Curves {
     const now = Date.now() / 1000 + this.store.state.ahead;
     const answer = await askBuckets({
       series,
-      since: iso(now - HOUR),
+      since: iso(now - HOUR_S),
       until: iso(now),
       every: "1min",
       agg: "mean,increase",
@@ -124,7 +124,7 @@ export function curveOf(buckets: BucketColumns, asked: number): Curve {
 
 /** The curve with the newest reading, if it is later than the last step: the stream may have brought it while the curve was asked for. */
 function withNewest(curve: Curve, newest: Latest | undefined, now: number): Curve {
-  const end = (curve.time.at(-1) ?? Number.NEGATIVE_INFINITY) + STEP;
+  const end = (curve.time.at(-1) ?? Number.NEGATIVE_INFINITY) + STEP_S;
   return newest && newest.time >= end ? extended(curve, newest, now) : curve;
 }
 
@@ -138,13 +138,13 @@ export const isOutdated = (curve: Curve | undefined, now: number): boolean =>
  * failed a test, is not drawn, because the API's mean leaves it out; a minute that has no other is a gap.
  */
 export function extended(curve: Curve, reading: Reading, now: number): Curve {
-  const slot = Math.floor(reading.time / STEP) * STEP;
-  const from = Math.max(now, curve.time.at(-1) ?? 0) - HOUR;
-  if (reading.time > now + AHEAD_S || reading.time < from) return curve;
+  const slot = Math.floor(reading.time / STEP_S) * STEP_S;
+  const from = Math.max(now, curve.time.at(-1) ?? 0) - HOUR_S;
+  if (isAhead(reading.time, now) || reading.time < from) return curve;
   const points = curve.time.map((at, row) => [at, curve.value[row] ?? null] as const);
   const others = points.filter(([at]) => at >= from && at !== slot);
   const counts = reading.value !== null && !reading.quality.startsWith("fail");
   const value = counts ? reading.value : (points.find(([at]) => at === slot)?.[1] ?? null);
   const all = [...others, [slot, value] as const].sort(([a], [b]) => a - b);
-  return { ...curve, time: all.map(([at]) => at), value: all.map(([, one]) => one) };
+  return { ...curve, time: all.map(([at]) => at), value: all.map(([, value]) => value) };
 }

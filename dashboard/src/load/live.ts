@@ -6,7 +6,7 @@ import { measuresParts } from "../state/parameters";
 import type { PageName } from "../state/route";
 import { seriesOf } from "../state/series";
 import { extended } from "./curves";
-import { ChartOutdating } from "./outdating";
+import { Outdating } from "./outdating";
 import { passed } from "./passed";
 import { CommonQuestions, continued, isNewer, type Report, reported } from "./questions/common";
 import { listen } from "./stream";
@@ -23,7 +23,12 @@ const NO_READINGS_S = 10;
 /** Readings that the stream has left out are made up for so often at most: an import leaves some out four times a second. */
 const MADE_UP_EACH_MS = 5000;
 
-/** After such an event a chart may lack readings, or show what they were before. */
+/** A chart is asked for whole so often at most: an import says four times a second that readings were left out. */
+const WHOLE_EACH_MS = 10_000;
+/** What events change is asked for so often at most: of a storm of alarms some come four times a second. */
+const OF_EVENTS_EACH_MS = 2000;
+
+/** After such an event a chart may lack readings, or show what they were before; the stream does not send such readings. */
 const CHANGE_READINGS: ReadonlySet<string> = new Set([
   "imported",
   "mended",
@@ -32,6 +37,8 @@ const CHANGE_READINGS: ReadonlySet<string> = new Set([
   "recomputed",
   "salvaged",
 ]);
+/** After such an event there may be other sensors, channels or units. */
+const CHANGE_SENSORS: ReadonlySet<string> = new Set(["config_reloaded", "started", "imported", "unit_changed"]);
 /** What follows from time itself is asked for again so often: a live chart goes on, and an hour is another hour, also without readings. */
 const EACH_MINUTE_MS = 60_000;
 
@@ -49,7 +56,9 @@ export interface Followers {
 /** Follows the stream, and asks for what every page needs. */
 export class Live {
   private readonly common: CommonQuestions;
-  private readonly chart: ChartOutdating;
+  private readonly chart: Outdating;
+  private readonly chartEvents: Outdating;
+  private readonly database: Outdating;
   private readingAt = Date.now();
   private following = false;
   private madeUpAt = 0;
@@ -59,7 +68,9 @@ export class Live {
     private readonly store: Store,
     private readonly followers: Followers,
   ) {
-    this.chart = new ChartOutdating(store);
+    this.chart = new Outdating(store, "chart", WHOLE_EACH_MS);
+    this.chartEvents = new Outdating(store, "chartEvents", OF_EVENTS_EACH_MS);
+    this.database = new Outdating(store, "database", OF_EVENTS_EACH_MS);
     this.common = new CommonQuestions(store, this.chart.soon);
   }
 
@@ -100,8 +111,9 @@ export class Live {
   /** What is under way is left alone: asking anew would drop it. So are sums that were refused, and the parts of the file, which take long. */
   private eachMinute(): void {
     if (document.hidden) return;
-    this.store.change(({ route, database, buckets, costs }) => ({
-      ...(route.page === "database" && !measuresParts(route) && !database.busy ? { database: outdated(database) } : {}),
+    const { route } = this.store.state;
+    if (route.page === "database" && !measuresParts(route)) this.database.soon();
+    this.store.change(({ buckets, costs }) => ({
       ...(SHOW_SUMS.has(route.page) && !buckets.busy && !buckets.error ? { buckets: outdated(buckets) } : {}),
       ...(SHOW_SUMS.has(route.page) && !costs.busy && !costs.error ? { costs: outdated(costs) } : {}),
     }));
@@ -135,12 +147,12 @@ export class Live {
    */
   private resumed(): void {
     this.chart.soon();
-    this.store.change(({ chartEvents, events, buckets, costs, database }) => ({
-      chartEvents: outdated(chartEvents),
+    this.chartEvents.soon();
+    this.database.soon();
+    this.store.change(({ events, buckets, costs }) => ({
       events: outdated(events),
       buckets: outdated(buckets),
       costs: outdated(costs),
-      database: outdated(database),
     }));
     void this.common.recentEvents();
     void this.common.sensors();
@@ -185,14 +197,15 @@ export class Live {
 
   private events(events: readonly LogEvent[]): void {
     this.store.change(({ recent }) => ({ recent: continued(recent, events) }));
-    if (events.some((event) => event.kind === "config_reloaded" || event.kind === "started" || event.kind === "imported"))
-      void this.common.sensors();
-    if (events.some((event) => CHANGE_READINGS.has(event.kind))) this.chart.soon();
+    if (events.some((event) => CHANGE_SENSORS.has(event.kind))) void this.common.sensors();
+    if (events.some((event) => CHANGE_READINGS.has(event.kind))) {
+      this.chart.soon();
+      this.makeUpSoon();
+    }
     // The page of the database tells of these.
-    if (events.some((event) => isOfDatabase(event.kind))) this.store.change(({ database }) => ({ database: outdated(database) }));
+    if (events.some((event) => isOfDatabase(event.kind))) this.database.soon();
     // Charts show the times in alarm, so ask for those again.
-    if (events.some((event) => event.kind.startsWith("alarm_")))
-      this.store.change((state) => ({ chartEvents: outdated(state.chartEvents) }));
+    if (events.some((event) => event.kind.startsWith("alarm_"))) this.chartEvents.soon();
     window.setTimeout(() => void this.common.status(), SHORTLY_MS);
   }
 

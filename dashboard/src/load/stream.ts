@@ -16,6 +16,9 @@ export interface Heard {
 
 const NO_NETWORK = "this device is not connected to a network";
 
+/** After messages that the page could not take, all that the stream tells is asked for, but so often at most. */
+const MADE_UP_EACH_MS = 60_000;
+
 /** Attempts to connect come at last so far apart. */
 const SLOWEST_MS = 15_000;
 
@@ -48,12 +51,31 @@ export function parse(text: string, message: (id: string, kind: string, data: st
   return rest;
 }
 
+/**
+ * Takes messages. A fault of the page in taking one is no fault of the connection: it stands on the console, the stream goes on, and what
+ * the message told is asked for.
+ */
+function taker(heard: Heard): (kind: string, data: string) => void {
+  let madeUpAt = Number.NEGATIVE_INFINITY;
+  return (kind, data) => {
+    try {
+      heard.message(kind, JSON.parse(data));
+    } catch (error) {
+      console.error(error);
+      if (passed(madeUpAt) < MADE_UP_EACH_MS) return;
+      madeUpAt = Date.now();
+      heard.resumed();
+    }
+  };
+}
+
 /** Connect to the stream and stay connected, as long as the page is open. */
 export function listen(heard: Heard): void {
   let last = "";
   let heardBefore = false;
   let at = 0;
   let failures = 0;
+  const take = taker(heard);
   let connection: AbortController | null = null;
   let timer = 0;
 
@@ -86,7 +108,7 @@ export function listen(heard: Heard): void {
         heardBefore = true;
         rest = parse(rest + value, (id, kind, data) => {
           if (id) last = id;
-          heard.message(kind, JSON.parse(data));
+          take(kind, data);
         });
       }
     } catch (error) {

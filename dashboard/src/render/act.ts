@@ -16,8 +16,8 @@ export interface Act {
   cursor(at: number | null): void;
   /** Hide a line, or show it again; the back button does not undo it. */
   toggle(series: string): void;
-  /** Mark this part of the chart, or none. */
-  mark(range: Range | null): void;
+  /** Select this part of the chart, to flag, note or export it, or none. */
+  select(range: Range | null): void;
   /** Something was changed: what the chart shows is asked for again. */
   refreshChart(): void;
   /** For screen readers. */

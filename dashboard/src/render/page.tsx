@@ -84,13 +84,13 @@ export function Page({ state, act }: { state: State; act: Act }) {
           </nav>
         ) : null}
         {charts && !route.kiosk ? <SavedViews state={state} /> : null}
-        <Shown state={state} act={act} />
+        <PageOfRoute state={state} act={act} />
       </main>
     </>
   );
 }
 
-function Shown({ state, act }: { state: State; act: Act }) {
+function PageOfRoute({ state, act }: { state: State; act: Act }) {
   switch (state.route.page) {
     case "sensor":
       return <SensorPage state={state} act={act} />;

@@ -1,5 +1,6 @@
 // The health of sensors and of the daemon, in words and by level. What has trouble is always listed first.
 
+import { SAME_CLOCK_S } from "./clocks";
 import type { Sensor, State } from "./model";
 import { age, duration, plural, time } from "./words";
 
@@ -18,9 +19,6 @@ const LEVELS: Record<string, Level> = {
   "not running": "bad",
 };
 const ORDER: Record<Level, number> = { bad: 0, warn: 1, good: 2, off: 3 };
-
-/** A reading that is dated further after now than this, in seconds, says nothing of when it came. */
-const SAME_CLOCK_S = 2;
 
 /** The level of a sensor's health; a word that is not known here is a warning. */
 export const levelOfHealth = (health: string): Level => LEVELS[health] ?? "warn";

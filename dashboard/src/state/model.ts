@@ -131,7 +131,7 @@ export const beginning = (): State => ({
   marking: null,
 });
 
-/** The questions that a page asks; `route.series` must name something where the page draws series. */
+/** The questions that a page asks, so that their errors are shown; `route.series` must name something where the page draws series. */
 function questionsOf(state: State): Answered<unknown>[] {
   switch (state.route.page) {
     case "chart":
@@ -146,7 +146,8 @@ function questionsOf(state: State): Answered<unknown>[] {
       return [state.events];
     case "database":
       return [state.database];
-    default:
+    case "overview":
+    case "alarms":
       return [];
   }
 }

@@ -36,13 +36,13 @@ export const PRESETS: readonly (readonly [string, number])[] = [
   ["1 y", 31536000],
 ];
 const PAGES: readonly PageName[] = ["sensor", "chart", "events", "alarms", "use", "year", "rose", "database"];
-const SHORTEST = 1;
+const SHORTEST_S = 1;
 /** A live view is not zoomed to less: it would be empty between two readings of most sensors. */
-const SHORTEST_LIVE = 10;
-const LONGEST = 100 * 31536000;
+const SHORTEST_LIVE_S = 10;
+const LONGEST_S = 100 * 31536000;
 /** Later times, in seconds since 1970, cannot be written in a question: the year 9999 ends there. */
 export const END_OF_TIME_S = 253_402_300_799;
-const USUAL = 21600;
+const USUAL_S = 21600;
 const OWN = new Set(["s", "hide", "range", "since", "until", "compare", "totals", "kiosk"]);
 
 /** The route of an address that says nothing. */
@@ -51,7 +51,7 @@ export const START: Route = {
   sensor: "",
   series: [],
   hidden: [],
-  range: USUAL,
+  range: USUAL_S,
   until: null,
   compare: false,
   totals: false,
@@ -69,14 +69,14 @@ export function read(hash: string): Route {
   const [first = "", ...rest] = path.split("/");
   const page = PAGES.find((known) => known === first) ?? "overview";
   const [since, until] = [numberIn(query, "since"), numberIn(query, "until")];
-  const range = until !== null && since !== null ? until - since : (numberIn(query, "range") ?? USUAL);
-  const sound = range >= SHORTEST && range <= LONGEST && Math.abs(until ?? 0) <= END_OF_TIME_S;
+  const range = until !== null && since !== null ? until - since : (numberIn(query, "range") ?? USUAL_S);
+  const sound = range >= SHORTEST_S && range <= LONGEST_S && Math.abs(until ?? 0) <= END_OF_TIME_S;
   return {
     page,
     sensor: decoded(rest.join("/")),
     series: query.getAll("s"),
     hidden: query.getAll("hide"),
-    range: sound ? range : USUAL,
+    range: sound ? range : USUAL_S,
     until: sound ? until : null,
     compare: query.get("compare") === "1",
     totals: query.get("totals") === "1",
@@ -108,7 +108,7 @@ export function write(route: Route): string {
   if (route.until !== null) {
     query.set("since", (route.until - route.range).toFixed(3));
     query.set("until", route.until.toFixed(3));
-  } else if (route.page === "chart" || route.range !== USUAL) query.set("range", String(Math.round(route.range)));
+  } else if (route.page === "chart" || route.range !== USUAL_S) query.set("range", String(Math.round(route.range)));
   for (const name of ["compare", "totals", "kiosk"] as const) if (route[name]) query.set(name, "1");
   for (const [name, value] of Object.entries(route.more)) if (value) query.set(name, value);
   const path = route.page === "overview" ? "" : route.page + (route.sensor ? `/${encodeURIComponent(route.sensor)}` : "");
@@ -137,9 +137,9 @@ export function bounds(route: Route, now: number): [number, number] {
   return [until - route.range, until];
 }
 
-/** The route with a fixed view from `since` on, at least SHORTEST and at most LONGEST seconds long. */
+/** The route with a fixed view from `since` on, at least SHORTEST_S and at most LONGEST_S seconds long. */
 export function between(route: Route, since: number, until: number): Route {
-  const range = Math.min(Math.max(until - since, SHORTEST), LONGEST);
+  const range = Math.min(Math.max(until - since, SHORTEST_S), LONGEST_S);
   return { ...route, range, until: since + range };
 }
 
@@ -148,7 +148,7 @@ export function zoomed(route: Route, now: number, factor: number, around?: numbe
   const [since, until] = bounds(route, now);
   const at = around ?? (since + until) / 2;
   if (route.until === null && around === undefined)
-    return { ...route, range: Math.min(Math.max(route.range * factor, SHORTEST_LIVE), LONGEST) };
+    return { ...route, range: Math.min(Math.max(route.range * factor, SHORTEST_LIVE_S), LONGEST_S) };
   return between(route, at - (at - since) * factor, at + (until - at) * factor);
 }
 

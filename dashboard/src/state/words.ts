@@ -79,12 +79,16 @@ export function size(bytes: number): string {
   return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }
 
+/** Marks so far apart, in seconds, stand at the beginnings of years. */
+const YEARS_APART_S = 365 * 86_400;
+
 /** Marks of an axis of time: the day is said where it begins, and at the first mark; no two marks read alike. */
 export function ticks(seconds: readonly number[], step: number): string[] {
   let today = "";
   let year = 0;
   return seconds.map((at, index) => {
     const date = new Date(at * 1000);
+    if (step >= YEARS_APART_S) return String(date.getFullYear());
     const hour = `${two(date.getHours())}:${two(date.getMinutes())}`;
     const moment = step < 1 ? clock(at, true) : step < 60 ? clock(at) : hour;
     const named = `${date.getDate()} ${MONTHS[date.getMonth()]}`;

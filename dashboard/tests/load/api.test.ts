@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ApiError, ask, json } from "../../src/load/api";
+import { type ApiError, ask, json, read, send } from "../../src/load/api";
 import { browser } from "../pretend";
 
-const answered = (body: string, status = 200) => json(Promise.resolve(new Response(body, { status })));
+const answered = (body: string, status = 200) => json(read(Promise.resolve(new Response(body, { status }))));
 
 test("a good answer is its body", async () => {
   assert.deepEqual(await answered('{"events": []}'), { events: [] });
@@ -29,7 +29,7 @@ test("a server that is not reached is away; a question that was dropped says so 
   await assert.rejects(json(Promise.reject(new TypeError("Failed to fetch"))), { code: "away" });
   await assert.rejects(json(Promise.reject(new DOMException("", "AbortError"))), { name: "AbortError" });
   const cut = new Response(new ReadableStream({ start: (stream) => stream.error(new DOMException("", "AbortError")) }));
-  await assert.rejects(json(Promise.resolve(cut)), { name: "AbortError" });
+  await assert.rejects(json(read(Promise.resolve(cut))), { name: "AbortError" });
 });
 
 test("a question that nobody answers is given up, and counts as not answered", async () => {
@@ -41,6 +41,30 @@ test("a question that nobody answers is given up, and counts as not answered", a
   await timers.pass(1000);
   assert.equal(asked[0]?.signal?.aborted, true);
   await given;
+});
+
+test("a change that is not answered is given up, and says that it may have been done", async () => {
+  const { asked, timers } = browser();
+  const change = assert.rejects(send("undo", { mend: 1 }), { message: /^no answer came; whether it was done is not known/ });
+  await timers.pass(119_000);
+  assert.equal(asked[0]?.signal?.aborted, false);
+  await timers.pass(1000);
+  await change;
+});
+
+test("a request that is over leaves no timer and no listener behind", async () => {
+  const { asked, timers } = browser();
+  const controller = new AbortController();
+  const question = ask("events", {}, controller.signal);
+  assert.equal(timers.count, 1);
+  await asked[0]?.answer({ events: [], earlier: null });
+  await question;
+  const failed = assert.rejects(ask("events"), { code: "away" });
+  await asked[1]?.fail();
+  await failed;
+  assert.equal(timers.count, 0);
+  controller.abort();
+  assert.equal(asked[0]?.signal?.aborted, false);
 });
 
 test("a question that is dropped is dropped at once, also before it is sent", async () => {

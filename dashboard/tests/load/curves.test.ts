@@ -81,6 +81,7 @@ test("curves that come into sight together are one question; those that may miss
 
 for (const [status, code, again] of [
   [404, "unknown_series", ["a.t"]],
+  [500, "internal", ["a.t", "gone.t"]],
   [503, "busy", ["a.t", "gone.t"]],
 ] as const)
   test(`curves that are refused with ${status} are asked for again: ${again.join(", ")}`, async () => {

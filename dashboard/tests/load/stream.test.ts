@@ -79,6 +79,28 @@ test("after a break it continues behind the last message, and says so before any
   assert.deepEqual(news(), ["alive", "resumed", "gap: {}", "alive"]);
 });
 
+test("a fault of the page in taking a message leaves the connection as it is, is on the console, and has all asked for", async (context) => {
+  const said = context.mock.method(console, "error", () => undefined);
+  const clock = context.mock.method(Date, "now", () => 1e12);
+  page = browser();
+  listen({
+    message: (kind) => {
+      if (kind === "events") throw new TypeError("x is undefined");
+      heard.push(kind);
+    },
+    alive: () => undefined,
+    resumed: () => heard.push("resumed"),
+    lost: (reason) => heard.push(`lost: ${reason}`),
+  });
+  const server = await connected();
+  const faulty = "event: events\ndata: []\n\n";
+  await server.say(`${faulty}${faulty}event: readings\ndata: []\n\n`);
+  assert.deepEqual([news(), said.mock.callCount()], [["resumed", "readings"], 2]); // not asked for with each fault
+  clock.mock.mockImplementation(() => 1e12 + 60_000);
+  await server.say(faulty);
+  assert.deepEqual([news(), page.of("stream").length], [["resumed"], 1]);
+});
+
 test("attempts that failed before anything was heard are no break", async () => {
   await connection().fail();
   await page.timers.pass(LONG_MS);
@@ -135,6 +157,16 @@ test("a server that is busy, and one that no longer knows the last message, is a
   await connection().answer({}, 400);
   await page.timers.pass(LONG_MS);
   assert.equal(connection().query.get("last_event_id"), null);
+});
+
+test("a stream that is denied has the page loaded again, to sign in, but not a page that was loaded just now", async (context) => {
+  const age = context.mock.method(performance, "now", () => 59_000);
+  await connection().answer({}, 403);
+  assert.deepEqual([page.reloads, news()], [0, ["lost: Please sign in again."]]);
+  age.mock.mockImplementation(() => 61_000);
+  await page.timers.pass(LONG_MS);
+  await connection().answer({}, 403);
+  assert.equal(page.reloads, 1);
 });
 
 test("messages of a stream, in whatever pieces they come", () => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Alarm } from "../../src/load/types";
 import { ALL, choicesOf, isWaiting, limitsOf, nameOf, ofSensor, periodsOf, tally } from "../../src/state/alarms";
-import { range } from "../../src/state/chart/axes";
+import { reachOf } from "../../src/state/chart/axes";
 import type { Line } from "../../src/state/chart/lines";
 
 const alarm = (more: Partial<Alarm> = {}): Alarm => ({
@@ -66,8 +66,8 @@ test("what is not in the unit of the series is no line", () => {
 });
 
 test("an axis reaches to a limit that is near, and to no other", () => {
-  assert.ok(range([line()], [-17.5])[1] > -17.6);
-  const [low, high] = range([line()], [-40, -15]);
+  assert.ok(reachOf([line()], [-17.5])[1] > -17.6);
+  const [low, high] = reachOf([line()], [-40, -15]);
   assert.ok(low > -21 && high < -17, `${low} ${high}`);
 });
 

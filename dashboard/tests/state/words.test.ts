@@ -11,7 +11,7 @@ test("ages in words", () => {
 });
 
 test("no two marks of a time axis read alike beside each other", () => {
-  for (const step of [0.1, 1, 60, 3600, 43200, 86400]) {
+  for (const step of [0.1, 1, 60, 3600, 43200, 86400, 366 * 86400, 730 * 86400]) {
     const marks = ticks(
       Array.from({ length: 12 }, (_, index) => 1.7e9 + index * step),
       step,
@@ -21,6 +21,11 @@ test("no two marks of a time axis read alike beside each other", () => {
       `${step}: ${marks}`,
     );
   }
+});
+
+test("marks at the beginnings of years are the years", () => {
+  const years = [2016, 2017, 2018].map((year) => new Date(year, 0, 1).getTime() / 1000);
+  assert.deepEqual(ticks(years, 365 * 86400), ["2016", "2017", "2018"]);
 });
 
 test("a date has four digits of the year, as fields of dates want it", () => {

@@ -7,7 +7,7 @@ import { ApiError } from "../api";
 export type Kind = "chart" | "chartEvents" | "events" | "buckets" | "database" | "costs";
 
 /** A server that did not answer, or was busy, is asked anew after so long. */
-const TRIED_ANEW_MS = 2000;
+export const TRIED_ANEW_MS = 2000;
 
 /** Asks for the pages, drops late answers, and lays what comes into the store. */
 export class Asking {

@@ -18,6 +18,9 @@ const LATEST_MS = 60_000;
 /** Events that are marked in one chart, at most: a picture is about a thousand pixels wide, and more marks than these would touch. */
 const EVENTS_OF_A_CHART = 500;
 
+/** A series whose readings come lacks so many steps at most, in a view that is refreshed: these are asked for together. */
+const USUALLY_MISSING = 16;
+
 /** Asks for charts, and refreshes live ones. */
 export class ChartQuestions {
   private refreshed = 0;
@@ -138,7 +141,7 @@ export class ChartQuestions {
     until: number,
     signal: AbortSignal,
   ): Promise<BucketColumns[]> {
-    const tails = await Promise.all(steps(series).map((group) => this.tail(group, since, until, signal)));
+    const tails = await Promise.all(together(series, until).map((group) => this.tail(group, since, until, signal)));
     const fresh = new Map(tails.flat().map((buckets) => [seriesOf(buckets), buckets]));
     return series.map((buckets) => {
       const tail = fresh.get(seriesOf(buckets));
@@ -149,7 +152,7 @@ export class ChartQuestions {
   /** From the last step but one on, which may have grown; after a long sleep not from before `since`. */
   private async tail(group: BucketColumns[], since: number, until: number, signal: AbortSignal): Promise<BucketColumns[]> {
     const step = group[0]?.step ?? "1s";
-    const from = Math.max(Math.min(...group.map((buckets) => buckets.time.at(-2) ?? buckets.since)), since - 2 * seconds(step));
+    const from = Math.max(Math.min(...group.map(lastSteps)), since - 2 * seconds(step));
     const answer = await askBuckets(
       {
         series: group.map((buckets) => seriesOf(buckets)),
@@ -175,9 +178,19 @@ function notesOf(answer: BucketsAnswer, meant: number): string[] {
   return [...new Set([...damage, ...answer.series.flatMap((series) => series.notes), ...many])];
 }
 
-/** Series by the length of their steps. */
-function steps(series: readonly BucketColumns[]): BucketColumns[][] {
+/** Where the last steps of a series begin that are asked for again: the last one but one may have grown. */
+const lastSteps = (buckets: BucketColumns): number => buckets.time.at(-2) ?? buckets.since;
+
+/**
+ * Series whose last steps are one question: of one step, and of no more than about twice the length to `until`. So a series that
+ * has been silent for long does not have the others asked for as far back as itself.
+ */
+function together(series: readonly BucketColumns[], until: number): BucketColumns[][] {
   const groups = new Map<string, BucketColumns[]>();
-  for (const buckets of series) groups.set(buckets.step, [...(groups.get(buckets.step) ?? []), buckets]);
+  for (const buckets of series) {
+    const missing = (until - lastSteps(buckets)) / (seconds(buckets.step) || 1);
+    const key = `${buckets.step} ${Math.ceil(Math.log2(Math.max(missing / USUALLY_MISSING, 1)))}`;
+    groups.set(key, [...(groups.get(key) ?? []), buckets]);
+  }
   return [...groups.values()];
 }

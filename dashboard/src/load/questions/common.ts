@@ -1,18 +1,13 @@
 // What every page needs: sensors, newest values, the state of the daemon, alarms.
 
+import { aheadOf, isAhead } from "../../state/clocks";
 import { withStreamed } from "../../state/events";
 import { everyChannel, type LogEvent, type Sensor, type State, type Store } from "../../state/model";
 import { seriesOf } from "../../state/series";
 import { ApiError, ask, iso } from "../api";
 import type { Latest, SensorState, Status } from "../types";
+import { TRIED_ANEW_MS } from "./asking";
 import { oneAtATime } from "./oneatatime";
-
-/** Clocks of server and browser that differ by less than this, in seconds, count as equal. */
-const SAME_CLOCK_S = 2;
-/** A reading this far after now, in seconds, is dated ahead: its device's clock is wrong. */
-const AHEAD_S = 1;
-/** Without sensors and newest values a page says nothing: after a failure they are asked for anew so soon. */
-const TRIED_ANEW_MS = 2000;
 
 /** Events since the page was opened that it remembers: the last ones. */
 const KEPT_EVENTS = 500;
@@ -83,8 +78,9 @@ export class CommonQuestions {
     if (before.sensors && namesOf(before) !== namesOf(this.store.state)) this.otherSeries();
   }
 
-  /** A newer value that the stream brought meanwhile stays. */
+  /** A newer value that the stream brought meanwhile stays, and so does a series that it brought first. */
   private async askLatest(): Promise<void> {
+    const before = this.store.state.latest;
     const rows = (await ask("latest")).latest;
     this.store.change(({ latest, ahead }) => {
       const now = Date.now() / 1000 + ahead; // state.now stands still for up to a minute while the page is hidden
@@ -92,7 +88,8 @@ export class CommonQuestions {
         const streamed = latest.get(seriesOf(newest));
         return streamed && streamed.time !== newest.time && isNewer(streamed, newest, now) ? streamed : newest;
       };
-      return { latest: new Map(rows.map((newest) => [seriesOf(newest), newer(newest)])) };
+      const came = [...latest].filter(([name]) => !before.has(name));
+      return { latest: new Map([...came, ...rows.map((newest): [string, Latest] => [seriesOf(newest), newer(newest)])]) };
     });
   }
 
@@ -112,10 +109,10 @@ export class CommonQuestions {
   private async askStatus(): Promise<void> {
     const asked = Date.now() / 1000;
     const status = await ask("status");
-    const ahead = aheadOf(status.now, asked, Date.now() / 1000);
+    const answered = Date.now() / 1000;
     this.store.change(({ sensors }) => ({
       status,
-      ahead: Math.abs(ahead) < SAME_CLOCK_S ? 0 : ahead,
+      ahead: aheadOf(status.now, asked, answered),
       sensors: reported(sensors, status.sensors),
     }));
     if (this.isNewSensorIn(status)) void this.sensors();
@@ -136,13 +133,6 @@ export class CommonQuestions {
   }
 }
 
-/**
- * By how many seconds the server's clock is ahead of the browser's at least, where it showed `now` at some time between `asked` and
- * `answered` of the browser: an answer that was long on its way is no difference of clocks.
- */
-export const aheadOf = (now: number, asked: number, answered: number): number =>
-  now > answered ? now - answered : Math.min(now - asked, 0);
-
 /** The names of all series, as one text. */
 const namesOf = (state: State): string =>
   everyChannel(state)
@@ -156,7 +146,7 @@ export const continued = (events: readonly LogEvent[], streamed: readonly LogEve
 
 /** Whether a reading is newer than the newest one before, at `now`, in seconds: one dated ahead does not hide what comes after it. */
 export const isNewer = (reading: { time: number }, before: { time: number }, now: number): boolean =>
-  before.time <= reading.time || before.time > now + AHEAD_S;
+  before.time <= reading.time || isAhead(before.time, now);
 
 /** The sensors with their states as the reports say. */
 export function reported(sensors: Sensor[] | null, reports: readonly Report[]): Sensor[] | null {

@@ -30,7 +30,8 @@ export function useDrawn(state: State): Drawn {
   const { data } = state.chart;
   const known = useKept(useMemo(() => everyChannel(state), [sensors, former]));
   const lines = useMemo(() => (data ? linesOf(data, known, route.totals) : []), [data, known, route.totals]);
-  const groups = useMemo(() => pictures(lines, axesThatFit()), [lines]);
+  const axes = axesThatFit();
+  const groups = useMemo(() => pictures(lines, axes), [lines, axes]);
   const names = useKept(route.hidden);
   const hidden = useMemo(() => new Set(names), [names]);
   const events = useKept(useMemo(() => eventsShown(state, data), [chartEvents, recent, data]));

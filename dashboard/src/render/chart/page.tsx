@@ -30,7 +30,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
       <h2 class="unseen">Charts</h2>
       {route.kiosk ? null : (
         <>
-          <Tools state={state} act={act} csv={csv(route, data)} png={png} />
+          <Tools state={state} act={act} csv={csv(data)} png={png} />
           <Picker state={state} act={act} known={drawn.known} />
         </>
       )}

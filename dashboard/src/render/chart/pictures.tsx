@@ -15,7 +15,7 @@ export function Pictures({ state, act, drawn }: { state: State; act: Act; drawn:
   const { data } = state.chart;
   const { groups, hidden, marks, limits, periods } = drawn;
   const gestures: Gestures = {
-    zoom: (since, until) => (marking ? act.mark({ since, until }) : act.go((route) => between(route, since, until))),
+    zoom: (since, until) => (marking ? act.select({ since, until }) : act.go((route) => between(route, since, until))),
     pan: (share) => act.go((route, now) => moved(route, now, share)),
     scale: (factor, around) => act.go((route, now) => zoomed(route, now, factor, around)),
     cursor: act.cursor,

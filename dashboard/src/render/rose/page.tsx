@@ -10,8 +10,8 @@ import { Choice } from "../parts/fields";
 import { Empty } from "../parts/texts";
 import { Petals } from "./petals";
 
-/** Thirty days, in seconds: what a rose shows if nothing else was chosen. */
-const MONTH = 2_592_000;
+/** Thirty days: what a rose shows if nothing else was chosen. */
+const MONTH_S = 2_592_000;
 
 /** The page of the wind rose. */
 export function Rosette({ state, act }: { state: State; act: Act }) {
@@ -24,7 +24,7 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
     act.go((route) => ({ ...route, series: at === 0 ? [name, route.series[1] ?? ""] : [route.series[0] ?? "", name] }));
   const [first] = angles;
   const beside = route.series.length !== 2 && first ? speedBeside(first.series, channels) : undefined;
-  const pair = first && beside ? { ...route, series: [beside.series, first.series], range: MONTH } : null;
+  const pair = first && beside ? { ...route, series: [beside.series, first.series], range: MONTH_S } : null;
   if (useInstead(act, pair)) return null;
   const find = (name: string) => state.buckets.data?.find((buckets) => seriesOf(buckets) === name);
   const [speeds, directions] = [find(speed), find(direction)];
@@ -55,7 +55,9 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
         </div>
       ) : null}
       {!angles.length ? <Empty>There is no direction in this log (kind: angle).</Empty> : null}
-      {speeds && directions ? (
+      {speeds && directions && directions.kind !== "angle" ? (
+        <Empty>{`${direction} is no direction (kind: angle).`}</Empty>
+      ) : speeds && directions ? (
         <Petals shown={rose(speeds, directions)} unit={speeds.unit} />
       ) : state.buckets.busy ? (
         <Empty>Asking sensorlogd …</Empty>

@@ -1,8 +1,8 @@
 // What a counter rose by as bars: one a step.
 
+import { nice } from "../../state/chart/scale";
 import { axis, computed } from "../../state/numbers";
 import type { Bar } from "../../state/pages/consumption";
-import { nice } from "../../state/scale";
 import { isNarrow } from "../widths";
 
 const [HEIGHT, LEFT, FOOT] = [230, 50, 22];

@@ -27,13 +27,13 @@ export function Use({ state, act }: { state: State; act: Act }) {
       <ConsumptionTools state={state} act={act} counters={counters} unit={unit} {...shown} />
       {!counters.length ? <Empty>There is no counter in this log (kind: counter).</Empty> : null}
       {counted.length ? (
-        counted.map((one) => (
+        counted.map((buckets) => (
           <Counted
-            key={seriesOf(one)}
-            counted={one}
-            name={counted.length > 1 ? seriesOf(one) : ""}
-            price={one.unit === unit ? price : 0}
-            cost={costOf(state.costs.data ?? [], one)}
+            key={seriesOf(buckets)}
+            counted={buckets}
+            name={counted.length > 1 ? seriesOf(buckets) : ""}
+            price={buckets.unit === unit ? price : 0}
+            cost={costOf(state.costs.data ?? [], buckets)}
             {...shown}
           />
         ))

@@ -8,7 +8,7 @@ import type { Act } from "../act";
 import { Choice, Written } from "../parts/fields";
 
 /** Half a day beyond an end of a period is within the next one, whatever the clocks do there: a day of hours is the shortest. */
-const HALF_A_DAY = 43_200;
+const HALF_A_DAY_S = 43_200;
 
 interface ConsumptionToolsProps {
   state: State;
@@ -39,10 +39,10 @@ export function ConsumptionTools({ state, act, counters, by, since, until, unit 
         onChange={(value) => choose({ by: value })}
       />
       <span class="together">
-        <button type="button" aria-label="Earlier" onClick={() => choose({ at: String(since - HALF_A_DAY) })}>
+        <button type="button" aria-label="Earlier" onClick={() => choose({ at: String(since - HALF_A_DAY_S) })}>
           ◀
         </button>
-        <button type="button" aria-label="Later" onClick={() => choose({ at: until > now ? "" : String(until + HALF_A_DAY) })}>
+        <button type="button" aria-label="Later" onClick={() => choose({ at: until > now ? "" : String(until + HALF_A_DAY_S) })}>
           ▶
         </button>
       </span>

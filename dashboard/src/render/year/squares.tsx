@@ -1,10 +1,10 @@
 // The picture of a year: one square a day, a column a week, coloured by the value of the day.
 
+import { share } from "../../state/chart/scale";
 import type { BucketColumns } from "../../state/columns";
 import { computed } from "../../state/numbers";
 import { daysOf } from "../../state/pages/year";
 import { to } from "../../state/route";
-import { share } from "../../state/scale";
 import { seriesOf } from "../../state/series";
 import { MONTHS } from "../../state/words";
 

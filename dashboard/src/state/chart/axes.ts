@@ -29,7 +29,7 @@ const PAD_OF_ONE = 0.05;
 const LEAST_PAD = 0.5;
 
 /** From where to where an axis reaches: what is flagged stays out of it, unless there is nothing else; a limit that is near is in it. */
-export function range(lines: readonly Line[], limits: readonly number[] = []): [number, number] {
+export function reachOf(lines: readonly Line[], limits: readonly number[] = []): [number, number] {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   for (const flagged of [false, true]) {

@@ -68,11 +68,9 @@ export function line(buckets: BucketColumns, channel: Channel | undefined, how: 
   const counts = buckets.kind === "counter" && !how.totals && buckets.increase !== undefined;
   const step = seconds(buckets.step) || 1;
   const shown = counts ? rate(buckets.unit) : { unit: buckets.unit, factor: 1 };
-  const mid = counts
-    ? ratesOf(buckets, shown.factor, how.asked)
-    : buckets.kind === "state" || buckets.kind === "counter"
-      ? (buckets.last ?? buckets.mean ?? [])
-      : (buckets.mean ?? []);
+  const rates = counts ? ratesOf(buckets, shown.factor, how.asked) : null;
+  const values = buckets.kind === "state" || buckets.kind === "counter" ? (buckets.last ?? buckets.mean) : buckets.mean;
+  const mid = rates?.rates ?? values ?? [];
   const number = (column: Column | undefined) => buckets.time.map((_, row) => Number(column?.[row] ?? 0));
   const missing = number(buckets.missing);
   const made: Line = {
@@ -94,7 +92,7 @@ export function line(buckets: BucketColumns, channel: Channel | undefined, how: 
     before: how.before ? past(line(how.before, channel, { ...how, before: undefined }), how.before.step, how.shift ?? 0) : null,
     summary: { min: null, mean: null, max: null, last: null, flagged: 0 },
   };
-  made.summary = summaryOf(made, buckets);
+  made.summary = summaryOf(made, buckets, rates?.lasted_s ?? null);
   return made;
 }
 
@@ -122,15 +120,18 @@ const past = (line: Line, step: string, shift: number): Line => ({
 /**
  * What a counter rose by in each step, over the length of it: up to the next step, or up to its own end where steps without
  * readings are left out. A step that was not over when it was asked for is shared out over what there had been of it; where the
- * range ends does not matter, as the API answers whole steps.
+ * range ends does not matter, as the API answers whole steps. `lasted_s`: how long that was of each step, in seconds.
  */
-function ratesOf(buckets: BucketColumns, factor: number, asked: number): Column {
-  return (buckets.increase ?? []).map((value, row) => {
-    const start = buckets.time[row] as number;
+function ratesOf(buckets: BucketColumns, factor: number, asked: number): { rates: Column; lasted_s: number[] } {
+  const lengths = buckets.time.map((start, row) => {
     const end = Math.min(endOf(start, buckets.step), buckets.time[row + 1] ?? Number.POSITIVE_INFINITY);
-    const lasted = Math.min(end, asked) - start;
-    return value === null || lasted < (end - start) * FIRST_SHARE ? null : (value * factor) / lasted;
+    return { whole: end - start, lasted: Math.min(end, asked) - start };
   });
+  const rates = lengths.map(({ whole, lasted }, row) => {
+    const value = buckets.increase?.[row] ?? null;
+    return value === null || lasted < whole * FIRST_SHARE ? null : (value * factor) / lasted;
+  });
+  return { rates, lasted_s: lengths.map(({ lasted }) => lasted) };
 }
 
 const placesOf = (buckets: BucketColumns, channel: Channel | undefined): number | null =>
@@ -140,8 +141,11 @@ const placesOf = (buckets: BucketColumns, channel: Channel | undefined): number 
     channel?.seen_decimals,
   );
 
-/** Of the readings that are not known to be wrong; the mean is that of readings, not of steps. */
-function summaryOf(of: Line, buckets: BucketColumns): Summary {
+/**
+ * Of the readings that are not known to be wrong; the mean is that of readings, not of steps. That of a rate is that over all of its
+ * time. `lasted_s`: how long each step of a rate lasted, in seconds; null: the line is no rate.
+ */
+function summaryOf(of: Line, buckets: BucketColumns, lasted_s: readonly number[] | null): Summary {
   let sum = 0;
   let weight = 0;
   const result: Summary = { min: null, mean: null, max: null, last: null, flagged: 0 };
@@ -149,9 +153,9 @@ function summaryOf(of: Line, buckets: BucketColumns): Summary {
     result.flagged += (of.suspect[row] ?? 0) + (of.wrong[row] ?? 0);
     const value = of.mid[row];
     if (value === null || value === undefined) return;
-    const count = of.kind === "rate" ? 1 : Number(buckets.count?.[row] ?? 1);
-    sum += value * count;
-    weight += count;
+    const share = lasted_s ? (lasted_s[row] ?? 0) : Number(buckets.count?.[row] ?? 1);
+    sum += value * share;
+    weight += share;
     const low = of.low[row] ?? value;
     const high = of.high[row] ?? value;
     result.min = result.min === null ? low : Math.min(result.min, low);

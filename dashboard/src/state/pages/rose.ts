@@ -1,7 +1,7 @@
 // A wind rose: how often the wind blew from each direction, and how fast.
 
+import { nice } from "../chart/scale";
 import type { BucketColumns } from "../columns";
-import { nice } from "../scale";
 import { type Channel, sensorOf } from "../series";
 
 /** The sixteen directions of a rose, clockwise from north. */
@@ -35,11 +35,17 @@ export function rose(speed: BucketColumns, direction: BucketColumns, classes = 5
       calm += 1 / pairs.length;
       continue;
     }
-    const sector = shares[Math.round(from / 22.5) % 16] as number[];
+    const sector = shares[sectorOf(from)] as number[];
     const kind = Math.min(Math.floor(fast / width), classes - 1);
     sector[kind] = (sector[kind] ?? 0) + 1 / pairs.length;
   }
   return { shares, limits, calm, steps: pairs.length };
+}
+
+/** The place in SECTORS of a direction in degrees, which may lie outside of 0 to 360. */
+function sectorOf(degrees: number): number {
+  const sector = Math.round((degrees * SECTORS.length) / 360) % SECTORS.length;
+  return sector < 0 ? sector + SECTORS.length : sector;
 }
 
 /** The channel of the same sensor that measures a speed, by its name, or else by its unit. */

@@ -112,6 +112,20 @@ test("a live chart asks for its last steps, and for those of the period before",
   assert.equal(data?.before[0]?.time.at(-1), now - 3600);
 });
 
+test("a series that is silent does not have the others asked for as far back as itself", async () => {
+  const minute = Math.floor(Date.now() / 60_000) * 60;
+  const upTo = (last: number) => Array.from({ length: 50 }, (_, row) => last - (49 - row) * 60);
+  await go("#/chart?s=a.t&s=a.h&range=21600");
+  await buckets(0).answer({ series: [columns(upTo(minute)), { ...columns(upTo(minute - 240 * 60)), channel: "h" }] });
+  await settle();
+  await answerBeside();
+  questions.news(new Set(["a.t"]));
+  await page.timers.pass(60_000);
+  const asked = page.of("buckets").slice(1);
+  const since = new Map(asked.map((question) => [question.query.getAll("series").join(), seconds(question, "since")]));
+  assert.deepEqual([since.get("a.t"), since.get("a.h")], [minute - 60, minute - 241 * 60]);
+});
+
 test("readings of series that the chart does not show, or of a past view, ask nothing", async () => {
   await go("#/chart?s=a.t&range=3600");
   await buckets(0).answer({ series: [columns([60])] });
@@ -161,7 +175,7 @@ test("after a long sleep no more of a live chart is asked for than is shown", as
 });
 
 test("what was asked early is taken once, for the address that it was asked for", async () => {
-  const answer = Promise.resolve(new Response(JSON.stringify({ series: [columns([60])] })));
+  const answer = Promise.resolve({ status: 200, ok: true, body: { series: [columns([60])] } });
   const early = { key: chartKey(read("#/chart?s=a.t&range=3600")), since: 0, until: 3600, answer };
   window.sensorlogdAskedEarly = early;
   await go("#/chart?s=a.t&range=3600");

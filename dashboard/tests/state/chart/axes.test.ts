@@ -2,18 +2,18 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pictures, range, rightsOf } from "../../../src/state/chart/axes";
+import { pictures, reachOf, rightsOf } from "../../../src/state/chart/axes";
 import { buckets, lineOf } from "./made";
 
 test("what is flagged stays out of the axis, and is counted", () => {
   const one = lineOf(buckets([20, 85, 21], { suspect: [0, 1, 0], fail: [0, 0, 2], missing: [0, 0, 1] }));
-  const [low, high] = range([one]);
+  const [low, high] = reachOf([one]);
   assert.ok(low < 20 && low > 15 && high > 21 && high < 30, `${low} ${high}`);
   assert.equal(one.summary.flagged, 4);
 });
 
 test("if all is flagged the axis shows it", () => {
-  const [low, high] = range([lineOf(buckets([85, 86], { suspect: [1, 1] }))]);
+  const [low, high] = reachOf([lineOf(buckets([85, 86], { suspect: [1, 1] }))]);
   assert.ok(low < 85 && high > 86);
 });
 

@@ -22,6 +22,20 @@ test("how long a step has lasted is judged by when it was asked for, not by wher
   assert.deepEqual(linesOf({ ...past, asked: 195 }, [], false)[0]?.mid, [600, 600, 600, 2400]);
 });
 
+test("the mean of a rate is what the counter rose by over all of the time: a step that has just begun weighs little", () => {
+  const meter = buckets([0, 0], { kind: "counter", unit: "Wh", step: "1h", increase: [1000, 1000], time: [0, 3600] });
+  const one = line(meter, undefined, { totals: false, asked: 3600 + 730, place: 0 });
+  assert.ok(Math.abs((one.summary.mean ?? 0) - (2000 * 3600) / (3600 + 730)) < 1e-9);
+  const [january, february, march] = [0, 1, 2].map((month) => new Date(2026, month, 1).getTime() / 1000) as [
+    number,
+    number,
+    number,
+  ];
+  const months = { ...meter, step: "1mo", time: [january, february], increase: [744, 0] };
+  const mean = line(months, undefined, { totals: false, asked: 1e10, place: 0 }).summary.mean ?? 0;
+  assert.ok(Math.abs(mean - (744 * 3600) / (march - january)) < 1e-9);
+});
+
 test("the mean is that of readings and stays between the extremes", () => {
   const one = lineOf(buckets([20.123, 20.123, 20.123], { count: [3, 7, 11] }));
   assert.equal(one.summary.mean, 20.123);

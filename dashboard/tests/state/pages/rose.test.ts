@@ -22,6 +22,11 @@ test("where the wind never blew, all of it is calm", () => {
   assert.deepEqual([wind.calm, wind.steps, wind.shares.flat().some(Boolean)], [1, 4, false]);
 });
 
+test("a direction below 0 or above 360 degrees is the same as one within them", () => {
+  const wind = rose(columns([3, 3, 3, 3]), columns([-90, 270, 630, -0.1]));
+  assert.deepEqual([wind.shares[12]?.some(Boolean), wind.shares.flat().filter(Boolean)], [true, [0.25, 0.75]]);
+});
+
 test("up to a fiftieth of the fastest wind is calm", () => {
   const wind = rose(columns([10, 0.2, 0.21, 0]), columns([0, 0, 0, 0]));
   assert.deepEqual([wind.calm, wind.shares[0]?.[0]], [0.5, 0.25]);

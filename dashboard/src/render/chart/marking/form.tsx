@@ -1,7 +1,7 @@
 // The form below a chart in which a range is marked: flag it, or note what happened.
 
 import { useState } from "preact/hooks";
-import { flag, type Marked, note, QUALITIES, type Quality, undo } from "../../../load/changes";
+import { type ChangeRequest, flag, note, QUALITIES, type Quality, undo } from "../../../load/changes";
 import type { Range, State } from "../../../state/model";
 import { plural, time } from "../../../state/words";
 import type { Act } from "../../act";
@@ -27,7 +27,7 @@ export function Form({ state, act, names, marking }: { state: State; act: Act; n
   const { since, until } = marking;
   const { hidden } = state.route;
   const wanted = names.filter((name) => !off.has(name) && !hidden.includes(name));
-  const of: Marked = { series: wanted, since, until, note: why, by };
+  const of: ChangeRequest = { series: wanted, since, until, note: why, by };
   const writeNote = async () => {
     await note(of);
     setWhy("");
@@ -38,8 +38,8 @@ export function Form({ state, act, names, marking }: { state: State; act: Act; n
     <form class="marking" onSubmit={(event) => event.preventDefault()}>
       <p class="unit">Drag over the picture to mark a part of it, or say from when to when.</p>
       <div class="tools">
-        <Moment name="Mark from" at={since} onChosen={(at) => act.mark({ since: at, until: Math.max(until, at + 1) })} />
-        <Moment name="Mark to" at={until} onChosen={(at) => act.mark({ since: Math.min(since, at - 1), until: at })} />
+        <Moment name="Mark from" at={since} onChosen={(at) => act.select({ since: at, until: Math.max(until, at + 1) })} />
+        <Moment name="Mark to" at={until} onChosen={(at) => act.select({ since: Math.min(since, at - 1), until: at })} />
       </div>
       {names.length > 1 ? <Meant names={names} wanted={wanted} hidden={hidden} off={off} setOff={setOff} /> : null}
       <div class="tools">
@@ -107,11 +107,11 @@ function Meant({
 }
 
 /** Flag a range; returns what came of it. Throws ApiError. */
-async function flagged(of: Marked, quality: Quality): Promise<string> {
+async function flagged(of: ChangeRequest, quality: Quality): Promise<string> {
   const { mends: mended, refused } = await flag(of, quality);
-  const readings = mended.reduce((sum, one) => sum + one.readings, 0);
-  const rest = mended.every((one) => one.done) ? "" : "; the daemon goes on with it";
-  const not = refused.map((one) => `; ${one.series} not: ${one.message}`).join("");
+  const readings = mended.reduce((sum, mend) => sum + mend.readings, 0);
+  const rest = mended.every((mend) => mend.done) ? "" : "; the daemon goes on with it";
+  const not = refused.map(({ series, message }) => `; ${series} not: ${message}`).join("");
   return `${plural(readings, "reading")} of ${plural(mended.length, "series", "series")} flagged ${quality}${rest}${not}`;
 }
 

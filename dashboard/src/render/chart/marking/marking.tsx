@@ -13,7 +13,7 @@ export function Marking({ state, act, data }: { state: State; act: Act; data: Ch
   return (
     <details
       class="commands"
-      onToggle={(event) => act.mark(event.currentTarget.open ? (marking ?? { since: data.since, until: data.until }) : null)}
+      onToggle={(event) => act.select(event.currentTarget.open ? (marking ?? { since: data.since, until: data.until }) : null)}
     >
       <summary>Flag, note or export this range</summary>
       {marking === null ? null : state.status?.changes ? (

@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 import type { Limit } from "../../../state/alarms";
-import { range } from "../../../state/chart/axes";
+import { reachOf } from "../../../state/chart/axes";
 import type { Line } from "../../../state/chart/lines";
 import { axis } from "../../../state/numbers";
 import { ticks } from "../../../state/words";
@@ -10,7 +10,7 @@ import { NARROW_PX } from "../../widths";
 import { colourOf, dashOf, style } from "../palette";
 
 /** What the options depend on. */
-export interface Shown {
+export interface PictureContent {
   lines: readonly Line[];
   limits: readonly Limit[];
   /** Names of lines that are not drawn. */
@@ -33,7 +33,7 @@ export const unitsOf = (lines: readonly Line[]): string[] => [...new Set(lines.m
 export const areStates = (lines: readonly Line[]): boolean => lines.every((line) => line.kind === "state");
 
 /** What uPlot cannot change in a picture that stands: where this has become different, the picture is made anew. */
-export const looksOf = ({ lines, hidden, rights }: Shown, dark: boolean): string =>
+export const looksOf = ({ lines, hidden, rights }: PictureContent, dark: boolean): string =>
   JSON.stringify([
     lines.map((line) => [line.name, line.unit, line.kind, line.place, line.before !== null, hidden.has(line.name)]),
     rights,
@@ -41,7 +41,7 @@ export const looksOf = ({ lines, hidden, rights }: Shown, dark: boolean): string
   ]);
 
 /** `shown`: as it is at that moment, because the picture lives longer than its lines. `width`: of the picture, in pixels. */
-export function optionsOf(shown: () => Shown, width: number): Options {
+export function optionsOf(shown: () => PictureContent, width: number): Options {
   const { lines, rights } = shown();
   const aside = (width <= NARROW_PX ? 44 : 52) + 18;
   const own = areStates(lines) ? 0 : unitsOf(lines).length - 1;
@@ -53,7 +53,7 @@ export function optionsOf(shown: () => Shown, width: number): Options {
 }
 
 /** Of each line: itself, its minima and maxima (a band is filled between them), and the period before. */
-function curves({ lines, hidden }: Shown): Pick<Options, "series"> & { bands: uPlot.Band[] } {
+function curves({ lines, hidden }: PictureContent): Pick<Options, "series"> & { bands: uPlot.Band[] } {
   const states = areStates(lines);
   const stepped = uPlot.paths.stepped?.({ align: 1 });
   const series: uPlot.Series[] = [{}];
@@ -107,7 +107,7 @@ function axisOfStates(aside: number): Pick<Options, "scales" | "axes"> {
   };
 }
 
-function axesOfUnits(shown: () => Shown, aside: number): Pick<Options, "scales" | "axes"> {
+function axesOfUnits(shown: () => PictureContent, aside: number): Pick<Options, "scales" | "axes"> {
   const { lines } = shown();
   const units = unitsOf(lines);
   const grid = { stroke: style("--grid"), width: 1 };
@@ -138,8 +138,8 @@ const areAngles = (lines: readonly Line[], unit: string): boolean =>
   lines.filter((line) => line.unit === unit).every((line) => line.kind === "angle");
 
 /** From where to where the axis of a unit reaches. */
-function reach({ lines, limits, hidden }: Shown, unit: string): [number, number] {
-  return range(
+function reach({ lines, limits, hidden }: PictureContent, unit: string): [number, number] {
+  return reachOf(
     lines.filter((line) => line.unit === unit && !hidden.has(line.name)),
     limits.filter((limit) => limit.unit === unit).map((limit) => limit.value),
   );

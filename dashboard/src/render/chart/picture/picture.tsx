@@ -7,7 +7,7 @@ import type { AlarmPeriod, LogEvent, Range } from "../../../state/model";
 import { bands } from "./bands";
 import { type Gestures, pointed, pressed, type Spoken, selected, wheeled } from "./gestures";
 import { eventLines, flags, limitLines, marked, shades } from "./marks";
-import { areStates, looksOf, optionsOf, type Shown, scaleOf, unitsOf } from "./options";
+import { areStates, looksOf, optionsOf, type PictureContent, scaleOf, unitsOf } from "./options";
 import { touch } from "./touch";
 
 /** Sizes in CSS pixels. A picture is as wide as its place, but not less than this: uPlot needs room for its axes. */
@@ -20,7 +20,7 @@ const OF_WINDOW = 0.46;
 const TALLEST_PX = 380;
 const LOWEST_PX = 220;
 
-interface Props extends Shown, Spoken {
+interface Props extends PictureContent, Spoken {
   events: readonly LogEvent[];
   periods: readonly AlarmPeriod[];
   marking: Range | null;

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { looksOf, optionsOf, type Shown } from "../../../../src/render/chart/picture/options";
+import { looksOf, optionsOf, type PictureContent } from "../../../../src/render/chart/picture/options";
 import { buckets, lineOf } from "../../../state/chart/made";
 
-const shown = (more: Partial<Shown> = {}): Shown => ({
+const shown = (more: Partial<PictureContent> = {}): PictureContent => ({
   lines: [{ ...lineOf(buckets([1])), name: "d", place: 4 }],
   limits: [],
   hidden: new Set(),

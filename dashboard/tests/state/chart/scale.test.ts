@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nice, share } from "../../src/state/scale";
+import { nice, share } from "../../../src/state/chart/scale";
 
 test("a round step is the next one, of any power of ten", () => {
   assert.deepEqual(
