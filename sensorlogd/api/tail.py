@@ -21,7 +21,7 @@ GONE_WITHIN_S = 5.0  # the file may be missing so long while it is exchanged
 class Tail(Iterator[Reading]):
     """``for reading in tail``: every reading that is committed from now on, once; waits for the next one.
 
-    ``late``: where readings came so late that they could not be followed (behind what is rolled up, a minute or two); ask
+    ``late``: where readings came so late that they could not be followed (before the edge of what is rolled up, a minute or two); ask
     ``Log.readings`` for those ranges. ``stop``, from any thread: the iteration ends at once. For one thread otherwise.
     """
 

@@ -129,7 +129,7 @@ def parse(text: str, like: Condition | None = None) -> Condition:
 
 
 def _parse_lasting(kind: str, rest: str, text: str) -> Condition:
-    """``missing`` and ``stuck``, with a time behind them or none. Raises ValueError."""
+    """``missing`` and ``stuck``, with a time after them or none. Raises ValueError."""
     rest = rest.removeprefix("for ").strip("() ")
     try:
         over = parse_duration(rest) if rest else 0

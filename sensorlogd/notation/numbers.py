@@ -26,7 +26,7 @@ FEW = 4  # places more, so that a small share of whole numbers does not read as 
 
 
 def places(value: float) -> int:
-    """How many places stand behind the point of the shortest text that differs by no more than arithmetic does; 0 where it is not
+    """The decimal places of the shortest text that differs by no more than arithmetic does; 0 where ``value`` is not
     finite."""
     if not math.isfinite(value):
         return 0

@@ -185,7 +185,7 @@ class TargetSender:
             settings.emit(EventKind.NOTIFY_GIVEN_UP, None, f"{self.name}: {why}; the oldest are given up until it takes some")
 
     def stop(self) -> None:
-        """End the thread behind the message under way. What still waits stays in the database for the next run."""
+        """End the thread after the message under way. What still waits stays in the database for the next run."""
         with self._changed:
             self._stopping = True
             self._changed.notify()

@@ -62,7 +62,7 @@ class ChannelOptions(Section):
         None,
         ge=0,
         le=15,
-        description="places behind the point in tables and CSV, in the unit that is stored; stored is every digit",
+        description="decimal places in tables and CSV, in the unit that is stored; stored is every digit",
     )
     source: ShortText | None = Field(None, description="the field's name in the device's data, if it is not the channel's")
     scale: Annotated[Finite, AfterValidator(_check_not_zero)] = Field(

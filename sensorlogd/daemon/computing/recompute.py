@@ -254,7 +254,7 @@ class _Run:
         return done
 
     def wait(self) -> int:
-        """All that is stored is computed; what comes next is behind the newest input. Where it stands now."""
+        """All that is stored is computed; what comes next is after the newest input. Where it stands now."""
         self.waits, self.at_us = True, self._newest_us + 1
         return self.at_us
 

@@ -61,7 +61,7 @@ def _check_url(where: str, port: str, *, names: bool) -> Iterator[Finding]:
     elif not host:
         yield Finding(where, f"{port} names no machine", like)
     elif not number:
-        yield Finding(where, f"{port} names no port of that machine, behind a colon", like)
+        yield Finding(where, f"{port} names no port of that machine after a colon", like)
     elif names and (problem := _why_unknown(host)) is not None:
         yield Finding(where, f"the machine {host!r} is not known here ({problem})", "see how it is written, or write its address")
 

@@ -152,7 +152,7 @@ class Supervisor:
             logger.warning("clock: %s", change.sentence)
             self._writer.emit(change.kind, None, change.sentence)
         if changes:
-            self._coordinator.request()  # a clock behind the edge pulls the edge back at once
+            self._coordinator.request()  # a clock that is before the edge pulls the edge back at once
 
     # ---- stopping --------------------------------------------------------------------------------------------------
 

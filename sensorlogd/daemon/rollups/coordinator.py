@@ -54,7 +54,7 @@ class Coordinator:
 
     ``interval_s``: how often buckets are closed. ``zone``: of the 1d resolution. ``now_us``: the wall clock that edges follow.
     ``wake``: ends the loop's wait; called from any thread. ``slice_factor``: slices of rows may occupy the writer so many times
-    longer than while a daemon's readings wait behind them. ``start_child``, ``monotonic``, ``backoff``: for tests.
+    longer than while a daemon's readings wait for them. ``start_child``, ``monotonic``, ``backoff``: for tests.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class Coordinator:
         self.runs += 1
         self._trouble.over()
         assert run.done is not None
-        self._schedule.ended(run.done.seconds, behind=run.behind, more=run.done.more, left=run.done.left)
+        self._schedule.ended(run.done.seconds, more_to_close=run.more_to_close, more=run.done.more, left=run.done.left)
 
     # ---- the run ends before its time ------------------------------------------------------------------------------
 

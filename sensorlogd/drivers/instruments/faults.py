@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 from sensorlogd.notation.durations import parse_duration
 
-# name -> keys with their defaults; the first is what stands directly behind the colon
+# name -> keys with their defaults; the first is what stands directly after the colon
 KNOWN: dict[str, dict[str, str]] = {
     "dropout": {"p": "0.1"},
     "garbage": {"p": "0.1"},
@@ -134,7 +134,7 @@ class Faults:
             case "wrong-checksum" if hit and damage is not None and plan.data is not None:
                 plan.data, plan.intact = damage(plan.data), False
             case "garbage" if hit and plan.data is not None:
-                # Ends in a line end, so that the frame behind it begins where a reader may find it.
+                # Ends in a line end, so that the frame after it begins where a reader may find it.
                 plan.data = bytes(rng.randrange(128, 256) for _ in range(rng.randint(1, 40))) + b"\r\n" + plan.data
             case "bit-errors" if plan.data is not None:
                 flipped = self._flip_bits(plan.data, numbers["p"], tail)

@@ -175,7 +175,7 @@ class Messages:
         return self._skip_false_start(start, end - start), None
 
     def _take_tag_block(self, start: int) -> tuple[int, None]:
-        """Keep the time of a tag block for the sentence behind it."""
+        """Keep the time of a tag block for the sentence after it."""
         buffer = self._buffer
         match = _TAG.match(buffer, start)
         if match is None:

@@ -46,7 +46,7 @@ class GapClock:
         self.port = port
         self.gap_s = gap_s
         self.monotonic = monotonic
-        self._quiet_s = 0.0  # of empty polls, one behind the other
+        self._quiet_s = 0.0  # of empty polls, one after the other
         self._gap_reported = False
 
     def read(self, timeout_s: float) -> tuple[int, bytes, bool] | None:

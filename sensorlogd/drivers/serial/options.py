@@ -119,7 +119,7 @@ class NumberOptions(Section):
     degrees_minutes: bool = Field(False, description="dddmm.mmm, as GPS receivers write an angle")
     negative_if: tuple[str, str] | None = Field(None, description="[field, text]: negative where that field is that text")
     unit: ShortText | Mapping[ShortText, Finite] | None = Field(
-        None, description="stands behind the number, or the line is bad: °C; or several with their factors: {mV: 0.001, V: 1}"
+        None, description="stands after the number, or the line is bad: °C; or several with their factors: {mV: 0.001, V: 1}"
     )
     scale: Finite = 1.0
     offset: Finite = 0.0
@@ -127,7 +127,7 @@ class NumberOptions(Section):
     @model_validator(mode="after")
     def _real_units(self) -> NumberOptions:
         if self.unit is not None and (not self.units() or not all(self.units())):
-            raise ValueError("unit: is empty; leave it out, or write what stands behind the number, e.g. °C")
+            raise ValueError("unit: is empty; leave it out, or write what stands after the number, e.g. °C")
         return self
 
     def units(self) -> dict[str, float]:

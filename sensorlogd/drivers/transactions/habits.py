@@ -95,7 +95,7 @@ class Habits:
         habit.heard_out += wholly
 
     def talks_on(self, key: str) -> None:
-        """More came with its answer, in one piece: the next time it may come a little behind it."""
+        """More came with its answer, in one piece: the next time it may come a little after it."""
         habit = self._of(key)
         habit.trail_s = max(habit.trail_s, AT_ONCE_S)
 

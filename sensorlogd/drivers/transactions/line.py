@@ -12,7 +12,7 @@ a pause it is noticed, and from then on the line is waited for so long.
 
 How long after its answer a unit goes on talking (second lines, repeated answers) is learned from its first LEARNING answers, after
 which the line is held for the whole turnaround; something unasked on the line makes all that is learned void. A connection that is
-closed behind an answer changes nothing of that: a serial server gives what the unit still says to the next connection, so the rest
+closed after an answer changes nothing of that: a serial server gives what the unit still says to the next connection, so the rest
 of the time is listened to there, and nothing is asked meanwhile. Once it is known that nothing follows, the next question is asked
 at once.
 """
@@ -95,7 +95,7 @@ class Line:
         return opened.separation == "own" or self._habits.is_heard_out(opened.key)
 
     def goes_on(self, opened: Open, generation: int, left_s: float) -> bool:
-        """Note that the connection was closed behind its answer, and that the unit may still talk for so long: nobody asks
+        """Note that the connection was closed after its answer, and that the unit may still talk for so long: nobody asks
         meanwhile. Returns whether something was answered in that opening, so that it is worth while to listen in a new one."""
         with self._lock:
             self._quiet_until = max(self._quiet_until, self.clock() + left_s)
@@ -185,7 +185,7 @@ class Line:
             self._habits.heard_out(key, trail_s, wholly=wholly)
 
     def talks_on(self, key: str) -> None:
-        """More came with its answer, in one piece: the next time it may come a little behind it."""
+        """More came with its answer, in one piece: the next time it may come a little after it."""
         with self._lock:
             self._habits.talks_on(key)
 

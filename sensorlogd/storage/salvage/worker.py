@@ -1,6 +1,6 @@
 """Bring back what can be read of an incident: work of kind ``salvage``, kept in the live log and resumed after any end.
 
-``fetch`` reads a piece of the damaged file, ``store`` puts it into the live log together with the pointer behind it. Both
+``fetch`` reads a piece of the damaged file, ``store`` puts it into the live log together with the pointer after it. Both
 go on from the pointer alone; what is read or stored twice is there once.
 """
 

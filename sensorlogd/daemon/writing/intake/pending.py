@@ -48,7 +48,7 @@ class NewSpecs(Marker):
     """From here on these sensors are configured, kept for so long, and computed from these formulas (None: as before).
 
     All of the configuration changes at one moment: once everything before this block is committed, and before anything
-    behind it leaves the inbox. So the database knows the names that the formulas use, and no reading is computed by
+    after it leaves the inbox. So the database knows the names that the formulas use, and no reading is computed by
     formulas of another time. If the database cannot take the sensors over, the former formulas stay, too."""
 
     specs: Sequence[SensorSpec]
@@ -85,7 +85,7 @@ class Pending:
         self._begun = False  # the first readings of a run are committed at once: whoever has started it looks for them
 
     def take(self, timeout_s: float) -> None:
-        """Move blocks from the inbox here, waiting until there is enough or the time has passed. What comes behind a ``NewSpecs``
+        """Move blocks from the inbox here, waiting until there is enough or the time has passed. What comes after a ``NewSpecs``
         stays in the inbox until that is done. ``timeout_s`` below 0: take nothing."""
         room = self.limit - self.rows
         if room <= 0 or timeout_s < 0 or any(map(_is_new_specs, self.blocks)):

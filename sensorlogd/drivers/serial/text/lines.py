@@ -14,8 +14,8 @@ _RETURNS = re.compile(rb"[\r\n]+")
 class LineSplitter:
     """Cuts a stream of bytes into lines. ``feed`` gives the complete ones, without terminators and without empty ones.
 
-    ``terminator``: bytes that end a line, b"any" for CR or LF, b"silence" for the quiet time behind it. For b"\n" and b"\r"
-    the other one, before or behind, is dropped. ``midway``: the first line may be the tail of one that began before we listened.
+    ``terminator``: bytes that end a line, b"any" for CR or LF, b"silence" for the quiet time after it. For b"\n" and b"\r"
+    the other one, before or after, is dropped. ``midway``: the first line may be the tail of one that began before we listened.
 
     Counts ``too_long`` (over ``max_line``, discarded up to its end, once a line), ``cut_short`` (ended by silence instead of its
     terminator), ``first_partial`` (what came before the first terminator or quiet time) and ``wrong_terminator`` (a line with
@@ -123,7 +123,7 @@ class LineSplitter:
         return []
 
     def _strip_end(self, piece: bytes) -> bytes:
-        """A line without the other character of its line end, before or behind."""
+        """A line without the other character of its line end, before or after."""
         if not self._strip or self._strip not in piece or len(piece) > self.max_line + 1:
             return piece  # too long: what is not complete is thrown away from the same length on
         return piece.strip(self._strip)

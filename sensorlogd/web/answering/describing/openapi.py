@@ -78,7 +78,7 @@ PARAMETERS: dict[str, tuple[str, Schema, Any]] = {
         {"type": "string", "enum": ["0", "1", "false", "true"], "default": "0"},
         "1",
     ),
-    "last_event_id": ("continue behind this message; browsers send the header Last-Event-ID by themselves", TEXT, None),
+    "last_event_id": ("continue after this message; browsers send the header Last-Event-ID by themselves", TEXT, None),
     "tz": ("IANA zone of times read and shown, of days and months; default: the configuration's", TEXT, "Europe/Berlin"),
     "time": (
         "how times are shown: RFC 3339, or a number since 1970",
