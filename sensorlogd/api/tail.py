@@ -15,7 +15,7 @@ from sensorlogd.storage.series.stored import Series
 
 CHECK_EVERY_S = 0.25
 WHOLE_EVERY_S, WHOLE_SHARE = 1.0, 10  # a pass over everything, which takes a tenth of the time at most
-GONE_WITHIN_S = 5.0  # the file may be missing so long while it is exchanged
+GONE_WITHIN_S = 5.0  # the file may be missing this long while it is exchanged
 
 
 class Tail(Iterator[Reading]):
@@ -114,7 +114,7 @@ class Tail(Iterator[Reading]):
         self._whole = whole
 
     def _has_changed(self) -> bool:
-        """Whether anything was committed since the last pass; true if that cannot be told."""
+        """Whether anything was committed since the last pass; true if that is not known."""
         with self._connections.borrow() as lease:
             with lease.use() as log:
                 seen = (lease, log.version())

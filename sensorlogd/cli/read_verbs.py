@@ -137,7 +137,7 @@ Examples:
 )
 @click.option("--since", metavar="TIME", help="only what happened after this")
 @click.option("--sensor", metavar="GLOB", help="only what happened to these sensors")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="the newest so many")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="at most this many, the newest")
 @tz_option
 @output.format_option
 @reads_the_log

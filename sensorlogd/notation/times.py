@@ -68,7 +68,7 @@ def _parse_relative(text: str, now_us: int, zone: str) -> int | None:
 
 def _start_of(unit: str, us: int, zone: str, back: int = 0) -> int:
     """The start (µs UTC) of the unit of time that holds ``us``, by the clocks of the zone; of an hour that comes twice, the one
-    that it is. ``back``: so many days earlier."""
+    that it is. ``back``: this many days earlier."""
     local = local_of(us, ZoneInfo(zone)).replace(second=0, microsecond=0)
     if unit != "min":
         local = local.replace(minute=0)

@@ -1,4 +1,4 @@
-"""What people are told: one notification for each alarm and target, and messages that gather them."""
+"""What people are notified of: one notification for each alarm and target, and messages that gather them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Makes small changes to the text of a configuration and leaves every other character as it is. Pure.
 
 Each change is made at the places that the parser names, and the result is read again: if it does not say exactly what was meant,
-there is no result, and people are told what to write instead.
+there is no result, and people are shown what to write instead.
 """
 
 from __future__ import annotations

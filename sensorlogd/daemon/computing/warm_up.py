@@ -25,7 +25,7 @@ MOST_ROWS = 100_000  # of all series together that are looked through
 
 @dataclass(slots=True)
 class Warmed:
-    """What came of filling an engine with the past. ``made``: what was still to be computed. ``not_continued``: channels whose newest
+    """The outcome of filling an engine with the past. ``made``: what was still to be computed. ``not_continued``: channels whose newest
     reading is further back than was looked. ``from_zero``: integrals of which nothing is stored."""
 
     made: list[tuple[Key, Column]] = field(default_factory=list)

@@ -28,7 +28,10 @@ def check(config: Config, user: User, *, names: bool = True) -> Iterator[Finding
     for name, sensor in config.sensors.items():
         if not sensor.enabled:
             continue
-        where, options = f"sensors.{name}", cast(Any, sensor)  # of a driver that is told by its name: none is imported for this
+        where, options = (
+            f"sensors.{name}",
+            cast(Any, sensor),
+        )  # of a driver that is recognised by its name: none is imported for this
         port = getattr(sensor, "port", None)
         if isinstance(port, str) and "://" in port:
             yield from _check_url(f"{where}.port", port, names=names)

@@ -10,7 +10,7 @@ from sensorlogd.storage.pace import Pace
 # After a long absence a run closes the buckets of so much time as takes it about RUN_S.
 BLOCK_US, LEAST_BLOCK_US, MOST_BLOCK_US = DAY_US, HOUR_US, 60 * DAY_US
 RUN_S = 10.0
-ROWS_TRIGGER = 300_000  # so many new readings make a roll-up due before its interval has passed
+ROWS_TRIGGER = 300_000  # this many new readings make a roll-up due before its interval has passed
 FIRST_WITHIN_S = 5.0
 
 

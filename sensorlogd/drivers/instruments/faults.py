@@ -7,7 +7,7 @@
     hang:after=N,for=T  after N frames nothing is sent for T, once
     slow:T              a pause of T after every byte (default 20 ms)
     disconnect:every=N,for=T  after every N frames the port goes away for T
-    clock-drift:PPM     the device's own clock runs fast by so many millionths
+    clock-drift:PPM     the device's own clock runs fast by this many millionths
     babble:after=N,for=T  after N frames random bytes as fast as they go for T, once
 
 Seeded: two runs make the same faults.
@@ -101,11 +101,11 @@ class Faults:
         self._rng = random.Random(f"{self.seed}/faults")
 
     def drifted(self, elapsed_us: int) -> int:
-        """By how much a drifting clock of the device is ahead after so long."""
+        """By how much a drifting clock of the device is ahead after this long."""
         return round(sum(elapsed_us * fault.numbers["ppm"] / 1e6 for fault in self.faults if fault.name == "clock-drift"))
 
     def plan(self, frame: bytes, damage: Callable[[bytes], bytes] | None, tail: int = 0) -> Plan:
-        """The plan for one frame. ``tail``: so many bytes at its end get no bit errors."""
+        """The plan for one frame. ``tail``: this many bytes at its end get no bit errors."""
         plan = Plan(frame)
         self._frames += 1
         for fault in self.faults:

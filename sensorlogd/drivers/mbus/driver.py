@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LEARNING_S = 0.1  # listened on after a meter's first answers: some repeat themselves
 CLOSING_S = 0.1  # how long a server may take to close the connection after an answer
-PAUSE_S = 10.0  # beyond what an owed answer is waited for: a round that cannot go on for so long ends with what it has
+PAUSE_S = 10.0  # beyond what an owed answer is waited for: a round that cannot go on for this long ends with what it has
 
 
 class MbusOptions(PortOptions):

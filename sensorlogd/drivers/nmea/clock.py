@@ -14,7 +14,7 @@ from sensorlogd.drivers.nmea.sentences import Cells
 from sensorlogd.notation.microseconds import DAY_US, MINUTE_US, SECOND_US
 
 WEEK_MS = 7 * 86_400_000
-MAX_UNDATED_US = DAY_US // 4  # after so long a silence a time of day no longer says which day it is of
+MAX_UNDATED_US = DAY_US // 4  # after this long a silence a time of day no longer says which day it is of
 MAX_DATE_LAG_US = MINUTE_US  # after midnight, within which a receiver may still tell the day before
 OF_THE_FIX = frozenset(("GGA", "GNS", "RMC", "GLL", "VTG", "GSA", "GSV", "GST", "ZDA", "PUBX,00", "PGRME", "PGRMZ"))
 _TIME_AT = {"GGA": 1, "GNS": 1, "RMC": 1, "GLL": 5, "GST": 1, "ZDA": 1, "PUBX,00": 2}

@@ -45,7 +45,7 @@ class Cells(list[str]):
         return value if factor == 1.0 else value * factor
 
     def at_least(self, count: int) -> None:
-        """Raises Nonsense unless there are so many fields after the address."""
+        """Raises Nonsense unless there are this many fields after the address."""
         if len(self) <= count:
             raise Nonsense(f"has {len(self) - 1} fields, should have {count}")
 

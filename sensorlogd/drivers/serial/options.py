@@ -115,7 +115,7 @@ class NumberOptions(Section):
 
     hex: bool = Field(False, description="hexadecimal digits")
     sign_bit: int | None = Field(None, ge=1, le=31, description="this bit set: the number below it is negative (RFLink: 15)")
-    bits: int | None = Field(None, ge=4, le=64, description="two's complement of so many bits")
+    bits: int | None = Field(None, ge=4, le=64, description="two's complement of this many bits")
     degrees_minutes: bool = Field(False, description="dddmm.mmm, as GPS receivers write an angle")
     negative_if: tuple[str, str] | None = Field(None, description="[field, text]: negative where that field is that text")
     unit: ShortText | Mapping[ShortText, Finite] | None = Field(
@@ -277,7 +277,7 @@ class PortOptions(SensorOptions):
         le=60_000_000,
         description="longest pause inside a line or frame; by default 20 characters' time or 50ms, and 1s over a network or a pty",
     )
-    settle: DurationUs = Field(0, ge=0, le=60_000_000, description="wait so long after opening and discard what comes")
+    settle: DurationUs = Field(0, ge=0, le=60_000_000, description="wait this long after opening and discard what comes")
 
     @model_validator(mode="after")
     def _real_port(self) -> Self:

@@ -134,7 +134,7 @@ class Poller:
         return True
 
     def _ask_device(self, timeout_s: float) -> None:
-        """Ask for at most so long. An answer becomes the next reading; silence is counted, and the device asked less often."""
+        """Ask for at most this long. An answer becomes the next reading; silence is counted, and the device asked less often."""
         outcome = self.asker.ask(self._question, timeout_s)
         if outcome.fate is Fate.NOT_YET:
             return

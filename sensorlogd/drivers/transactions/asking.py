@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Fate(Enum):
-    """What became of a question."""
+    """The outcome of a question."""
 
     ANSWERED = auto()
     SILENT = auto()  # nothing that could be the answer came within the turnaround
@@ -41,7 +41,7 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one question. ``answer``: what ``Awaited.feed`` gave; ``at_us``: when it was complete; ``heard``: the last
+    """The outcome of one question. ``answer``: what ``Awaited.feed`` gave; ``at_us``: when it was complete; ``heard``: the last
     bytes that came, for people."""
 
     fate: Fate
@@ -61,7 +61,7 @@ class Question:
                 says there is one
     learning_s  how long to listen on after an answer, until it is known whether the unit goes on talking
     gap_s       an answer that has begun goes on within this, beyond the turnaround, too
-    quiet_s     an answer that has begun, and of which nothing more came for so long, ended there; ``quiet`` (also called when its
+    quiet_s     an answer that has begun, and of which nothing more came for this long, ended there; ``quiet`` (also called when its
                 time is over) says what it is then, or None
     ready       whether it may be sent, after what came unasked; if not, it is not asked now
     begins      called right before it is sent

@@ -134,7 +134,7 @@ class Lines:
                 self.name, self.number + 1, f"this is not {self.encoding}; is it text? say --encoding latin-1 (or what it is)"
             ) from None
         except (EOFError, OSError, zlib.error) as error:
-            raise FileError(self.name, self.number + 1, f"the file cannot be read on: {error}") from None
+            raise FileError(self.name, self.number + 1, f"the file cannot be read any further: {error}") from None
         if self._at_beginning:
             self._at_beginning = False
             line = line.removeprefix("\ufeff")  # which utf-16-le and its like leave

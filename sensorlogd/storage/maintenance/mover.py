@@ -1,6 +1,6 @@
 """Move readings from ``recent`` (by time) to ``history`` (by series), a block at a time, in short slices.
 
-A block is at most 300,000 readings, and begun once there are so many or the oldest is an hour old. It is copied by ranges of
+A block is at most 300,000 readings, and begun once there are that many or the oldest is an hour old. It is copied by ranges of
 series, so that the rows of one series land next to each other in ``history`` and few pages are written; then ``moved_until_us``
 advances in one small transaction, and from that commit on readers look in ``history``; then the block is deleted from ``recent``
 by time. Whatever is interrupted, by a crash too, leaves the union that readers see unchanged:

@@ -138,7 +138,7 @@ def hold_recent(snapshot: Snapshot, series: Sequence[int], ask: Ask) -> Snapshot
 
 
 def _for_points(segments: Segments, since_us: int, until_us: int, max_points: int, zone: str) -> Step:
-    """The step of the ladder for so many points; not finer than what is still kept of the range."""
+    """The step of the ladder for this many points; not finer than what is still kept of the range."""
     step = grid.for_points(since_us, until_us, max_points, zone)
     cut = segments.cut_us(0)
     if cut is None or since_us >= cut:

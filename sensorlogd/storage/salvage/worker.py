@@ -53,7 +53,7 @@ class Finished:
 
 class Salvage(Worker[FoundPiece | SalvageFailure | Finished]):
     """The worker that brings back what a damaged file holds. ``make_template``: makes an empty database of the current schema at
-    a path. ``pause_s``: until the next try, where the file cannot be read at the moment; ``patience_s``: after so long it has
+    a path. ``pause_s``: until the next try, where the file cannot be read at the moment; ``patience_s``: after this long it has
     failed.
 
     ``fetch`` never raises: the errors of a damaged file are not those of the log.

@@ -46,7 +46,7 @@ QUALITIES = tuple(flag.name.lower() for flag in (Flag.GOOD, Flag.NOT_EVALUATED, 
 MAX_SERIES = 40
 MAX_ALARMS = 100
 ASK_S = 10.0
-WATCH_S = 3.0  # so long the answer waits for a mend to be done
+WATCH_S = 3.0  # the answer waits this long for a mend to be done
 MAX_CHANGES_AT_ONCE = 2  # requests that change something
 
 

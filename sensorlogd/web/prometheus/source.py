@@ -32,7 +32,7 @@ from sensorlogd.web.workers.damage import DamageSkipper, Lost, is_damaged_page
 
 NO_MORE = Limits()
 FEW = 10_000  # readings of a series: looked at rather than their roll-ups
-LOOKED_UP_AS_READ = 20  # looking one reading up takes as long as reading so many
+LOOKED_UP_AS_READ = 20  # looking one reading up takes as long as reading this many
 
 
 def legal(name: str, *, label: bool = False) -> str:

@@ -22,7 +22,7 @@ from sensorlogd.storage.open_database import OpenDatabase
 
 T = TypeVar("T")
 ANSWER_S = 20.0
-TEST_WITHIN_US = 30_000_000  # the client waits for so long at most, and so do the requests queued after it
+TEST_WITHIN_US = 30_000_000  # the client waits for this long at most, and so do the requests queued after it
 
 
 class LiveAlarmHandlers:

@@ -45,7 +45,7 @@ class Flush(Marker):
 
 @dataclass(slots=True)
 class NewSpecs(Marker):
-    """From here on these sensors are configured, kept for so long, and computed from these formulas (None: as before).
+    """From here on these sensors are configured, kept for this long, and computed from these formulas (None: as before).
 
     All of the configuration changes at one moment: once everything before this block is committed, and before anything
     after it leaves the inbox. So the database knows the names that the formulas use, and no reading is computed by
@@ -61,7 +61,7 @@ def _is_new_specs(block: Block) -> bool:
 
 
 class Pending:
-    """The batch that the next commits store. Owned by the writer thread. ``limit``: a commit is due after so many readings, or
+    """The batch that the next commits store. Owned by the writer thread. ``limit``: a commit is due after this many readings, or
     after ``interval_s``.
 
     ``follow``: what is computed from a block, and is stored with it."""
@@ -78,7 +78,9 @@ class Pending:
         self.interval_s = interval_s
         self.blocks: list[Block] = []
         self.rows = 0
-        self._uncertain = 0  # so many of the first blocks may be stored: their COMMIT raised an error, and may have taken effect
+        self._uncertain = (
+            0  # this many of the first blocks may be stored: their COMMIT raised an error, and may have taken effect
+        )
         self.due_at = 0.0  # monotonic; when the oldest must be committed
         self._follow = follow
         self._urgent = False

@@ -14,7 +14,7 @@ from sensorlogd.drivers.serial.effort import Effort, Tally
 from sensorlogd.drivers.serial.framing.frame_options import MAX_FRAME_BYTES
 from sensorlogd.drivers.serial.framing.shape import Shape
 
-# A length field may lie, and what it claims would hide what follows. So many good frames in a row inside a longer one are the truth.
+# A length field may lie, and what it claims would hide what follows. This many good frames in a row inside a longer one are the truth.
 MIN_WITNESSES = 3
 MIN_CLAIM_BYTES = 128  # bytes; a lie below that costs less than finding it out
 

@@ -6,7 +6,7 @@ import re
 
 from sensorlogd.drivers.contract import Count
 
-WRONG_ENDS = 3  # so many line ends of another kind inside one line: the device ends its lines otherwise than we were told
+WRONG_ENDS = 3  # this many line ends of another kind inside one line: the device ends its lines otherwise than is configured
 _SHOWN = 60
 _RETURNS = re.compile(rb"[\r\n]+")
 
@@ -106,7 +106,7 @@ class LineSplitter:
         return lines
 
     def _end_of_known_line(self, piece: bytes) -> list[bytes]:
-        """The end of a line of which something is known: it is the first, is thrown away, or its line ends were told."""
+        """The end of a line of which something is known: it is the first, is thrown away, or its line ends were given."""
         midway, discarding, has_judged = self._midway, self._discarding, self._has_judged_end
         self._midway = self._discarding = self._has_judged_end = False
         line = self._strip_end(piece)
