@@ -68,7 +68,7 @@ class LogSource:
         self.lost: list[Lost] = []
         self._expired: dict[str, int] = {}  # series with windows of expired readings -> the time from which they are kept
         self._looked_at_rolled = 0
-        self._resolutions: dict[int, bool] = {}  # that answered, and whether on the borders that were asked for
+        self._resolutions: dict[int, bool] = {}  # that answered, and whether on the bounds that were asked for
         self._series = (
             [
                 _LogSeries(self, series, labels_of(series), series.heartbeat_us if heartbeat else None)
@@ -125,9 +125,9 @@ class LogSource:
     def _about_rollups(self) -> list[str]:
         sentences = []
         for resolution, exact in sorted(self._resolutions.items()):
-            moved = "" if exact else f"; borders of windows are moved to whole {NAMES[resolution]}"
+            moved = "" if exact else f"; bounds of windows are moved to whole {NAMES[resolution]}"
             sentences.append(
-                f"answered from roll-ups of {NAMES[resolution]}: a reading on the border of a window counts to the window"
+                f"answered from roll-ups of {NAMES[resolution]}: a reading on the bound of a window counts to the window"
                 f" that begins there{moved}"
             )
         return sentences
