@@ -58,7 +58,7 @@ def ask_patiently(data_dir: Path, request: Mapping[str, Any], timeout_s: float =
             answer = ask(data_dir, request, timeout_s)
             if answer.get("ok") or answer.get("busy") is not True or time.monotonic() > until:
                 return answer
-        except BlockingIOError:  # so many wait that even connecting is refused
+        except BlockingIOError:  # too many wait: even connecting is refused
             if time.monotonic() > until:
                 raise
         time.sleep(AGAIN_S)

@@ -173,7 +173,7 @@ def mute(names: tuple[str, ...], for_: str | None, end: bool, note: str, config_
     if now := [name for name in done.muted if name not in done.later]:
         click.echo(f"{what}: {', '.join(now)}", err=True)
     if done.later:
-        click.echo(f"no longer muted, and told, when the daemon runs: {', '.join(done.later)}", err=True)
+        click.echo(f"no longer muted, and announced, when the daemon runs: {', '.join(done.later)}", err=True)
 
 
 @alarms.command()

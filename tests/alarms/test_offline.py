@@ -84,7 +84,7 @@ def test_muted_while_no_daemon_runs(tmp_path: Path, receiver: Receiver) -> None:
     assert states(config) == {"hot": "shelved", "cold": "shelved"}
     ended = verb(config, "alarms", "mute", "*", "--end")
     assert ended.returncode == 0
-    assert ended.stderr == "no longer muted: cold/s.x\nno longer muted, and told, when the daemon runs: hot/s.x\n"
+    assert ended.stderr == "no longer muted: cold/s.x\nno longer muted, and announced, when the daemon runs: hot/s.x\n"
     assert states(config) == {"hot": "shelved", "cold": "normal"}
     assert receiver.kinds() == ["raised"]
     run_until(config, tmp_path, lambda: receiver.kinds() == ["raised", "raised"], "what is raised to be told")

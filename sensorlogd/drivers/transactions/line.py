@@ -7,7 +7,7 @@ whose answer could be taken for the owed one (``Awaited.like``). A debt ends whe
     QUIET_TURNAROUNDS times the turnaround; once a unit has been silent for good, CLEAN_MISSES times in a row without a late
     byte, one turnaround; in either case at least SLOWER times the slowest answer seen on the line; never more than MAX_TURNAROUNDS.
 
-An answer that comes even later, from a device that says nothing of whose it is, cannot be told from the next one; when it comes in
+An answer that comes even later, from a device that says nothing of whose it is, cannot be told apart from the next one; when it comes in
 a pause it is noticed, and from then on the line is waited for this long.
 
 How long after its answer a unit goes on talking (second lines, repeated answers) is learned from its first LEARNING answers, after

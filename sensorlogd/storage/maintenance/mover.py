@@ -35,7 +35,7 @@ _SERIES_ROWS = 10_000  # readings of one series copied at once, until measured
 _LEAST_ROWS = 1_000
 _PAGE_ROWS = 100  # readings a page holds, about: fewer of a series at once would write the same page again and again
 _SCAN_SHARE = 4  # at most this part of a slice goes into reading over the window
-_FILTER_COST = 1.5  # passing a row over in moving.copy takes so many times as long as in moving.count (measured: 62 and 45 ns)
+_FILTER_COST = 1.5  # passing a row over in moving.copy takes this many times as long as in moving.count (measured: 62 and 45 ns)
 
 
 class MoverState(Enum):

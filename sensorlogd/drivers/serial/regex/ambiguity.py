@@ -103,7 +103,7 @@ _Part = tuple[int, Counter[int], Counter[int]]
 
 
 def _times(positions: Counter[int], n: int) -> Counter[int]:
-    """The positions, each so many times as often; more than nine times counts as nine."""
+    """The positions, each that many times as often; more than nine times counts as nine."""
     return positions if n == 1 else Counter({position: min(m * n, 9) for position, m in positions.items()} if n else ())
 
 
