@@ -56,7 +56,7 @@ def _print_findings(port: str, ranked: list[Any], heard_bytes: int, has_speed: b
         f"# {first.title}: {first.confidence:.0%} ({first.evidence}{f'; {first.heard.baudrate} baud' if has_speed else ''})"
     )
     if not has_speed:
-        click.echo("# this port has no real speed: the baud rate is not known from it")
+        click.echo("# this port has no real speed, so the baud rate is not known")
     for other in ranked[1:4]:
         click.echo(f"# or {other.title}: {other.confidence:.0%} ({other.evidence})")
     click.echo(first.yaml(port, with_speed=has_speed), nl=False)
