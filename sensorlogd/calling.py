@@ -49,7 +49,7 @@ def ask(data_dir: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_WI
 def ask_patiently(data_dir: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_WITHIN_S) -> dict[str, Any]:
     """``ask``, again and again while too many others ask, for PATIENCE_S: a request that was turned away was not begun.
 
-    If even connecting is refused (so many wait), the last BlockingIOError is raised. Otherwise raises as ``ask``; the last answer
+    If even connecting is refused (too many wait), the last BlockingIOError is raised. Otherwise raises as ``ask``; the last answer
     is returned, even if it says that too many ask.
     """
     until = time.monotonic() + PATIENCE_S
@@ -58,7 +58,7 @@ def ask_patiently(data_dir: Path, request: Mapping[str, Any], timeout_s: float =
             answer = ask(data_dir, request, timeout_s)
             if answer.get("ok") or answer.get("busy") is not True or time.monotonic() > until:
                 return answer
-        except BlockingIOError:  # so many wait that even connecting is refused
+        except BlockingIOError:  # too many wait: even connecting is refused
             if time.monotonic() > until:
                 raise
         time.sleep(AGAIN_S)

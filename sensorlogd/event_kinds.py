@@ -63,7 +63,7 @@ class EventKind(StrEnum):
     FINISHED = "finished", _INFO, "The source of a sensor has ended for good, as a file does."
     FAILED = "failed", _WARNING, "A sensor cannot be used as it is configured; the others go on."
     SENSORS_FAILED = "sensors_failed", _CRITICAL, "The sensors of a changed configuration could not be entered in the database."
-    BAD_TIME = "bad_time", _WARNING, "A device says a time that cannot be; its readings are stored under the time of arrival."
+    BAD_TIME = "bad_time", _WARNING, "A device says an impossible time; its readings are stored under the time of arrival."
     WEEK_ROLLOVER = "week_rollover", _WARNING, "The weeks of a GPS receiver have rolled over; its times are put right."
     SILENT_REGISTERS = "silent_registers", _WARNING, "A Modbus unit never answers for these registers, but for others."
     REFUSED_REGISTERS = "refused_registers", _WARNING, "A Modbus unit refuses these registers again and again."
@@ -83,7 +83,7 @@ class EventKind(StrEnum):
         "A fault in sensorlogd: computed channels were not computed; the readings of their inputs are stored.",
     )
     RECOMPUTE = "recompute", _INFO, "A computed sensor is to be computed anew: somebody asked, or its sum began at 0."
-    RECOMPUTED = "recomputed", _INFO, "A computed sensor has been computed anew; the sentence says what came of it."
+    RECOMPUTED = "recomputed", _INFO, "A computed sensor has been computed anew; the sentence says with what outcome."
 
     # ---- readings ----
     DROPPED = "dropped", _CRITICAL, "Readings are lost: there was no room to keep them.", _DB

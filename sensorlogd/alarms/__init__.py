@@ -2,5 +2,5 @@
 
 ``plan`` what the configuration asks for · ``judging`` the changes of state, a pure function of readings, events and time:
 ``terms`` what conditions compare, ``states`` ISA-18.2 · ``keeping`` the database's part: ``keeper`` is the one object that the
-writer holds · ``notifying`` how people are told · ``rehearsal`` what would have been.
+writer holds · ``notifying`` how people are notified · ``rehearsal`` what would have been.
 """

@@ -45,7 +45,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is judged, and who is told. ``zone``: of quiet hours. ``logger_name``: how messages name this machine."""
+    """What is judged, and who is notified. ``zone``: of quiet hours. ``logger_name``: how messages name this machine."""
 
     definitions: tuple[Definition, ...] = ()
     targets: Mapping[str, TargetOptions] = field(default_factory=dict)

@@ -139,7 +139,7 @@ class _HttpsHandler(urllib.request.HTTPSHandler):
 
 @contextlib.contextmanager
 def _clock(seconds: float) -> Iterator[_Clock]:
-    """A clock that ends after so many seconds, for as long as the context lasts."""
+    """A clock that ends after this many seconds, for as long as the context lasts."""
     clock = _Clock()
     timer = threading.Timer(seconds, clock.end)
     timer.name, timer.daemon = "notify-time", True

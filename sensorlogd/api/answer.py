@@ -119,7 +119,7 @@ def number(value: Any) -> Any:
 
 
 def _first_rows(rows: Generator[Row, None, None], limit: int) -> Iterator[Row]:
-    """The first ``limit`` rows; what they come from is closed behind the last."""
+    """The first ``limit`` rows; what they come from is closed after the last."""
     try:
         yield from islice(rows, limit)
     finally:

@@ -219,7 +219,7 @@ class Log:
         """Readings as they are committed, from ``since`` on: an iterator that waits for the next one.
 
         It ends after ``duration`` (``"10min"``), when ``stop`` is set, or by its own ``stop()``. Nothing is left out that is stamped
-        ``since`` or later, in whatever order it comes; what comes too late for that is told by ``late``. Raises UnknownSeries,
+        ``since`` or later, in whatever order it comes; what comes too late for that is reported by ``late``. Raises UnknownSeries,
         ValueError; while it waits LogClosed, LogUnavailable.
         """
         patterns = _as_patterns(names)

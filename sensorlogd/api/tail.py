@@ -15,13 +15,13 @@ from sensorlogd.storage.series.stored import Series
 
 CHECK_EVERY_S = 0.25
 WHOLE_EVERY_S, WHOLE_SHARE = 1.0, 10  # a pass over everything, which takes a tenth of the time at most
-GONE_WITHIN_S = 5.0  # the file may be missing so long while it is exchanged
+GONE_WITHIN_S = 5.0  # the file may be missing this long while it is exchanged
 
 
 class Tail(Iterator[Reading]):
     """``for reading in tail``: every reading that is committed from now on, once; waits for the next one.
 
-    ``late``: where readings came so late that they could not be followed (behind what is rolled up, a minute or two); ask
+    ``late``: where readings came so late that they could not be followed (before the edge of what is rolled up, a minute or two); ask
     ``Log.readings`` for those ranges. ``stop``, from any thread: the iteration ends at once. For one thread otherwise.
     """
 
@@ -114,7 +114,7 @@ class Tail(Iterator[Reading]):
         self._whole = whole
 
     def _has_changed(self) -> bool:
-        """Whether anything was committed since the last pass; true if that cannot be told."""
+        """Whether anything was committed since the last pass; true if that is not known."""
         with self._connections.borrow() as lease:
             with lease.use() as log:
                 seen = (lease, log.version())

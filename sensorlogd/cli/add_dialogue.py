@@ -237,7 +237,7 @@ class _Painter:
 
 
 def table(draft: Draft, values: Mapping[str, float | None]) -> list[str]:
-    """A line for each value: numbers aligned on the right, units behind them."""
+    """A line for each value: numbers aligned on the right, units after them."""
     channels = [channel for channel in draft.channels if channel.name]
     texts = {channel.name: numbers.text(values.get(channel.name), "-") for channel in channels}
     width, room = max(len(channel.name) for channel in channels), max(map(len, texts.values()))

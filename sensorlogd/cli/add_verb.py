@@ -61,7 +61,7 @@ Exit status: 0 added; 1 the port or the file cannot be used; 2 usage, or an answ
 @click.option("--without", multiple=True, metavar="CHANNEL", help="do not log this value (may be repeated)")
 @click.option("--profile", metavar="NAME", help="it is this device; 'sensorlogd profiles' lists them")
 @click.option("--take", type=click.IntRange(min=1), metavar="NUMBER", help="where several fit, this one of them")
-@click.option("--for", "duration", default="3s", show_default=True, metavar="DURATION", help="listen so long at each speed")
+@click.option("--for", "duration", default="3s", show_default=True, metavar="DURATION", help="listen this long at each speed")
 @click.option("--baudrate", "baudrates", multiple=True, type=click.IntRange(min=50), help="try this speed (may be repeated)")
 @click.option("--active", is_flag=True, help="also ask devices that only answer")
 @click.option("--force", is_flag=True, help="replace the file of a sensor of this name")

@@ -55,7 +55,7 @@ Examples:
 @db_option
 @click.pass_context
 def alarms(context: click.Context, config_file: Path | None, db: str | None) -> None:
-    """Show alarms, acknowledge and mute them, test who is told."""
+    """Show alarms, acknowledge and mute them, test who is notified."""
     if context.invoked_subcommand is None:
         context.invoke(list_, everything=False, form=None, config_file=config_file, db=db, tz=None)
     elif config_file is not None or db is not None:
@@ -138,7 +138,7 @@ def _fail_unknown(name: str, rows: list[AlarmRow]) -> None:
 @config_option
 @db_option
 def ack(names: tuple[str, ...], everything: bool, note: str, config_file: Path | None, db: str | None) -> None:
-    """Acknowledge NAMES (alarm, alarm/series, globs): you know, and nobody need be told again."""
+    """Acknowledge NAMES (alarm, alarm/series, globs): you know, and nobody need be notified again."""
     if not names and not everything:
         raise click.UsageError("name the alarms, or say --all")
     from sensorlogd.daemon.control.requests.alarms import AlarmAckRequest
@@ -157,7 +157,7 @@ def ack(names: tuple[str, ...], everything: bool, note: str, config_file: Path |
 @config_option
 @db_option
 def mute(names: tuple[str, ...], for_: str | None, end: bool, note: str, config_file: Path | None, db: str | None) -> None:
-    """Shelve NAMES for a while: they are judged, and nobody is told."""
+    """Mute NAMES for a while: they are judged, and nobody is notified."""
     if (for_ is None) != end:
         raise click.UsageError("say for how long: --for 2h (or --end)")
     try:
@@ -173,7 +173,7 @@ def mute(names: tuple[str, ...], for_: str | None, end: bool, note: str, config_
     if now := [name for name in done.muted if name not in done.later]:
         click.echo(f"{what}: {', '.join(now)}", err=True)
     if done.later:
-        click.echo(f"no longer muted, and told, when the daemon runs: {', '.join(done.later)}", err=True)
+        click.echo(f"no longer muted, and announced, when the daemon runs: {', '.join(done.later)}", err=True)
 
 
 @alarms.command()
@@ -234,7 +234,7 @@ def history(
 def try_(name: str | None, since: str, form: str | None, config_file: Path | None, tz: str | None) -> None:
     """How often each alarm (or NAME) would have been raised by what is stored, as the file stands now.
 
-    Before a line is drawn: would it have nagged, would it have missed? Nobody is told anything.
+    Before a line is drawn: would it have nagged, would it have missed? Nobody is notified.
     """
     from dataclasses import replace
 

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -172,11 +172,32 @@ def _zone_of_config(config_file: Path | None) -> str | None:
         return None
 
 
+def sensors_of_config() -> set[str]:
+    """The sensors of the configuration that the running verb reads, as written; none with --db, or if it cannot be read."""
+    from sensorlogd.config import light
+
+    given = click.get_current_context().params
+    if given.get("db"):
+        return set()
+    try:
+        return set(light.sensor_names(light.find(given.get("config_file"))))
+    except (light.ConfigNotFound, OSError, ValueError):
+        return set()
+
+
 def series_of(log: LogReader, patterns: tuple[str, ...]) -> list[Series]:
     try:
         return log.series(patterns)
     except UnknownSeries as error:
         fail(str(error), exits.USAGE)
+
+
+def no_such_sensor(wanted: str, sensors: Collection[str], others: Collection[str] = ()) -> NoReturn:
+    """Exit 2 because ``wanted`` is none of ``sensors``, with the nearest of them and of ``others``, or with all sensors."""
+    from sensorlogd.config.validation.names import closest
+
+    there = f"; there are {', '.join(sorted(sensors))}" if sensors else "; there is none yet"
+    fail(f"no sensor {wanted!r}{closest(wanted, {*sensors, *others}) or there}", exits.USAGE)
 
 
 def reads_the_log(verb: Callable[..., Any]) -> Callable[..., Any]:

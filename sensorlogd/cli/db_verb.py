@@ -206,7 +206,7 @@ def _rewrite(path: Path) -> None:
 
 
 def _bytes_written() -> int:
-    """How much this process has written; 0 where that cannot be told."""
+    """How much this process has written; 0 where that is not known."""
     with suppress(OSError):
         return written_bytes()
     return 0

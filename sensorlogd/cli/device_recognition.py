@@ -10,7 +10,7 @@ from sensorlogd.drivers.discovery import probing
 from sensorlogd.drivers.discovery.listening import PortListener
 from sensorlogd.drivers.discovery.probing import Candidate, Heard
 
-PATIENCE = 5  # listen so many times as long if text comes slowly
+PATIENCE = 5  # listen this many times as long if text comes slowly
 
 Show = Callable[[str], None]
 

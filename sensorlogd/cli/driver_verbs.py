@@ -61,8 +61,8 @@ Exit status: 0 every sensor gave a reading; 2 no such sensor; 3 a sensor was sil
 )
 @click.argument("sensor", required=False)
 @config_option
-@click.option("--for", "duration", default="10s", show_default=True, metavar="DURATION", help="listen at most so long")
-@click.option("--limit", default=5, show_default=True, type=click.IntRange(min=1), help="show so many samples, then end")
+@click.option("--for", "duration", default="10s", show_default=True, metavar="DURATION", help="listen at most this long")
+@click.option("--limit", default=5, show_default=True, type=click.IntRange(min=1), help="show this many samples, then end")
 def try_(sensor: str | None, config_file: Path | None, duration: str, limit: int) -> None:
     """Read SENSOR (default: all) once without storing: decoded values, flags, unmapped fields."""
     from sensorlogd.config.loader import ConfigErrors, load
@@ -204,7 +204,7 @@ def _print_readings(name: str, block: Any, units: dict[str, str], room: int) -> 
 
 
 def _likely_cause(driver: Any, options: Any, attempt: _Attempt) -> str:
-    """Why there was no reading, as far as it can be told from what arrived."""
+    """Why there was no reading, as far as it is known from what arrived."""
     if attempt.counts.get("wrong_terminator"):
         return "bytes arrive, but their lines end otherwise; see the example above for terminator:"
     if attempt.counts.get("bad_lines") or attempt.counts.get("first_partial"):

@@ -37,7 +37,7 @@ Exit status: 0, gaps or none; 2 usage or no such series; 3 nothing is stored of 
 @click.option("--since", default="-1d", show_default=True, metavar="TIME")
 @click.option("--until", default="now", show_default=True, metavar="TIME")
 @click.option("--longer", metavar="DURATION", help="than this; default: the heartbeat of each series")
-@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="so many of each series")
+@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="at most this many of each series")
 @tz_option
 @output.format_option
 @reads_the_log

@@ -85,7 +85,7 @@ class GivenOptions:
         unit, _, kind = rest.partition(":")
         sensor, _, channel = name.rpartition(".")
         if not column or not channel or (not sensor and not self.sensor and not self.sensor_column):
-            raise ValueError(f"--column {text!r}: write COLUMN=SENSOR.CHANNEL, and :UNIT and :KIND behind it if you like")
+            raise ValueError(f"--column {text!r}: write COLUMN=SENSOR.CHANNEL, and :UNIT and :KIND after it if you like")
         if kind and kind not in SERIES_KINDS:
             raise ValueError(f"--column {text!r}: unknown kind {kind!r}; {', '.join(SERIES_KINDS)}")
         return column, ColumnTarget(sensor or self.sensor, channel, unit or None, kind or None)

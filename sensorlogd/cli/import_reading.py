@@ -147,7 +147,7 @@ def _show_findings(findings: Findings, found: list[SeriesInFile], bad: bad_lines
         click.echo(f"  {series.target.name}: {series.readings:,} {plural(series.readings, 'reading')}, {span}", err=True)
     if findings.first_doubtful_us is not None:
         click.echo(
-            f"  {findings.doubtful:,} {plural(findings.doubtful, 'reading')} at times that cannot be, as"
+            f"  {findings.doubtful:,} {plural(findings.doubtful, 'reading')} at impossible times, as"
             f" {times.format_time(findings.first_doubtful_us)}: marked bad_time",
             err=True,
         )

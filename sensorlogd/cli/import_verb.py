@@ -50,7 +50,7 @@ Examples:
 \b
 The whole file is read and checked first: a file with a mistake imports nothing, unless --skip-bad leaves such lines out, which
 are kept in FILE.bad. --dry-run shows what would be read. Importing it again changes nothing:
-a reading that is there already is the same reading. Another value at the same time is told, and stored with --replace.
+a reading that is there already is the same reading. Another value at the same time is reported, and stored with --replace.
 With the daemon running it goes through the daemon; roll-ups follow by themselves.
 Exit status: 0; 1 a file with a mistake; 2 usage.
 """,
@@ -221,7 +221,7 @@ def _goes_on(run: Replace | None, answer: Upserted) -> Replace | None:
 
 
 def _summary(counts: Counter[str], kept: list[int]) -> str:
-    """What became of the readings, for people. ``kept``: the mends that can take replacements back."""
+    """What happened to the readings, for people. ``kept``: the mends that can take replacements back."""
     parts = [f"{counts['new']:,} new", f"{counts['same']:,} there already"]
     if counts["repeated"]:
         parts.append(f"{counts['repeated']:,} twice in the file")

@@ -36,7 +36,7 @@ VERBS = {
     "events": ("read_verbs", "events", "Show what happened to sensors, clock and database."),
     "gaps": ("gaps_verb", "gaps", "Show the longest gaps of every series."),
     "status": ("status_verb", "status", "Show the daemon and each sensor."),
-    "alarms": ("alarms_verb", "alarms", "Show alarms, acknowledge and mute them, test who is told."),
+    "alarms": ("alarms_verb", "alarms", "Show alarms, acknowledge and mute them, test who is notified."),
     "web": ("web_verb", "web", "Serve the dashboard and the API of a database."),
     "export": ("export_verb", "export", "Write readings or buckets to CSV or NDJSON."),
     "import": ("import_verb", "import_", "Import readings from CSV or NDJSON, ours or others'."),

@@ -259,7 +259,7 @@ def _print_preview(preview: Preview, change: Change, zone: str) -> None:
     if preview.series.kind == "counter" and preview.falls:
         click.echo(
             f"  it falls in this range ({preview.falls:,} {plural(preview.falls, 'time')})"
-            ", and what a fall means is told by the wrap and offset of the"
+            ", and what a fall means is said by the wrap and offset of the"
             " configuration, which do not change with the values: look at its increase afterwards; --undo takes it back"
         )
     for ts, before, after in preview.examples:

@@ -8,13 +8,24 @@ import click
 
 from sensorlogd import notes
 from sensorlogd.cli import exits
-from sensorlogd.cli.common import config_option, database, db_option, fail, now_us, troubles_fail, tz_option, zone_of
+from sensorlogd.cli.common import (
+    config_option,
+    database,
+    db_option,
+    fail,
+    no_such_sensor,
+    now_us,
+    troubles_fail,
+    tz_option,
+    zone_of,
+)
 from sensorlogd.cli.database_changes import acting, readable
-from sensorlogd.config.validation.names import closest
 from sensorlogd.daemon.control.requests.database import NoteRequest
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation import times
 from sensorlogd.storage.query.log_reader import LogReader
+
+FUTURE_US = 60_000_000  # a note of a time that far ahead of the clock is probably a typing error
 
 
 @click.command(
@@ -25,6 +36,7 @@ Examples:
   sensorlogd events --sensor freezer
 \b
 A note is an event of the kind note: events, charts and the API show it. Notes are not changed or removed; write another one.
+A time in the future is stored, with a warning.
 Exit status: 0; 2 usage, or no such sensor or series.
 """
 )
@@ -49,6 +61,8 @@ def note(sensor: str, text: str, at: str | None, by: str, tz: str | None, db: st
     with acting(config_file, db) as actor:
         actor.act(NoteRequest(EventKind.NOTE, name, detail, at_us))
     click.echo(f"{name}: {detail}")
+    if at_us is not None and at_us > now_us() + FUTURE_US:
+        click.echo(f"warning: --at {at} lies in the future ({times.format_time(at_us, zone)}); notes cannot be removed", err=True)
 
 
 def _subject(log: LogReader, wanted: str) -> tuple[str, str]:
@@ -59,8 +73,5 @@ def _subject(log: LogReader, wanted: str) -> tuple[str, str]:
             return series.sensor, series.channel
     sensors = {series.sensor for series in known}
     if wanted not in sensors:
-        hint = (
-            closest(wanted, sensors | {series.name for series in known}) or f"; there are {', '.join(sorted(sensors)) or 'none'}"
-        )
-        fail(f"no sensor {wanted!r}{hint}", exits.USAGE)
+        no_such_sensor(wanted, sensors, [series.name for series in known])
     return wanted, ""

@@ -56,7 +56,7 @@ def _permission(path: str) -> str:
         try:
             status = folder.stat()
         except OSError:
-            continue  # behind a folder that is closed, or not there yet: the nearest that can be seen decides
+            continue  # under a folder that is closed, or not there yet: the nearest that can be seen decides
         owner = f"user {_user_name(status.st_uid)}, group {_group_name(status.st_gid)}"
         return f"{user} may not do this; {folder} belongs to {owner}: run this as one of them, or with sudo"
     return f"{user} may not do this: run this as its owner, or with sudo"

@@ -24,7 +24,7 @@ Exit status: 0 recognised; 1 the port cannot be used; 2 usage; 3 nothing heard, 
 """
 )
 @click.argument("port")
-@click.option("--for", "duration", default="3s", show_default=True, metavar="DURATION", help="listen so long at each setting")
+@click.option("--for", "duration", default="3s", show_default=True, metavar="DURATION", help="listen this long at each setting")
 @click.option("--baudrate", "baudrates", multiple=True, type=click.IntRange(min=50), help="try this one (may be repeated)")
 @click.option("--active", is_flag=True, help="also ask devices that only answer")
 def probe(port: str, duration: str, baudrates: tuple[int, ...], active: bool) -> None:
@@ -56,7 +56,7 @@ def _print_findings(port: str, ranked: list[Any], heard_bytes: int, has_speed: b
         f"# {first.title}: {first.confidence:.0%} ({first.evidence}{f'; {first.heard.baudrate} baud' if has_speed else ''})"
     )
     if not has_speed:
-        click.echo("# this port has no real speed: the baud rate cannot be told from it")
+        click.echo("# this port has no real speed, so the baud rate is not known")
     for other in ranked[1:4]:
         click.echo(f"# or {other.title}: {other.confidence:.0%} ({other.evidence})")
     click.echo(first.yaml(port, with_speed=has_speed), nl=False)

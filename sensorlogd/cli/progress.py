@@ -18,7 +18,7 @@ from typing import TextIO
 from sensorlogd.cli import appearance, standard_streams
 
 EVERY_S = 0.2  # between two updates of the line
-LOOKED_BACK_S = 10.0  # the rate is that of so many seconds
+LOOKED_BACK_S = 10.0  # the rate is that of this many seconds
 FIRST_WORD_S = 1.0  # before, neither rate nor time left is known well enough to be said
 BAR = 20  # columns
 BYTES = "bytes"

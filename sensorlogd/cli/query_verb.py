@@ -56,7 +56,7 @@ Exit status: 0; 2 usage or no such series; 3 no data in the range.
     "--fill", type=click.Choice(("none", "null", "previous", "linear")), help="what stands in empty buckets; default none: no row"
 )
 @click.option("--unit", metavar="UNIT", help="convert to this unit, e.g. degF, hPa, mph")
-@click.option("--limit", type=click.IntRange(min=1), help="stop after so many rows")
+@click.option("--limit", type=click.IntRange(min=1), help="stop after this many rows")
 @tz_option
 @output.format_option
 @reads_the_log

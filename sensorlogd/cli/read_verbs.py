@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import sys
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from sensorlogd.cli import appearance, exits, output
-from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
+from sensorlogd.cli.common import fail, no_such_sensor, now_us, reads_the_log, sensors_of_config, series_of, tz_option, zone_of
 from sensorlogd.cli.followed import Followed
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.durations import parse_duration
@@ -133,11 +134,13 @@ def _follow(log: LogReader, wanted: list[Series], start: int, until: float | Non
 Examples:
   sensorlogd events
   sensorlogd events --since -7d --sensor boiler --format json
+\b
+Exit status: 0; 2 no such sensor; 3 no events.
 """
 )
 @click.option("--since", metavar="TIME", help="only what happened after this")
 @click.option("--sensor", metavar="GLOB", help="only what happened to these sensors")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="the newest so many")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="at most this many, the newest")
 @tz_option
 @output.format_option
 @reads_the_log
@@ -150,6 +153,16 @@ def events(log: LogReader, since: str | None, sensor: str | None, limit: int, tz
         fail(str(error), exits.USAGE)
     rows = [event_row(event, zone) for event in log.events(start, limit, sensor)]
     if not output.write(rows, EVENT_COLUMNS, form):
+        if sensor is not None:
+            _check_sensor(log, sensor)
         of_whom = "" if sensor is None else f" of {sensor}"
         since_when = "" if start is None else f" since {times.format_time(start, zone)}"
         fail(f"no events{of_whom}{since_when}", exits.NO_DATA)
+
+
+def _check_sensor(log: LogReader, glob: str) -> None:
+    """Exit 2 if ``glob`` fits no sensor, stored or configured, and no event ever: a typing error must not look like silence."""
+    known = {each.sensor for each in log.series(retired=True)} | {each.sensor for each in log.sensors()} | sensors_of_config()
+    like = glob.replace("[^", "[!")  # as SQLite, which has compared it with the events, writes "none of these"
+    if not any(fnmatch.fnmatchcase(name, like) for name in known) and not log.events(None, 1, glob):
+        no_such_sensor(glob, known)

@@ -74,10 +74,10 @@ def ask(folder: Path) -> dict[str, Any] | None:
     except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
         return None
     except TimeoutError:
-        problem = f"the daemon does not answer within {WITHIN_S:.0f} s; what came of it will be in 'sensorlogd events'"
+        problem = f"the daemon does not answer within {WITHIN_S:.0f} s; the outcome will be in 'sensorlogd events'"
         raise Unanswered(problem, unknown=True) from None
     except (OSError, ValueError) as error:
-        problem = f"the daemon did not answer ({error}); what came of it is in 'sensorlogd events'"
+        problem = f"the daemon did not answer ({error}); the outcome is in 'sensorlogd events'"
         raise Unanswered(problem, unknown=True) from None
 
 

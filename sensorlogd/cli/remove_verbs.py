@@ -27,7 +27,7 @@ Examples:
   sensorlogd remove greenhouse --yes        asks nothing
 \b
 Its file in conf.d is moved aside, as greenhouse.yaml.removed; move it back, and 'sensorlogd reload' has it again. Where a sensor
-stands in a file with others, the lines to delete are told instead.
+stands in a file with others, the lines to delete are shown instead.
 Exit status: 0 removed; 1 it cannot be done by this verb, and what to do is said; 2 usage, an unknown sensor included; 78 bad
 configuration, or the daemon refuses it; 130 stopped by Ctrl-C.
 """
@@ -58,7 +58,7 @@ Examples:
   sensorlogd rename sensor greenhouse
 \b
 The sensor gets 'was: OLD' in its file, by which its history goes on as one series. Names elsewhere (dashboards, scripts) are yours.
-Alarms whose patterns fit only one of the names are told.
+Alarms whose patterns fit only one of the names are reported.
 Exit status: 0 renamed; 1 it cannot be done by this verb, and what to do is said; 2 usage: an unknown sensor, a name that is taken;
 78 bad configuration, or the daemon refuses it.
 """

@@ -37,7 +37,7 @@ Nothing is sent while nobody has the port open. Ends with Ctrl-C; then says what
 @click.argument("protocol", type=click.Choice(PROTOCOLS))
 @click.option("--link", type=click.Path(path_type=Path), help="a symlink to the port, removed at the end")
 @click.option("--interval", metavar="DURATION", help="time between frames (default: the instrument's own)")
-@click.option("--count", type=click.IntRange(min=1), help="end after so many frames")
+@click.option("--count", type=click.IntRange(min=1), help="end after this many frames")
 @click.option("--for", "duration", metavar="DURATION", help="end after this time")
 @click.option("--seed", default=0, show_default=True, help="two runs with the same seed send the same values")
 @click.option("--set", "fixed", multiple=True, metavar="CHANNEL=VALUE", help="a channel that always has this value")

@@ -16,7 +16,7 @@ NARROW_TEXT = 24  # a column of sentences is not folded into less; it goes below
 class Column:
     """A column. ``align``: left, right, or point: numbers with their decimal points aligned.
 
-    ``close``: one blank before it instead of two (a unit behind its number). ``spare``: left out where the table is too wide,
+    ``close``: one blank before it instead of two (a unit after its number). ``spare``: left out where the table is too wide,
     the lowest first. ``folds``: sentences, which may take several lines.
     """
 

@@ -100,7 +100,7 @@ def wind_chill(temperature: float, wind: float) -> float:
 
 
 def sea_level_pressure(pressure: float, altitude: float, temperature: float, humidity: float = 0.0) -> float:
-    """In hPa, of the pressure at a station so many metres above the sea, with the air temperature and humidity there.
+    """In hPa, of the pressure at a station this many metres above the sea, with the air temperature and humidity there.
 
     Source: Deutscher Wetterdienst, VuB 2 (BUFR), and WMO-No. 8, 3.7: p exp(g/R H / (T + e Ch + a H/2)), with a = 0.0065 K/m,
     Ch = 0.12 K/hPa, g = 9.80665 m/s², R = 287.05 J/(kg K). For stations up to some 750 m.

@@ -26,7 +26,7 @@ def clamp(value: float, low: float, high: float) -> float:
 
 
 def rounded(value: float, places: float = 0.0) -> float:
-    """To so many places behind the point, at most 15."""
+    """To this many decimal places, at most 15."""
     if not -15 <= places <= 15:
         raise ValueError(f"places are -15 to 15, not {places:g}")
     return round(value, int(places))

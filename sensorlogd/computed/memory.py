@@ -22,7 +22,7 @@ Found = tuple[float | None, int]
 
 class Memory:
     """The memory of an input. A reading counts for ``heartbeat_us``. Twice that is remembered, but no more than ``kept`` readings
-    and those handed over last. The age of a reading is told from the last two hand-overs, so that a single one far in the future
+    and those handed over last. The age of a reading is known from the last two hand-overs, so that a single one far in the future
     does not make it forget."""
 
     def __init__(self, heartbeat_us: int, kept: int = MAX_KEPT_READINGS) -> None:

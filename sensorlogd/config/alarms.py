@@ -1,4 +1,4 @@
-"""The models of ``alarms:`` (what people want to hear of) and ``notify:`` (how they are told)."""
+"""The models of ``alarms:`` (what people want to hear of) and ``notify:`` (how they are notified)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Kinds = Annotated[tuple[Annotated[str, AfterValidator(_check_event_kind)], ...],
 class Escalation(Section):
     """Who is notified, and after how long, when nobody acknowledges an alarm."""
 
-    after: DurationUs = Field(ge=1_000_000, description="so long nobody has acknowledged it")
+    after: DurationUs = Field(ge=1_000_000, description="nobody has acknowledged it for this long")
     notify: Targets = Field(min_length=1, description="names under notify:")
 
 
@@ -65,12 +65,12 @@ class AlarmOptions(Section):
     clear: str | None = Field(None, description="it ends when this holds, e.g. '< 28'; default: when the condition does not")
     events: Kinds | None = Field(None, description="instead of series: kinds of events, e.g. [dropped, corrupt, disk_low]")
     until: Kinds | None = Field(None, description="of events: kinds that end it, e.g. [recovered]")
-    hold: DurationUs = Field(3_600_000_000, ge=1_000_000, description="of events: it ends so long after the last one")
+    hold: DurationUs = Field(3_600_000_000, ge=1_000_000, description="of events: it ends this long after the last one")
     sensor: ShortText | None = Field(None, description="of events: only those of these sensors, a glob")
-    for_: DurationUs = Field(0, alias="for", ge=0, description="it must hold for so long before anybody hears of it")
+    for_: DurationUs = Field(0, alias="for", ge=0, description="it must hold for this long before anybody hears of it")
     severity: Literal["info", "warning", "critical"] = Field("warning", description="critical passes quiet hours")
     notify: Targets = Field((), description="names under notify:; none: it is shown only")
-    repeat: DurationUs | None = Field(None, ge=10_000_000, description="tell again so often while nobody acknowledges")
+    repeat: DurationUs | None = Field(None, ge=10_000_000, description="notify again this often while nobody acknowledges")
     quiet: Quiet | None = Field(None, description="hours of the day that are not for messages, e.g. 22:00-07:00")
     escalate: Escalation | None = Field(None, description="whom to tell when nobody acknowledges")
     text: ShortText | None = Field(None, description="what to do about it; a line of the message")
@@ -154,11 +154,11 @@ class TargetOptions(Section):
         None,
         ge=0,
         le=3_600_000_000,
-        description="wait so long for others (default 500ms; 5s for events; of silence a third of the heartbeat, 5s to 1min)",
+        description="wait this long for others (default 500ms; 5s for events; of silence a third of the heartbeat, 5s to 1min)",
     )
     limit: int = Field(30, ge=1, le=3600, description="messages an hour; what is more is gathered into the next ones")
     resolved: bool = Field(True, description="tell, too, when it is over")
-    give_up: DurationUs = Field(7 * 86_400_000_000, ge=60_000_000, description="tries end after so long; that is an event")
+    give_up: DurationUs = Field(7 * 86_400_000_000, ge=60_000_000, description="tries end after this long; that is an event")
 
     # One validator for the whole section: the error of a single field would quote its value, and that is a secret.
     @model_validator(mode="after")

@@ -13,13 +13,13 @@ class BackupOptions(Section):
 
     to: FilePath | None = Field(None, description="the folder for them, on another disk; without it none are made")
     every: DurationUs = Field(86_400_000_000, ge=60_000_000, description="how often")
-    keep: int = Field(14, ge=1, le=10_000, description="so many are kept, the newest")
+    keep: int = Field(14, ge=1, le=10_000, description="this many are kept, the newest")
 
 
 class HeartbeatOptions(Section):
     """A sign of life for a monitor elsewhere, which tells people when it stays away (as Healthchecks does)."""
 
-    url: SecretStr | None = Field(None, description="https://...: asked for (GET) so often, only while readings are committed")
+    url: SecretStr | None = Field(None, description="https://...: asked for (GET) each time, only while readings are committed")
     url_file: FilePath | None = Field(None, description="the file that holds it, in its first line")
     every: DurationUs = Field(300_000_000, ge=1_000_000, description="how often")
 

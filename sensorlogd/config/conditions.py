@@ -4,8 +4,8 @@
     mean(10min) > 25    min(1h) < 3             over the readings of a time: mean, min, max, increase
     increase(1d) > 200                          what a counter rose by, a gauge changed by
     rate > 5/min        rate(10min) < -0.1/s    how fast it changes, over a minute unless said otherwise
-    missing             missing 15min           nothing new for its heartbeat, or for so long
-    stuck 2h                                    the same value for so long
+    missing             missing 15min           nothing new for its heartbeat, or for this long
+    stuck 2h                                    the same value for this long
     flag suspect        flag fail               the newest reading is as bad or worse
 
 Nothing here is about time or states; ``alarms.judging.terms`` computes what a condition asks for.
@@ -129,7 +129,7 @@ def parse(text: str, like: Condition | None = None) -> Condition:
 
 
 def _parse_lasting(kind: str, rest: str, text: str) -> Condition:
-    """``missing`` and ``stuck``, with a time behind them or none. Raises ValueError."""
+    """``missing`` and ``stuck``, with a time after them or none. Raises ValueError."""
     rest = rest.removeprefix("for ").strip("() ")
     try:
         over = parse_duration(rest) if rest else 0

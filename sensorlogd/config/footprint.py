@@ -86,7 +86,7 @@ def estimate(config: Config) -> Cost:
 
 
 def _free_bytes(folder: Path) -> int | None:
-    """The free space where the folder is or will be; None if that cannot be told."""
+    """The free space where the folder is or will be; None if that is not known."""
     for place in (folder, *folder.parents):
         if place.exists():
             try:

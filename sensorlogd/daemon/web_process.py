@@ -25,7 +25,7 @@ from sensorlogd.web.serving.settings import Settings
 logger = logging.getLogger(__name__)
 
 START_WITHIN_S = 60.0
-WELL_AFTER_S = 60.0  # seconds: a process that has served so long counts as well: its next restart is a quick one
+WELL_AFTER_S = 60.0  # seconds: a process that has served this long counts as well: its next restart is a quick one
 CHECK_EVERY_S = 1.0
 SILENT_FOR_S = 25.0  # it says every three seconds that its loop runs
 STOP_WITHIN_S = 4.0

@@ -1,7 +1,7 @@
 """A look at what passes over a port, without being in its way: a bounded ring that fills only while somebody looks.
 
 ``offer`` is called by the port's threads for every burst; while nobody looks it adds up a length. Whoever looks asks again
-and again with ``since``. Places in the stream are counted in bytes, so that each of several who look is told what it missed.
+and again with ``since``. Places in the stream are counted in bytes, so that each of several who look learns what it missed.
 """
 
 from __future__ import annotations

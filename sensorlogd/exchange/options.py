@@ -34,7 +34,7 @@ class Options:
     decimal         what stands before the fraction
     nulls           cells that mean no reading, besides empty ones; see ``Nulls``
     quality         of readings for which the file says none
-    guesses         what is not said of the time is guessed (for a look at it; else a guess is told, and refused)
+    guesses         what is not said of the time is guessed (for a look at it; else a guess is reported, and refused)
     guessed         what was guessed, as the options that say it
     """
 

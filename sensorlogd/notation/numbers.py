@@ -9,7 +9,7 @@ def text(value: float | None, nothing: str = "", decimals: int | None = None) ->
     """The shortest text that gives back this very double: ``101325.25``, ``0.1``, ``20`` and never ``20.0``; no thousands
     are grouped. ``nothing``: for None.
 
-    ``decimals``: the resolution of the channel where that is known; the double is then the nearest one with so many places.
+    ``decimals``: the resolution of the channel where that is known; the double is then the nearest one with that many places.
     """
     if value is None:
         return nothing
@@ -26,7 +26,7 @@ FEW = 4  # places more, so that a small share of whole numbers does not read as 
 
 
 def places(value: float) -> int:
-    """How many places stand behind the point of the shortest text that differs by no more than arithmetic does; 0 where it is not
+    """The decimal places of the shortest text that differs by no more than arithmetic does; 0 where ``value`` is not
     finite."""
     if not math.isfinite(value):
         return 0
@@ -35,8 +35,8 @@ def places(value: float) -> int:
 
 
 def computed(value: float, decimals: int | None, nothing: str = "") -> str:
-    """What was computed of readings with so many places: two more (where it is small, up to six, so that it has three digits), or
-    nine digits where their places are not known; never the noise of arithmetic. The dashboard's rule."""
+    """What was computed of readings with ``decimals`` places: two more (where it is small, up to six, so that it has three
+    digits), or nine digits where their places are not known; never the noise of arithmetic. The dashboard's rule."""
     if not math.isfinite(value):
         return nothing
     if decimals is None:

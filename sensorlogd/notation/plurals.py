@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def plural(n: int, one: str, many: str | None = None) -> str:
-    """The word that follows the number ``n``: ``one`` behind 1, else ``many``, which is ``one`` with an s where it is not given.
+    """The word that follows the number ``n``: ``one`` after 1, else ``many``, which is ``one`` with an s where it is not given.
 
     A verb can be a part of both: ``plural(n, "reading is", "readings are")``.
     """

@@ -68,7 +68,7 @@ def _parse_relative(text: str, now_us: int, zone: str) -> int | None:
 
 def _start_of(unit: str, us: int, zone: str, back: int = 0) -> int:
     """The start (µs UTC) of the unit of time that holds ``us``, by the clocks of the zone; of an hour that comes twice, the one
-    that it is. ``back``: so many days earlier."""
+    that it is. ``back``: this many days earlier."""
     local = local_of(us, ZoneInfo(zone)).replace(second=0, microsecond=0)
     if unit != "min":
         local = local.replace(minute=0)
@@ -85,18 +85,18 @@ def _start_of(unit: str, us: int, zone: str, back: int = 0) -> int:
 
 def _first_instant(local: datetime) -> int:
     """Microseconds UTC of a time by the clocks of its zone; if they are set forward over it, of the moment in which they are."""
-    behind, before = us_of(local), us_of(local.replace(fold=1))
-    if behind <= before:
-        return behind
-    # It is skipped: by the new offset it is before that moment, by the old one behind it.
-    offset = local_of(behind, local.tzinfo).utcoffset()
-    while behind - before > 1:
-        middle = (behind + before) // 2
+    later, before = us_of(local), us_of(local.replace(fold=1))
+    if later <= before:
+        return later
+    # It is skipped: by the new offset it is before that moment, by the old one after it.
+    offset = local_of(later, local.tzinfo).utcoffset()
+    while later - before > 1:
+        middle = (later + before) // 2
         if local_of(middle, local.tzinfo).utcoffset() == offset:
-            behind = middle
+            later = middle
         else:
             before = middle
-    return behind
+    return later
 
 
 def zone(name: str) -> str:

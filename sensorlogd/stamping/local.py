@@ -43,7 +43,7 @@ class LocalTimes:
         return found
 
     def _note(self, found: int, arrived_us: int | None) -> None:
-        """Remember a time, for those that come behind it."""
+        """Remember a time, for those that come after it."""
         if found == self._last_us:
             self._alike += 1
         else:
@@ -70,7 +70,7 @@ class LocalTimes:
         if last is None:
             is_second = arrived_us is not None and abs(arrived_us - second) < min(abs(arrived_us - first), width)
         elif last > second:
-            is_second = last - second < width  # shortly behind the second one; otherwise begin anew
+            is_second = last - second < width  # shortly after the second one; otherwise begin anew
         elif last - first < JITTER_US:
             if arrived_us is None or self._arrived_us is None:
                 is_second = last == first and abs(self._step_us - width) < JITTER_US and self._alike >= self._most_alike

@@ -1,7 +1,7 @@
 """Tells readings apart that share a stamp, because a device writes whole seconds and sends more often than that.
 
-keep     each is a reading of its own, a microsecond behind the one before; the same values again are the same reading
-spread   each is a reading of its own, as far behind the first one as it arrived later, within the second
+keep     each is a reading of its own, a microsecond after the one before; the same values again are the same reading
+spread   each is a reading of its own, as far after the first one as it arrived later, within the second
 drop     the stamp is the reading: the same again is the same one, anything else is a conflict
 """
 
@@ -46,5 +46,5 @@ class Repeats:
 
 
 def evenly(index: int, count: int, width_us: int = 1_000_000) -> int:
-    """How far (µs) behind a shared stamp the reading ``index`` of ``count`` is put, if nothing tells when they came."""
+    """How far (µs) after a shared stamp the reading ``index`` of ``count`` is put, if nothing tells when they came."""
     return index * width_us // count if count <= width_us else index

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.keeping import memory
+from sensorlogd.daemon.control.handlers.alarms import acknowledge
+from sensorlogd.daemon.control.requests.alarms import AlarmAckRequest
 from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.storage.alarms.states import AlarmRow
 from tests.alarms.receiver import Receiver
@@ -83,11 +86,17 @@ def test_muted_while_no_daemon_runs(tmp_path: Path, receiver: Receiver) -> None:
     assert states(config) == {"hot": "shelved", "cold": "shelved"}
     ended = verb(config, "alarms", "mute", "*", "--end")
     assert ended.returncode == 0
-    assert ended.stderr == "no longer muted: cold/s.x\nno longer muted, and told, when the daemon runs: hot/s.x\n"
+    assert ended.stderr == "no longer muted: cold/s.x\nno longer muted, and announced, when the daemon runs: hot/s.x\n"
     assert states(config) == {"hot": "shelved", "cold": "normal"}
     assert receiver.kinds() == ["raised"]
     run_until(config, tmp_path, lambda: receiver.kinds() == ["raised", "raised"], "what is raised to be told")
     assert states(config) == {"hot": "unacknowledged", "cold": "normal"}
+
+
+def test_an_alarm_that_is_none_is_answered_with_those_there_are() -> None:
+    """All of them, or where they would be written."""
+    with pytest.raises(ValueError, match=r"^no alarm 'x'; none is configured under alarms:$"):
+        acknowledge(Judge(), AlarmAckRequest(("x",)), 0)
 
 
 def test_what_cannot_be_done_without_a_daemon_says_why(tmp_path: Path, receiver: Receiver) -> None:
@@ -98,7 +107,7 @@ def test_what_cannot_be_done_without_a_daemon_says_why(tmp_path: Path, receiver:
     assert "no such database" in none.stderr
     raised(tmp_path, receiver)
     unknown = verb(config, "alarms", "mute", "hut", "--for", "1h")
-    assert (unknown.returncode, unknown.stderr) == (2, "sensorlogd: no alarm 'hut' (did you mean 'hot'?)\n")
+    assert (unknown.returncode, unknown.stderr) == (2, "sensorlogd: no alarm 'hut' (did you mean 'hot'?); known: cold, hot\n")
     lock = DatabaseLock(tmp_path / "data" / "sensorlogd.db", None)
     lock.acquire()
     try:

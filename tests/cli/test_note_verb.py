@@ -31,6 +31,14 @@ def test_a_note_without_a_daemon(log: Path) -> None:
     assert second["time"].startswith("2026-01-02T03:04:05")
 
 
+def test_a_note_of_the_future_is_stored_with_a_warning(log: Path) -> None:
+    """It cannot be removed, so a typing error in the year should not pass unseen; the present needs no warning."""
+    done = run("note", "lab", "replaced", "--at", "2099-01-01", "--utc", "--db", str(log))
+    assert "warning: --at 2099-01-01 lies in the future (2099-01-01T00:00:00Z); notes cannot be removed" in done.stderr
+    assert "future" not in run("note", "lab", "seen", "--at", "now", "--db", str(log)).stderr
+    assert sorted(event["detail"] for event in noted(log)) == ["replaced", "seen"]
+
+
 def test_a_note_through_the_daemon(tmp_path: Path) -> None:
     """It holds the database and writes it."""
     config = write_config(tmp_path)

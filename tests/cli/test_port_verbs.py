@@ -60,7 +60,7 @@ def test_from_a_port_to_a_configuration_that_logs(tmp_path: Path) -> None:
         done = run("probe", str(link), "--for", "3s")
         assert done.returncode == 0, done.stderr
         assert "plantower-pms5003: 9" in done.stdout
-        assert "baud rate cannot be told" in done.stdout
+        assert "baud rate is not known" in done.stdout
         assert "baudrate:" not in done.stdout
         file = tmp_path / "pasted.yaml"
         file.write_text(f"daemon: {{data_dir: {tmp_path}/data}}\nstorage: {{commit_interval: 50ms, min_free: 0B}}\n{done.stdout}")

@@ -65,6 +65,9 @@ def test_query_gives_readings_and_buckets(log: Path) -> None:
         (["export", "lab.t", "--until", "2001-01-02"], 3, "no data in this range; stored are "),
         (["events"], 3, "no events"),
         (["events", "--since", "2026-01-01", "--sensor", "lab", "--utc"], 3, "no events of lab since 2026-01-01T00:00:00Z"),
+        (["events", "--sensor", "zz"], 2, "no sensor 'zz'; there are lab"),
+        (["events", "--sensor", "lob"], 2, "no sensor 'lob' (did you mean 'lab'?)"),
+        (["events", "--sensor", "[^k]ab"], 3, "no events of [^k]ab"),
         (["tail", "--format", "json"], 2, "take ndjson"),
     ],
 )
@@ -73,6 +76,14 @@ def test_mistakes_are_one_line_with_the_cure(log: Path, arguments: list[str], ex
     done = run(*arguments, "--db", str(log), check=exit_status)
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_configured_sensor_may_have_no_events_yet(log: Path, tmp_path: Path) -> None:
+    """It exists though nothing is stored of it: only a name that nobody has written is a mistake."""
+    config = tmp_path / "sensorlogd.yaml"
+    config.write_text(f"storage: {{url: sqlite:///{log}}}\nsensors: {{barn: {{driver: simulated}}}}\n")
+    assert "no events of barn" in run("events", "-c", str(config), "--sensor", "barn", check=3).stderr
+    assert "no sensor 'zz'; there are barn, lab" in run("events", "-c", str(config), "--sensor", "zz", check=2).stderr
 
 
 @pytest.mark.parametrize(

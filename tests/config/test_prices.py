@@ -107,9 +107,9 @@ def test_units_that_do_not_fit_are_warned_of() -> None:
     needs.module("pint")
     first, second = warned(written("meter.*", unit="kg"), convert=units.conversion)
     assert first.startswith(
-        "prices.p.unit: no cost of meter.energy (Wh) per kg is told: its unit 'Wh' cannot be converted to 'kg'"
+        "prices.p.unit: no cost of meter.energy (Wh) per kg is shown: its unit 'Wh' cannot be converted to 'kg'"
     )
-    assert "no cost of meter.water (l) per kg is told: " in second
+    assert "no cost of meter.water (l) per kg is shown: " in second
     assert warned(written("meter.energy", unit="kWh"), convert=units.conversion) == []
 
 

@@ -78,7 +78,7 @@ FOUND = {
     "{root}/class/hwmon/hwmon2/temp1_input": ("35.85", "°C"),
     "thermal:x86_pkg_temp/temp": ("47", "°C"),
     "w1:28-0316a2795aff/temperature": ("20.687", "°C"),
-    "w1:28-0316a2795aee/w1_slave": ("- (the 1-Wire CRC is wrong: the kernel says NO behind crc=, where YES is expected)", "°C"),
+    "w1:28-0316a2795aee/w1_slave": ("- (the 1-Wire CRC is wrong: the kernel says NO after crc=, where YES is expected)", "°C"),
     "iio:bme280/in_temp_input": ("21.5", "°C"),
     "iio:bme280/in_pressure_input": ("1013.25", "hPa"),
     "iio:bme280/in_humidityrelative_input": ("48.5", "%"),

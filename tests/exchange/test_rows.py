@@ -138,7 +138,7 @@ def test_columns_by_number_and_padding() -> None:
         ("t,x\n1,2\n", Options(times=("t",), sensor="s", skip=5), "f.csv: it has no more than 2 lines, --skip 5"),
         (b"\x7fELF\x00\x01\x02", Options(), "f.csv:1: a NUL character: this is a binary file"),
         (b"t,x\n2026-01-01,\xff\n", FOREIGN, r"f.csv:2: b'\\xff' is not utf-8.*--encoding latin-1"),
-        (gzip.compress((HEAD + "2026-01-01T00:00:00Z,s,x,1,,good\n" * 5000).encode(), mtime=0)[:100], Options(), "f.csv:.*the file cannot be read on"),
+        (gzip.compress((HEAD + "2026-01-01T00:00:00Z,s,x,1,,good\n" * 5000).encode(), mtime=0)[:100], Options(), "f.csv:.*the file cannot be read any further"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_with_their_line(text: str | bytes, options: Options, message: str) -> None:
@@ -256,7 +256,7 @@ def test_files_of_ours_put_together_are_one(text: str) -> None:
 def test_damaged_gzip_is_told() -> None:
     data = bytearray(gzip.compress((HEAD + "2026-01-01T00:00:00Z,s,x,1,,good\n" * 10).encode()))
     data[10:] = b"\xff" * 50
-    with pytest.raises(FileError, match="cannot be read on"):
+    with pytest.raises(FileError, match="cannot be read any further"):
         read(bytes(data))
 
 

@@ -1,4 +1,4 @@
-"""The state of one alarm of one series (or, for alarms of events, of one sensor), and what people are told about it."""
+"""The state of one alarm of one series (or, for alarms of events, of one sensor), and what people are notified of."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Alarm:
     """An alarm of one series, or of the events of one sensor. ``..._at``: time watched, in µs; ``..._us``: wall clock. Owned by
     whoever owns the ``Judge``.
 
-    ``held_at``: since when the condition holds without interruption, while nobody has been told of it. ``raised_at``: when it
-    became unacknowledged last. ``told_at``: when people were told last, for ``repeat``. ``last_at``: of the last event.
+    ``held_at``: since when the condition holds without interruption, while nobody has been notified of it. ``raised_at``: when it
+    became unacknowledged last. ``told_at``: when people were notified last, for ``repeat``. ``last_at``: of the last event.
     """
 
     definition: Definition
@@ -74,7 +74,7 @@ class StateChange(NamedTuple):
 
 
 class Announcement(NamedTuple):
-    """Something that people are to be told. ``kind``: raised, repeated, escalated or resolved; the other fields are as they were
+    """Something that people are to be notified of. ``kind``: raised, repeated, escalated or resolved; the other fields are as they were
     at that moment."""
 
     alarm: Alarm

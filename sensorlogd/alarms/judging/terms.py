@@ -162,7 +162,7 @@ class Increase:
             self.slices.popleft()
 
     def value(self, at_us: int) -> float | None:
-        """The rise over the last ``over_us`` in the unit of the series: 0 if nothing came for so long, None before the first reading."""
+        """The rise over the last ``over_us`` in the unit of the series: 0 if nothing came within it, None before the first reading."""
         self._forget(at_us)
         return None if self.last is None else sum([part.since(at_us - self.over_us) for part in self.slices])
 

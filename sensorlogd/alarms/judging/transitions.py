@@ -8,7 +8,7 @@ from sensorlogd.alarms.judging.states import ACTIVE, AlarmState, judged
 
 
 class Transitions:
-    """The changes of state of all alarms. ``found``: what has come of them since it was last taken. ``due_at``: time watched at
+    """The changes of state of all alarms. ``found``: the changes since it was last taken. ``due_at``: time watched at
     which time alone changes something at the earliest; 0 after a change, until ``DueChanges`` has looked."""
 
     def __init__(self) -> None:

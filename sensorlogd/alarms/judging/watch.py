@@ -11,7 +11,7 @@ from sensorlogd.notation.microseconds import MINUTE_US
 
 MAX_GAP_US = MINUTE_US  # between two observations; any time beyond that was not watched
 BEGIN_AT = 10**15  # so that nothing remembered lies before 0
-_MAX_UNMARKED_US = 20_000_000  # a run that was killed has watched at most so much more than it has written down
+_MAX_UNMARKED_US = 20_000_000  # a run that was killed has watched at most this much more than it has written down
 
 
 class WatchClock:

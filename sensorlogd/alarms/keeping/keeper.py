@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MARK_EVERY_US = 10_000_000
-BLIND_AFTER_US = 5_000_000  # if the database does not open within so long, alarms are judged without what it remembers
+BLIND_AFTER_US = 5_000_000  # if the database does not open within this time, alarms are judged without what it remembers
 OBSERVE_WHILE_BLOCKED_US = 500_000
 MAX_WAITING_EVENTS = 10_000
 REPORT_FAULT_EVERY_US = 600_000_000
@@ -233,7 +233,7 @@ class Keeper:
         return is_stored
 
     def _note_refusal(self, error: Exception) -> None:
-        """The results are refused. People are told all the same, because after some refusals the results are dropped, which is an
+        """The results are refused. People are notified all the same, because after some refusals the results are dropped, which is an
         event of its own."""
         self.sender.put(self._unstored.notices)
         self._report_fault("changes could not be stored", error)

@@ -193,7 +193,7 @@ class Past:
         return self.at - self.unwatched.watched_us(ts_us, self.ended_us)
 
     def back_us(self, over_us: int) -> int:
-        """The wall clock from which on so much was watched until the end."""
+        """The wall clock from which on this much was watched until the end."""
         return self.unwatched.back(self.ended_us, over_us)
 
 

@@ -17,7 +17,7 @@ from sensorlogd.storage.alarms.notifications import NoticeRow, NotificationOutco
 from sensorlogd.storage.ingest import events
 
 MAX_STORE_TRIES = (
-    3  # results that the database has refused so often are dropped, so that they do not keep later ones from being stored
+    3  # results that the database has refused this often are dropped, so that they do not keep later ones from being stored
 )
 
 _EVENTS = {
@@ -34,7 +34,7 @@ _EVENTS = {
 @dataclass(slots=True)
 class Unstored:
     """The results that wait for the commit. ``alarms``: whose state is to be saved; ``gone``: (name, subject) of those to be
-    removed; ``outcomes``: what became of notifications. ``is_urgent``: more than a state between
+    removed; ``outcomes``: the outcomes of notifications. ``is_urgent``: more than a state between
     normal and pending."""
 
     alarms: dict[Alarm, None] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Unstored:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether people wait for it: changes, notifications and what became of them. States alone can wait for the next commit."""
+        """Whether people wait for it: changes, notifications and their outcomes. States alone can wait for the next commit."""
         return bool(self.changes or self.notices or self.outcomes)
 
     def add(self, found: Findings) -> None:

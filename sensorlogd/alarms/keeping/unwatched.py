@@ -48,7 +48,7 @@ class Unwatched:
         return max(until_us - from_us - missed, 0)
 
     def back(self, until_us: int, watched_us: int) -> int:
-        """The time from which on so much was watched until ``until_us``."""
+        """The time from which on this much was watched until ``until_us``."""
         from_us = until_us - watched_us
         for begin, end in reversed(self._spans):
             if begin < until_us and end > from_us:

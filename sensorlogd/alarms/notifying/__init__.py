@@ -1,1 +1,1 @@
-"""How people are told: what a message says, when it is sent, and by which means."""
+"""How people are notified: what a message says, when it is sent, and by which means."""

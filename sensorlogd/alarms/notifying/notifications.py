@@ -1,4 +1,4 @@
-"""What people are told: one notification for each alarm and target, and messages that gather them."""
+"""What people are notified of: one notification for each alarm and target, and messages that gather them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sensorlogd.notation.times import format_time
 from sensorlogd.storage.alarms.notifications import WAITING, NoticeRow
 
 # Notifications, changes and events that wait for a commit, while the database takes nothing for days: the oldest give way. The
-# sender gets those notifications again and again, and remembers so many so that none is sent twice.
+# sender gets those notifications again and again, and remembers this many so that none is sent twice.
 MAX_UNSTORED_RESULTS = 20_000
 MAX_LINES = 50
 MIN_PATIENCE_S, MAX_PATIENCE_S = 5.0, 60.0

@@ -1,6 +1,6 @@
 """Sends notifications: one thread for each target, so that a slow target delays neither another one nor the log.
 
-At least once: a notification is ``waiting`` until its target has taken it, and the keeper stores what became of it. What was
+At least once: a notification is ``waiting`` until its target has taken it, and the keeper stores its outcome. What was
 taken just before a kill is sent again by the next run, with the same ``id``.
 
 What waits for one target goes in one message: after a moment for the first of them, after the wait for a target that fails,
@@ -49,7 +49,7 @@ class SenderSettings:
 
 class Sender:
     """Sends notifications, each target in a thread of its own. ``use``, ``put``, ``stop``, ``facts`` from any thread.
-    ``outcomes``: what became of notifications, for whoever stores it."""
+    ``outcomes``: the outcomes of notifications, for whoever stores it."""
 
     def __init__(self, settings: SenderSettings) -> None:
         self.settings = settings
@@ -185,7 +185,7 @@ class TargetSender:
             settings.emit(EventKind.NOTIFY_GIVEN_UP, None, f"{self.name}: {why}; the oldest are given up until it takes some")
 
     def stop(self) -> None:
-        """End the thread behind the message under way. What still waits stays in the database for the next run."""
+        """End the thread after the message under way. What still waits stays in the database for the next run."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -268,7 +268,7 @@ class TargetSender:
         return max(float(patience or 0), GROUP_S)
 
     def _send_message(self, rows: list[NoticeRow], options: TargetOptions, settings: SenderSettings) -> None:
-        """Send the notifications as one message, and note what became of it."""
+        """Send the notifications as one message, and note the outcome."""
         message = notifications.message(rows, self.name, settings.logger_name)
         try:
             settings.send(options, message)

@@ -62,7 +62,7 @@ class ChannelOptions(Section):
         None,
         ge=0,
         le=15,
-        description="places behind the point in tables and CSV, in the unit that is stored; stored is every digit",
+        description="decimal places in tables and CSV, in the unit that is stored; stored is every digit",
     )
     source: ShortText | None = Field(None, description="the field's name in the device's data, if it is not the channel's")
     scale: Annotated[Finite, AfterValidator(_check_not_zero)] = Field(
@@ -82,7 +82,7 @@ class ChannelOptions(Section):
     spike: Annotated[Finite, Field(gt=0)] | None = Field(
         None, description="a single reading off by more than this from both neighbours, which agree: suspect:spike"
     )
-    stuck_after: DurationUs | None = Field(None, gt=0, description="the same value for so long is suspect:flat_line")
+    stuck_after: DurationUs | None = Field(None, gt=0, description="the same value for this long is suspect:flat_line")
     deadband: Finite | None = Field(
         None, ge=0, description="store a reading only if it differs by more than this, or once a heartbeat"
     )

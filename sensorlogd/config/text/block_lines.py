@@ -95,7 +95,7 @@ def _check_level(line: BlockLine, levels: list[int], left: list[int], before: Bl
 
 
 def _check_value(line: BlockLine, indent: int, key: re.Match[str]) -> Iterator[Finding]:
-    """The mistake of a value that goes on behind a closed quote, or that holds a colon and a blank."""
+    """The mistake of a value that goes on after a closed quote, or that holds a colon and a blank."""
     value = (key["value"] or "").strip()
     if not value or value[0] in "[{|>":
         return

@@ -140,15 +140,15 @@ class _Walker:
         key = words[-1] if words else ""
         before = " ".join(words[:-1]).rstrip(";")
         start = max(self.lines[row].rfind(key, 0, col), 0)
-        behind = f"between {before!r} and {key!r}" if before else f"before {key!r}"
-        self._add(row, start, f"a comma is missing {behind}; write {f'{before}, {key}: ...'.lstrip(', ')!r}")
+        place = f"between {before!r} and {key!r}" if before else f"before {key!r}"
+        self._add(row, start, f"a comma is missing {place}; write {f'{before}, {key}: ...'.lstrip(', ')!r}")
 
     def _check_comma(self, row: int, col: int) -> None:
         """Note a mistake if something other than a comma follows a closed quote or bracket."""
         if self.ended and self.open:
-            behind = self.lines[row][:col].rstrip()
+            read = self.lines[row][:col].rstrip()
             self._add(
-                row, col, f"a comma is missing before {shown(self.lines[row][col:])}; write a comma after {shown(behind[-20:])}"
+                row, col, f"a comma is missing before {shown(self.lines[row][col:])}; write a comma after {shown(read[-20:])}"
             )
             self.ended = False
 
@@ -175,7 +175,7 @@ class _Walker:
         self.ended, self.word = True, ""
 
     def _skip_quote(self, row: int, col: int) -> tuple[int, int, str]:
-        """(line, column, text of that line) just behind the closing quote; line -1 if the quote is not closed where it should
+        """(line, column, text of that line) just after the closing quote; line -1 if the quote is not closed where it should
         be."""
         quote, first, begun = self.lines[row][col], row, col
         col += 1

@@ -1,7 +1,7 @@
 """Makes small changes to the text of a configuration and leaves every other character as it is. Pure.
 
 Each change is made at the places that the parser names, and the result is read again: if it does not say exactly what was meant,
-there is no result, and people are told what to write instead.
+there is no result, and people are shown what to write instead.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ def with_include(text: str, entry: str = FOLDER) -> str | None:
         return _if_it_says(wanted, f"{text[:start]}[{text[start:end]}, {entry}]{text[end:]}")
     if isinstance(node, yaml.SequenceNode) and node.value:
         last = node.value[-1]
-        behind = last.end_mark.index
+        end = last.end_mark.index
         if node.flow_style:
-            return _if_it_says(wanted, f"{text[:behind]}, {entry}{text[behind:]}")
+            return _if_it_says(wanted, f"{text[:end]}, {entry}{text[end:]}")
         dash = text.rfind("\n", 0, last.start_mark.index) + 1
-        line_end = text.find("\n", behind)
+        line_end = text.find("\n", end)
         line_end = len(text) if line_end < 0 else line_end
         lead = text[dash : last.start_mark.index]
         return _if_it_says(wanted, f"{text[:line_end]}{_newline(text)}{lead}{entry}{text[line_end:]}")

@@ -1,6 +1,6 @@
 """Explains in plain words why a text is not valid YAML: what stands there, what may stand there, what to write.
 
-The parser says where it gave up, which is often lines behind the mistake. So the text is searched again for the mistakes that
+The parser says where it gave up, which is often lines after the mistake. So the text is searched again for the mistakes that
 people make: quotes and brackets first, then tabs and special characters, then colons and indentation.
 """
 
@@ -80,7 +80,7 @@ def _find_anchor(lines: list[str], line: int, col: int, words: str) -> Finding |
     """The mistake of a value that begins with * or &, if the parser complains of that."""
     if "alias" not in words and "anchor" not in words:
         return None
-    if _text_of(lines, line)[col - 2 : col - 1] in ("*", "&"):  # what it could not read stands behind the sign
+    if _text_of(lines, line)[col - 2 : col - 1] in ("*", "&"):  # what it could not read stands after the sign
         col -= 1
     found = re.match(r"\S*[^\s,\]}]", _text_of(lines, line)[col - 1 :])
     what = found[0] if found else "*"

@@ -143,7 +143,7 @@ def _number_wanted(mistake: _Mistake) -> str:
 
 
 def _number_meant(written: str, whole: bool) -> str:
-    """The number that was probably meant; empty if that cannot be told."""
+    """The number that was probably meant; empty if that is not known."""
     text = written.strip()
     if whole and re.fullmatch(r"[-+]?\d{1,3}([., _']\d{3})+", text, re.ASCII):
         return re.sub(r"[., _']", "", text)

@@ -13,6 +13,6 @@ def closest(word: str, known: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str], most: int) -> list[str]:
-    """At most so many known words that are like ``word``, the nearest first."""
+    """At most ``most`` known words that are like ``word``, the nearest first."""
     by_lower = {name.lower(): name for name in known}
     return [by_lower[name] for name in difflib.get_close_matches(word.lower(), by_lower, n=most, cutoff=0.6)]

@@ -68,7 +68,7 @@ def _about_units(config: Config, name: str, price: PriceOptions, convert: Conver
             convert(options.unit, price.unit)
         except ValueError as error:
             counted = options.unit or "no unit"
-            yield f"prices.{name}.unit: no cost of {series} ({counted}) per {price.unit} is told: {error}"
+            yield f"prices.{name}.unit: no cost of {series} ({counted}) per {price.unit} is shown: {error}"
 
 
 def _priced_twice(config: Config) -> Iterator[str]:

@@ -105,7 +105,7 @@ def _about_computed(config: Config) -> Iterator[str]:
 
 
 def _about_alarms(config: Config) -> Iterator[str]:
-    """Warnings about targets that nothing is sent to, and alarms that nobody is told of."""
+    """Warnings about targets that nothing is sent to, and alarms that nobody is notified of."""
     import importlib.util
 
     from sensorlogd import extras
@@ -120,7 +120,7 @@ def _about_alarms(config: Config) -> Iterator[str]:
             yield f"notify.{name}: no alarm names it"
     for name, options in config.alarms.items():
         if not options.notify and options.escalate is None:
-            yield f"alarms.{name}: nobody is told, it is shown only; name whom under notify:"
+            yield f"alarms.{name}: nobody is notified, it is shown only; name whom under notify:"
         yield from _about_an_ending(name, options)
         yield from _about_kinds(name, options)
 

@@ -59,7 +59,7 @@ class Backups:
             self._back_up(Path(self._options.to))
 
     def stop(self, within_s: float) -> None:
-        """Begin no backup any more. Cut off one that is being made, and wait for its process for so long, but at least for
+        """Begin no backup any more. Cut off one that is being made, and wait for its process for this long, but at least for
         KILLED_WITHIN_S. Idempotent."""
         with self._starting:
             self._stopped = True

@@ -1,6 +1,6 @@
 """Computed sensors in the daemon: how their readings are computed and stored, and how they continue after a restart or a reload.
 
-State, where it is, and what becomes of it:
+State, where it is, and what happens to it:
 
 ===========================  ==============================  ==========================================================
 state                        owner                           over a reload (after a restart: from the log, or anew)

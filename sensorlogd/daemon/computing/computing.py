@@ -1,7 +1,7 @@
 """Computes the readings of computed sensors: on the writer thread, between inbox and commit.
 
 Every block that leaves the inbox passes here, in order, before it joins the batch that is committed. The readings computed from
-it join the same batch right behind it, so one transaction stores both, and both are tried again or spilled together. Nothing is
+it join the same batch right after it, so one transaction stores both, and both are tried again or spilled together. Nothing is
 computed from readings that the inbox had to drop. A fault of this code costs the computed readings of one block, never the block.
 """
 
@@ -123,7 +123,7 @@ class Computing:
         except Exception as error:
             self._report_fault("at the start", error)
             return [], ()
-        self._report_behind(db, warmed.behind)
+        self._report_behind(db, warmed.not_continued)
         return made, warmed.from_zero
 
     def _mend_after_salvage(self, db: OpenDatabase, from_zero: Sequence[Key], now_us: int) -> None:

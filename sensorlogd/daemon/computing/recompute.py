@@ -42,7 +42,7 @@ SAME = 1e-9  # relative difference of two sums that rounding alone may cause
 
 class RecomputeWorker(Worker[None]):
     """The worker that computes stored readings of computed sensors anew. ``computing``: what the daemon computes now.
-    ``settles_us``: so long a reading may be on its way to the log."""
+    ``settles_us``: this long a reading may be on its way to the log."""
 
     kind = recomputing.RECOMPUTE
     grows = True
@@ -167,7 +167,7 @@ class _Computed:
     touched: list[int] = field(default_factory=list)
 
     def add(self, result: Result, stored: upsert.UpsertCounts, edge_us: int) -> None:
-        """Add what became of the readings computed of one series. ``edge_us``: roll-ups of older ones are due again."""
+        """Add what happened to the readings computed of one series. ``edge_us``: roll-ups of older ones are due again."""
         self.mends[str(result.series)] = stored.mend
         self.computed += len(result.times)
         self.new += stored.new
@@ -254,14 +254,14 @@ class _Run:
         return done
 
     def wait(self) -> int:
-        """All that is stored is computed; what comes next is behind the newest input. Where it stands now."""
+        """All that is stored is computed; what comes next is after the newest input. Where it stands now."""
         self.waits, self.at_us = True, self._newest_us + 1
         return self.at_us
 
     def _store_column(
         self, conn: sqlite3.Connection, frontier: Frontier, key: Key, column: Column, done: _Computed, now_us: int
     ) -> None:
-        """Store what was computed of one series, and add to ``done`` what came of it. Raises UpsertError."""
+        """Store what was computed of one series, and add to ``done`` the outcome. Raises UpsertError."""
         series = self.ids[key]
         assert isinstance(column.quality, list)
         result = Result(series, column.times_us, column.values, column.quality)

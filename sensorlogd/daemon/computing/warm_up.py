@@ -2,7 +2,7 @@
 
 The inputs of the last two heartbeats are remembered again; an integral's sum is the value of its last reading; and what the
 inputs have had since that reading (a spill that was taken up, say) is computed now. Nothing is computed twice: each channel
-begins behind its own newest reading, and the same reading again would be known as such by its time.
+begins after its own newest reading, and the same reading again would be known as such by its time.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ MOST_ROWS = 100_000  # of all series together that are looked through
 
 @dataclass(slots=True)
 class Warmed:
-    """What came of filling an engine with the past. ``made``: what was still to be computed. ``behind``: channels whose newest
+    """The outcome of filling an engine with the past. ``made``: what was still to be computed. ``not_continued``: channels whose newest
     reading is further back than was looked. ``from_zero``: integrals of which nothing is stored."""
 
     made: list[tuple[Key, Column]] = field(default_factory=list)
-    behind: list[Key] = field(default_factory=list)
+    not_continued: list[Key] = field(default_factory=list)
     from_zero: list[Key] = field(default_factory=list)
 
 
@@ -70,7 +70,7 @@ def warm(
         ends_us[key] = after[key] = newest[0]
         node.known([ts for ts, *_ in rows[series_id]])
         if newest[0] < floor and any(rows[ids[source]] for source in node.triggers if source in ids):
-            warmed.behind.append(key)
+            warmed.not_continued.append(key)
         if node.channel.is_integral:
             last = _last_good(rows[series_id]) or together.last_good(conn, series_id, newest[0] + 1, moved_us, floor)
             if last is not None:
@@ -88,7 +88,7 @@ def _last_good(rows: Sequence[Reading]) -> tuple[int, float] | None:
 
 
 def _not_stored_yet(column: Column, end_us: int) -> Column | None:
-    """The readings behind ``end_us``; None: there are none."""
+    """The readings after ``end_us``; None: there are none."""
     index = bisect_right(column.times_us, end_us)
     if index == len(column.times_us):
         return None

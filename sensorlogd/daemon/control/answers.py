@@ -130,7 +130,7 @@ class SeriesKnown:
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """What became of the first ``done`` readings (see ``storage.corrections.upsert``). ``mend``: where what was replaced is kept.
+    """What happened to the first ``done`` readings (see ``storage.corrections.upsert``). ``mend``: where what was replaced is kept.
     ``busy``: why the rest has to wait for earlier work; empty when all are stored. ``hindrance``: why that earlier work does not
     go on."""
 

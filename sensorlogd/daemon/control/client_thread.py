@@ -30,7 +30,7 @@ from sensorlogd.storage.series.unconfigured import SeriesMismatch
 
 logger = logging.getLogger(__name__)
 
-SAY_WITHIN_S = 5.0  # so long has a client to say what it wants, and to take the next part of its answer
+SAY_WITHIN_S = 5.0  # a client has this long to say what it wants, and to take the next part of its answer
 CLIENTS = 32
 WAITING = 16  # requests that act and wait; further ones are refused as busy
 ACCEPT_AGAIN_S = 1.0

@@ -1,4 +1,4 @@
-"""How a request waits for the writer, and what its client is told if the writer does not come to it in time."""
+"""How a request waits for the writer, and what its client is answered if the writer does not come to it in time."""
 
 from __future__ import annotations
 

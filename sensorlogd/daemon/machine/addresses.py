@@ -73,7 +73,7 @@ def _first_unprivileged_port() -> int:
 
 
 def listening(host: str, port: int) -> int | None:
-    """The inode of the socket that takes the connections to this address; None: there is none, or it cannot be told."""
+    """The inode of the socket that takes the connections to this address; None: there is none, or it is not known."""
     if not port:
         return None
     with contextlib.suppress(OSError):

@@ -28,7 +28,10 @@ def check(config: Config, user: User, *, names: bool = True) -> Iterator[Finding
     for name, sensor in config.sensors.items():
         if not sensor.enabled:
             continue
-        where, options = f"sensors.{name}", cast(Any, sensor)  # of a driver that is told by its name: none is imported for this
+        where, options = (
+            f"sensors.{name}",
+            cast(Any, sensor),
+        )  # of a driver that is recognised by its name: none is imported for this
         port = getattr(sensor, "port", None)
         if isinstance(port, str) and "://" in port:
             yield from _check_url(f"{where}.port", port, names=names)
@@ -61,7 +64,7 @@ def _check_url(where: str, port: str, *, names: bool) -> Iterator[Finding]:
     elif not host:
         yield Finding(where, f"{port} names no machine", like)
     elif not number:
-        yield Finding(where, f"{port} names no port of that machine, behind a colon", like)
+        yield Finding(where, f"{port} names no port of that machine after a colon", like)
     elif names and (problem := _why_unknown(host)) is not None:
         yield Finding(where, f"the machine {host!r} is not known here ({problem})", "see how it is written, or write its address")
 

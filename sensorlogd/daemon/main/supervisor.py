@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 15.0  # all of it, counted from the signal
 LAST_WORDS_S = 4.5  # what the writer needs after its own deadline: to spill, to say so, to close; on a slow card, too
-FIRST_OPENING_S = 1.0  # so long sensor threads wait for the database, because it knows what time it is
-OPENING_S = 4.0  # so long READY=1 waits for it: foreign or newer databases are found within milliseconds
+FIRST_OPENING_S = 1.0  # sensor threads wait this long for the database, because it knows what time it is
+OPENING_S = 4.0  # READY=1 waits this long for it: foreign or newer databases are found within milliseconds
 WRITER_HUNG_S = 120.0
 WATCH_EVERY_S = 0.9  # the sensors: there may be thousands
 
@@ -152,7 +152,7 @@ class Supervisor:
             logger.warning("clock: %s", change.sentence)
             self._writer.emit(change.kind, None, change.sentence)
         if changes:
-            self._coordinator.request()  # a clock behind the edge pulls the edge back at once
+            self._coordinator.request()  # a clock that is before the edge pulls the edge back at once
 
     # ---- stopping --------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from sensorlogd.daemon.rollups.messages import Exit, Message
 logger = logging.getLogger(__name__)
 
 HUNG_AFTER_S = 900.0  # a slice of work that takes longer than this is a hung process
-STALLED_AFTER_S = 60.0  # a message is written at once: if half of one stands for so long, the process is stopped
+STALLED_AFTER_S = 60.0  # a message is written at once: if half of one stands for this long, the process is stopped
 
 
 class Aggregator:

@@ -1,4 +1,4 @@
-"""A child process and the channel to it, seen from the main thread. Only ``wait`` waits, and no longer than it is told."""
+"""A child process and the channel to it, seen from the main thread. Only ``wait`` waits, and no longer than it is allowed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Child:
         return True
 
     def wait(self, deadline_s: float) -> bool:
-        """As ``reaped``, but wait so long for it."""
+        """As ``reaped``, but wait this long for it."""
         try:
             self._process.wait(max(deadline_s, 0.0))
         except subprocess.TimeoutExpired:

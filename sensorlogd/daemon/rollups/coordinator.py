@@ -5,7 +5,7 @@ Everything here runs on the main thread (children are started from there), but f
 writer or a lack of descriptors and memory may cause.
 
 The edge protocol, and what would break if its steps swapped:
-1. The writer is told the new edge. It takes effect between two commits; from then on every older arrival marks its
+1. The writer is given the new edge. It takes effect between two commits; from then on every older arrival marks its
    minute dirty.
 2. Only then is the aggregator asked to take its snapshot. (Earlier, a reading committed between snapshot and edge would
    be in neither the roll-up nor the dirty marks.)
@@ -53,8 +53,8 @@ class Coordinator:
     """Owns the aggregator process (through ``Aggregator``) and the run in progress.
 
     ``interval_s``: how often buckets are closed. ``zone``: of the 1d resolution. ``now_us``: the wall clock that edges follow.
-    ``wake``: ends the loop's wait; called from any thread. ``slice_factor``: slices of rows may occupy the writer so many times
-    longer than while a daemon's readings wait behind them. ``start_child``, ``monotonic``, ``backoff``: for tests.
+    ``wake``: ends the loop's wait; called from any thread. ``slice_factor``: slices of rows may occupy the writer this many times
+    longer than while a daemon's readings wait for them. ``start_child``, ``monotonic``, ``backoff``: for tests.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class Coordinator:
         self.runs += 1
         self._trouble.over()
         assert run.done is not None
-        self._schedule.ended(run.done.seconds, behind=run.behind, more=run.done.more, left=run.done.left)
+        self._schedule.ended(run.done.seconds, more_to_close=run.more_to_close, more=run.done.more, left=run.done.left)
 
     # ---- the run ends before its time ------------------------------------------------------------------------------
 

@@ -52,13 +52,13 @@ class JobQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What taking the edge found: closed is [old_us, new_us); ``behind``: more could be closed at once."""
+    """What taking the edge found: closed is [old_us, new_us); ``more_to_close``: more could be closed at once."""
 
     token: int
     frontier: Frontier
     old_us: int
     new_us: int
-    behind: bool
+    more_to_close: bool
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class RollUpRun:
     over: bool = False
     token: int | None = None
     new_edge_us: int = 0
-    behind: bool = False
+    more_to_close: bool = False
     storing: bool = False  # rows are with the writer: the process waits for them
     done: RunDone | None = None
 
@@ -114,7 +114,7 @@ class RollUpRun:
         # The writer's frontier, set on the main thread: between two runs nobody else sets its edge (an opening makes another
         # frontier), the writer reads one whole integer, and whichever it meets is right: the higher one marks minutes in vain.
         edge.frontier.set_edge(edge.new_us)
-        self.token, self.new_edge_us, self.behind = edge.token, edge.new_us, edge.behind
+        self.token, self.new_edge_us, self.more_to_close = edge.token, edge.new_us, edge.more_to_close
 
     def rows_sent(self) -> None:
         """Rows are on their way to the writer."""

@@ -10,7 +10,7 @@ from sensorlogd.storage.pace import Pace
 # After a long absence a run closes the buckets of so much time as takes it about RUN_S.
 BLOCK_US, LEAST_BLOCK_US, MOST_BLOCK_US = DAY_US, HOUR_US, 60 * DAY_US
 RUN_S = 10.0
-ROWS_TRIGGER = 300_000  # so many new readings make a roll-up due before its interval has passed
+ROWS_TRIGGER = 300_000  # this many new readings make a roll-up due before its interval has passed
 FIRST_WITHIN_S = 5.0
 
 
@@ -55,10 +55,10 @@ class Schedule:
         self.wanted = True
         self._not_before = until
 
-    def ended(self, took_s: float, *, behind: bool, more: bool, left: bool) -> None:
-        """A run succeeded. ``behind``: it could have closed more. ``more``: much is left, ``left``: something, to do anew."""
-        if behind:
+    def ended(self, took_s: float, *, more_to_close: bool, more: bool, left: bool) -> None:
+        """A run succeeded. ``more_to_close``: it could have closed more. ``more``: much is left, ``left``: something, to do anew."""
+        if more_to_close:
             self._block_us.measured(took_s)
-        if behind or more:
+        if more_to_close or more:
             self._not_before = 0.0
-        self.wanted = self.wanted or behind or more or left
+        self.wanted = self.wanted or more_to_close or more or left

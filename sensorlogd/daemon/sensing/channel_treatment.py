@@ -11,7 +11,7 @@ rate of change  ``max_rate``, against the newest reading of the channel that did
                 instant: ``suspect:rate_of_change``. Lines that arrive together were not taken together, and how far apart
                 they were taken nobody knows; so each of them is compared with what came before all of them. Both sides of a
                 spike are suspect: the jump and the return.
-flat line       ``stuck_after``: once the value has not changed for so long it is ``suspect:flat_line``, until it changes.
+flat line       ``stuck_after``: once the value has not changed for this long it is ``suspect:flat_line``, until it changes.
 spike           ``spike``: a single reading off from both its neighbours, which agree: ``suspect:spike``. See ``spikes``; it is no
                 neighbour of the others, so that the return from it is no fast change.
 missing         NaN, and what no database column of numbers can hold (an infinity, a text): stored as NULL, ``missing``.

@@ -10,7 +10,7 @@ from sensorlogd.event_kinds import EventKind
 
 T = TypeVar("T")
 
-HUNG_US = 30_000_000  # a driver that does not return for so long (and for a heartbeat) is shown as stale
+HUNG_US = 30_000_000  # a driver that does not return for this long (and for a heartbeat) is shown as stale
 
 
 class DriverCalls:

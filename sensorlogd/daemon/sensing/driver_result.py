@@ -1,4 +1,4 @@
-"""Looks at what a driver's ``read`` returned: a batch, or samples to make one of; anything else is told to the driver's
+"""Looks at what a driver's ``read`` returned: a batch, or samples to make one of; anything else is reported to the driver's
 author."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Limits how often a sensor's trouble is reported: not every second.
 
-Two bounds: within one outage each distinct cause is told once (``Outage``), and a sensor that comes and goes many times a
+Two bounds: within one outage each distinct cause is reported once (``Outage``), and a sensor that comes and goes many times a
 minute fills neither log nor event table (``Allowance``).
 """
 

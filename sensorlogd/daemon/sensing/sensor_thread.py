@@ -34,12 +34,12 @@ from sensorlogd.stamping.judging import TimeLimits
 logger = logging.getLogger(__name__)
 
 READ_TIMEOUT_S = 1.0
-REOPEN_AFTER_HEARTBEATS = 3  # a port that is open but silent for so long is closed and opened again
-# After so many samples or so long a session was a good one: the next attempts come quickly again. A driver that dies
+REOPEN_AFTER_HEARTBEATS = 3  # a port that is open but silent for this long is closed and opened again
+# After this many samples or this long a session was a good one: the next attempts come quickly again. A driver that dies
 # after each reading never gets there, and is tried less and less often.
 STEADY_SAMPLES = 10
 STEADY_US = 10_000_000
-EMPTY_IN_A_ROW = 100  # so many empty reads in a row that took no time show a driver that does not wait for its device
+EMPTY_IN_A_ROW = 100  # this many empty reads in a row that took no time show a driver that does not wait for its device
 EMPTY_US = 1_000
 EMPTY_PAUSE_S = 0.01
 

@@ -42,7 +42,7 @@ from sensorlogd.storage.worker import AnyWorker
 
 @dataclass(frozen=True, slots=True)
 class WriterSettings:
-    """``commit_rows``: a commit is due after so many readings even before ``commit_interval_s`` has passed.
+    """``commit_rows``: a commit is due after this many readings even before ``commit_interval_s`` has passed.
     ``status_interval_s``, ``latest_interval_s``: how often the status and the table ``latest`` are written.
     ``min_free_bytes``: nothing is committed while the disk has less left. ``sets_aside``: a damaged database is moved
     aside and a fresh one begun; else it is left where it is, and nothing written."""

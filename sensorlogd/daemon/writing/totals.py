@@ -84,11 +84,11 @@ class Totals:
                 counters[name] = counters.get(name, 0) + n
 
     def set_given_up(self, readings: int) -> None:
-        """So many readings are lost for good, as the database says that was opened."""
+        """This many readings are lost for good, as the database says that was opened."""
         self._stats.given_up = readings
 
     def add_given_up(self, readings: int) -> None:
-        """So many readings more are lost for good."""
+        """This many readings more are lost for good."""
         self._stats.given_up += readings
 
     def committed(self, result: Appended, took_s: float, now_us: int) -> None:

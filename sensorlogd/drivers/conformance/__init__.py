@@ -70,7 +70,7 @@ def check_driver(
 
 
 def _wait_for_rows(subject: Subject, driver: Driver, host: WatchedContext, rows: int) -> None:
-    """Read until so many samples have come, and check each of them."""
+    """Read until this many samples have come, and check each of them."""
     end = time.monotonic() + subject.deadline_s
     found = 0
     while found < rows:

@@ -27,7 +27,7 @@ _COMMA_NUMBER = re.compile(r"\s*[+-]?\d+(?:,\d+)?\s*")
 # A number, and not the beginning of a time, a date or a longer number.
 _PAIR = re.compile(r"([A-Za-z_][\w.-]*)\s*([=:])\s*(?!0[xX][\da-fA-F])([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)(?![\d:]|[.,/-]\d)")
 _WITH_COMMA = re.compile(r"[=:]\s*[+-]?\d+,\d")
-# Hexadecimal with its mark; a sign counts behind a letter, too (A+21.5B-3.2), and not behind a digit (2026-11-26).
+# Hexadecimal with its mark; a sign counts after a letter, too (A+21.5B-3.2), and not after a digit (2026-11-26).
 _FREE_NUMBER = re.compile(r"(?<![\w.])0[xX][\da-fA-F]{1,16}\b|(?:(?<![\w.])|(?<=[A-Za-z])(?=[+-]))[+-]?\d+(?:\.\d+)?")
 _SIGN_APART = re.compile(r"(.*)[+-]\s+", re.DOTALL)  # "+  21.5", as scales write
 _SHOWN_HEX = r"0[xX][\da-fA-F]{1,16}"

@@ -136,7 +136,7 @@ class PortListener:
         return self.listen(seconds)[0]
 
     def _read_for(self, seconds: float) -> bytes:
-        """All that arrives within so many seconds, up to about MAX_HEARD_BYTES, with the marks of the kernel. Raises
+        """All that arrives within this many seconds, up to about MAX_HEARD_BYTES, with the marks of the kernel. Raises
         DriverError."""
         end = time.monotonic() + seconds
         data = bytearray()

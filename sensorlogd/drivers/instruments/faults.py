@@ -7,7 +7,7 @@
     hang:after=N,for=T  after N frames nothing is sent for T, once
     slow:T              a pause of T after every byte (default 20 ms)
     disconnect:every=N,for=T  after every N frames the port goes away for T
-    clock-drift:PPM     the device's own clock runs fast by so many millionths
+    clock-drift:PPM     the device's own clock runs fast by this many millionths
     babble:after=N,for=T  after N frames random bytes as fast as they go for T, once
 
 Seeded: two runs make the same faults.
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 from sensorlogd.notation.durations import parse_duration
 
-# name -> keys with their defaults; the first is what stands directly behind the colon
+# name -> keys with their defaults; the first is what stands directly after the colon
 KNOWN: dict[str, dict[str, str]] = {
     "dropout": {"p": "0.1"},
     "garbage": {"p": "0.1"},
@@ -101,11 +101,11 @@ class Faults:
         self._rng = random.Random(f"{self.seed}/faults")
 
     def drifted(self, elapsed_us: int) -> int:
-        """By how much a drifting clock of the device is ahead after so long."""
+        """By how much a drifting clock of the device is ahead after this long."""
         return round(sum(elapsed_us * fault.numbers["ppm"] / 1e6 for fault in self.faults if fault.name == "clock-drift"))
 
     def plan(self, frame: bytes, damage: Callable[[bytes], bytes] | None, tail: int = 0) -> Plan:
-        """The plan for one frame. ``tail``: so many bytes at its end get no bit errors."""
+        """The plan for one frame. ``tail``: this many bytes at its end get no bit errors."""
         plan = Plan(frame)
         self._frames += 1
         for fault in self.faults:
@@ -134,7 +134,7 @@ class Faults:
             case "wrong-checksum" if hit and damage is not None and plan.data is not None:
                 plan.data, plan.intact = damage(plan.data), False
             case "garbage" if hit and plan.data is not None:
-                # Ends in a line end, so that the frame behind it begins where a reader may find it.
+                # Ends in a line end, so that the frame after it begins where a reader may find it.
                 plan.data = bytes(rng.randrange(128, 256) for _ in range(rng.randint(1, 40))) + b"\r\n" + plan.data
             case "bit-errors" if plan.data is not None:
                 flipped = self._flip_bits(plan.data, numbers["p"], tail)

@@ -24,7 +24,7 @@ class Instrument:
 
     build(values, time in µs UTC) -> bytes; answer(request, values) -> bytes | None.
     ``config``: the keys of a sensor that reads it, with {port} in place of the port.
-    ``damage``: makes a checksum wrong; None where the protocol has none. ``tail``: bytes behind the checksum (a line end), in
+    ``damage``: makes a checksum wrong; None where the protocol has none. ``tail``: bytes after the checksum (a line end), in
     which no bit errors are made, since they are none to the protocol.
     """
 

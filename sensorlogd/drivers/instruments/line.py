@@ -58,7 +58,7 @@ class PretendPort:
         return heard
 
     def read(self, timeout_s: float) -> bytes:
-        """What the program at the other end has written, after waiting at most so long."""
+        """What the program at the other end has written, after waiting at most this long."""
         if self._poll(select.POLLIN, timeout_s) & select.POLLIN:
             with contextlib.suppress(OSError):
                 return os.read(self._fd, 4096)
@@ -98,7 +98,7 @@ class PretendPort:
             pass
 
     def _poll(self, events: int, timeout_s: float) -> int:
-        """The events of ``poll`` that are there now or within so many seconds; 0 if none is."""
+        """The events of ``poll`` that are there now or within this many seconds; 0 if none is."""
         poll = select.poll()
         poll.register(self._fd, events)
         return dict(poll.poll(timeout_s * 1000)).get(self._fd, 0)

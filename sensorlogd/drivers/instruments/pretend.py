@@ -26,7 +26,7 @@ class Counts:
 
 @dataclass(slots=True)
 class Pretend:
-    """A pretend instrument on its line. ``truth(time_us, values)`` is told of every frame that went out as the device meant it.
+    """A pretend instrument on its line. ``truth(time_us, values)`` is given every frame that went out as the device meant it.
     ``fixed``: channels with one value."""
 
     instrument: Instrument
@@ -41,7 +41,7 @@ class Pretend:
     _values: dict[str, float] = field(default_factory=dict)
 
     def run(self, count: int | None, for_s: float | None) -> None:
-        """Run until so many frames have been sent to a listener, for so long, or until a stop. The line is plugged in first, and
+        """Run until this many frames have been sent to a listener, for this long, or until a stop. The line is plugged in first, and
         unplugged at the end."""
         started = time.monotonic()
         self._sources = {
@@ -100,7 +100,7 @@ class Pretend:
         self._send_with_faults(self.instrument.build(self._values, now_us + drift), now_us)
 
     def _send_with_faults(self, frame: bytes, now_us: int) -> None:
-        """Send one frame, unless a fault keeps it back, and count what became of it. ``now_us``: when its values were true."""
+        """Send one frame, unless a fault keeps it back, and count what happened to it. ``now_us``: when its values were true."""
         plan = self.faults.plan(frame, self.instrument.damage, self.instrument.tail)
         self._interrupt(plan)
         if plan.data is None or not self.line.is_heard():

@@ -62,7 +62,7 @@ class Telegram:
     def feed(self, data: bytes, now_us: int) -> bytes | None:
         """The frame from its first 68 to its 16, once one with our address in it is whole and its checksum right. The previous telegram
         once more is counted as ``repeated_answers``; a frame with another address, or
-        of a master, is ``foreign``. What came behind the frame is
+        of a master, is ``foreign``. What came after the frame is
         looked at by the next call."""
         self._found += self._frames.feed(data)
         while self._found:
@@ -76,7 +76,7 @@ class Telegram:
         return None
 
     def begun(self) -> bool:
-        """Whether a long frame has begun and is not over, or one that came behind the answer is not looked at yet."""
+        """Whether a long frame has begun and is not over, or one that came after the answer is not looked at yet."""
         return self._frames.waiting or bool(self._found)
 
     def like(self, other: Awaited) -> bool:

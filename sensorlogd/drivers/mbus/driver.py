@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from sensorlogd.drivers.mbus.round import Round
 
 LEARNING_S = 0.1  # listened on after a meter's first answers: some repeat themselves
-CLOSING_S = 0.1  # how long a server may take to close the connection behind an answer
-PAUSE_S = 10.0  # beyond what an owed answer is waited for: a round that cannot go on for so long ends with what it has
+CLOSING_S = 0.1  # how long a server may take to close the connection after an answer
+PAUSE_S = 10.0  # beyond what an owed answer is waited for: a round that cannot go on for this long ends with what it has
 
 
 class MbusOptions(PortOptions):
@@ -69,7 +69,7 @@ class MbusDriver(Driver):
         self.wanted = {channel.source or name for name, channel in options.channels.items()}
         self._due = 0.0
         self._round: Round | None = None
-        self._closes = False  # the connection, behind the last answer
+        self._closes = False  # the connection, after the last answer
 
     @property
     def bytes_seen(self) -> int:
@@ -118,7 +118,7 @@ class MbusDriver(Driver):
 
     def _continue_round(self, wait_s: float) -> bool:
         """Ask in one turn, as far as it leads. True: the round is to go on in another one, at once, because this one was cut
-        short behind an answer: the connection was closed, as some servers do each time. Raises DriverError where nothing was
+        short after an answer: the connection was closed, as some servers do each time. Raises DriverError where nothing was
         answered."""
         from sensorlogd.drivers.mbus.round import MAX_FRAMES
 
@@ -148,7 +148,7 @@ class MbusDriver(Driver):
         return False
 
     def _was_closed(self, generation: int) -> bool:
-        """Whether the connection was closed behind the answer. Where it always is, a question must not be on its way into it meanwhile:
+        """Whether the connection was closed after the answer. Where it always is, a question must not be on its way into it meanwhile:
         nobody could tell whether it will be answered. Raises DriverError when it is closed now."""
         if self.port.generation != generation:
             return True  # it was listened to in the next one already, which is not ours any more

@@ -10,7 +10,9 @@ from sensorlogd.drivers.modbus.registers import Register, RegisterQuestion, ques
 from sensorlogd.drivers.transactions import AskingPace
 
 SILENT_TWICE = 2  # a block is cut only when its silence is no accident
-MAY_HEAL = 2  # so often in a row a cut block is made whole again because its parts answer, and still has not answered as a whole
+MAY_HEAL = (
+    2  # this many times in a row a cut block is made whole again because its parts answer, and still has not answered as a whole
+)
 
 
 @dataclass(slots=True, eq=False)

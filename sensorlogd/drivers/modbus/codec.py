@@ -124,7 +124,7 @@ class AwaitedResponse:
         return Answer(values(pdu)[: request.count])
 
     def _find_in_rtu(self) -> Iterator[tuple[int, bytes]]:
-        """(place behind the frame, PDU) of each possible answer in RTU bytes. RTU has no start mark, so an answer may begin
+        """(place after the frame, PDU) of each possible answer in RTU bytes. RTU has no start mark, so an answer may begin
         wherever unit and function match; its length is known."""
         buffer = self._buffer
         head, failed = self._rtu_beginning(), bytes((self.request.unit, self.request.function | 0x80))
@@ -143,7 +143,7 @@ class AwaitedResponse:
         self._buffer = buffer[undecided:]
 
     def _find_in_ascii(self) -> Iterator[tuple[int, bytes]]:
-        """(place behind the frame, PDU) of each possible answer in the ASCII framing."""
+        """(place after the frame, PDU) of each possible answer in the ASCII framing."""
         for frame in _ASCII.finditer(self._buffer):
             content = bytes.fromhex(frame[1].decode())
             if content[0] != self.request.unit:
@@ -155,7 +155,7 @@ class AwaitedResponse:
         self._buffer = self._buffer[self._buffer.rfind(b"\n") + 1 :][-_MAX_ANSWER_BYTES:]
 
     def _find_in_tcp(self) -> Iterator[tuple[int, bytes]]:
-        """(place behind the frame, PDU) of each possible answer in TCP bytes: number of the question, unit, and a length that
+        """(place after the frame, PDU) of each possible answer in TCP bytes: number of the question, unit, and a length that
         fits. Some devices answer with unit 0 or 255."""
         start = -1
         while (start := self._buffer.find(self.request.transaction.to_bytes(2, "big") + b"\0\0", start + 1)) >= 0:

@@ -89,7 +89,7 @@ class Answered(Frame):
 
 
 def data_bytes(function: int, count: int) -> int:
-    """How many bytes so many registers or bits are."""
+    """How many bytes this many registers or bits are."""
     return (count + 7) // 8 if function in BIT_FUNCTIONS else 2 * count
 
 

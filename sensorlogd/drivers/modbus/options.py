@@ -71,7 +71,7 @@ class ModbusOptions(PortOptions):
         None, ge=0, le=10_000_000, description="silence before each question; default: 3.5 characters in RTU, else none"
     )
     retries: int = Field(1, ge=0, le=10, description="how often a question is asked again whose answer came damaged")
-    max_gap: int = Field(0, ge=0, le=120, description="so many unwanted registers may be read along, to ask less often")
+    max_gap: int = Field(0, ge=0, le=120, description="this many unwanted registers may be read along, to ask less often")
     max_registers: int = Field(100, ge=1, le=125, description="most registers to ask for at once")
     listen_only: bool = Field(False, description="somebody else asks on this bus; only listen (RTU)")
     function: Function = Field("holding", description="of channels that do not say")

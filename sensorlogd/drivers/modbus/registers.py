@@ -51,7 +51,7 @@ class Register:
 
     @property
     def end(self) -> int:
-        """The address behind its last register."""
+        """The address after its last register."""
         return self.address + (1 if self.single_bit else WORDS[self.type])
 
     def value(self, words: Sequence[int]) -> float:

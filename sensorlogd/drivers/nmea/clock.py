@@ -14,8 +14,8 @@ from sensorlogd.drivers.nmea.sentences import Cells
 from sensorlogd.notation.microseconds import DAY_US, MINUTE_US, SECOND_US
 
 WEEK_MS = 7 * 86_400_000
-MAX_UNDATED_US = DAY_US // 4  # after so long a silence a time of day no longer says which day it is of
-MAX_DATE_LAG_US = MINUTE_US  # behind midnight, within which a receiver may still tell the day before
+MAX_UNDATED_US = DAY_US // 4  # after this long a silence a time of day no longer says which day it is of
+MAX_DATE_LAG_US = MINUTE_US  # after midnight, within which a receiver may still tell the day before
 OF_THE_FIX = frozenset(("GGA", "GNS", "RMC", "GLL", "VTG", "GSA", "GSV", "GST", "ZDA", "PUBX,00", "PGRME", "PGRMZ"))
 _TIME_AT = {"GGA": 1, "GNS": 1, "RMC": 1, "GLL": 5, "GST": 1, "ZDA": 1, "PUBX,00": 2}
 
@@ -74,7 +74,7 @@ class DeviceClock:
         """The instant of a sentence that says whole seconds only.
 
         Where another one of the same kind tells the same second and something else, a fix more often than once a second has
-        begun: as far behind the first one as it arrived later.
+        begun: as far after the first one as it arrived later.
         """
         if second_us != self._second_us or second_us % SECOND_US:
             self._second_us, self._second_arrived_us, self._second_sentences = second_us, now_us, {cells[0]: cells}

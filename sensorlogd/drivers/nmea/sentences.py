@@ -28,10 +28,10 @@ _LONGITUDE = re.compile(r"(\d{2,3})([0-5]\d(?:\.\d*)?)", re.ASCII)
 
 
 class Cells(list[str]):
-    """The fields of a sentence, its address first. Fields behind the last one are empty."""
+    """The fields of a sentence, its address first. Fields after the last one are empty."""
 
     def text(self, index: int) -> str:
-        """A field without the blanks around it. "" for a field behind the last one: older receivers send shorter sentences."""
+        """A field without the blanks around it. "" for a field after the last one: older receivers send shorter sentences."""
         return self[index].strip() if index < len(self) else ""
 
     def number(self, index: int, factor: float = 1.0) -> float | None:
@@ -45,7 +45,7 @@ class Cells(list[str]):
         return value if factor == 1.0 else value * factor
 
     def at_least(self, count: int) -> None:
-        """Raises Nonsense unless there are so many fields behind the address."""
+        """Raises Nonsense unless there are this many fields after the address."""
         if len(self) <= count:
             raise Nonsense(f"has {len(self) - 1} fields, should have {count}")
 

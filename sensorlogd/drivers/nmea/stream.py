@@ -40,7 +40,7 @@ _TAG_BEGUN = re.compile(
 _TAG_TIME = re.compile(rb"(?:^|,)c:(\d{9,13})(?:,|$)")
 _fletcher = CHECKSUMS["fletcher8"].compute
 _xor = CHECKSUMS["nmea"].compute
-# A binary frame's length may lie, and would hide what follows: so many whole messages inside are the truth.
+# A binary frame's length may lie, and would hide what follows: this many whole messages inside are the truth.
 MIN_WITNESSES = 2
 MIN_CLAIM_BYTES = 128  # bytes; a lie below that costs less than finding it out
 
@@ -158,7 +158,7 @@ class Messages:
         return match.end() - start, body.decode("latin-1")
 
     def _skip_overlong(self, start: int) -> tuple[int, None]:
-        """Count what looks like a sentence and is longer than one may be, and skip so much of it."""
+        """Count what looks like a sentence and is longer than one may be, and skip this much of it."""
         self._tally.add("too_long", 1, b"", _excerpt(self._buffer, start, start + 40))
         return MAX_SENTENCE_BYTES + 1, None
 
@@ -175,7 +175,7 @@ class Messages:
         return self._skip_false_start(start, end - start), None
 
     def _take_tag_block(self, start: int) -> tuple[int, None]:
-        """Keep the time of a tag block for the sentence behind it."""
+        """Keep the time of a tag block for the sentence after it."""
         buffer = self._buffer
         match = _TAG.match(buffer, start)
         if match is None:

@@ -10,7 +10,7 @@ from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.recording import EPOCH_FROM_S, OURS, BadRecording, Header, looks_like_one, parse_line
 from sensorlogd.drivers.serial.options import PortOptions
 
-CHUNK_S = 0.05  # raw bytes come in pieces of so much line time
+CHUNK_S = 0.05  # raw bytes come in pieces of this much line time
 FIRST_LINE_BYTES = 1_000_000
 
 

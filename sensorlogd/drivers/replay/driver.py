@@ -81,7 +81,7 @@ class ReplayDriver(Driver):
             raise DriverError(str(error)) from error
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
-        """The items that are due, at most BATCH bytes or rows of them, in one batch. What the silence behind the last byte completes comes
+        """The items that are due, at most BATCH bytes or rows of them, in one batch. What the silence after the last byte completes comes
         with it. Raises EndOfData after the last item unless ``loop:`` is set, DriverError for an item that cannot be understood."""
         if self._next is None:
             self._begin_again()

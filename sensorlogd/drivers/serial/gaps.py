@@ -17,7 +17,7 @@ from sensorlogd.drivers.serial.options import PortOptions
 CHARACTERS = 20
 MIN_GAP_S = 0.05
 NETWORK_S = 1.0
-LATE_S = 0.05  # a poll that ends so much later than it was due says nothing: the host stood still
+LATE_S = 0.05  # a poll that ends this much later than it was due says nothing: the host stood still
 _CARRIED = ("/dev/pts/", "/dev/rfcomm")  # what is behind them is a program or a radio, not a wire
 
 
@@ -46,7 +46,7 @@ class GapClock:
         self.port = port
         self.gap_s = gap_s
         self.monotonic = monotonic
-        self._quiet_s = 0.0  # of empty polls, one behind the other
+        self._quiet_s = 0.0  # of empty polls, one after the other
         self._gap_reported = False
 
     def read(self, timeout_s: float) -> tuple[int, bytes, bool] | None:

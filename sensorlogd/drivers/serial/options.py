@@ -115,11 +115,11 @@ class NumberOptions(Section):
 
     hex: bool = Field(False, description="hexadecimal digits")
     sign_bit: int | None = Field(None, ge=1, le=31, description="this bit set: the number below it is negative (RFLink: 15)")
-    bits: int | None = Field(None, ge=4, le=64, description="two's complement of so many bits")
+    bits: int | None = Field(None, ge=4, le=64, description="two's complement of this many bits")
     degrees_minutes: bool = Field(False, description="dddmm.mmm, as GPS receivers write an angle")
     negative_if: tuple[str, str] | None = Field(None, description="[field, text]: negative where that field is that text")
     unit: ShortText | Mapping[ShortText, Finite] | None = Field(
-        None, description="stands behind the number, or the line is bad: °C; or several with their factors: {mV: 0.001, V: 1}"
+        None, description="stands after the number, or the line is bad: °C; or several with their factors: {mV: 0.001, V: 1}"
     )
     scale: Finite = 1.0
     offset: Finite = 0.0
@@ -127,7 +127,7 @@ class NumberOptions(Section):
     @model_validator(mode="after")
     def _real_units(self) -> NumberOptions:
         if self.unit is not None and (not self.units() or not all(self.units())):
-            raise ValueError("unit: is empty; leave it out, or write what stands behind the number, e.g. °C")
+            raise ValueError("unit: is empty; leave it out, or write what stands after the number, e.g. °C")
         return self
 
     def units(self) -> dict[str, float]:
@@ -277,7 +277,7 @@ class PortOptions(SensorOptions):
         le=60_000_000,
         description="longest pause inside a line or frame; by default 20 characters' time or 50ms, and 1s over a network or a pty",
     )
-    settle: DurationUs = Field(0, ge=0, le=60_000_000, description="wait so long after opening and discard what comes")
+    settle: DurationUs = Field(0, ge=0, le=60_000_000, description="wait this long after opening and discard what comes")
 
     @model_validator(mode="after")
     def _real_port(self) -> Self:

@@ -104,7 +104,7 @@ class Poller:
             now_us, data, quiet = arrived
             if data:
                 self.asker.bytes_seen += len(data)
-                if self.own:  # on a shared port: what came behind our last answer, and may be anybody's
+                if self.own:  # on a shared port: what came after our last answer, and may be anybody's
                     self._take_more(data, now_us)
                 return False
             if quiet and (batch := self._end_answer(now_us)) is not None:
@@ -134,7 +134,7 @@ class Poller:
         return True
 
     def _ask_device(self, timeout_s: float) -> None:
-        """Ask for at most so long. An answer becomes the next reading; silence is counted, and the device asked less often."""
+        """Ask for at most this long. An answer becomes the next reading; silence is counted, and the device asked less often."""
         outcome = self.asker.ask(self._question, timeout_s)
         if outcome.fate is Fate.NOT_YET:
             return
@@ -148,7 +148,7 @@ class Poller:
             self.device.missed(time.monotonic())
 
     def _begin_answer(self) -> None:
-        """A question begins. Its answer comes behind what has come by now. Give up the rest of an earlier answer, which neither
+        """A question begins. Its answer comes after what has come by now. Give up the rest of an earlier answer, which neither
         goes on in the new one, nor is complete, because no silence has ended it."""
         self._got_before = len(self._got)
         if self._end_answer(self.context.now_us()) is not None:

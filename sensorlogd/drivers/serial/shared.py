@@ -2,7 +2,7 @@
 
 A thread of the hub reads the port and hands what arrives to every sensor that listens, at once and whatever the others do.
 A sensor that asks questions (Modbus, polled devices) takes the line for one question and its answer, first come first
-served, and hears nothing else. When the port fails, every sensor on it is told, and the first to come back opens it anew.
+served, and hears nothing else. When the port fails, every sensor on it is notified, and the first to come back opens it anew.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sensorlogd.drivers.transactions.line import Line
 from sensorlogd.processes.wake_pipe import WakePipe
 
 MAX_HELD_BYTES = 1_000_000  # for a sensor that does not fetch what arrived
-SILENT_HEARTBEATS = 3  # a port that gave nobody anything for so long is opened anew, as one that is not shared would be
+SILENT_HEARTBEATS = 3  # a port that gave nobody anything for this long is opened anew, as one that is not shared would be
 CATCH_UP = 50  # reads before a question; a line that babbles on is asked all the same
 CLOSING_S = 5.0  # for the hub's thread to let go of the port
 FOR_EVER_S = 86_400.0
@@ -35,7 +35,7 @@ def port_for(options: PortOptions, context: DriverContext, *, asks: bool = False
     """The port of a sensor.
 
     asks     it only wants to hear answers to its own questions
-    quiet_s  nothing is asked for so long after opening: a question of an earlier run may still be answered
+    quiet_s  nothing is asked for this long after opening: a question of an earlier run may still be answered
     """
     if options.shared:
         return SharedPort(options, context, asks=asks, quiet_s=quiet_s)
@@ -120,7 +120,7 @@ class _Hub:
             return not self.ends
 
     def fail(self, error: DriverError) -> None:
-        """The port cannot be used any more. Every sensor on it is told once."""
+        """The port cannot be used any more. Every sensor on it is notified once."""
         with _hubs_lock:
             if _hubs.get(self.key) is self:
                 del _hubs[self.key]
@@ -410,7 +410,7 @@ class SharedPort:
                 hub.end_turn(self)
 
     def _wait_for_turn(self, hub: _Hub, wait_s: float, hold_s: float) -> bool:
-        """Whether the line became this sensor's within so long. Raises DriverError when the port has failed."""
+        """Whether the line became this sensor's within this time. Raises DriverError when the port has failed."""
         end = time.monotonic() + wait_s
         while (others_s := hub.try_turn(self, hold_s)) is not None:
             self._raise_if_failed(hub)

@@ -139,7 +139,7 @@ class Transport:
             return None
 
     def _discard_while_settling(self, seconds: float) -> None:
-        """Read for so long and keep nothing: an Arduino that resets on opening first sends its boot loader's noise."""
+        """Read for this long and keep nothing: an Arduino that resets on opening first sends its boot loader's noise."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if self.read(left) is None:

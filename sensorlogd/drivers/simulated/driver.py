@@ -29,7 +29,7 @@ class SimulatedOptions(SensorOptions):
     interval: DurationUs = Field(1_000_000, ge=0, le=86_400_000_000, description="time between samples; 0s: as fast as possible")
     batch: int = Field(1, ge=1, le=100_000, description="samples per hand-over")
     seed: int = Field(0, description="two runs with the same seed give the same values")
-    count: int | None = Field(None, ge=1, description="end after so many samples")
+    count: int | None = Field(None, ge=1, description="end after this many samples")
     start: Instant | None = Field(None, description="simulated time of the first sample (ISO 8601); default: the wall clock")
     pace: Literal["realtime", "fast"] = Field("realtime", description="fast: with start, do not wait between samples")
     channels: Mapping[Name, SimulatedChannel]

@@ -16,10 +16,10 @@ from sensorlogd.notation.microseconds import HOUR_US
 
 
 class Episode(Section):
-    """Begins with probability ``p`` at a sample, or ``every`` so long, and lasts for ``length``."""
+    """Begins with probability ``p`` at a sample, or each time ``every`` has passed, and lasts for ``length``."""
 
     p: float = Field(0.0, ge=0, le=1, description="probability that it begins at a sample")
-    every: DurationUs | None = Field(None, gt=0, description="instead: it begins regularly, for the first time after so long")
+    every: DurationUs | None = Field(None, gt=0, description="instead: it begins regularly, for the first time after this long")
     length: DurationUs = Field(0, ge=0, description="how long it lasts; 0s is one sample")
 
     @model_validator(mode="after")
@@ -72,7 +72,7 @@ class Faults:
         return [self._next_value(value) for value in values]
 
     def _next_value(self, value: float | None) -> float | None:
-        """What becomes of the next sample's value: None in a gap, NaN for a reading without a value."""
+        """What the next sample's value becomes: None in a gap, NaN for a reading without a value."""
         at_us = self._index * self.interval_us
         self._index += 1
         on = {name: episode.step(at_us) for name, episode in self._episodes.items()}

@@ -57,7 +57,7 @@ def _w1_temperature(text: str) -> str:
     if match is None:
         raise ValueError(f"{text[:40]!r} is not a reading of a 1-Wire sensor: bytes, crc=, YES and t= with a number are expected")
     if match[2] != "YES":
-        raise ValueError("the 1-Wire CRC is wrong: the kernel says NO behind crc=, where YES is expected")
+        raise ValueError("the 1-Wire CRC is wrong: the kernel says NO after crc=, where YES is expected")
     if not match[1].replace("00 ", ""):
         raise ValueError(
             "nothing but zeros: the 1-Wire line is held low; look at its wires and its pull-up resistor"

@@ -23,7 +23,7 @@ class Awaited(Protocol):
         """Whole answers of others that passed meanwhile, where the protocol allows to tell them."""
 
     def feed(self, data: bytes, now_us: int) -> Any | None:
-        """The answer, once it is complete; else None. Never raises. Whether another one came behind it is asked by feeding on, with
+        """The answer, once it is complete; else None. Never raises. Whether another one came after it is asked by feeding on, with
         nothing at first."""
 
     def begun(self) -> bool:

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Fate(Enum):
-    """What became of a question."""
+    """The outcome of a question."""
 
     ANSWERED = auto()
     SILENT = auto()  # nothing that could be the answer came within the turnaround
@@ -41,7 +41,7 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one question. ``answer``: what ``Awaited.feed`` gave; ``at_us``: when it was complete; ``heard``: the last
+    """The outcome of one question. ``answer``: what ``Awaited.feed`` gave; ``at_us``: when it was complete; ``heard``: the last
     bytes that came, for people."""
 
     fate: Fate
@@ -61,14 +61,14 @@ class Question:
                 says there is one
     learning_s  how long to listen on after an answer, until it is known whether the unit goes on talking
     gap_s       an answer that has begun goes on within this, beyond the turnaround, too
-    quiet_s     an answer that has begun, and of which nothing more came for so long, ended there; ``quiet`` (also called when its
+    quiet_s     an answer that has begun, and of which nothing more came for this long, ended there; ``quiet`` (also called when its
                 time is over) says what it is then, or None
-    ready       whether it may be sent, behind what came unasked; if not, it is not asked now
+    ready       whether it may be sent, after what came unasked; if not, it is not asked now
     begins      called right before it is sent
     hang_up_is_silence  a connection that is closed instead of an answer, twice in a row, is an answer that did not come: other
                 questions may be answered in the next one
     unasked     what came before it was sent
-    more        what came behind its answer while the line was still listened to
+    more        what came after its answer while the line was still listened to
     """
 
     key: str
@@ -306,7 +306,7 @@ class Asker:
         return Fate.ANSWERED
 
     def _read_on(self, opened: Open, left_s: float, turns: contextlib.ExitStack) -> tuple[int, bytes] | None:
-        """Read as the port does, and once in a new connection where the old one is closed behind the answer, which stands. None:
+        """Read as the port does, and once in a new connection where the old one is closed after the answer, which stands. None:
         a stop was asked for, or nothing more can be learned; what is wrong with the port, the next question meets again."""
         port, line = self.port, self.port.line
         try:
@@ -324,7 +324,7 @@ class Asker:
             return (self.context.now_us(), b"") if has_turn else None
 
     def _differs(self, question: Question, opened: Open, awaited: Awaited, data: bytes, answer: Any) -> bool:
-        """Whether another answer comes behind the first one, that is not the same once more. Then the first was an earlier question's,
+        """Whether another answer comes after the first one, that is not the same once more. Then the first was an earlier question's,
         which would go on for ever with a unit that says everything twice: each question would get the repetition before its own."""
         came_again = False
         for _ in range(MAX_ANSWERS):

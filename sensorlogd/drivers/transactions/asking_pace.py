@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-PATIENT = 2  # so often in a row it may miss an answer before it is asked less often
-MAX_SHARED_WAIT_S = 60.0  # a silent unit costs the others on its line time: at most its drain once in so long
+PATIENT = 2  # it may miss this many answers in a row before it is asked less often
+MAX_SHARED_WAIT_S = 60.0  # a silent unit costs the others on its line time: at most its drain once in this time
 MAX_OWN_WAIT_S = 10.0  # a unit that has its line for itself costs nobody anything, and is to come back soon
 
 

@@ -9,7 +9,7 @@ from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.transactions.answers import Awaited, Separation
 
 MAX_DEBTS = 64
-FORGOTTEN_S = 60.0  # an answer that comes after so long is not recognised any more
+FORGOTTEN_S = 60.0  # an answer that comes after this long is not recognised any more
 
 
 @dataclass(slots=True, eq=False)

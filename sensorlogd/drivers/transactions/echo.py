@@ -1,4 +1,4 @@
-"""On a half-duplex line what we send comes back first, perhaps behind a prompt, perhaps with another line end."""
+"""On a half-duplex line what we send comes back first, perhaps after a prompt, perhaps with another line end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Echo:
         self.seen = False
 
     def without(self, data: bytes) -> bytes:
-        """What of ``data`` is behind the echo."""
+        """What of ``data`` is after the echo."""
         if self.seen:
             return self._behind(data)
         self._held = (self._held + data)[-MAX_HELD_BYTES:]

@@ -89,13 +89,13 @@ class Habits:
         return min(SLOWER * max(habit.trail_s, *habit.times_s, 0.0) + TRAIL_MARGIN_S, learning_s)
 
     def heard_out(self, key: str, trail_s: float, *, wholly: bool) -> None:
-        """After its answer the last byte came so late. ``wholly``: it was listened to for all of the learning time."""
+        """After its answer the last byte came this late. ``wholly``: it was listened to for all of the learning time."""
         habit = self._of(key)
         habit.trail_s = max(habit.trail_s, trail_s)
         habit.heard_out += wholly
 
     def talks_on(self, key: str) -> None:
-        """More came with its answer, in one piece: the next time it may come a little behind it."""
+        """More came with its answer, in one piece: the next time it may come a little after it."""
         habit = self._of(key)
         habit.trail_s = max(habit.trail_s, AT_ONCE_S)
 

@@ -7,12 +7,12 @@ whose answer could be taken for the owed one (``Awaited.like``). A debt ends whe
     QUIET_TURNAROUNDS times the turnaround; once a unit has been silent for good, CLEAN_MISSES times in a row without a late
     byte, one turnaround; in either case at least SLOWER times the slowest answer seen on the line; never more than MAX_TURNAROUNDS.
 
-An answer that comes even later, from a device that says nothing of whose it is, cannot be told from the next one; when it comes in
-a pause it is noticed, and from then on the line is waited for so long.
+An answer that comes even later, from a device that says nothing of whose it is, cannot be told apart from the next one; when it comes in
+a pause it is noticed, and from then on the line is waited for this long.
 
 How long after its answer a unit goes on talking (second lines, repeated answers) is learned from its first LEARNING answers, after
 which the line is held for the whole turnaround; something unasked on the line makes all that is learned void. A connection that is
-closed behind an answer changes nothing of that: a serial server gives what the unit still says to the next connection, so the rest
+closed after an answer changes nothing of that: a serial server gives what the unit still says to the next connection, so the rest
 of the time is listened to there, and nothing is asked meanwhile. Once it is known that nothing follows, the next question is asked
 at once.
 """
@@ -95,7 +95,7 @@ class Line:
         return opened.separation == "own" or self._habits.is_heard_out(opened.key)
 
     def goes_on(self, opened: Open, generation: int, left_s: float) -> bool:
-        """Note that the connection was closed behind its answer, and that the unit may still talk for so long: nobody asks
+        """Note that the connection was closed after its answer, and that the unit may still talk for this long: nobody asks
         meanwhile. Returns whether something was answered in that opening, so that it is worth while to listen in a new one."""
         with self._lock:
             self._quiet_until = max(self._quiet_until, self.clock() + left_s)
@@ -180,12 +180,12 @@ class Line:
             return seconds
 
     def heard_out(self, key: str, trail_s: float, *, wholly: bool) -> None:
-        """After its answer the last byte came so late. ``wholly``: it was listened to for all of the learning time."""
+        """After its answer the last byte came this late. ``wholly``: it was listened to for all of the learning time."""
         with self._lock:
             self._habits.heard_out(key, trail_s, wholly=wholly)
 
     def talks_on(self, key: str) -> None:
-        """More came with its answer, in one piece: the next time it may come a little behind it."""
+        """More came with its answer, in one piece: the next time it may come a little after it."""
         with self._lock:
             self._habits.talks_on(key)
 
@@ -260,7 +260,7 @@ class Line:
             self._be_quiet(now, max(last.turnaround_s, SLOWER * self._habits.slowest_s()), last.turnaround_s)
 
     def _be_quiet(self, now: float, seconds: float, turnaround_s: float) -> None:
-        """Nothing is asked for so long; a line that never falls silent puts it off for MAX_TURNAROUNDS only."""
+        """Nothing is asked for this long; a line that never falls silent puts it off for MAX_TURNAROUNDS only."""
         if self._quiet_most is None:
             self._quiet_most = now + MAX_TURNAROUNDS * turnaround_s
         self._quiet_until = max(self._quiet_until, min(now + seconds, self._quiet_most))

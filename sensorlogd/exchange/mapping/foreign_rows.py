@@ -143,7 +143,7 @@ class ForeignTable(Source):
 
 
 def _even(rows: Iterator[list[str]], width: int, lines: Lines) -> Iterator[list[str]]:
-    """Rows as wide as the header: empty cells behind a last delimiter are cut off, and rows of another width are bad lines."""
+    """Rows as wide as the header: empty cells after a last delimiter are cut off, and rows of another width are bad lines."""
     for row in rows:
         while len(row) > width and not row[-1].strip():
             row.pop()

@@ -112,7 +112,7 @@ def _own_options(options: Options, decimal: str) -> OwnOptions:
 
 
 def _delimiter(first: str, options: Options) -> str:
-    """The delimiter. In our own files units may contain any sign, so the sign behind the time is the one that divides."""
+    """The delimiter. In our own files units may contain any sign, so the sign after the time is the one that divides."""
     begins = re.match('"?time"?([,;\t])', first, re.IGNORECASE)
     return begins[1] if begins and not options.is_foreign else sniff(first)
 

@@ -51,7 +51,7 @@ def checked(conn: sqlite3.Connection, sql: str, name: str) -> Iterator[sqlite3.C
             yield rows
     except sqlite3.Error as error:
         raise FileError(
-            name, 0, f"the database cannot be read on: {error}; try a copy that 'sqlite3 FILE .recover' has written"
+            name, 0, f"the database cannot be read any further: {error}; try a copy that 'sqlite3 FILE .recover' has written"
         ) from None
 
 

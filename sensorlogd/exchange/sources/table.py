@@ -38,7 +38,7 @@ class TableLines(Lines):
         except FileError:
             raise
         except Exception as error:  # the library may raise anything for a damaged file
-            raise FileError(self.name, self.number + 1, f"it cannot be read on: {error}") from None
+            raise FileError(self.name, self.number + 1, f"it cannot be read any further: {error}") from None
         cells = [text(cell) if type(cell) is not float else repr(cell).replace(".", self._decimal) for cell in row]
         while len(cells) > max(self._width, 1) and not cells[-1]:
             cells.pop()

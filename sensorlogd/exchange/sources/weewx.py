@@ -21,7 +21,7 @@ TABLE = "archive"
 KEYS = ("dateTime", "usUnits", "interval")
 SYSTEMS = {1: "US", 16: "METRIC", 17: "METRICWX"}
 
-# What a column measures, by its name; a number behind the name is a further sensor of the same kind.
+# What a column measures, by its name; a number after the name is a further sensor of the same kind.
 _KINDS = {
     "temperature": r".*Temp|dewpoint|inDewpoint|windchill|heatindex|humidex|THSW|outWetbulb",
     "pressure": r"barometer|pressure|altimeter",

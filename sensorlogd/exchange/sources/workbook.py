@@ -14,7 +14,7 @@ from sensorlogd.exchange.text.lines import FileError
 
 
 def lines(path: Path, sheet: str | None, decimal: str, stack: ExitStack) -> tuple[TableLines, str]:
-    """(the rows of a sheet, its name). Without a name: the rows of the first sheet and of those behind it with the same header.
+    """(the rows of a sheet, its name). Without a name: the rows of the first sheet and of those after it with the same header.
 
     Formulas have the values that were saved with the book. Raises FileError.
     """

@@ -64,7 +64,7 @@ class Lines:
     number   of the last one
     done     bytes read of the file so far
     record   the lines since ``begin_record``: a quoted cell may have several
-    head     the lines so far, until ``end_head``: they must be right; of those behind, an Aside may take what is wrong
+    head     the lines so far, until ``end_head``: they must be right; of those after, an Aside may take what is wrong
     """
 
     def __init__(self, file: IO[bytes], name: str, encoding: str = "utf-8") -> None:
@@ -134,7 +134,7 @@ class Lines:
                 self.name, self.number + 1, f"this is not {self.encoding}; is it text? say --encoding latin-1 (or what it is)"
             ) from None
         except (EOFError, OSError, zlib.error) as error:
-            raise FileError(self.name, self.number + 1, f"the file cannot be read on: {error}") from None
+            raise FileError(self.name, self.number + 1, f"the file cannot be read any further: {error}") from None
         if self._at_beginning:
             self._at_beginning = False
             line = line.removeprefix("\ufeff")  # which utf-16-le and its like leave
@@ -169,7 +169,7 @@ class Lines:
             self.head.pop()
 
     def end_head(self, aside: Aside | None) -> None:
-        """End the head: what is wrong in the lines behind it goes to ``aside`` from now on, which gets the head first; None: it is a
+        """End the head: what is wrong in the lines after it goes to ``aside`` from now on, which gets the head first; None: it is a
         mistake of the file."""
         text, self.head = "".join(self.head or ()), None
         self._aside = aside

@@ -18,22 +18,22 @@ def read(text: str, parse: Callable[[str], datetime]) -> tuple[datetime, bool] |
     """(time, whether it was a leap second); None if it is neither. A leap second is returned as the second before it, so one second
     is to be added in UTC.
 
-    ``parse`` raises ValueError for what it cannot read. 24:00 counts only with zeros behind it.
+    ``parse`` raises ValueError for what it cannot read. 24:00 counts only with zeros after it.
     """
     for match in _PLACES.finditer(text):
         at = match.start()
-        before, behind = text[:at], text[at + 2 :]
+        before, rest = text[:at], text[at + 2 :]
         try:
             if text[at] == "2":
-                found = parse(f"{before}00{behind}")
+                found = parse(f"{before}00{rest}")
                 if (
-                    parse(f"{before}23{behind}") - found == _HOURS
+                    parse(f"{before}23{rest}") - found == _HOURS
                     and (found.hour, found.minute, found.second, found.microsecond) == (0,) * 4
                 ):
                     return found + _DAY, False
             else:
-                found = parse(f"{before}59{behind}")
-                if found - parse(f"{before}58{behind}") == _SECOND:
+                found = parse(f"{before}59{rest}")
+                if found - parse(f"{before}58{rest}") == _SECOND:
                     return found, True
         except (ValueError, OverflowError):
             continue
@@ -41,6 +41,6 @@ def read(text: str, parse: Callable[[str], datetime]) -> tuple[datetime, bool] |
 
 
 def is_leap(us: int) -> bool:
-    """Whether a leap second can end at ``us``, the instant behind it: at midnight UTC, at the beginning of a month."""
+    """Whether a leap second can end at ``us``, the instant after it: at midnight UTC, at the beginning of a month."""
     at = datetime(1970, 1, 1) + timedelta(microseconds=us // 1_000_000 * 1_000_000)  # noqa: DTZ001  # UTC throughout
     return (at.day, at.hour, at.minute, at.second) == (1, 0, 0, 0)

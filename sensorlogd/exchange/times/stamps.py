@@ -32,8 +32,8 @@ class TimeReader:
 
     ``form``: see FORMATS. ``zone``: of times without an offset. ``fold``: see ``stamping.local``; a time that clocks jump over is
     an error. ``year``: the year of the first time if the pattern has none, or ``from_host``: the one nearest to ``now_us``; each
-    following time is the one nearest to the time before. 24:00 is the beginning of the next day, a leap second the second behind
-    it. ``decimal``: what stands before the fraction of seconds since 1970. Raises ValueError for a form or a year that cannot be.
+    following time is the one nearest to the time before. 24:00 is the beginning of the next day, a leap second the second after
+    it. ``decimal``: what stands before the fraction of seconds since 1970. Raises ValueError for an impossible form or year.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ WAITING, SENT, GIVEN_UP = "waiting", "sent", "given up"
 
 
 class NoticeRow(NamedTuple):
-    """A row of ``notification``. ``body``: what a receiver is told of it."""
+    """A row of ``notification``. ``body``: what a receiver gets of it."""
 
     identity: str
     target: str
@@ -29,7 +29,7 @@ class NoticeRow(NamedTuple):
 
 
 class NotificationOutcome(NamedTuple):
-    """What became of a notification."""
+    """The outcome of a notification."""
 
     identity: str
     state: str
@@ -53,7 +53,7 @@ def add(conn: sqlite3.Connection, notices: Iterable[NoticeRow]) -> None:
 
 
 def end(conn: sqlite3.Connection, outcomes: Sequence[NotificationOutcome]) -> None:
-    """Note what became of notifications, and delete the oldest finished ones beyond ``KEEP``."""
+    """Note the outcomes of notifications, and delete the oldest finished ones beyond ``KEEP``."""
     for outcome in outcomes:
         conn.execute(_OUTCOME, outcome)
     if any(outcome.state != WAITING for outcome in outcomes):

@@ -68,7 +68,7 @@ def check_resume(conn: sqlite3.Connection, identity: int) -> Mend:
     """Raises MendError if nothing is left to do, or if it would come after what was made later."""
     mend = mend_rows.find(conn, identity)
     if mend.undone_us is not None or mend.done_us is not None:
-        raise MendError(f"mend {identity} is finished")
+        raise MendError(f"mend {identity} is finished; nothing is left to do (--list shows all)")
     _check_series(conn, mend.series)
     _check_later(conn, mend, mend.at_us, mend.until_us)
     return mend

@@ -143,14 +143,14 @@ def insert(conn: sqlite3.Connection, new: NewMend, identity: int | None = None) 
 
 
 def advance(conn: sqlite3.Connection, identity: int, at_us: int, readings: int, done_us: int | None) -> None:
-    """It has got to ``at_us``, and has changed so many more readings. ``done_us``: when it was finished; None: it is not yet."""
+    """It has got to ``at_us``, and has changed this many more readings. ``done_us``: when it was finished; None: it is not yet."""
     conn.execute(
         "UPDATE mend SET at_us = ?, readings = readings + ?, done_us = ? WHERE id = ?", (at_us, readings, done_us, identity)
     )
 
 
 def extend(conn: sqlite3.Connection, identity: int, until_us: int, readings: int, done_us: int) -> None:
-    """It covers, and has dealt with, all up to ``until_us`` now, and has changed so many more readings."""
+    """It covers, and has dealt with, all up to ``until_us`` now, and has changed this many more readings."""
     conn.execute(
         "UPDATE mend SET until_us = ?1, at_us = ?1, readings = readings + ?2, done_us = ?3 WHERE id = ?4",
         (until_us, readings, done_us, identity),

@@ -23,7 +23,7 @@ from sensorlogd.storage.worker import Worker
 SLICE_S = 0.015  # beside it the commit takes its time
 MOST_ROWS = 1_000  # readings changed, and kept, together
 LEAST_ROWS = 20
-SCAN_ROWS = 40_000  # fresh readings lie in order of time: so many rows of all series are read at once to find those of one
+SCAN_ROWS = 40_000  # fresh readings lie in order of time: this many rows of all series are read at once to find those of one
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def order(
     """Have all that is stored of a computed sensor from then on computed anew; the caller owns the transaction. The work's id.
 
     ``formulas``: channel -> its formula; if the daemon's are others by then, nothing is done. ``after``: the work that comes first.
-    ``why``: for people, behind "is computed anew". Raises ValueError.
+    ``why``: for people, after "is computed anew". Raises ValueError.
     """
     if conn.execute("SELECT 1 FROM sensor WHERE name = ?", (sensor,)).fetchone() is None:
         raise ValueError(f"nothing is known of {sensor} yet; let the daemon take the configuration first (sensorlogd reload)")

@@ -30,7 +30,7 @@ class Busy(UpsertError):
 
 @dataclass(slots=True)
 class UpsertCounts:
-    """What became of the readings. ``mend``: where what was replaced is kept."""
+    """What happened to the readings. ``mend``: where what was replaced is kept."""
 
     new: int = 0
     same: int = 0

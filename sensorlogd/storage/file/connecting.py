@@ -14,7 +14,7 @@ from pathlib import Path
 from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.file.identity import PAGE_SIZE
 
-# A checkpoint every so many WAL pages. Larger means fewer bytes written to the card (a page that changes in every
+# A checkpoint every this many WAL pages. Larger means fewer bytes written to the card (a page that changes in every
 # commit is written back once per checkpoint), at the price of a WAL of that size: 2000 pages of 2 KiB are 4 MB.
 CHECKPOINT_PAGES = 2000
 

@@ -20,7 +20,7 @@ from sensorlogd.storage.file.identity import file_identity
 from sensorlogd.storage.file.wal_watch import WalWatch
 
 EPOCH = slice(60, 64)
-AT_REST_S = 1.0  # a file that another program writes is judged only after it has not changed for so long
+AT_REST_S = 1.0  # a file that another program writes is judged only after it has not changed for this long
 
 
 class FileGone(Exception):

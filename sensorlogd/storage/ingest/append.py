@@ -37,7 +37,7 @@ _ROW_ERRORS = (
 
 @dataclass(slots=True)
 class Appended:
-    """What became of the readings of one call. ``rows`` = stored + repeated + all conflicts, too_old, poisoned and unknown."""
+    """What happened to the readings of one call. ``rows`` = stored + repeated + all conflicts, too_old, poisoned and unknown."""
 
     rows: int = 0
     stored: int = 0

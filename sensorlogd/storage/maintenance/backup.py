@@ -72,7 +72,7 @@ def _create_empty(source: sqlite3.Connection, target: Path, temporary: Path) -> 
     room = _free_bytes(target.parent)
     needed = source.execute("PRAGMA page_count").fetchone()[0] * source.execute("PRAGMA page_size").fetchone()[0]
     if needed > room:
-        raise BackupError(f"{target.parent}: {needed:,} bytes are needed, {room:,} are free")
+        raise BackupError(f"{target.parent}: {needed:,} bytes are needed, {room:,} are free; make room, or name another disk")
 
 
 def _copy_and_check(source: sqlite3.Connection, temporary: Path, progress: Callable[[int, int], None]) -> tuple[int, int | None]:

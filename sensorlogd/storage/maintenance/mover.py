@@ -1,6 +1,6 @@
 """Move readings from ``recent`` (by time) to ``history`` (by series), a block at a time, in short slices.
 
-A block is at most 300,000 readings, and begun once there are so many or the oldest is an hour old. It is copied by ranges of
+A block is at most 300,000 readings, and begun once there are that many or the oldest is an hour old. It is copied by ranges of
 series, so that the rows of one series land next to each other in ``history`` and few pages are written; then ``moved_until_us``
 advances in one small transaction, and from that commit on readers look in ``history``; then the block is deleted from ``recent``
 by time. Whatever is interrupted, by a crash too, leaves the union that readers see unchanged:
@@ -35,7 +35,7 @@ _SERIES_ROWS = 10_000  # readings of one series copied at once, until measured
 _LEAST_ROWS = 1_000
 _PAGE_ROWS = 100  # readings a page holds, about: fewer of a series at once would write the same page again and again
 _SCAN_SHARE = 4  # at most this part of a slice goes into reading over the window
-_FILTER_COST = 1.5  # passing a row over in moving.copy takes so many times as long as in moving.count (measured: 62 and 45 ns)
+_FILTER_COST = 1.5  # passing a row over in moving.copy takes this many times as long as in moving.count (measured: 62 and 45 ns)
 
 
 class MoverState(Enum):

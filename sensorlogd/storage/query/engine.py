@@ -2,7 +2,7 @@
 
 A range is [since, until); a bucket is stamped at its start. Every answer says where it came from: ``source`` (readings,
 rollups or both) and ``resolution`` (the stored resolution that answered for most of it), and every bucket how much of it is
-covered by readings. With an explicit step the borders of the range are exact (a bucket that is cut by the range holds
+covered by readings. With an explicit step the ends of the range are exact (a bucket that is cut by the range holds
 only what is inside it); with ``max_points`` the range grows to whole buckets, so that zooming and scrolling show the
 same buckets.
 
@@ -138,7 +138,7 @@ def hold_recent(snapshot: Snapshot, series: Sequence[int], ask: Ask) -> Snapshot
 
 
 def _for_points(segments: Segments, since_us: int, until_us: int, max_points: int, zone: str) -> Step:
-    """The step of the ladder for so many points; not finer than what is still kept of the range."""
+    """The step of the ladder for this many points; not finer than what is still kept of the range."""
     step = grid.for_points(since_us, until_us, max_points, zone)
     cut = segments.cut_us(0)
     if cut is None or since_us >= cut:

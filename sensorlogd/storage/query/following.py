@@ -18,7 +18,7 @@ from sensorlogd.storage.query.log_reader import LogReader, Reading
 from sensorlogd.storage.series.stored import Series
 
 NEWEST_US = 10 * SECOND_US  # what a quick check reads
-LATE_MOST_US = 2 * MINUTE_US  # a reading may come so long after its time, and is followed
+LATE_MOST_US = 2 * MINUTE_US  # a reading may come this long after its time, and is followed
 AT_ONCE = 5_000
 KEPT_MOST = 500_000  # readings that are remembered; where nobody rolls up, the edge stays where it is
 

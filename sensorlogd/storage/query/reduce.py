@@ -184,7 +184,7 @@ class _Chunk:
         self.holds = list(map(add, self.lasts, steps))
 
     def describe(self, span: Span, covered_us: int, is_state: bool) -> None:
-        """Fill in what the readings of a span say, of which there is at least one. ``covered_us``: so much of it is covered by
+        """Fill in what the readings of a span say, of which there is at least one. ``covered_us``: this much of it is covered by
         the reading before it."""
         i, j, steps, values = span.i, span.j, self.steps, self.values
         span.n = sum(self.ns[i:j])

@@ -1,6 +1,6 @@
 """One series' readings over a range as segments in time order: stored roll-ups where they are exact, else made from readings.
 
-Before the edge the coarsest resolution whose buckets lie in the answer's buckets as a whole is taken; dirty buckets, the borders
+Before the edge the coarsest resolution whose buckets lie in the answer's buckets as a whole is taken; dirty buckets, the ends
 of the range and all that is newer than the edge come from finer resolutions and in the end from readings. So an answer is the
 same as from readings alone, however seldom roll-ups are written. Where readings have expired, the resolutions that were kept
 answer for them.

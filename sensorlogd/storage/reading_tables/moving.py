@@ -1,5 +1,5 @@
 """The statements of the mover, and others that move or delete all readings of a span. The caller owns the transaction and decides
-how much is done at once. What the steps mean is told in ``maintenance/mover.py``.
+how much is done at once. What the steps mean stands in ``maintenance/mover.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _COPY = (
 )
 _COUNT = "SELECT count(*), max(ts) FROM (SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT ?)"
 _AFTER = "SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
-# Where each series has at most so many rows from there on; NULL where all of them have fewer.
+# Where each series has at most ?3 rows from there on; NULL where all of them have fewer.
 _NEWEST = (
     "SELECT max((SELECT ts FROM history WHERE series_id = series.id AND ts >= ?1 AND ts < ?2 ORDER BY ts DESC LIMIT 1 OFFSET ?3))"
     " FROM series"

@@ -64,7 +64,7 @@ def _tables_of(border: Border, ts_us: int) -> tuple[str, ...]:
 
 
 def append(conn: sqlite3.Connection, flat: Sequence[object], rows: int) -> None:
-    """Store so many readings (one of APPEND_SIZES) that are newer than all that needs care, in one statement.
+    """Store ``rows`` readings (one of APPEND_SIZES) that are newer than all that needs care, in one statement.
 
     ``flat``: series id, ts, value, quality of one after the other, best in order of time and then of series. Raises
     sqlite3.IntegrityError, with none of them stored, if one is there already.

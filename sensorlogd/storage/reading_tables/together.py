@@ -1,6 +1,6 @@
 """Questions about several series together, in order of time: for computing other series from them. Any connection.
 
-The newest readings are looked for among the fresh ones, and there in the last so many rows only. ``moved_us``: the border.
+The newest readings are looked for among the fresh ones, and there not before what ``reach`` says. ``moved_us``: the border.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ROWS = 10_000  # at once
 
 
 def reach(conn: sqlite3.Connection, rows: int) -> int | None:
-    """The time from which on so many readings are fresh; None: there are fewer."""
+    """The time from which on ``rows`` readings are fresh; None: there are fewer."""
     row = conn.execute("SELECT ts FROM recent ORDER BY ts DESC, series_id DESC LIMIT 1 OFFSET ?", (rows,)).fetchone()
     return None if row is None else row[0]
 

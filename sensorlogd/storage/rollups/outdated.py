@@ -52,7 +52,7 @@ def clear_minutes(conn: sqlite3.Connection, marks: Sequence[Mark]) -> None:
 
 
 def first_minutes(conn: sqlite3.Connection, most: int) -> list[Mark]:
-    """At most so many dirty minutes, in order of series and then of time."""
+    """At most this many dirty minutes, in order of series and then of time."""
     return conn.execute("SELECT series_id, start, generation FROM dirty ORDER BY series_id, start LIMIT ?", (most,)).fetchall()
 
 

@@ -52,7 +52,7 @@ Rebuilt = Iterator[tuple[list[Row], list[Key], int | None]]
 
 
 def _rebuild_all(snapshot: Snapshot, series: int, from_us: int, edge_us: int, fresh: Minutes) -> Rebuilt:
-    """Every bucket of a series that ends behind ``from_us``, a day at a time."""
+    """Every bucket of a series that ends after ``from_us``, a day at a time."""
     rollups = SeriesRollups(snapshot, series)
     kept_from = snapshot.kept_from(series, 0)
     at_us = from_us if kept_from is None else max(from_us, kept_from)

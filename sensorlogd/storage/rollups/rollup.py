@@ -157,7 +157,7 @@ def _empty_roll_up(counts: Sequence[int]) -> RollUp:
 
 
 def _with_counts(of_usable: RollUp, counts: Sequence[int]) -> RollUp:
-    """The same roll-up with so many readings by flag."""
+    """The same roll-up with this many readings by flag."""
     good, not_evaluated, suspect, fail, missing = counts
     return of_usable._replace(n_good=good, n_not_evaluated=not_evaluated, n_suspect=suspect, n_fail=fail, n_missing=missing)
 

@@ -79,7 +79,7 @@ def forget(conn: sqlite3.Connection, series: int) -> None:
 
 
 def oldest_start(conn: sqlite3.Connection, series: int, resolution: int, before_us: int, skipped: int = 0) -> int | None:
-    """When the oldest roll-up begins, or the one behind ``skipped`` of them, if that is before ``before_us``; None: there is none."""
+    """When the oldest roll-up begins, or the one after ``skipped`` of them, if that is before ``before_us``; None: there is none."""
     query = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? AND start < ? ORDER BY start LIMIT 1 OFFSET ?"
     row = conn.execute(query, (series, resolution, before_us, skipped)).fetchone()
     return None if row is None else row[0]

@@ -173,7 +173,7 @@ def _series_in_history(damaged: DamagedLog) -> set[int]:
     series, missed = 0, 0
     while series <= plausible.MOST_SERIES and missed < _TRIES:
         first = damaged.first(statements.SERIES, series, plausible.MOST_SERIES)
-        if first is None:  # the page with the next one is damaged: try behind it
+        if first is None:  # the page with the next one is damaged: try after it
             missed += 1
             series += 1
         elif not first:

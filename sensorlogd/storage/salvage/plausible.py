@@ -217,7 +217,7 @@ def is_mend(row: Row) -> bool:
 
 
 def is_mended(first_ts: object, n: object, before: object) -> bool:
-    """Whether so many readings, from that time on, can be unpacked: else the mend could never be taken back."""
+    """Whether ``n`` readings, from that time on, can be unpacked: else the mend could never be taken back."""
     if type(n) is not int or not isinstance(before, bytes):
         return False
     try:

@@ -94,7 +94,7 @@ class DamagedLog:
         self.conn.close()
 
     def columns(self, table: str) -> list[str]:
-        """The columns of a table; none if there is no such table, or none that can be told."""
+        """The columns of a table; none if there is no such table, or its columns are not known."""
         try:
             cursor = self.conn.execute(f"SELECT * FROM {table} LIMIT 0")
         except sqlite3.Error as error:

@@ -30,7 +30,7 @@ from sensorlogd.storage.watermarks import Frontier
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What became of some rows: how many were ``stored``, make no sense, have expired in the live log, or belong to a mend that is
+    """What happened to some rows: how many were ``stored``, make no sense, have expired in the live log, or belong to a mend that is
     lost. ``shortened``: sentences about mends that were not finished."""
 
     stored: int = 0

@@ -128,7 +128,7 @@ class StoringPiece:
             self._store_roll_ups(source, rows)
 
     def _count(self, what: str, restored: Restored, expired: str = "expired") -> None:
-        """Remember what became of some rows. ``expired``: the name of the count of those that have."""
+        """Remember what happened to some rows. ``expired``: the name of the count of those that have."""
         self.progress.add_count(what, restored.stored)
         self.progress.add_count("nonsense", restored.nonsense)
         self.progress.add_count(expired, restored.expired)

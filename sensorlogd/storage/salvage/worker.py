@@ -1,6 +1,6 @@
 """Bring back what can be read of an incident: work of kind ``salvage``, kept in the live log and resumed after any end.
 
-``fetch`` reads a piece of the damaged file, ``store`` puts it into the live log together with the pointer behind it. Both
+``fetch`` reads a piece of the damaged file, ``store`` puts it into the live log together with the pointer after it. Both
 go on from the pointer alone; what is read or stored twice is there once.
 """
 
@@ -53,7 +53,7 @@ class Finished:
 
 class Salvage(Worker[FoundPiece | SalvageFailure | Finished]):
     """The worker that brings back what a damaged file holds. ``make_template``: makes an empty database of the current schema at
-    a path. ``pause_s``: until the next try, where the file cannot be read at the moment; ``patience_s``: after so long it has
+    a path. ``pause_s``: until the next try, where the file cannot be read at the moment; ``patience_s``: after this long it has
     failed.
 
     ``fetch`` never raises: the errors of a damaged file are not those of the log.

@@ -1,4 +1,4 @@
-"""The series that a log knows, with what readers are told of each: unit, kind, labels, decimals, possible values."""
+"""The series that a log knows, with what readers learn of each: unit, kind, labels, decimals, possible values."""
 
 from __future__ import annotations
 

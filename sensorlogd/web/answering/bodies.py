@@ -13,6 +13,7 @@ from sensorlogd.web.workers.refusal import ApiError, bad_parameter
 
 MAX_BODY_BYTES = 16 * 1024
 MAX_TEXT_CHARACTERS = 2_000
+MAX_SHOWN_CHARACTERS = 60  # of a value that an error quotes
 
 
 class Body:
@@ -32,28 +33,36 @@ class Body:
         if value is None:
             raise bad_parameter(name, "is required")
         if not isinstance(value, str):
-            raise bad_parameter(name, "must be a text")
+            raise bad_parameter(name, f"must be a text, not {_in_words(value)}")
         if len(value) > most:
-            raise bad_parameter(name, f"is longer than {most} characters")
+            raise bad_parameter(name, f"has {len(value):,} characters; at most {most:,}")
         _check_encodable(name, value)
         return value
 
     def texts(self, name: str, most: int) -> list[str]:
         """The field as a list of one to ``most`` texts, each once. Raises ApiError 400."""
         values = self.found.get(name)
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values) or not values:
-            raise bad_parameter(name, "must be a list of texts, at least one")
+        if values is None:
+            raise bad_parameter(name, "is required", "a list of texts")
+        if not isinstance(values, list) or not values:
+            raise bad_parameter(name, f"must be a list of texts, at least one, not {_in_words(values)}")
         if len(values) > most:
             raise bad_parameter(name, f"names {len(values)}; at most {most}")
         for value in values:
+            if not isinstance(value, str):
+                raise bad_parameter(name, f"must be a list of texts; in it is {_in_words(value)}")
             _check_encodable(name, value)
         return list(dict.fromkeys(values))
 
     def whole(self, name: str) -> int:
         """The field as a whole number from 0 to 2**62 - 1. Raises ApiError 400."""
         value = self.found.get(name)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**62:
-            raise bad_parameter(name, "must be a whole number")
+        if value is None:
+            raise bad_parameter(name, "is required", "a whole number")
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise bad_parameter(name, f"must be a whole number, not {_in_words(value)}")
+        if not 0 <= value < 2**62:
+            raise bad_parameter(name, f"must be a whole number from 0 to {2**62 - 1}, not {_in_words(value)}")
         return value
 
     def time_us(self, name: str) -> int:
@@ -64,6 +73,18 @@ class Body:
             return times.parse_time(text, self.now_us, self.zone)
         except (ValueError, OverflowError) as error:
             raise bad_parameter(name, str(error).encode("ascii", "backslashreplace").decode()) from None
+
+
+def _in_words(value: object) -> str:
+    """What JSON has there, at most MAX_SHOWN_CHARACTERS characters of it: ``the number 5``, ``"7"``, ``a list``, ``true``."""
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    if isinstance(value, dict):
+        return "an object"
+    shown = json.dumps(value)
+    if len(shown) > MAX_SHOWN_CHARACTERS:
+        shown = f"{shown[: MAX_SHOWN_CHARACTERS - 3]}..."
+    return f"the number {shown}" if isinstance(value, (int, float)) and not isinstance(value, bool) else shown
 
 
 def _check_encodable(name: str, value: str) -> None:
@@ -87,5 +108,5 @@ async def read(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise ApiError(400, "bad_request", "the body is not JSON") from None
     if not isinstance(found, dict):
-        raise ApiError(400, "bad_request", "the body is not a JSON object")
+        raise ApiError(400, "bad_request", f"the body must be a JSON object, not {_in_words(found)}")
     return found

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from sensorlogd import calling, notes, saved_views
 from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation import times
 from sensorlogd.quality import Flag
 from sensorlogd.storage.alarms import states
 from sensorlogd.storage.file.holder import holder
@@ -46,7 +47,8 @@ QUALITIES = tuple(flag.name.lower() for flag in (Flag.GOOD, Flag.NOT_EVALUATED, 
 MAX_SERIES = 40
 MAX_ALARMS = 100
 ASK_S = 10.0
-WATCH_S = 3.0  # so long the answer waits for a mend to be done
+WATCH_S = 3.0  # the answer waits this long for a mend to be done
+START_IT = "start it: systemctl start sensorlogd, or sensorlogd run; sensorlogd status says how it is"
 MAX_CHANGES_AT_ONCE = 2  # requests that change something
 
 
@@ -55,7 +57,7 @@ async def flag(request: Request) -> Response:
     body = await _read_body(request, "flag")
     quality = body.text("quality")
     if quality not in QUALITIES:
-        raise bad_parameter("quality", "is not known", f"allowed: {', '.join(QUALITIES)}")
+        raise bad_parameter("quality", f"{ascii(quality)[1:-1][:100]} is not known", f"allowed: {', '.join(QUALITIES)}")
     since, until = body.time_us("since"), body.time_us("until")
     if since >= until:
         raise bad_parameter("since", "is not before until")
@@ -66,7 +68,9 @@ async def flag(request: Request) -> Response:
         found = _series(log, names)
         wanted = [series for series in found if next(iter(log.readings([series], since, until)), None) is not None]
         if not wanted:
-            raise ApiError(409, "no_readings", "there are no readings in this range")
+            raise ApiError(
+                409, "no_readings", "there are no readings in this range", hint=_where_readings_are(log, found, body.zone)
+            )
         return wanted, log.epoch()
 
     wanted, epoch = await _pool(request).run(find)
@@ -169,6 +173,14 @@ def _series(log: LogReader, names: list[str]) -> list[Series]:
     return [known[name] for name in names]
 
 
+def _where_readings_are(log: LogReader, wanted: list[Series], zone: str) -> str:
+    """The hint of an answer that says that a range has none."""
+    first_us, last_us = log.span(wanted)
+    if first_us is None or last_us is None:
+        return "no reading of these series is stored"
+    return f"stored are readings from {times.format_time(first_us, zone)} to {times.format_time(last_us, zone)}"
+
+
 def _check_alarms(log: LogReader, names: list[str]) -> None:
     """Raises ApiError 404 unless every name is ``alarm/series`` of an alarm that exists."""
     known = {f"{row.name}/{row.subject}" for row in states.by_urgency(log.conn)}
@@ -188,8 +200,12 @@ class Ask:
         except OSError:
             held = None
         if held is None or held.control is None:
-            who = "no daemon runs" if held is None else "another program works on the database just now"
-            raise ApiError(503, "no_daemon", f"{who}: nothing can be changed", headers={"Retry-After": "10"})
+            who, hint = (
+                ("no daemon runs", START_IT)
+                if held is None
+                else ("another program works on the database just now", "try again when it has ended")
+            )
+            raise ApiError(503, "no_daemon", f"{who}: nothing can be changed", hint=hint, headers={"Retry-After": "10"})
         self._control_folder = held.control.parent
 
     def __call__(self, **request: Any) -> dict[str, Any]:
@@ -197,7 +213,8 @@ class Ask:
             answer = calling.ask(self._control_folder, request, ASK_S)
         except (OSError, ValueError) as error:
             reason = f"the daemon does not answer: {error}; check whether it was done before you do it again"
-            raise ApiError(503, "no_daemon", reason, headers={"Retry-After": "10"}) from None
+            hint = f"if it does not run any more, {START_IT}"
+            raise ApiError(503, "no_daemon", reason, hint=hint, headers={"Retry-After": "10"}) from None
         if answer.get("busy"):
             raise ApiError(503, "busy", "the daemon has too much to do", headers={"Retry-After": "2"})
         if not answer.get("ok"):

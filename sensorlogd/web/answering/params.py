@@ -50,7 +50,7 @@ class Params:
         if len(values) > 1:
             raise bad_parameter(name, "is given more than once")
         if values and len(values[0]) > MAX_VALUE_CHARACTERS:
-            raise bad_parameter(name, f"is longer than {MAX_VALUE_CHARACTERS} characters")
+            raise _too_long(name, values[0])
         return values[0] if values else None
 
     def whole(self, name: str, default: D, lowest: int, highest: int) -> int | D:
@@ -81,8 +81,9 @@ class Params:
         found = list(dict.fromkeys(part for part in values if part))
         if len(found) > most:
             raise bad_parameter(name, f"names {len(found)}; at most {most}")
-        if any(len(part) > MAX_VALUE_CHARACTERS for part in found):
-            raise bad_parameter(name, f"is longer than {MAX_VALUE_CHARACTERS} characters")
+        longest = max(found, key=len, default="")
+        if len(longest) > MAX_VALUE_CHARACTERS:
+            raise _too_long(name, longest)
         return found
 
     def time_us(self, name: str, default: str | None) -> int | None:
@@ -148,6 +149,10 @@ class Params:
             return times.zone(self.text("tz") or default) if "tz" in self.given else default
         except ValueError as error:
             raise bad_parameter("tz", str(error)) from None
+
+
+def _too_long(name: str, value: str) -> ApiError:
+    return bad_parameter(name, f"has {len(value):,} characters; at most {MAX_VALUE_CHARACTERS}")
 
 
 @dataclass(frozen=True, slots=True)

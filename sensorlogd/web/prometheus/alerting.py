@@ -1,7 +1,7 @@
 """Alarms in the shape of Prometheus' rules and alerts; Grafana shows them beside its own.
 
 An alarm that is raised or has returned unacknowledged is ``firing`` or not by whether its condition holds: nobody's knowing
-changes that. Muted ones are told with the label ``shelved``.
+changes that. Muted ones are reported with the label ``shelved``.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class Limits:
     cells: int = 500_000
 
     def check_readings(self, looked_at: int) -> None:
-        """Raises PromError if so many readings are too many."""
+        """Raises PromError if ``looked_at`` readings are too many."""
         if looked_at > self.readings:
             raise PromError(
                 f"the query needs more than {self.readings:,} readings; ask for fewer series, a shorter range, or shorter windows"

@@ -70,7 +70,7 @@ class Rolled:
         kind = self.snapshot.rules_of(self.series).kind
         if function in ("rate", "increase") and kind != "counter":
             raise NotInRollUps
-        since, until = self.tiles.borders(0)[0], self.tiles.borders(len(self.tiles.ends) - 1)[1]
+        since, until = self.tiles.bounds(0)[0], self.tiles.bounds(len(self.tiles.ends) - 1)[1]
         if function in SPREADS or (function in ("rate", "increase") and not self._only_rises(since, until)):
             self._add_buckets(since, until, ("mean", "m2", "first", "last", *(OF_COUNTERS if kind == "counter" else ())))
         elif function in SUMS:
@@ -262,7 +262,7 @@ class Rolled:
 
     def _extrapolated(self, run: Sequence[_Tile], window: int, change: float, *, counter: bool) -> float | None:
         """Extrapolate to the length of the window that was asked for; the window on the grid of tiles may be longer or shorter."""
-        start, end = self.tiles.borders(window)
+        start, end = self.tiles.bounds(window)
         n = sum([tile.n for tile in run])
         first = run[0].first - self.snapshot.rules_of(self.series).zero if counter else run[0].first
         found = windows.extrapolated(n, run[0].first_ts, first, run[-1].last_ts, change, start, end, counter=counter)

@@ -32,7 +32,7 @@ from sensorlogd.web.workers.damage import DamageSkipper, Lost, is_damaged_page
 
 NO_MORE = Limits()
 FEW = 10_000  # readings of a series: looked at rather than their roll-ups
-LOOKED_UP_AS_READ = 20  # looking one reading up takes as long as reading so many
+LOOKED_UP_AS_READ = 20  # looking one reading up takes as long as reading this many
 
 
 def legal(name: str, *, label: bool = False) -> str:
@@ -68,7 +68,7 @@ class LogSource:
         self.lost: list[Lost] = []
         self._expired: dict[str, int] = {}  # series with windows of expired readings -> the time from which they are kept
         self._looked_at_rolled = 0
-        self._resolutions: dict[int, bool] = {}  # that answered, and whether on the borders that were asked for
+        self._resolutions: dict[int, bool] = {}  # that answered, and whether on the bounds that were asked for
         self._series = (
             [
                 _LogSeries(self, series, labels_of(series), series.heartbeat_us if heartbeat else None)
@@ -125,9 +125,9 @@ class LogSource:
     def _about_rollups(self) -> list[str]:
         sentences = []
         for resolution, exact in sorted(self._resolutions.items()):
-            moved = "" if exact else f"; borders of windows are moved to whole {NAMES[resolution]}"
+            moved = "" if exact else f"; bounds of windows are moved to whole {NAMES[resolution]}"
             sentences.append(
-                f"answered from roll-ups of {NAMES[resolution]}: a reading on the border of a window counts to the window"
+                f"answered from roll-ups of {NAMES[resolution]}: a reading on the bound of a window counts to the window"
                 f" that begins there{moved}"
             )
         return sentences

@@ -1,9 +1,9 @@
-"""The windows of a query as runs of tiles. A tile is a span between neighbouring borders of windows, on the grid of a resolution of
+"""The windows of a query as runs of tiles. A tile is a span between neighbouring bounds of windows, on the grid of a resolution of
 roll-ups.
 
-A window (end - length, end] has two borders; those of all windows cut time into tiles, one or two a step. Borders that do not
+A window (end - length, end] has two bounds; those of all windows cut time into tiles, one or two a step. Bounds that do not
 lie on the resolution's grid are moved to the nearest place that does. A bucket belongs to the tile that holds its start, so a
-reading that lies exactly on a border counts to the window that begins there.
+reading that lies exactly on a bound counts to the window that begins there.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from sensorlogd.storage.rollups.by_tile import TileNumbers
 from sensorlogd.storage.rollups.resolutions import FIXED
 
 COARSEST_FIRST = tuple(sorted(FIXED, reverse=True))
-FINER = 30  # a border is moved by at most half of this part of a window
-MAX_BUCKETS = 50_000  # of a series: rather than look at more, borders are moved
+FINER = 30  # a bound is moved by at most half of this part of a window
+MAX_BUCKETS = 50_000  # of a series: rather than look at more, bounds are moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +62,30 @@ class Tiles:
         return 2 * window, 2 * (window + whole) + 1
 
     def cut(self, since_us: int, until_us: int, width_us: int) -> set[int]:
-        """The starts of the spans of ``width_us`` that a border within [since, until) cuts."""
+        """The starts of the spans of ``width_us`` that a bound within [since, until) cuts."""
         places = (start for start, _ in self.edges(since_us, until_us))
         return {place - place % width_us for place in places if place % width_us}
 
-    def border(self, us: int) -> int:
-        """The place on the grid of the resolution to which a border is moved."""
+    def bound(self, us: int) -> int:
+        """The place on the grid of the resolution to which a bound is moved."""
         return (us + self.width_us // 2) // self.width_us * self.width_us
 
-    def borders(self, window: int) -> tuple[int, int]:
+    def bounds(self, window: int) -> tuple[int, int]:
         """Beginning and end of a window (by its index), each moved to the grid of the resolution; microseconds since 1970."""
         end = self.ends[window]
-        return self.border(end - self.length_us), self.border(end)
+        return self.bound(end - self.length_us), self.bound(end)
 
     def is_exact(self) -> bool:
-        """Whether all borders lie on the grid already."""
+        """Whether all bounds lie on the grid already."""
         return _lies_on(self.width_us, self.ends[0], self.length_us, self.step_us)
 
     def edges(self, start_us: int, end_us: int) -> list[tuple[int, int]]:
-        """The tiles in [start, end), cut at both ends. Overlapping windows have more tiles than borders."""
+        """The tiles in [start, end), cut at both ends. Overlapping windows have more tiles than bounds."""
         places = {start_us}
         begin = self.ends[0] - self.length_us
         for begin_us in {begin, begin + self.phase_us}:
             index = max((start_us - begin_us) // self.step_us - 1, 0)
-            while (place := self.border(begin_us + index * self.step_us)) < end_us:
+            while (place := self.bound(begin_us + index * self.step_us)) < end_us:
                 if place > start_us:
                     places.add(place)
                 index += 1

@@ -18,13 +18,15 @@ PATHS = tuple(f"/api/v1/{name}" for name in ("flag", "undo", "note", "ack", "pan
 JSON = "application/json"
 HOW = "write web: {changes: true} in the configuration, then sensorlogd reload; or use the verbs flag, note and alarms ack in a shell"
 
+OWN = "open these pages by their own address and change it there; a program sends neither Origin nor Sec-Fetch-Site"
+
 
 def check(headers: Headers, settings: Settings) -> None:
     """Raises ApiError 403 if changes are not allowed or come from another site, 415 for another content type than JSON."""
     if not settings.changes:
         raise ApiError(403, "changes_not_allowed", "nothing may be changed from these pages", hint=HOW)
     if not is_own(headers):
-        raise ApiError(403, "cross_site", "this request comes from a page of another site")
+        raise ApiError(403, "cross_site", "this request comes from a page of another site", hint=OWN)
     if headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise ApiError(415, "json_only", f"only {JSON} is taken here", hint=f"send the header Content-Type: {JSON}")
 

@@ -1,4 +1,4 @@
-"""Clients that ask and do not read: what waits for them holds memory and a connection, so they get so much time and no more."""
+"""Clients that ask and do not read: what waits for them holds memory and a connection, so they get a limited time."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ MAX_WAIT_S = 15.0  # whoever asked longer ago has given up
 
 class Admission:
     """Counts the questions that wait or are being answered, and refuses those that are too many. ``places``: how many can be answered
-    at a time. ``retry_after_s``: what those are told who are too many. ``admitted`` is for the thread of the event loop."""
+    at a time. ``retry_after_s``: when those who are too many may try again. ``admitted`` is for the thread of the event loop."""
 
     def __init__(self, places: int, retry_after_s: int) -> None:
         self.retry_after_s = retry_after_s

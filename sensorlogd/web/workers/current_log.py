@@ -8,6 +8,8 @@ from sensorlogd.storage.file.identity import file_identity
 from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 from sensorlogd.web.workers.refusal import ApiError
 
+HOW = "on the machine that logs, 'sensorlogd status' says whether the daemon runs, which makes the database; then try again"
+
 
 class CurrentLog:
     """A log for one thread at a time. It is opened when it is first needed, and again when the file has been replaced."""
@@ -29,7 +31,7 @@ class CurrentLog:
         try:
             log = LogReader.open(self.database, any_thread=True)
         except LogUnavailable as error:
-            raise ApiError(503, "log_unavailable", str(error), headers={"Retry-After": "5"}) from None
+            raise ApiError(503, "log_unavailable", str(error), hint=HOW, headers={"Retry-After": "5"}) from None
         self._log, self._identity = log, identity
         return log
 

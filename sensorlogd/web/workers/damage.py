@@ -1,7 +1,7 @@
 """Reads around damaged pages: which parts of a range can be read, and which cannot.
 
-SQLite raises at the first damaged page it comes to, and what lies behind it can be reached again from the other side. So the
-longest beginning that can be read is looked for by halving, then, in growing strides, a place behind the damage, and from there again.
+SQLite raises at the first damaged page it comes to, and what lies after it can be reached again from the other side. So the
+longest beginning that can be read is looked for by halving, then, in growing strides, a place after the damage, and from there again.
 """
 
 from __future__ import annotations
@@ -82,13 +82,13 @@ class DamageSkipper:
         return low, found
 
     def _behind(self, rows: Callable[[int, int], list[Rows]], bad_us: int, until_us: int) -> int:
-        """The first place behind the damage from which reading is possible again; ``until_us`` if there is none."""
+        """The first place after the damage from which reading is possible again; ``until_us`` if there is none."""
         low, stride = bad_us, self.finest_us
         while True:
             high = max(self.align(low + stride), self.align(low + 2 * self.finest_us))
             if high <= low or self._failures > MAX_FAILURES:
                 return until_us
-            if high >= until_us:  # nothing is behind the range, which can always be read
+            if high >= until_us:  # nothing is after the range, which can always be read
                 high = until_us
                 break
             if self._read_or_none(rows, high, max(self.align(min(high + 2 * self.finest_us, until_us)), high + 1)) is not None:

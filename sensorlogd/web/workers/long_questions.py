@@ -87,7 +87,7 @@ def _around_damage(log: LogReader, ask: ReadingsAsk, limit: int) -> tuple[list[A
     if len(readings_found) > limit:
         last = readings_found[limit - 1]
         following = reading_pages.cursor(last.ts_us, last.series.id)
-        lost = [stretch for stretch in lost if stretch.since_us <= last.ts_us]  # the next page names those behind it
+        lost = [stretch for stretch in lost if stretch.since_us <= last.ts_us]  # the next page names those after it
     return readings_found[:limit], following, lost
 
 

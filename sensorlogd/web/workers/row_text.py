@@ -90,7 +90,7 @@ def page(log: LogReader, ask: ReadingsAsk, place: StreamProgress, form: str) -> 
             width *= GROWS_BY
     if failed is not None and not anything:
         raise failed
-    if len(lines) >= place.left:  # what is lost behind the last row is no part of the answer
+    if len(lines) >= place.left:  # what is lost after the last row is no part of the answer
         lines = lines[: place.left]
         lost = [stretch for stretch in lost if stretch.since_us <= lines[-1][0]]
     left = place.left - len(lines)
@@ -195,7 +195,7 @@ class _Stamps(dict[int, str]):
 
 
 class _Tails(dict[int, str]):
-    """The end of a row, behind the value: the unit, and the flags in words."""
+    """The end of a row, after the value: the unit, and the flags in words."""
 
     def __init__(self, unit: str, form: str) -> None:
         super().__init__()

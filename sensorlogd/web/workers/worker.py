@@ -159,7 +159,7 @@ def frame(value: Any) -> bytes:
 
 
 def limit_memory(more_bytes: int) -> None:
-    """Limit the memory for data (RLIMIT_DATA) to what the process has now, and so much more."""
+    """Limit the memory for data (RLIMIT_DATA) to what the process has now, and this much more."""
     used = 0
     with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/self/statm", "rb") as file:
         used = int(file.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")

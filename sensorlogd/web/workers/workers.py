@@ -2,7 +2,7 @@
 
 ``await workers.run("module:function", *arguments)`` calls the function with a log and the arguments in a worker, and returns
 what it returns. A worker that overstays its time is killed and replaced; when the one who asked is cancelled (its client has
-gone) the worker is told, and killed if it does not stop at once. All of it runs on the event loop; no thread is needed.
+gone) the worker is notified, and killed if it does not stop at once. All of it runs on the event loop; no thread is needed.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class _Worker:
         self.process.wait()
 
     async def _receive(self, size: int) -> bytearray:
-        """Read exactly so many bytes. Raises WorkerGone."""
+        """Read exactly this many bytes. Raises WorkerGone."""
         loop, found = asyncio.get_running_loop(), bytearray()
         while len(found) < size:
             part = await loop.sock_recv(self._socket, min(size - len(found), PART))

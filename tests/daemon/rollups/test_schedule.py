@@ -67,18 +67,18 @@ def test_one_that_is_put_off_waits_and_is_not_forgotten() -> None:
     assert it.is_due(200.0)
 
 
-@pytest.mark.parametrize(("behind", "more", "at_once"), [(True, False, True), (False, True, True), (False, False, False)])
-def test_what_could_go_on_goes_on_at_once(behind: bool, more: bool, at_once: bool) -> None:
+@pytest.mark.parametrize(("more_to_close", "more", "at_once"), [(True, False, True), (False, True, True), (False, False, False)])
+def test_what_could_go_on_goes_on_at_once(more_to_close: bool, more: bool, at_once: bool) -> None:
     it = schedule()
     it.begun(10.0)
-    it.ended(1.0, behind=behind, more=more, left=False)
+    it.ended(1.0, more_to_close=more_to_close, more=more, left=False)
     assert (it.wanted, it.is_due(10.0)) == (at_once, at_once)
 
 
 def test_what_is_left_is_wanted_but_not_at_once() -> None:
     it = schedule()
     it.begun(10.0)
-    it.ended(1.0, behind=False, more=False, left=True)
+    it.ended(1.0, more_to_close=False, more=False, left=True)
     assert it.wanted
     assert not it.is_due(10.5)
 
@@ -89,14 +89,14 @@ def test_a_block_stays_within_bounds_whatever_runs_take(seconds: list[float]) ->
     it = schedule()
     for took in seconds:
         before = it.block_us
-        it.ended(took, behind=True, more=False, left=False)
+        it.ended(took, more_to_close=True, more=False, left=False)
         assert LEAST_BLOCK_US <= it.block_us <= MOST_BLOCK_US
         assert it.block_us >= before if took <= RUN_S else it.block_us <= before
 
 
 def test_a_run_that_closed_all_there_was_says_nothing_of_the_size() -> None:
     it = schedule()
-    it.ended(1e6, behind=False, more=True, left=True)
+    it.ended(1e6, more_to_close=False, more=True, left=True)
     assert it.block_us == BLOCK_US
 
 

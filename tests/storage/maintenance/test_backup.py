@@ -65,7 +65,7 @@ def test_a_target_that_fills_up_while_it_is_written(
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)], check=True)
     try:
-        with pytest.raises(BackupError, match=f"{folder}: .* bytes are needed, .* are free"):
+        with pytest.raises(BackupError, match=f"{folder}: .* bytes are needed, .* are free; make room, or name another disk$"):
             backup.copy(source, folder / "copy.db")
         monkeypatch.setattr(backup, "_free_bytes", lambda path: 1 << 40)  # it was free when it was looked at
         with pytest.raises(BackupError, match=f"^{folder}: the disk is full; make room$"):

@@ -234,7 +234,7 @@ def test_what_is_known_already_is_not_sent_again(served: Served) -> None:
         ("buckets", {"series": "lab", "every": "1h", "fill": "up"}, "fill", "allowed: none, null"),
         ("latest", {"tz": "Mars/Base"}, "tz", "Europe/Berlin"),
         ("latest", {"tz": ["UTC", "UTC"]}, "tz", "more than once"),
-        ("latest", {"series": "x" * 300}, "series", "longer than 200"),
+        ("latest", {"series": "x" * 300}, "series", "has 300 characters; at most 200"),
         ("stream", {"last_event_id": "1"}, "last_event_id", "is not the id"),
     ],
 )
@@ -337,6 +337,7 @@ def test_a_database_that_comes_goes_and_is_replaced(made: Path, tmp_path: Path) 
     with serving(Settings(path)) as running:
         answer = running.client.get("/api/v1/latest")
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "log_unavailable")
+        assert "sensorlogd status" in answer.json()["error"]["hint"]
         path.write_bytes(made.read_bytes())
         assert len(running.get("/api/v1/latest")["latest"]) == 2
         other = tmp_path / "other.db"

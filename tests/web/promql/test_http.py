@@ -160,7 +160,7 @@ QUERIES = (
 def test_the_same_as_prometheus(fresh: Path, tmp_path: Path) -> None:
     """The same readings in a log and in a real Prometheus: the same range queries have the same answers.
 
-    Two things that Prometheus 3 changed are kept out of the way, for Debian's is older: no reading lies on the border of a
+    Two things that Prometheus 3 changed are kept out of the way, for Debian's is older: no reading lies on the bound of a
     window, and no counter begins near zero.
     """
     promtool, prometheus = needs.tool("promtool", "prometheus"), needs.tool("prometheus", "prometheus")

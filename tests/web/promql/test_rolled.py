@@ -1,4 +1,4 @@
-"""What roll-ups answer is what readings answer, on the borders that are documented."""
+"""What roll-ups answer is what readings answer, on the bounds that are documented."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def log(made: Made) -> Iterator[LogReader]:
 
 def _expected(name: str, channel: str, found: Readings, tiles: Tiles, window: int) -> float | None:
     """From the readings of the window on the grid; what is extended is extended to the length that was asked for."""
-    a, b = tiles.borders(window)
+    a, b = tiles.bounds(window)
     some = [reading for reading in found if a <= reading[0] < b]
     if not some:
         return None
@@ -188,19 +188,19 @@ def test_a_window_that_ends_on_a_misread_value(made: Made, log: LogReader, name:
 
 @given(start=st.integers(0, 10**6), length=st.integers(60, 10**6), step=st.integers(60, 10**6), steps=st.integers(1, 30))
 def test_windows_are_runs_of_tiles(start: int, length: int, step: int, steps: int) -> None:
-    """A bucket is in a window's tiles exactly when its start lies between the window's borders; those move by little."""
+    """A bucket is in a window's tiles exactly when its start lies between the window's bounds; those move by little."""
     tiles = tiles_of([T0 + (start + at * step) * S for at in range(steps)], length * S)
     if tiles is None:
         assert length < 1800
         return
     for window, end in enumerate(tiles.ends):
-        a, b = tiles.borders(window)
+        a, b = tiles.bounds(window)
         moved = max(abs(a - (end - length * S)), abs(b - end))
         assert moved <= tiles.width_us // 2
         assert moved <= length * S / 60 or tiles.is_exact()
         first, behind = tiles.run(window)
         for place in (a - tiles.width_us, a, b - tiles.width_us, b):
-            if place >= tiles.borders(0)[0]:
+            if place >= tiles.bounds(0)[0]:
                 assert (first <= tiles.numbers.of(place) < behind) == (a <= place < b)
 
 
@@ -213,7 +213,7 @@ def test_edges_are_where_tiles_change(start: int, length: int, step: int, since:
     tiles = tiles_of([T0 + (start + at * step) * S for at in range(3)], length * S)
     if tiles is None:
         return
-    first = tiles.borders(0)[0] + since * tiles.width_us
+    first = tiles.bounds(0)[0] + since * tiles.width_us
     places = range(first, first + width * tiles.width_us, tiles.width_us)
     numbers = [tiles.numbers.of(place) for place in places]
     changes = [place for place, a, b in zip(places[1:], numbers, numbers[1:], strict=False) if a != b]
@@ -221,7 +221,7 @@ def test_edges_are_where_tiles_change(start: int, length: int, step: int, since:
 
 
 def test_few_readings_are_looked_at_many_are_not(log: LogReader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer tells where it is from; the difference is that of the borders."""
+    """The answer tells where it is from; the difference is that of the bounds."""
     expression = engine.parse("avg_over_time(g[1h])")
     first = T0 + 36_000 * S
     grid = engine.Grid.of(first, first + 100_000 * S, 3600 * S)

@@ -192,6 +192,38 @@ def test_what_cannot_be_meant_is_refused(client: httpx.Client, path: str, body: 
     assert (happened(client, "mended"), happened(client, "note")) == before
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("note", NOTE | {"note": 5}, "note: must be a text, not the number 5"),
+        ("note", NOTE | {"note": True}, "note: must be a text, not true"),
+        ("note", NOTE | {"note": ["x"]}, "note: must be a text, not a list"),
+        ("note", NOTE | {"note": "x" * 2_100}, "note: has 2,100 characters; at most 2,000"),
+        ("note", NOTE | {"series": {}}, "series: must be a list of texts, at least one, not an object"),
+        ("note", NOTE | {"series": []}, "series: must be a list of texts, at least one, not an empty list"),
+        ("note", NOTE | {"series": [SERIES, 1]}, "series: must be a list of texts; in it is the number 1"),
+        ("note", [], "the body must be a JSON object, not an empty list"),
+        ("undo", {}, "mend: is required"),
+        ("undo", {"mend": "7"}, 'mend: must be a whole number, not "7"'),
+        ("undo", {"mend": -1}, "mend: must be a whole number from 0 to 4611686018427387903, not the number -1"),
+        ("undo", {"mend": "x" * 100}, f'mend: must be a whole number, not "{"x" * 56}...'),
+        ("flag", FLAG | {"quality": "bad"}, "quality: bad is not known"),
+    ],
+)
+def test_what_was_found_is_named(client: httpx.Client, path: str, body: Any, words: str) -> None:
+    """Where, what was found, what is allowed."""
+    answer = client.post(f"api/v1/{path}", json=body)
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, words)
+
+
+def test_refusals_say_what_to_do(client: httpx.Client) -> None:
+    """Where the readings are, how the page is to be opened."""
+    empty = client.post("api/v1/flag", json=FLAG | {"since": "2001-01-01", "until": "2001-01-02"})
+    assert "stored are readings from 20" in empty.json()["error"]["hint"]
+    strange = client.post("api/v1/note", json=NOTE, headers={"Sec-Fetch-Site": "cross-site"})
+    assert "by their own address" in strange.json()["error"]["hint"]
+
+
 @pytest.mark.parametrize("body", [b"", b"[" * 16_000, b"\xff\xfe", b"{", b'{"a": NaN', b"x" * 10_000_000])
 def test_bodies_that_are_none(client: httpx.Client, body: bytes) -> None:
     """Not JSON, or too much of it."""
@@ -231,6 +263,7 @@ def test_without_a_daemon_or_leave_nothing_is_changed(made: Path, served: Served
     with serving(replace(Settings(made, query_threads=1), changes=True)) as running:
         answer = running.client.post("/api/v1/note", json=NOTE | {"series": ["lab.t"]})
         assert status_and_code(answer) == (503, "no_daemon")
+        assert "systemctl start sensorlogd" in answer.json()["error"]["hint"]
         assert answer.headers["retry-after"]
 
 

@@ -22,7 +22,7 @@ from sensorlogd.storage.open_database import OpenDatabase
 
 T = TypeVar("T")
 ANSWER_S = 20.0
-TEST_WITHIN_US = 30_000_000  # the client waits for so long at most, and so do the requests queued behind it
+TEST_WITHIN_US = 30_000_000  # the client waits for this long at most, and so do the requests queued after it
 
 
 class LiveAlarmHandlers:
@@ -132,7 +132,9 @@ def send_test(config: Config, target: str, logger: str, now_us: int) -> str:
 def _find_alarms(judge: Judge, names: Sequence[str]) -> list[Alarm]:
     for name in names:
         if not judge.roster.find([name]):
-            raise ValueError(f"no alarm {name!r}{closest(name, {alarm.name for alarm in judge.roster.alarms.values()})}")
+            known = sorted({alarm.name for alarm in judge.roster.alarms.values()})
+            there = f"known: {', '.join(known)}" if known else "none is configured under alarms:"
+            raise ValueError(f"no alarm {name!r}{closest(name, known)}; {there}")
     return judge.roster.find(names)
 
 

@@ -29,7 +29,7 @@ class AlarmAckRequest(Request[Acknowledged]):
 
 @dataclass(frozen=True, slots=True)
 class AlarmMuteRequest(Request[Muted]):
-    """Nobody is to hear of these alarms for so long; 0: that is ended."""
+    """Nobody is to hear of these alarms for this long; 0: that is ended."""
 
     name = "alarm_mute"
     answer = Muted

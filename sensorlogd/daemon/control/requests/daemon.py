@@ -33,7 +33,7 @@ class StatusRequest(Request[Json]):
 
 @dataclass(frozen=True, slots=True)
 class ReloadRequest(Request[Json]):
-    """Use the configuration as it is now; the answer says what came of it."""
+    """Use the configuration as it is now; the answer says with what outcome."""
 
     name = "reload"
 

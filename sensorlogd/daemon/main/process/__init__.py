@@ -1,1 +1,1 @@
-"""The process and its system: locks, log lines, signals, what systemd is told."""
+"""The process and its system: locks, log lines, signals, what systemd is notified of."""

@@ -29,7 +29,7 @@ RETRY_S = 0.005
 #     (holder.py)   LOST_BYTES                  OPENED_BYTES   TIME_BYTES
 #
 # A file of an older release ends sooner: what it lacks is not known.
-LOST_AT = 4_000  # behind the longest path of a control socket, and in the first page of the file
+LOST_AT = 4_000  # after the longest path of a control socket, and in the first page of the file
 _LOST = b"lost "
 _LOST_DIGITS = 20
 LOST_BYTES = len(_LOST) + _LOST_DIGITS
@@ -137,7 +137,7 @@ class DatabaseLock(_Lock):
     nowhere. It stands at ``LOST_AT`` (see the drawing above), in room that is taken when the lock is, and is
     overwritten in place. Behind it stands whether a database was ever open here: then one that is empty or not there
     has gone, it was not begun yet. And the time that was believed last (see ``daemon.timekeeping.believed_time``): a
-    database that is begun anew behind a damaged one does not know it, and a start with a wrong clock would expire what
+    database that is begun anew in place of a damaged one does not know it, and a start with a wrong clock would expire what
     comes back."""
 
     def __init__(self, database: Path, control: Path | None) -> None:

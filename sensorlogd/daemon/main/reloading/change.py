@@ -2,7 +2,7 @@
 sensors restart.
 
 Readings keep their names across it: those that were handed over before are stored under the former names, because the new
-sensors travel through the inbox behind them (``Writer.use_specs``).
+sensors travel through the inbox after them (``Writer.use_specs``).
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FOR_S = 0.05  # jobs are run for so long, then readings go first again
-TRIES = 8  # a job that the database refuses so often has failed, and its future gets the error
+FOR_S = 0.05  # jobs are run for this long, then readings go first again
+TRIES = 8  # a job that the database refuses this often has failed, and its future gets the error
 
 
 class Superseded(Exception):

@@ -1,6 +1,6 @@
 """One commit: the readings that are due, the events, and what is due of the status tables. All of it or nothing.
 
-``Commit`` is what is to be stored, ``CommitResult`` what came of it.
+``Commit`` is what is to be stored, ``CommitResult`` the outcome.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class NewSensorsTask(Task):
         self._log.look_for_work()
 
     def failed(self, error: Exception) -> bool:
-        """Go on without the new sensors after some tries, because the readings behind them must not wait for ever."""
+        """Go on without the new sensors after some tries, because the readings after them must not wait for ever."""
         self._faults += 1
         if self._faults >= TRIES:
             self._faults = 0

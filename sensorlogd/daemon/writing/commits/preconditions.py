@@ -24,7 +24,7 @@ class Preconditions:
 
     def check(self, db: OpenDatabase) -> None:
         """Raises LowSpace, LockHeld, and what ``OpenDatabase.check_file`` raises."""
-        db.check_file()  # before the locks: those of a folder that is gone say nothing of what becomes of the open file
+        db.check_file()  # before the locks: those of a folder that is gone say nothing of what happens to the open file
         for detail in self._locks.hold():
             self._notices.emit(EventKind.LOCK_REMOVED, None, detail)
             logger.warning("database: %s", detail)

@@ -1,5 +1,5 @@
 """What the writer's turn does when a commit is due: the batch, its pieces if there is a fault in it, and new sensors
-behind it."""
+after it."""
 
 from __future__ import annotations
 

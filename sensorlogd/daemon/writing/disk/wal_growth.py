@@ -26,7 +26,7 @@ class WalGrowth:
         self._facts: dict[str, Any] = {"wal_bytes": 0, "wal_held_by": ""}
 
     def facts(self) -> dict[str, Any]:
-        """``wal_bytes``, and ``wal_held_by``: who reads for so long, as far as it can be known; empty while nobody does."""
+        """``wal_bytes``, and ``wal_held_by``: who reads for too long, if that is known; else empty."""
         return self._facts
 
     def check(self, db: OpenDatabase) -> None:

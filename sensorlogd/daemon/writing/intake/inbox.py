@@ -5,7 +5,7 @@ taken anything (a database that accepts no writes), readings are dropped, oldest
 does. A closed inbox refuses a late hand-over instead of losing it in silence.
 
 One sensor never hurts another here either: what is dropped comes from the sensors that hold most, and the last
-sixteenth is kept for those that hold little, so that they need not wait behind one that babbles.
+sixteenth is kept for those that hold little, so that they need not wait for one that babbles.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Inbox:
         self, max_rows: int, timeout_s: float, min_rows: int = 1, is_last: Callable[[Block], bool] = lambda block: False
     ) -> list[Block]:
         """Blocks in order, about ``max_rows`` readings, once ``min_rows`` are there or the time has passed. What comes
-        behind a block that ``is_last`` stays inside.
+        after a block that ``is_last`` stays inside.
 
         Returns early, with whatever is there, when woken, closed, or asked for by a block without readings.
         """

@@ -45,10 +45,10 @@ class Flush(Marker):
 
 @dataclass(slots=True)
 class NewSpecs(Marker):
-    """From here on these sensors are configured, kept for so long, and computed from these formulas (None: as before).
+    """From here on these sensors are configured, kept for this long, and computed from these formulas (None: as before).
 
     All of the configuration changes at one moment: once everything before this block is committed, and before anything
-    behind it leaves the inbox. So the database knows the names that the formulas use, and no reading is computed by
+    after it leaves the inbox. So the database knows the names that the formulas use, and no reading is computed by
     formulas of another time. If the database cannot take the sensors over, the former formulas stay, too."""
 
     specs: Sequence[SensorSpec]
@@ -61,7 +61,7 @@ def _is_new_specs(block: Block) -> bool:
 
 
 class Pending:
-    """The batch that the next commits store. Owned by the writer thread. ``limit``: a commit is due after so many readings, or
+    """The batch that the next commits store. Owned by the writer thread. ``limit``: a commit is due after this many readings, or
     after ``interval_s``.
 
     ``follow``: what is computed from a block, and is stored with it."""
@@ -78,14 +78,16 @@ class Pending:
         self.interval_s = interval_s
         self.blocks: list[Block] = []
         self.rows = 0
-        self._uncertain = 0  # so many of the first blocks may be stored: their COMMIT raised an error, and may have taken effect
+        self._uncertain = (
+            0  # this many of the first blocks may be stored: their COMMIT raised an error, and may have taken effect
+        )
         self.due_at = 0.0  # monotonic; when the oldest must be committed
         self._follow = follow
         self._urgent = False
         self._begun = False  # the first readings of a run are committed at once: whoever has started it looks for them
 
     def take(self, timeout_s: float) -> None:
-        """Move blocks from the inbox here, waiting until there is enough or the time has passed. What comes behind a ``NewSpecs``
+        """Move blocks from the inbox here, waiting until there is enough or the time has passed. What comes after a ``NewSpecs``
         stays in the inbox until that is done. ``timeout_s`` below 0: take nothing."""
         room = self.limit - self.rows
         if room <= 0 or timeout_s < 0 or any(map(_is_new_specs, self.blocks)):

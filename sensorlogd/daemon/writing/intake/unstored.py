@@ -47,7 +47,7 @@ class Unstored:
         return self._notices.events.waiting(self._clock.now_us(), self._clock.correction_us)
 
     def stored(self, blocks: int, events: int, *, dropped: bool) -> None:
-        """Forget so many of the first blocks and events, and with ``dropped`` the number of dropped readings: they are stored, or
+        """Forget this many of the first blocks and events, and with ``dropped`` the number of dropped readings: they are stored, or
         counted as refused."""
         self.pending.committed(blocks)
         self._notices.events.stored(events)

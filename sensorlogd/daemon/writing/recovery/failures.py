@@ -26,12 +26,12 @@ class Remedy(Enum):
     """What is done about an error. Readings stay in memory in all of them."""
 
     TRY_AGAIN = "try again"  # try again soon and report nothing: another program writes for a moment
-    HOLD = "hold"  # readings wait in the inbox, the owner is told, it is tried again
+    HOLD = "hold"  # readings wait in the inbox, the owner is notified, it is tried again
     REOPEN = "reopen"  # as HOLD, and the file is opened anew before the next try
     RESCUE = "rescue"  # another file stands at the path: what the still open one holds is copied first, then as REOPEN
     SET_ASIDE = "set aside"  # the file is damaged: moved into an incident, a fresh one begun
     REFUSE = "refuse"  # not ours to touch: the daemon ends with status 78
-    HAND_BACK = "hand back"  # the fault lies in what was tried, not in the database: whoever asked for it is told
+    HAND_BACK = "hand back"  # the fault lies in what was tried, not in the database: whoever asked for it is notified
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Failing:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What is decided about an error. ``remedy``: what is done. ``delay_s``: until the next try. ``reason``: for people.
-    ``event``: under which kind the owner is told."""
+    ``event``: under which kind the owner is notified."""
 
     remedy: Remedy
     delay_s: float

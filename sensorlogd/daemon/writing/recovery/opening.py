@@ -159,7 +159,7 @@ class Opening:
 
     def rescue(self, db: OpenDatabase, *, removed: bool, last_try: bool, beat: Callable[[], None] = lambda: None) -> str:
         """Another file stands at the path of the open one, or none: copy what is open into an incident, and take its WAL away
-        from the newcomer. What came of it, in words. A folder that went with it is waited for, and made anew at the last try.
+        from the newcomer. The outcome, in words. A folder that went with it is waited for, and made anew at the last try.
         ``beat``: called again and again while it copies. Raises NoRescue (but not at the last try), OSError."""
         if last_try and removed:
             with contextlib.suppress(OSError):

@@ -17,7 +17,7 @@ from sensorlogd.storage.salvage.rescue import NoRescue
 
 logger = logging.getLogger(__name__)
 
-RESCUE_FOR_S = 60.0  # so long what was open is held on to while there is no room for a copy of it
+RESCUE_FOR_S = 60.0  # what was open is kept open for this long while there is no room for a copy of it
 
 
 class Remedies:

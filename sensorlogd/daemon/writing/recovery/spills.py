@@ -23,7 +23,7 @@ Ids = dict[tuple[str, str], int]  # (sensor, channel) -> id of the series
 
 
 class SpillsOfFormerRuns:
-    """The spills that wait for ``db``; each file is read once. ``notes`` get what came of them. Both methods raise
+    """The spills that wait for ``db``; each file is read once. ``notes`` get the outcome. Both methods raise
     sqlite3.Error."""
 
     def __init__(self, db: OpenDatabase, now_us: Callable[[], int], notes: Notes) -> None:

@@ -100,7 +100,7 @@ class Trouble:
         self._forget_failures()
 
     def rescue(self, verdict: Verdict) -> None:
-        """Another file stands at the path of the open one, or none: copy what is open, now or, if that cannot be, later."""
+        """Another file stands at the path of the open one, or none: copy what is open, now or, if that is impossible, later."""
         hindrance = self._remedies.rescue(verdict, self.failing.for_s)
         if hindrance:
             self.retry_at = time.monotonic() + 1.0

@@ -31,7 +31,7 @@ class Act:
     name: str
     after: float | None
     damaged: bool = False
-    again_after: float | None = None  # behind the answer: its repetition, or its second part
+    again_after: float | None = None  # after the answer: its repetition, or its second part
     chatter_after: float | None = None
 
 

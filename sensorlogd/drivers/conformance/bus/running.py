@@ -61,7 +61,7 @@ def check_bus(bus: Bus, *, seed: int, questions: int) -> Ledger:
 
 
 def run_bus(bus: Bus, *, seed: int, questions: int, deadline_s: float = 3600.0) -> Ledger:
-    """Run until so many questions have been asked, nobody asks any more, or the time is over."""
+    """Run until this many questions have been asked, nobody asks any more, or the time is over."""
     ledger = Ledger(bus.expected)
     units = _Units(bus, seed, ledger)
     wire = TcpWire(units.hear, forgets=bus.forgets) if bus.tcp else PtyWire(units.hear)
@@ -109,7 +109,7 @@ class _Units:
         self._rest = b""
 
     def hear(self, data: bytes, earliest: float, now: float) -> None:
-        """Decide what becomes of each question in the data."""
+        """Decide what happens to each question in the data."""
         if self.bus.echoes:
             self.wire.say(now, now + 1.0, self.bus.dialect.echo(data))
         found, self._rest = self.bus.dialect.take(self._rest + data)

@@ -39,7 +39,7 @@ class Wire:
         self.left_out = 0
 
     def say(self, at: float, latest: float, data: bytes, then: tuple[float, bytes] = NOTHING) -> None:
-        """Deliver ``data`` at that time; not at all after ``latest``. ``then``: so long after it has been delivered, something else;
+        """Deliver ``data`` at that time; not at all after ``latest``. ``then``: this long after it has been delivered, something else;
         not at all where that comes LATER_S later still."""
         heapq.heappush(self._due, (at, next(self._order), latest, data, then))
 

@@ -1,7 +1,7 @@
 """Frames without byte stuffing: they have a header, and a length or a footer.
 
 A frame begins with its header and is whole when its length, footer and checksum agree. Where they do not, one byte is given up and
-the search goes on behind it: what looked like a header was noise, and a good frame may begin inside. Memory is bounded by the
+the search goes on after it: what looked like a header was noise, and a good frame may begin inside. Memory is bounded by the
 longest frame, time by ``effort``.
 """
 
@@ -14,7 +14,7 @@ from sensorlogd.drivers.serial.effort import Effort, Tally
 from sensorlogd.drivers.serial.framing.frame_options import MAX_FRAME_BYTES
 from sensorlogd.drivers.serial.framing.shape import Shape
 
-# A length field may lie, and what it claims would hide what follows. So many good frames in a row inside a longer one are the truth.
+# A length field may lie, and what it claims would hide what follows. This many good frames in a row inside a longer one are the truth.
 MIN_WITNESSES = 3
 MIN_CLAIM_BYTES = 128  # bytes; a lie below that costs less than finding it out
 
@@ -42,7 +42,7 @@ class Unescaped:
         self._empties = re.compile(b"(?:" + shape.footer.pattern + b")+", re.DOTALL) if self._headless and shape.footer else None
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The frames that are whole and good; one that ends at a footer, or whose length may be a lie, can wait for the bytes behind it."""
+        """The frames that are whole and good; one that ends at a footer, or whose length may be a lie, can wait for the bytes after it."""
         if self._owed:
             owed = min(self._owed, len(data))
             self._owed -= owed
@@ -128,7 +128,7 @@ class Unescaped:
             self._skipped, self._noise = 0, b""
 
     def _next_start(self, begin: int) -> int:
-        """Where the next frame may begin, at or behind ``begin``."""
+        """Where the next frame may begin, at or after ``begin``."""
         buffer, shape = self._buffer, self.shape
         if shape.header is None:
             if shape.footer is None or shape.fixed is None:
@@ -183,7 +183,7 @@ class Unescaped:
         return 0
 
     def _inner_header(self, start: int, length: int) -> int:
-        """How far behind ``start`` the last header before the footer is, for frames whose length only the footer tells."""
+        """How far after ``start`` the last header before the footer is, for frames whose length only the footer tells."""
         if not self._ends_at_footer or self.shape.header is None or self.shape.check is not None:
             return 0
         inner = 0

@@ -103,7 +103,7 @@ _Part = tuple[int, Counter[int], Counter[int]]
 
 
 def _times(positions: Counter[int], n: int) -> Counter[int]:
-    """The positions, each so many times as often; more than nine times counts as nine."""
+    """The positions, each that many times as often; more than nine times counts as nine."""
     return positions if n == 1 else Counter({position: min(m * n, 9) for position, m in positions.items()} if n else ())
 
 
@@ -129,7 +129,7 @@ class _Automaton:
         return 0, here, here
 
     def join(self, one: _Part, two: _Part) -> _Part:
-        """The second part behind the first. Where the first may be empty, the whole begins with what the second begins with, too."""
+        """The second part after the first. Where the first may be empty, the whole begins with what the second begins with, too."""
         self._link(one[2], two[1])
         return min(one[0] * two[0], 9), one[1] + _times(two[1], one[0]), two[2] + _times(one[2], two[0])
 
@@ -145,7 +145,7 @@ class _Automaton:
                 follow[begin] = min(follow[begin] + n * m, 9)
 
     def sequence(self, items: Iterable[Any], looks: list[_Look]) -> _Part:
-        """The parts of the parser's items, one behind the other. Bodies of look-arounds go into ``looks``. Raises TooComplex."""
+        """The parts of the parser's items, one after the other. Bodies of look-arounds go into ``looks``. Raises TooComplex."""
         whole: _Part = (1, Counter(), Counter())
         for op, argument in items:
             whole = self.join(whole, self._part_of(op, argument, looks))
@@ -191,7 +191,7 @@ class _Automaton:
                 self.exponential = True
             return self.join(whole, self.star(self.sequence(body, looks)))
         tail: _Part = (1, Counter(), Counter())
-        for _ in range(int(most) - least):  # a?, (aa?)?, ...: each only behind the one before
+        for _ in range(int(most) - least):  # a?, (aa?)?, ...: each only after the one before
             empty, first, last = self.join(self.sequence(body, looks), tail)
             tail = min(empty + 1, 9), first, last
         if most > 1 and not _is_character(body):

@@ -53,9 +53,9 @@ class BlockDecoder:
         self._equals = equals
         if options.last is not None:
             self._last = b"\r\n" + _latin1(options.last) + equals
-            behind = re.escape(_latin1(options.last) + equals)
+            after = re.escape(_latin1(options.last) + equals)
             self._aside = linear_bytes(options.aside) if options.aside else None
-            self._is_sum = re.compile(behind + rb"\Z", re.DOTALL)
+            self._is_sum = re.compile(after + rb"\Z", re.DOTALL)
         else:
             self._begin, self._end = _latin1(options.begin or ""), _latin1(options.end or "")
 

@@ -19,13 +19,13 @@ from sensorlogd.drivers.serial.effort import Tally
 from sensorlogd.drivers.serial.framing.frame_options import ObisFormat
 from sensorlogd.drivers.serial.telegrams.obis_values import Fields
 
-# The end, with or without a CRC; a new telegram right behind the "!" shows that there is none, too.
+# The end, with or without a CRC; a new telegram right after the "!" shows that there is none, too.
 _END = re.compile(rb"!(?:([0-9A-Fa-f]{4})|[ \t]{0,8}\r?\n|(?=/))")
 # A telegram's beginning that is worth a look where another one seems to go on: manufacturer and baud rate.
 _START = re.compile(rb"/[A-Za-z]{3}[0-9A-Za-z]")
-MAX_LOOKS = 4  # beginnings that are tried in a telegram whose CRC is wrong; the last ones, for what is behind them came later
+MAX_LOOKS = 4  # beginnings that are tried in a telegram whose CRC is wrong; the last ones, for what is after them came later
 _SINCE_CRC = re.compile(rb"\n1-3:0\.2\.8\(")  # the version object came with DSMR 4, and so did the CRC
-# Mode A and C: the block check behind ETX is the exclusive or of all behind STX, ETX included (IEC 62056-21, 5.2).
+# Mode A and C: the block check after ETX is the exclusive or of all after STX, ETX included (IEC 62056-21, 5.2).
 _BLOCK = b"\n\x02"  # an STX in the identification begins none
 _BLOCK_END = re.compile(rb"!\r?\n\x03(.)", re.DOTALL)
 
@@ -185,6 +185,6 @@ class ObisDecoder:
 
 
 def _block_check(telegram: bytes) -> int | None:
-    """The block check of all behind the STX that begins a block; None if none begins."""
+    """The block check of all after the STX that begins a block; None if none begins."""
     start = telegram.find(_BLOCK)
     return None if start < 0 else reduce(xor, telegram[start + len(_BLOCK) :], 0) & 0x7F

@@ -66,7 +66,7 @@ class Item:
 
 def items(text: str, zone: ZoneInfo, count: Count) -> Iterator[Item | tuple[str, str]]:
     """The values of a telegram; and (prefix, kind) of each M-Bus channel. What fits no object is counted as ``unread_items``."""
-    position = text.find("\n") + 1  # behind the identification
+    position = text.find("\n") + 1  # after the identification
     for match in _OBJECT.finditer(text, position):
         _count_left_over(text[position : match.start()], count)
         position = match.end()

@@ -6,7 +6,7 @@ import re
 
 from sensorlogd.drivers.contract import Count
 
-WRONG_ENDS = 3  # so many line ends of another kind inside one line: the device ends its lines otherwise than we were told
+WRONG_ENDS = 3  # this many line ends of another kind inside one line: the device ends its lines otherwise than is configured
 _SHOWN = 60
 _RETURNS = re.compile(rb"[\r\n]+")
 
@@ -14,8 +14,8 @@ _RETURNS = re.compile(rb"[\r\n]+")
 class LineSplitter:
     """Cuts a stream of bytes into lines. ``feed`` gives the complete ones, without terminators and without empty ones.
 
-    ``terminator``: bytes that end a line, b"any" for CR or LF, b"silence" for the quiet time behind it. For b"\n" and b"\r"
-    the other one, before or behind, is dropped. ``midway``: the first line may be the tail of one that began before we listened.
+    ``terminator``: bytes that end a line, b"any" for CR or LF, b"silence" for the quiet time after it. For b"\n" and b"\r"
+    the other one, before or after, is dropped. ``midway``: the first line may be the tail of one that began before we listened.
 
     Counts ``too_long`` (over ``max_line``, discarded up to its end, once a line), ``cut_short`` (ended by silence instead of its
     terminator), ``first_partial`` (what came before the first terminator or quiet time) and ``wrong_terminator`` (a line with
@@ -106,7 +106,7 @@ class LineSplitter:
         return lines
 
     def _end_of_known_line(self, piece: bytes) -> list[bytes]:
-        """The end of a line of which something is known: it is the first, is thrown away, or its line ends were told."""
+        """The end of a line of which something is known: it is the first, is thrown away, or its line ends were given."""
         midway, discarding, has_judged = self._midway, self._discarding, self._has_judged_end
         self._midway = self._discarding = self._has_judged_end = False
         line = self._strip_end(piece)
@@ -123,7 +123,7 @@ class LineSplitter:
         return []
 
     def _strip_end(self, piece: bytes) -> bytes:
-        """A line without the other character of its line end, before or behind."""
+        """A line without the other character of its line end, before or after."""
         if not self._strip or self._strip not in piece or len(piece) > self.max_line + 1:
             return piece  # too long: what is not complete is thrown away from the same length on
         return piece.strip(self._strip)

@@ -1,7 +1,7 @@
 """From the text of a field to its number. Pure.
 
 In this order: a text that stands for a number (``words``, the channel's ``map``), "no value" (see ``sentinels``), the unit
-behind the number, the number itself. So a sentinel is recognised before any scale, whatever the field is.
+after the number, the number itself. So a sentinel is recognised before any scale, whatever the field is.
 """
 
 from __future__ import annotations

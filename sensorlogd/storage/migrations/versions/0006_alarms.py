@@ -1,4 +1,4 @@
-"""Alarms: the state of each, what changed when, and what people are told."""
+"""Alarms: the state of each, what changed when, and what people are notified of."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ PARAMETERS: dict[str, tuple[str, Schema, Any]] = {
     "until": ("end of the range, which is not in it", TEXT, "now"),
     "every": ("length of a bucket: 15min, 1h, 1d (calendar days of the zone), 1mo; or give max_points", TEXT, "15min"),
     "max_points": (
-        "at most so many buckets; their length is taken from a ladder of lengths that lie on the clock",
+        "at most this many buckets; their length is taken from a ladder of lengths that lie on the clock",
         {"type": "integer", "minimum": 1, "maximum": MAX_POINTS},
         500,
     ),
@@ -59,7 +59,7 @@ PARAMETERS: dict[str, tuple[str, Schema, Any]] = {
     ),
     "kind": ("only events of these kinds, a glob", TEXT, "web_*"),
     "before": ("only events with a smaller id: earlier of the answer before", {"type": "integer"}, None),
-    "limit": ("at most so many rows", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS}, 100),
+    "limit": ("at most this many rows", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS}, 100),
     "after": ("next of the page before", TEXT, None),
     "state": (
         "raised: without those that are normal or pending",
@@ -78,7 +78,7 @@ PARAMETERS: dict[str, tuple[str, Schema, Any]] = {
         {"type": "string", "enum": ["0", "1", "false", "true"], "default": "0"},
         "1",
     ),
-    "last_event_id": ("continue behind this message; browsers send the header Last-Event-ID by themselves", TEXT, None),
+    "last_event_id": ("continue after this message; browsers send the header Last-Event-ID by themselves", TEXT, None),
     "tz": ("IANA zone of times read and shown, of days and months; default: the configuration's", TEXT, "Europe/Berlin"),
     "time": (
         "how times are shown: RFC 3339, or a number since 1970",
@@ -88,7 +88,7 @@ PARAMETERS: dict[str, tuple[str, Schema, Any]] = {
 }
 OWN: dict[tuple[str, str], tuple[str, Schema, Any]] = {
     ("readings", "limit"): (
-        f"at most so many rows; JSON has at most {MAX_ROWS}, a stream any number",
+        f"at most this many rows; JSON has at most {MAX_ROWS}, a stream any number",
         {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": DEFAULT_ROWS},
         1000,
     ),

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 0.25
 QUIET_S = 15.0  # then a comment, so that proxies keep the connection
-LINGER_S = 60.0  # checking goes on so long after the last viewer left, for those who come back
+LINGER_S = 60.0  # checking goes on this long after the last viewer left, for those who come back
 MAX_KEPT_READINGS = 20_000
 MAX_KEPT_S = 300.0
 MAX_VIEWERS = 500

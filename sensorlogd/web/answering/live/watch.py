@@ -154,7 +154,7 @@ class Watch:
         self._add_late(log, late, seen)
 
     def _add_late(self, log: LogReader, known: Mapping[int, int], seen: Seen) -> None:
-        """What these series have behind the newest known, series id -> µs, and before ``seen.since_us``. However many they are,
+        """What these series have after the newest known, series id -> µs, and before ``seen.since_us``. However many they are,
         no more than the newest of each are held."""
         if not known:
             return

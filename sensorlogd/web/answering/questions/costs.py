@@ -22,7 +22,7 @@ from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.workers.refusal import ApiError, bad_parameter
 
 MAX_HOURS = 20_000
-MAX_PRICE_AGE_US = 48 * HOUR_US  # a logged price holds for so long where no newer one was logged
+MAX_PRICE_AGE_US = 48 * HOUR_US  # a logged price holds for this long where no newer one was logged
 HOUR = Step(HOUR_US)
 QUARTER = Step(HOUR_US // 4)
 

@@ -52,7 +52,7 @@ def page_of_readings(
 
 
 def cursor(ts_us: int, series: int) -> str:
-    """The text that names the place behind a reading, for ``after``. ``series``: its id."""
+    """The text that names the place after a reading, for ``after``. ``series``: its id."""
     return f"{ts_us}.{series}"
 
 

@@ -58,5 +58,5 @@ class Evaluator(ABC):
         return Scalar([number] * self.grid.steps)
 
     def check(self, series: int) -> None:
-        """Raises PromError if so many series at all instants would be too many values."""
+        """Raises PromError if this many series at all instants would be too many values."""
         self.source.limits.check_between(series, self.grid.steps, self.grid.step_us)

@@ -1,7 +1,7 @@
-"""Functions of the readings in one window. Each gets times (µs), values, and the borders of the window (µs). None: no result.
+"""Functions of the readings in one window. Each gets times (µs), values, and the bounds of the window (µs). None: no result.
 
 Formulas are those that Prometheus documents (Querying, Functions); the extrapolation of rate, increase and delta is that of
-its engine: towards a border of the window by what is missing, but by no more than half the usual spacing where the border
+its engine: towards a bound of the window by what is missing, but by no more than half the usual spacing where the bound
 is further away than 1.1 spacings, and of a counter not below zero.
 """
 
@@ -22,7 +22,7 @@ Function = Callable[[Times, Values, int, int], float | None]
 def _change_in_window(
     times: Times, values: Values, start_us: int, end_us: int, *, counter: bool, per_second: bool
 ) -> float | None:
-    """The change in the window, extrapolated to its borders (``rate``, ``increase``, ``delta``); of a counter falls are
+    """The change in the window, extrapolated to its bounds (``rate``, ``increase``, ``delta``); of a counter falls are
     resets."""
     if len(values) < 2:
         return None
@@ -66,7 +66,7 @@ def of_counter(name: str, law: Law) -> Function | None:
 def extrapolated(
     n: int, first_ts: int, first: float, last_ts: int, change: float, start_us: int, end_us: int, *, counter: bool
 ) -> float | None:
-    """``change`` between the first and the last of ``n`` readings, extrapolated to the borders of the window."""
+    """``change`` between the first and the last of ``n`` readings, extrapolated to the bounds of the window."""
     if n < 2 or first_ts == last_ts:
         return None
     to_start = (first_ts - start_us) / 1e6
