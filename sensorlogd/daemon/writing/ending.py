@@ -132,7 +132,7 @@ def give_up(left: LeftAtEnd, database: Path, now_us: int, note_lost: Callable[[i
         event = Event(
             now_us, EventKind.SPILLED, None, f"{readings} {plural(readings, 'reading')} could not be stored before the end"
         )
-        path = spill.write(database, left.blocks, [*left.events, event], now_us, given_up=left.dropped)
+        path = spill.write(database, left.blocks, [*left.events, event], now_us, given_up=left.dropped, uncertain=left.uncertain)
     except Exception as error:  # no room on the disk, no memory, a fault of ours: what matters now is the number
         note_lost(readings + left.dropped)
         why = str(error) or type(error).__name__
