@@ -288,6 +288,38 @@ def test_last_words_that_fail_harm_nothing(make: Callable[..., Rig], script: Scr
     assert again.kinds().count("unclean_end") == 1
 
 
+@pytest.mark.parametrize("abandoned", [False, True])
+def test_a_fault_of_ours_in_the_end_costs_no_reading_that_was_taken_and_leaves_nobody_waiting(
+    make: Callable[..., Rig], script: Script, path: Path, monkeypatch: pytest.MonkeyPatch, abandoned: bool
+) -> None:
+    """What was taken from the inbox is spilled, what was not is counted, and the database is closed."""
+    lost: list[int] = []
+    rig = make(note_lost=lost.append)
+    rig.turn(3)
+    script.fail_on("BEGIN", lambda: sqlite_error(sqlite3.SQLITE_FULL))
+    put = rig.put(5)
+    waiting = rig.writer.flush()
+    rig.turn(3)
+    rig.put(2)
+    script.heal()
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.writer._unstored.dropped, "count", lambda: 1 / 0)
+        patch.setattr(rig.writer._pending, "take_rest", lambda: 1 / 0)
+        rig.writer.abandon() if abandoned else rig.writer._close()
+    assert lost == [2]
+    assert rig.writer.lost_at_end == 2
+    with pytest.raises(WriterStopped):
+        waiting.result(0)
+    if not abandoned:
+        assert rig.writer._log.db is None
+        assert rig.writer.ready.is_set()
+    rig.kill()
+    again = make()
+    again.turn(5)
+    assert values(path) == put
+    assert again.kinds().count("dropped") == 1
+
+
 def test_an_end_by_a_fault_is_not_called_clean(make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = make(report=lambda: Report((), {"state": "running", "clean_shutdown": False}))
     put = rig.put(3)
