@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,26 +27,9 @@ from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.storage.corrections.replacing import Replace
 from sensorlogd.storage.reading_tables import moving
 from sensorlogd.storage.series.unconfigured import WantedSeries
-from tests.daemon.writing.rig import T0, Rig, S, Script, events, sqlite_error, values
+from tests.daemon.writing.rig import T0, Rig, S, Script, TurnedByHand, events, sqlite_error, values
 
 ALL_TIME = (T0 - 10**12, T0 + 10**12)
-
-
-class TurnedWriter:
-    """The writer of a rig, turned by the test while somebody waits for a job."""
-
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
-        self.now_us = rig.clock.now_us
-        self.safe_us = rig.clock.safe_us
-
-    def submit(self, *how: Any, **more: Any) -> Future[Any]:
-        future = self._rig.writer.submit(*how, **more)
-        self._rig.turn_until(future.done, "the job", seconds=0.05)
-        return future
-
-    def hindrance(self) -> str:
-        return self._rig.writer.hindrance()
 
 
 class Asking:
@@ -55,7 +37,7 @@ class Asking:
 
     def __init__(self, rig: Rig, script: Script) -> None:
         self._script = script
-        self.dispatch = Dispatch(DatabaseHandlers(cast(Writer, TurnedWriter(rig)), cast(Coordinator, None)).handlers())
+        self.dispatch = Dispatch(DatabaseHandlers(cast(Writer, TurnedByHand(rig)), cast(Coordinator, None)).handlers())
 
     def ask(self, request: Request[Any]) -> Any:
         errors = [sqlite_error(sqlite3.SQLITE_IOERR)]
