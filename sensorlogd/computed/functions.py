@@ -32,6 +32,16 @@ def rounded(value: float, places: float = 0.0) -> float:
     return round(value, int(places))
 
 
+def floor(value: float) -> float:
+    """The largest whole number that is not above ``value``."""
+    return float(math.floor(value))  # formulas know no integers: their powers have no end
+
+
+def ceil(value: float) -> float:
+    """The smallest whole number that is not below ``value``."""
+    return float(math.ceil(value))
+
+
 _ONE = ("value",)
 FUNCTIONS: dict[str, Function] = {
     **air.FUNCTIONS,
@@ -43,8 +53,8 @@ FUNCTIONS: dict[str, Function] = {
     "clamp": Function(clamp, ("value", "low", "high")),
     "round": Function(rounded, ("value", "places"), optional=1),
     "abs": Function(abs, _ONE),
-    "floor": Function(math.floor, _ONE),
-    "ceil": Function(math.ceil, _ONE),
+    "floor": Function(floor, _ONE),
+    "ceil": Function(ceil, _ONE),
     "sqrt": Function(math.sqrt, _ONE),
     "exp": Function(math.exp, _ONE),
     "log": Function(lambda value: math.log(value), _ONE),

@@ -20,6 +20,9 @@ ALARMS_WATCHED = "alarms_watched"
 # Between which times nobody watched; see ``alarms.keeping.unwatched``.
 ALARMS_UNWATCHED = "alarms_unwatched"
 SPILL = "spill:"  # and the name of a spill -> how many of its readings were stored: it has been taken up
+LOST_TAKEN = "lost_taken"  # how many of the lost readings in the lock file ``given_up`` counts already; see ``take_over_lost``
+LAST_COMMIT = "last_commit"  # a random key of the newest commit of readings and events that holds more than readings
+LAST_ORDER = "last_order"  # a random key of the change that somebody asked for last: it is made; see ``daemon.writing.between_commits.once``
 SALVAGE = "salvage_"  # and the id of a row of ``work`` -> which series here are those of the damaged file, JSON
 
 _PUT = (

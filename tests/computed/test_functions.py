@@ -137,3 +137,10 @@ def test_a_gap_adds_nothing_and_has_no_derivative() -> None:
 
 def test_a_derivative_per_minute() -> None:
     assert together(Running(Kind.DERIVATIVE, 60), [(0, 1.0), (2 * SECOND, 2.0)]) == [None, 30]
+
+
+@pytest.mark.parametrize(("name", "expected"), [("floor", -3.0), ("ceil", -2.0)])
+def test_whole_numbers_are_floats_too(name: str, expected: float) -> None:
+    """The power of two integers would have as many digits as it needs, and hold up the writer for as long."""
+    assert run(name, -2.5) == expected
+    assert type(run(name, -2.5)) is float

@@ -1,5 +1,5 @@
-"""Sends a sign of life (``heartbeat:``) to a monitor elsewhere, on a schedule. Only if something was committed since
-the last one, because a daemon that runs and stores nothing is not well.
+"""Sends a sign of life (``heartbeat:``) to a monitor elsewhere, on a schedule. Only if readings were committed since
+the last one, because a daemon that runs and stores none, as when all sensors are dead, is not well.
 
 Events: ``heartbeat_failing``, ``heartbeat_recovered``.
 """
@@ -20,15 +20,15 @@ WITHIN_S = 10.0
 
 
 class SignOfLife:
-    """Sends the signs of life that are due. For one thread. ``commits``: the number of commits so far; None while the
-    database takes none."""
+    """Sends the signs of life that are due. For one thread. ``committed``: the number of readings committed so far;
+    None while the database takes none."""
 
-    def __init__(self, commits: Callable[[], int | None], emit: Emit) -> None:
-        self._commits = commits
+    def __init__(self, committed: Callable[[], int | None], emit: Emit) -> None:
+        self._committed = committed
         self._emit = emit
         self._options = HeartbeatOptions()
         self._due_at = 0.0  # monotonic
-        self._commits_reported = -1
+        self._reported = 0  # readings
         self._fails = False
 
     def use(self, options: HeartbeatOptions) -> None:
@@ -37,12 +37,12 @@ class SignOfLife:
         self._due_at = 0.0
 
     def tick(self) -> None:
-        """Send the sign of life if it is due and something was committed since the last one. That it fails, and that it succeeds
+        """Send the sign of life if it is due and readings were committed since the last one. That it fails, and that it succeeds
         again, is an event. Called about every second; takes WITHIN_S at most."""
         if not (self._options.url or self._options.url_file) or time.monotonic() < self._due_at:
             return
-        commits = self._commits()
-        if commits is None or commits == self._commits_reported:
+        committed = self._committed()
+        if committed is None or committed == self._reported:
             return
         self._due_at = time.monotonic() + self._options.every / 1e6
         try:
@@ -53,7 +53,7 @@ class SignOfLife:
                 self._emit(EventKind.HEARTBEAT_FAILING, None, f"{error}; it is tried again")
             self._fails = True
             return
-        self._commits_reported = commits
+        self._reported = committed
         if self._fails:
             self._fails = False
             self._emit(EventKind.HEARTBEAT_RECOVERED, None, "the monitor is reached again")

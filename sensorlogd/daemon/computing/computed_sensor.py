@@ -50,6 +50,9 @@ class ComputedSensor:
         """Idempotent."""
         self._status.move(SensorState.STOPPED)
 
+    def leave_behind(self) -> None:
+        """There is no thread that could hang."""
+
     def join(self, timeout_s: float | None = None) -> bool:
         """There is no thread to wait for."""
         return True

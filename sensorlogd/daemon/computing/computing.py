@@ -49,13 +49,21 @@ class Computing:
         self._faults = 0
 
     def opened(self, db: OpenDatabase, now_us: int) -> list[Block]:
-        """A database was opened. At the first opening, returns what is still to be computed from stored readings. Raises
-        sqlite3.Error, OSError if these cannot be read; then the next call does it."""
+        """A database was opened. At the first opening, returns what is still to be computed from stored readings. After a fault
+        in that, integrals are left out until the next start or reload, because they would begin at 0. Raises sqlite3.Error,
+        OSError if what is stored cannot be read; then the next call does it."""
         self._db = db
         if self._is_warm:
             return []
-        made, from_zero = self._warm_up(self.engine.nodes)
-        self._mend_after_salvage(db, from_zero, now_us)
+        made: list[Block] = []
+        try:
+            made, from_zero = self._warm_up(self.engine.nodes)
+            self._mend_after_salvage(db, from_zero, now_us)
+        except (sqlite3.Error, OSError):
+            raise
+        except Exception as error:
+            self.engine = Engine([each for each in self.formulas.channels if not each.is_integral], self._treat, self._count)
+            self._report_fault("at the start, and integrals are not until the next start or reload", error)
         self._is_warm = True
         return made
 
@@ -108,21 +116,14 @@ class Computing:
         return unscaled(self.formulas.sensors[key[0]].options, key[1], stored)
 
     def _warm_up(self, nodes: Sequence[Node]) -> tuple[list[Block], Sequence[Key]]:
-        """Give ``nodes`` the past that is stored. Returns (what is still to be computed from it, the integrals that began at 0);
-        nothing of either after a fault of ours. Raises sqlite3.Error, OSError if it cannot be read."""
+        """Give ``nodes`` the past that is stored. Returns (what is still to be computed from it, the integrals that began at 0).
+        Raises sqlite3.Error, OSError if it cannot be read, and whatever a fault of ours raises: without their past, integrals would
+        begin at 0."""
         db = self._db
         if not nodes or db is None:
             return [], ()
-        try:
-            warmed = warm_up.warm(
-                db.conn, db.catalog.ids, db.frontier.moved_until_us, self.engine, nodes, self._seed, self._unscaled
-            )
-            made = _blocks_by_sensor(warmed.made)
-        except (sqlite3.Error, OSError):  # of the database: without their past, integrals would begin at 0
-            raise
-        except Exception as error:
-            self._report_fault("at the start", error)
-            return [], ()
+        warmed = warm_up.warm(db.conn, db.catalog.ids, db.frontier.moved_until_us, self.engine, nodes, self._seed, self._unscaled)
+        made = _blocks_by_sensor(warmed.made)
         self._report_behind(db, warmed.not_continued)
         return made, warmed.from_zero
 

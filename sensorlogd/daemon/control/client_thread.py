@@ -7,6 +7,7 @@ itself. Requests that act go to a second thread, one after the other; ``QUICK`` 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -157,11 +158,12 @@ class ClientThread:
             elif key.fd == self._wake.read_end:
                 self._wake.clear()
             elif events & selectors.EVENT_WRITE:
-                self._write_answer(key.data)
+                self._serve(key.data, self._write_answer)
             else:
-                self._read_request(key.data)
+                self._serve(key.data, self._read_request)
         while self._answered:
-            self._answer(*self._answered.popleft())
+            client, answer = self._answered.popleft()
+            self._serve(client, functools.partial(self._answer, answer=answer))
         now = time.monotonic()
         for client in [each for each in self._clients if each.until is not None and now >= each.until]:
             self._drop_client(client)
@@ -169,6 +171,14 @@ class ClientThread:
             self._accept_again(now)
         if self._end_at is not None and not self._ending:
             self._begin_to_end()
+
+    def _serve(self, client: _Client, act: Callable[[_Client], None]) -> None:
+        """A fault that shows with one client costs that client, and not the thread, which nobody would start again."""
+        try:
+            act(client)
+        except Exception:
+            logger.exception("control: a client is dropped: serving it has failed")
+            self._drop_client(client)
 
     def _patience_s(self) -> float | None:
         """Seconds until something is due; None: nothing is."""
@@ -214,7 +224,7 @@ class ClientThread:
             _send_away(sock, _BUSY)
             return
         self._clients.add(client)
-        self._watch(client, selectors.EVENT_READ)
+        self._serve(client, functools.partial(self._watch, event=selectors.EVENT_READ))
 
     def _accept_again(self, now: float) -> None:
         try:

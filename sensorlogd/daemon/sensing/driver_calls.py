@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,12 +16,13 @@ HUNG_US = 30_000_000  # a driver that does not return for this long (and for a h
 
 class DriverCalls:
     """``report(kind, detail)``: called, on the thread that noticed, for a call that hangs and for one that has returned after
-    that."""
+    that. It must not block."""
 
     def __init__(self, clock: Clock, heartbeat_us: int, report: Callable[[EventKind, str], None]) -> None:
         self._clock = clock
         self._hung_after_us = max(HUNG_US, heartbeat_us)
         self._report = report
+        self._lock = threading.Lock()  # guards the two below, together with what is reported of them
         self._inside: tuple[str, int] | None = None  # which call, since when (monotonic); replaced whole, so read without a lock
         self._reported = False
 
@@ -30,10 +32,11 @@ class DriverCalls:
         try:
             return method()
         finally:
-            self._inside = None
-            if self._reported:
-                self._reported = False
-                self._report(EventKind.RETURNED, "the driver has returned")
+            with self._lock:
+                self._inside = None
+                if self._reported:
+                    self._reported = False
+                    self._report(EventKind.RETURNED, "the driver has returned")
 
     def overdue(self) -> tuple[str, int] | None:
         """(what to say, for how many microseconds), if the driver should have returned long ago. Any thread."""
@@ -46,7 +49,8 @@ class DriverCalls:
 
     def report_overdue(self) -> None:
         """Report, once, a driver that does not return. Called now and then on another thread."""
-        overdue = self.overdue()
-        if overdue is not None and not self._reported:
-            self._reported = True
-            self._report(EventKind.STALE, overdue[0])
+        with self._lock:  # else it may return in between, and nothing would say so
+            overdue = self.overdue()
+            if overdue is not None and not self._reported:
+                self._reported = True
+                self._report(EventKind.STALE, overdue[0])

@@ -89,6 +89,8 @@ class SensorThread:
         self._judge = TimeJudge(time_limits, self._status.count, self._events.report)
         self._stop = threading.Event()
         self._wake = WakePipe()
+        self._is_left_behind = False
+        self._handing_over = threading.Lock()  # guards that flag, together with putting into the inbox
         # The sensor thread's own:
         self._outage = Outage()
         self._heard_us = 0  # monotonic
@@ -117,6 +119,12 @@ class SensorThread:
                 return False
         self._wake.close()
         return True
+
+    def leave_behind(self) -> None:
+        """Nobody waits for the thread any more: what its driver still brings is refused and counted, because after a reload it would
+        be taken for treated by the new configuration. Waits while a reading is being put into the inbox."""
+        with self._handing_over:
+            self._is_left_behind = True
 
     def status(self) -> SensorSnapshot:
         """What the sensor is doing now. A driver that does not return is stale, whatever it did before."""
@@ -247,13 +255,18 @@ class SensorThread:
         self._put_or_count(self._treatment.flush())
 
     def _put(self, block: Block) -> bool:
-        """False: refused, because the inbox is closed, or because this sensor is stopping and the inbox has no room."""
+        """False: refused, because the inbox is closed, because this sensor is stopping and the inbox has no room, or because it was
+        left behind."""
         if not self._source_waits:
-            return self._inbox.put(block)
-        while not self._inbox.put(block, 0.2, drop=False):
+            return self._put_unless_left_behind(block, 0.5, drop=True)
+        while not self._put_unless_left_behind(block, 0.2, drop=False):
             if self._inbox.closed or self._stop.is_set():
-                return self._inbox.put(block, 0.0, drop=False)
+                return self._put_unless_left_behind(block, 0.0, drop=False)
         return True
+
+    def _put_unless_left_behind(self, block: Block, timeout_s: float, *, drop: bool) -> bool:
+        with self._handing_over:
+            return not self._is_left_behind and self._inbox.put(block, timeout_s, drop=drop)
 
     def _note_arrival(self) -> None:
         """The first reading of a session, or after silence."""

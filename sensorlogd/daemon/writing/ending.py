@@ -38,7 +38,7 @@ class LastSpill:
 
     def spill(self, left: LeftAtEnd) -> bool:
         """Write what is left into a spill. True if nothing was left. Raises nothing."""
-        return give_up(left, self._path, self._now_us(), self._count_lost)
+        return give_up(left, self._path, self._now_us(), self.count_lost)
 
     def refuse(self, left: LeftAtEnd, refusal: Exception | None) -> None:
         """The database is not ours to touch, so nothing is written beside it either."""
@@ -50,7 +50,8 @@ class LastSpill:
                 readings, plural(readings, "reading is", "readings are"), refusal,
             )  # fmt: skip
 
-    def _count_lost(self, readings: int) -> None:
+    def count_lost(self, readings: int) -> None:
+        """So many readings could be stored nowhere."""
         self.lost += readings
         self._note_lost(readings)
 
@@ -83,26 +84,49 @@ class Ending:
         """On the writer thread, the last of it: what could not be stored is spilled, all that waits is refused, and the
         database is closed: the clean-shutdown mark, one file without a WAL if nobody reads. ``fault``: what has ended
         the thread, if it did not end by itself; then there is no such mark. Raises nothing of the database's."""
+        complete = False
         try:
             complete = self._give_up_the_rest()
-            self._unstored.pending.give_up("the writer stopped")
-            self._close_database(complete, fault)
         finally:
-            self._trouble.ended()
+            try:
+                self._unstored.pending.give_up("the writer stopped")
+            finally:
+                try:
+                    self._close_database(complete, fault)
+                finally:
+                    self._trouble.ended()
 
     def abandon(self) -> None:
         """On another thread, once the writer does not come back from the disk: spill what it holds. The process must end after
         this."""
-        self._last_spill.spill(self._unstored.take_rest())
-        self._unstored.pending.give_up("the writer hangs")
+        try:
+            self._last_spill.spill(self._take_rest())
+        finally:
+            self._unstored.pending.give_up("the writer hangs")
 
     def _give_up_the_rest(self) -> bool:
         """Spill what is left, unless the database is refused. True if nothing was."""
-        left = self._unstored.take_rest()
+        left = self._take_rest()
         if self._trouble.refusal is None:
             return self._last_spill.spill(left)
         self._last_spill.refuse(left, self._trouble.refusal)
         return True
+
+    def _take_rest(self) -> LeftAtEnd:
+        """All that is left. After a fault of ours in that: the readings that the writer has taken from the inbox, and an event that
+        says how many more there were."""
+        try:
+            return self._unstored.take_rest()
+        except Exception as error:
+            pending = self._unstored.pending
+            taken, lost = pending.rows, pending.inbox.depth
+            logger.exception(
+                "writer: what is left could not be gathered; %d readings that it had taken are spilled, %d in the inbox are lost",
+                taken, lost,
+            )  # fmt: skip
+            self._last_spill.count_lost(lost)
+            detail = f"{lost} {plural(lost, 'reading')} at the end: {type(error).__name__}: {error}"
+            return LeftAtEnd(pending.blocks, [Event(self._now_us(), EventKind.DROPPED, None, detail)])
 
     def _close_database(self, complete: bool, fault: Exception | None) -> None:
         db = self._log.db
@@ -132,7 +156,7 @@ def give_up(left: LeftAtEnd, database: Path, now_us: int, note_lost: Callable[[i
         event = Event(
             now_us, EventKind.SPILLED, None, f"{readings} {plural(readings, 'reading')} could not be stored before the end"
         )
-        path = spill.write(database, left.blocks, [*left.events, event], now_us, given_up=left.dropped)
+        path = spill.write(database, left.blocks, [*left.events, event], now_us, given_up=left.dropped, uncertain=left.uncertain)
     except Exception as error:  # no room on the disk, no memory, a fault of ours: what matters now is the number
         note_lost(readings + left.dropped)
         why = str(error) or type(error).__name__

@@ -44,6 +44,7 @@ class Writer:
         self.inbox = parts.inbox
         self._clock = parts.clock
         self.now_us = parts.clock.now_us
+        self.safe_us = parts.clock.safe_us
         self._opening = parts.opening
         self.ready = parts.trouble.ready  # the database is open (or refused)
         self._watcher = parts.watcher
@@ -86,7 +87,7 @@ class Writer:
     ) -> Future[T]:
         """Run ``run(db)`` on the writer thread between two commits, in a transaction of its own.
 
-        It may be run again if the database refuses it (locked, full), so it must be safe to repeat. With
+        It may be run again if the database refuses it (locked, full), so it must be safe to repeat, or made ``Once``. With
         ``transaction=False`` it runs outside a transaction: after everything committed so far, before anything later.
         ``token``: of the opening it is for; another one fails it with Superseded. A future that is cancelled before its turn
         is not run.

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from sensorlogd.config.care import HeartbeatOptions
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config
+from sensorlogd.daemon.care import sign_of_life
 from sensorlogd.daemon.main.components.care import Care
 from sensorlogd.daemon.main.components.startables import Startables
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
+from sensorlogd.daemon.writing.totals import WriterState, WriterStats
 from sensorlogd.drivers.registry import options_for
 
 
@@ -41,3 +46,20 @@ def test_a_thread_that_is_not_needed_any_more_is_not_missed(tmp_path: Path, monk
     assert startables.missing == {}
     care.stop()
     assert events == ["part_failed", "part_started"]
+
+
+def test_no_sign_of_life_while_no_sensor_gives_readings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status is committed every ten seconds, whatever the sensors do."""
+    sent: list[str] = []
+    monkeypatch.setattr(sign_of_life, "fetch", lambda url, *_: sent.append(url))
+    stats = WriterStats(state=WriterState.WRITING)
+    writer: Any = SimpleNamespace(emit=lambda kind, sensor, detail: None, stats=lambda: stats)
+    care = Care(tmp_path / "log.db", JudgedClock(), writer, Startables(writer.emit))
+    care._sign_of_life.use(HeartbeatOptions(url="http://localhost/x", every=1_000_000))
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    for commits, committed, expected in [(1, 0, 0), (2, 0, 0), (3, 5, 1), (4, 5, 1), (5, 6, 2)]:
+        stats = dataclasses.replace(stats, commits=commits, committed=committed)
+        now += 2.0
+        care._sign_of_life.tick()
+        assert len(sent) == expected

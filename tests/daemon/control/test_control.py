@@ -342,3 +342,22 @@ def test_a_start_without_threads_leaves_nothing(tmp_path: Path, monkeypatch: pyt
         assert control_socket.ask(tmp_path, {"do": "ping"})["ok"]
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("where", ["_read_request", "_answer", "_watch"])
+def test_a_fault_that_shows_with_one_client_costs_that_client_only(
+    server: control_socket.ControlServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The thread lives on: nobody would start it again."""
+    real, faults = getattr(client_thread.ClientThread, where), [KeyError("a fault of ours")]
+
+    def fail_once(*how: Any, **more: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return real(*how, **more)
+
+    monkeypatch.setattr(client_thread.ClientThread, where, fail_once)
+    with pytest.raises((OSError, ValueError)):
+        control_socket.ask(tmp_path, {"do": "echo"})
+    assert not faults
+    assert control_socket.ask(tmp_path, {"do": "echo"})["ok"]

@@ -38,6 +38,9 @@ class Sensor:
     def watch(self) -> None:
         self._note("watch")
 
+    def leave_behind(self) -> None:
+        self._note("leave behind")
+
     def join(self, timeout_s: float = 0.0) -> bool:
         self._note("join")
         return not self.hangs
@@ -85,7 +88,7 @@ def test_one_that_leaves_is_forgotten_even_if_it_hangs(tmp_path: Path) -> None:
     sensors, made = threads(hanging="a")
     sensors.start_all(config(tmp_path))
     sensors.remove({"a": sensors.running["a"]})
-    assert made["a"].did == ["start", "stop", "join"]
+    assert made["a"].did == ["start", "stop", "join", "leave behind"]  # else what it still brings meets the new configuration
     assert made["b"].did == ["start"]
     assert list(sensors.running) == ["b"]
 

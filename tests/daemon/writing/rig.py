@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,20 @@ class Rig:
 
     def kinds(self) -> list[str]:
         return [kind for kind, _ in events(self.path)]
+
+
+class TurnedByHand:
+    """The writer of a rig, which turns until what was submitted is done."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self.now_us, self.safe_us = rig.writer.now_us, rig.writer.safe_us
+        self.hindrance = rig.writer.hindrance
+
+    def submit(self, *args: Any, **more: Any) -> Future[Any]:
+        future = self._rig.writer.submit(*args, **more)
+        self._rig.turn_until(future.done, "the job")
+        return future
 
 
 @contextlib.contextmanager

@@ -151,3 +151,67 @@ def test_a_start_that_cannot_read_what_is_stored_is_tried_again(computer: Comput
     assert len(computer.read("e.work")) == 15
     computer.check()
     assert "database_blocked" in computer.rig.kinds()
+
+
+def fault(*_: Any) -> warm_up.Warmed:
+    raise KeyError("a fault of ours")
+
+
+def test_a_fault_of_ours_in_a_reload_leaves_the_former_formulas(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An integral must not begin at 0, and what is to be read of the past is read by the next reload."""
+    computer.measure(10)
+    computer.settle()
+    total = computer.read("e.work")[9][0]
+    assert total
+    with monkeypatch.context() as patch:
+        patch.setattr(warm_up, "warm", fault)
+        reload(computer, ENERGY.replace("integral(p", "integral(2 * p"))
+        computer.measure(5)
+        computer.settle()
+    assert works(computer) == sums_from(computer, total, range(9, 15))
+    (detail,) = [detail for kind, _, detail in computer.events if kind == "computed_failed"]
+    assert "the former ones stay" in detail
+
+
+def test_a_reload_after_one_with_a_fault_of_ours_goes_on_with_the_sum(
+    computer: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database has the new names by then, and what was computed under the former ones is not stored: it is computed again."""
+    computer.measure(10)
+    computer.settle()
+    total = computer.read("e.work")[9][0]
+    assert total
+    renamed = ENERGY.replace("  e:\n", "  f:\n    was: e\n").replace("e.power", "f.power")
+    with monkeypatch.context() as patch:
+        patch.setattr(warm_up, "warm", fault)
+        reload(computer, renamed)
+        computer.measure(5)
+        computer.settle()
+    assert works(computer, "f.work") == {}
+    reload(computer, renamed)
+    computer.measure(5)
+    computer.settle()
+    assert works(computer, "f.work") == sums_from(computer, total, range(9, 20))
+
+
+def test_after_a_fault_of_ours_at_the_start_integrals_wait_for_the_next_reload(
+    computer: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computer.measure(10)
+    computer.settle()
+    total = computer.read("e.work")[9][0]
+    assert total
+    computer.rig.stop()
+    computer.again()
+    with monkeypatch.context() as patch:
+        patch.setattr(warm_up, "warm", fault)
+        computer.measure(5)
+        computer.settle()
+    assert works(computer) == {}
+    assert len(computer.read("e.power")) == 15
+    (detail,) = [detail for kind, _, detail in computer.events if kind == "computed_failed"]
+    assert "integrals" in detail
+    reload(computer, ENERGY)
+    computer.measure(5)
+    computer.settle()
+    assert works(computer) == sums_from(computer, total, range(9, 20))

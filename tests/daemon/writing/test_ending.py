@@ -169,6 +169,49 @@ def test_a_start_that_cannot_store_the_number_leaves_it(make: Callable[..., Rig]
     assert given_up(path) == 9
 
 
+@pytest.mark.parametrize("later", [0, 2], ids=["at once", "after a run that lost more"])
+def test_a_kill_before_the_lock_file_is_reset_counts_no_reading_twice(
+    make: Callable[..., Rig], script: Script, path: Path, later: int
+) -> None:
+    """The number is in the database, and still in the lock file."""
+
+    class Killed(BaseException):
+        """The end of the process."""
+
+    class Lock(DatabaseLock):
+        def forget_lost(self) -> None:
+            raise Killed
+
+    with DatabaseLock(path, None) as lock:
+        lock.note_lost(9)
+    with Lock(path, None) as lock:
+        rig = make(note_lost=lock.note_lost, remembered=lock)
+        with pytest.raises(Killed):
+            rig.turn(1)
+        rig.kill()
+    with DatabaseLock(path, None) as lock:
+        lock.note_lost(later)
+    for _ in range(2):
+        with DatabaseLock(path, None) as lock:
+            again = make(note_lost=lock.note_lost, remembered=lock)
+            again.turn(5)
+            assert again.writer.stats().given_up == 9 + later
+            assert lock.lost == 0
+            again.kill()
+    assert given_up(path) == 9 + later
+    assert [kind for kind, _ in events(path)].count("dropped") == 1
+
+
+def test_a_number_that_was_taken_over_hides_no_later_one(make: Callable[..., Rig], path: Path) -> None:
+    for _ in range(2):
+        with DatabaseLock(path, None) as lock:
+            lock.note_lost(4)
+            rig = make(note_lost=lock.note_lost, remembered=lock)
+            rig.turn(5)
+            rig.stop()
+    assert given_up(path) == 8
+
+
 def test_the_number_adds_up_over_runs(path: Path) -> None:
     """Three runs that had no room, a power cut in between: the lock file holds their sum."""
     for n in (3, 4):
@@ -243,6 +286,38 @@ def test_last_words_that_fail_harm_nothing(make: Callable[..., Rig], script: Scr
     again = make()
     again.turn(5)
     assert again.kinds().count("unclean_end") == 1
+
+
+@pytest.mark.parametrize("abandoned", [False, True])
+def test_a_fault_of_ours_in_the_end_costs_no_reading_that_was_taken_and_leaves_nobody_waiting(
+    make: Callable[..., Rig], script: Script, path: Path, monkeypatch: pytest.MonkeyPatch, abandoned: bool
+) -> None:
+    """What was taken from the inbox is spilled, what was not is counted, and the database is closed."""
+    lost: list[int] = []
+    rig = make(note_lost=lost.append)
+    rig.turn(3)
+    script.fail_on("BEGIN", lambda: sqlite_error(sqlite3.SQLITE_FULL))
+    put = rig.put(5)
+    waiting = rig.writer.flush()
+    rig.turn(3)
+    rig.put(2)
+    script.heal()
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.writer._unstored.dropped, "count", lambda: 1 / 0)
+        patch.setattr(rig.writer._pending, "take_rest", lambda: 1 / 0)
+        rig.writer.abandon() if abandoned else rig.writer._close()
+    assert lost == [2]
+    assert rig.writer.lost_at_end == 2
+    with pytest.raises(WriterStopped):
+        waiting.result(0)
+    if not abandoned:
+        assert rig.writer._log.db is None
+        assert rig.writer.ready.is_set()
+    rig.kill()
+    again = make()
+    again.turn(5)
+    assert values(path) == put
+    assert again.kinds().count("dropped") == 1
 
 
 def test_an_end_by_a_fault_is_not_called_clean(make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ from sensorlogd.daemon.control.handlers.database import DatabaseHandlers
 from sensorlogd.daemon.control.handlers.dispatch import Dispatch
 from sensorlogd.daemon.control.requests import database as requests
 from sensorlogd.storage.corrections.replacing import Replace
-from tests.daemon.writing.rig import Rig, Script, sqlite_error
-from tests.daemon.writing.test_numbers_of_another_database import NoCoordinator, TurnedByHand
+from tests.daemon.writing.rig import Rig, Script, TurnedByHand, sqlite_error
+from tests.daemon.writing.test_numbers_of_another_database import NoCoordinator
 
 
 def test_a_replacement_that_is_rolled_back_leaves_the_newest_value(rig: Rig, script: Script) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,23 +18,9 @@ from sensorlogd.daemon.control.waiting import OperationError
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.series.unconfigured import WantedSeries
-from tests.daemon.writing.rig import SPECS, T0, Rig, Script, sqlite_error, values
+from tests.daemon.writing.rig import SPECS, T0, Rig, Script, TurnedByHand, sqlite_error, values
 
 OLD = SensorSpec("old", "simulated", series=[SeriesSpec("t")])
-
-
-class TurnedByHand:
-    """The writer of a rig, which turns until what was submitted is done."""
-
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
-        self.now_us = rig.writer.now_us
-        self.hindrance = rig.writer.hindrance
-
-    def submit(self, *args: Any, **more: Any) -> Future[Any]:
-        future = self._rig.writer.submit(*args, **more)
-        self._rig.turn_until(future.done, "the job")
-        return future
 
 
 class NoCoordinator:

@@ -152,7 +152,7 @@ def test_rounding_is_to_the_nearest_digit(value: float, step: float) -> None:
     ("text", "message"),
     [
         ("drop-out", "did you mean 'dropout'"),
-        ("dropout:2", "no probability"),
+        ("dropout:2", "not a probability"),
         ("dropout:often", "could not convert"),
         ("hang:when=3", "hang has no 'when'; it has after, for"),
         ("hang:for=soon", "is not a duration"),

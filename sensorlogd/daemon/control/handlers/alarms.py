@@ -17,6 +17,7 @@ from sensorlogd.daemon.control.answers import Acknowledged, Muted, Tested
 from sensorlogd.daemon.control.handlers.dispatch import Handlers
 from sensorlogd.daemon.control.requests.alarms import AlarmAckRequest, AlarmMuteRequest, AlarmTestRequest
 from sensorlogd.daemon.control.waiting import answer_of
+from sensorlogd.daemon.writing.between_commits.once import Once
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.storage.open_database import OpenDatabase
 
@@ -94,7 +95,7 @@ class OfflineAlarmHandlers:
             alarms.save()
             return done
 
-        return answer_of(self._writer, self._writer.submit("alarms", run))
+        return answer_of(self._writer, self._writer.submit("alarms", Once(run)))
 
 
 def acknowledge(judge: Judge, request: AlarmAckRequest, now_us: int) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """What verbs may have the one writer do: rebuild, give back space, mend, import.
 
 Every operation is small: one transaction on the writer thread, some tens of milliseconds, so that readings are never kept
-waiting; the verb asks again until nothing is left. All may be repeated: a verb that is interrupted is called again.
+waiting; the verb asks again until nothing is left. A verb that is interrupted may be called again. The writer may run what it
+is given again, after a COMMIT that raised an error and may have taken effect; so what would be made twice is made ``Once``.
 The daemon answers them over its control socket; with the daemon down the verb holds its lock and runs the same code
 (``daemon.control.offline``).
 """
@@ -30,6 +31,7 @@ from sensorlogd.daemon.control.requests.database import (
 )
 from sensorlogd.daemon.control.waiting import OperationError, answer_of
 from sensorlogd.daemon.rollups.coordinator import Coordinator
+from sensorlogd.daemon.writing.between_commits.once import Once
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import kind_of
 from sensorlogd.notation.microseconds import BEGINNING_US
@@ -77,10 +79,17 @@ class DatabaseHandlers:
         }
 
     def _run_on_writer(
-        self, name: str, run: Callable[[OpenDatabase], T], *, transaction: bool = True, epoch: int | None = None
+        self,
+        name: str,
+        run: Callable[[OpenDatabase], T],
+        *,
+        transaction: bool = True,
+        once: bool = False,
+        epoch: int | None = None,
     ) -> T:
-        """Have the writer call ``run``. ``epoch``: of the database whose numbers ``run`` uses; None: it uses none. Raises
-        OperationError if another one is open, or if the writer does not come to it in time, and whatever ``run`` raises."""
+        """Have the writer call ``run``. ``once``: it changes what must not be changed twice. ``epoch``: of the database whose
+        numbers ``run`` uses; None: it uses none. Raises OperationError if another one is open, or if the writer does not come
+        to it in time, and whatever ``run`` raises."""
 
         def checked(db: OpenDatabase) -> T:
             if epoch is not None and db.epoch != epoch:
@@ -90,7 +99,7 @@ class DatabaseHandlers:
                 )
             return run(db)
 
-        return answer_of(self._writer, self._writer.submit(name, checked, transaction=transaction))
+        return answer_of(self._writer, self._writer.submit(name, Once(checked) if once else checked, transaction=transaction))
 
     # ---- roll-ups, space -------------------------------------------------------------------------------------------
 
@@ -139,12 +148,14 @@ class DatabaseHandlers:
         now = self._writer.now_us()
         return WorkOrdered(
             self._run_on_writer(
-                "recompute", lambda db: recomputing.order(db.conn, request.sensor, request.since_us, request.formulas, now)
+                "recompute",
+                lambda db: recomputing.order(db.conn, request.sensor, request.since_us, request.formulas, now),
+                once=True,
             )
         )
 
     def _order_mend(self, run: Callable[[OpenDatabase], OrderedMend], epoch: int | None) -> MendOrdered:
-        return MendOrdered(*self._run_on_writer("mend", run, epoch=epoch))
+        return MendOrdered(*self._run_on_writer("mend", run, once=True, epoch=epoch))
 
     def _work_progress(self, request: WorkRequest) -> WorkProgress:
         piece = self._run_on_writer("work", lambda db: work.find(db.conn, request.id), transaction=False)
@@ -159,7 +170,11 @@ class DatabaseHandlers:
 
     def _know_series(self, request: SeriesRequest) -> SeriesKnown:
         now = self._writer.now_us()
-        self._run_on_writer("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
+
+        def expect_the_past(db: OpenDatabase) -> None:  # it moves the border, so it goes by the mover's time
+            db.upkeep.expect_the_past(db.conn, db.frontier, self._writer.safe_us())
+
+        self._run_on_writer("import", expect_the_past, transaction=False)
 
         def run(db: OpenDatabase) -> SeriesKnown:
             return SeriesKnown(tuple(unconfigured.ensure(db.conn, wanted, now) for wanted in request.specs), db.epoch)
@@ -191,11 +206,16 @@ class DatabaseHandlers:
     def _upsert_slice(
         self, series: int, columns: tuple[Any, Any, Any], replace: Replace | None, epoch: int | None
     ) -> tuple[float, upsert.UpsertCounts]:
+        def store(db: OpenDatabase) -> upsert.UpsertCounts:
+            return upsert.upsert(db.conn, db.frontier, series, *columns, self._writer.now_us(), replace=replace)
+
+        once = Once(store)  # made again it would count all as known, and begin another mend for what it replaces next
+
         def run(db: OpenDatabase) -> tuple[float, upsert.UpsertCounts]:
             began = time.perf_counter()
             newest = dict(db.newest)  # a copy, which counts once what it tells of is committed
             with db.transaction() as conn:
-                upserted = upsert.upsert(conn, db.frontier, series, *columns, self._writer.now_us(), replace=replace)
+                upserted = once(db)
                 if upserted.replaced:
                     latest.renew(conn, newest, [series])
             db.replace_newest(newest)
@@ -210,5 +230,5 @@ class DatabaseHandlers:
         elif not 0 <= at_us < LATEST_US:
             raise OperationError(f"{at_us} is no time that an event can have")
         else:  # an event of the past is stored, but no alarm is judged by it
-            self._run_on_writer("note", lambda db: events.record(db.conn, at_us, kind, request.sensor, request.detail))
+            self._run_on_writer("note", lambda db: events.record(db.conn, at_us, kind, request.sensor, request.detail), once=True)
         return Done()

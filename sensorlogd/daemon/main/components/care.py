@@ -32,7 +32,7 @@ class Care:
         self._writer = writer
         self._startables = startables
         self._backups = Backups(path, clock.safe_us, self._commits, writer.emit)
-        self._sign_of_life = SignOfLife(self._commits, writer.emit)
+        self._sign_of_life = SignOfLife(self._committed, writer.emit)
         # Options that the thread has not taken over yet, at most one pair: so it never meets half of a reload. Of two threads that
         # put and take at once, neither can lose what the other has put.
         self._wanted: deque[tuple[BackupOptions, HeartbeatOptions]] = deque(maxlen=1)
@@ -84,6 +84,12 @@ class Care:
         """The number of commits so far; None while nothing can be committed."""
         stats = self._writer.stats()
         return stats.commits if stats.state is WriterState.WRITING else None
+
+    def _committed(self) -> int | None:
+        """The number of readings committed so far; None while nothing can be committed. Commits of status and events alone say
+        nothing of the sensors."""
+        stats = self._writer.stats()
+        return stats.committed if stats.state is WriterState.WRITING else None
 
 
 def _tick_safely(tick: Callable[[], None]) -> None:

@@ -64,6 +64,7 @@ class SensorThreads:
         """Stop these sensors and forget them."""
         for name, thread, returned in _stop_all(leaving, float("inf")):
             if not returned:
+                thread.leave_behind()
                 self._left_behind.append(thread)
             del self.running[name]
 

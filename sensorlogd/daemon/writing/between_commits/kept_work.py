@@ -24,6 +24,7 @@ from sensorlogd.storage.worker import AnyWorker, NotYet, StoreSlice
 logger = logging.getLogger(__name__)
 
 FAULTS_UNTIL_FAILED = 5  # faults of the code in a row; then the work is given up, for it would never end
+FAULT_PAUSE_S = 1.0
 WAIT_FOR_ROOM_S = 5.0
 NOT_YET_S = 0.1  # until a piece of work that had nothing to store is tried again
 _OF_THE_WORK = (Failure.CONSTRAINT, Failure.OTHER)  # refused rows and wrong statements: faults of the work, not of the file
@@ -45,6 +46,7 @@ class KeptWork:
         self._token = 0
         self._look = True
         self._faults: dict[int, int] = {}
+        self._not_before: dict[int, float] = {}  # id of work -> monotonic time of its next try
         self.hindrance = ""  # why nothing of it goes on, though something waits; any thread may look
         self._rolls_up = False  # readings changed below the edge: roll-ups are due
         self.busy = False
@@ -84,10 +86,11 @@ class KeptWork:
     def _choose_and_do(self, db: OpenDatabase, now: float, now_us: int) -> None:
         if self._look or self._token != db.token:
             self._read_table(db)
-        chosen = self._choose(work.runnable(self._waiting))
+        chosen = self._choose(work.runnable(self._waiting), now)
         self.busy = chosen is not None
         if chosen is None:
-            self.due = now + (WAIT_FOR_ROOM_S if self._waiting else 3600.0)
+            next_tries = [at for at in self._not_before.values() if at > now]
+            self.due = min([now + (WAIT_FOR_ROOM_S if self._waiting else 3600.0), *next_tries])
             return
         self._do_slice(db, chosen, now_us)
 
@@ -101,11 +104,13 @@ class KeptWork:
         if self._token != db.token:
             self.close()
             self._faults.clear()
+            self._not_before.clear()
         self._waiting = work.waiting(db.conn)
         self._token, self._look = db.token, False
 
-    def _choose(self, runnable: Sequence[Work]) -> Work | None:
-        """The work to do next. The pieces take turns; work that makes the file larger waits while the disk has little room."""
+    def _choose(self, runnable: Sequence[Work], now: float) -> Work | None:
+        """The work to do next. The pieces take turns; work that makes the file larger waits while the disk has little room, and
+        work that has failed, or had nothing to store, for its next try."""
         has_room = None
         hindrance = ""
         for offset in range(len(runnable)):
@@ -113,6 +118,8 @@ class KeptWork:
             worker = self._workers.get(piece.kind)
             if worker is None:
                 continue  # of a newer release
+            if now < self._not_before.get(piece.id, 0.0):
+                continue
             if worker.grows:
                 has_room = self._space.allows_growth() if has_room is None else has_room
                 if not has_room:
@@ -131,7 +138,7 @@ class KeptWork:
         try:
             store = self._prepare(worker, chosen)
             if isinstance(store, NotYet):
-                self.busy, self.due = False, time.monotonic() + NOT_YET_S
+                self._pause(chosen, NOT_YET_S)
                 return
             with db.transaction() as conn:
                 fresh = work.find(conn, chosen.id)
@@ -148,11 +155,17 @@ class KeptWork:
             self._count_fault(db, chosen, error, now_us)
             return
         self._faults.pop(chosen.id, None)
+        self._not_before.pop(chosen.id, None)
         db.replace_newest(newest)
         self._rolls_up = self._rolls_up or done.rolls_up
         if not done.more:
             logger.info("work %d (%s): %s", chosen.id, chosen.kind, done.outcome or "done")
         self._waiting = [found for piece in self._waiting if (found := self._as_it_stands(db, piece, chosen)) is not None]
+
+    def _pause(self, piece: Work, for_s: float) -> None:
+        """Do not try this work again before; whatever else waits may be done at once."""
+        self._not_before[piece.id] = time.monotonic() + for_s
+        self.busy, self.due = False, 0.0
 
     @staticmethod
     def _prepare(worker: AnyWorker, chosen: Work) -> StoreSlice | NotYet:
@@ -174,7 +187,7 @@ class KeptWork:
         faults = self._faults[chosen.id] = self._faults.get(chosen.id, 0) + 1
         logger.exception("work %d (%s) failed (%d of %d tries)", chosen.id, chosen.kind, faults, FAULTS_UNTIL_FAILED)
         if faults < FAULTS_UNTIL_FAILED:
-            self.busy, self.due = False, time.monotonic() + 1.0
+            self._pause(chosen, FAULT_PAUSE_S)
             return
         outcome = f"given up: {type(error).__name__}: {error}"
         event = (EventKind.WORK_FAILED, None, f"work {chosen.id} ({chosen.kind}): {outcome}")

@@ -24,9 +24,10 @@ class BatchTask(Task):
         self._committing = committing
 
     def _commit(self) -> None:
-        """Raises what ``Preconditions.check`` and ``Committing.store`` raise."""
+        """Raises what ``Preconditions.check``, ``Committing.settle`` and ``store`` raise."""
         db = self._log.opened()
         self._preconditions.check(db)
+        self._committing.settle(db)
         commit = self._due.make_commit()
         try:
             result = self._committing.store(db, commit)

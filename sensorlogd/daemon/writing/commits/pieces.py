@@ -37,6 +37,7 @@ class PiecesTask(Task):
         """Raises what ``Committing.store`` raises, if the fault is not in the piece."""
         db = self._log.opened()
         pending = self._unstored.pending
+        self._committing.settle(db)
         self._waiting_at_begin = len(pending.blocks)
         self._times.postpone_status()
         while blocks := pending.first():
@@ -72,7 +73,7 @@ class PiecesTask(Task):
         others."""
         blocks = self._unstored.pending.first()[:1]
         if blocks and len(self._unstored.pending.blocks) >= self._waiting_at_begin:
-            self._unstored.stored(1, 0, dropped=False)
+            self._unstored.stored(1, 0, dropped=0)
             for block in blocks:
                 self._report_left_out(Commit([block]), error)
                 self._totals.count("poisoned", {block.sensor: block.rows})

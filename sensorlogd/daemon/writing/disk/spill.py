@@ -5,7 +5,8 @@ A spill is a text file, ``NAME.spill-<UTC>-<pid>``: a line that says what it is,
 (the columns of ``batch.Block``) and for each event, and a last line with a CRC-32 of all before it. It is complete or not
 there: written under another name, synced, renamed. Taking it up is one transaction, in which the spill's identity is noted;
 a crash between that and the removal of the file does not store it twice. The first line also says how many readings were
-given up and are counted nowhere yet.
+given up and are counted nowhere yet, and which commit may have taken effect although its COMMIT has not returned, or has raised
+an error: what the database has of that one is left out (of readings it is known which are the same).
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ import glob
 import json
 import logging
 import os
+import sqlite3
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.writing.intake.events import Event
+from sensorlogd.daemon.writing.intake.unstored import UncertainCommit
 from sensorlogd.event_kinds import kind_of
 from sensorlogd.storage import meta
 from sensorlogd.storage.ingest import events as stored_events
@@ -44,22 +48,32 @@ class Spill:
     blocks: Sequence[Block]
     events: Sequence[Event]
     given_up: int = 0
+    uncertain: UncertainCommit | None = None
 
     @property
     def readings(self) -> int:
         return sum(block.rows for block in self.blocks)
 
 
-def write(database: Path, blocks: Iterable[Block], events: Iterable[Event], now_us: int, *, given_up: int = 0) -> Path:
+def write(
+    database: Path,
+    blocks: Iterable[Block],
+    events: Iterable[Event],
+    now_us: int,
+    *,
+    given_up: int = 0,
+    uncertain: UncertainCommit | None = None,
+) -> Path:
     """Write a spill for ``database``. Returns the path of its file. ``given_up``: readings that are lost and counted
-    nowhere yet. Raises OSError, MemoryError; then nothing is left. A folder that cannot be synced is only logged: the
+    nowhere yet. ``uncertain``: the commit that may hold some of this. Raises OSError, MemoryError; then nothing is left. A folder that cannot be synced is only logged: the
     next start takes the file up, unless the power fails first."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(max(now_us, 0) / 1e6))
     target, temporary, descriptor = _claim(database, f"{stamp}-{os.getpid()}")
     try:
         with os.fdopen(descriptor, "wb") as file:
             crc = 0
-            for line in _lines(target.name, blocks, events, now_us, given_up):  # one at a time: memory may be short
+            first = _first_line(target.name, now_us, given_up, uncertain)
+            for line in chain([first], _lines(blocks, events)):  # one at a time: memory may be short
                 content = line.encode("utf-8", "backslashreplace") + b"\n"
                 crc = zlib.crc32(content, crc)
                 file.write(content)
@@ -79,9 +93,15 @@ def write(database: Path, blocks: Iterable[Block], events: Iterable[Event], now_
     return target
 
 
-def _lines(name: str, blocks: Iterable[Block], events: Iterable[Event], now_us: int, given_up: int) -> Iterator[str]:
-    """The lines of a spill but for the last one, with the checksum."""
-    yield json.dumps({"spill": name, "made_us": now_us} | ({"given_up": given_up} if given_up else {}))
+def _first_line(name: str, now_us: int, given_up: int, uncertain: UncertainCommit | None) -> str:
+    more = {"given_up": given_up} if given_up else {}
+    return json.dumps(
+        {"spill": name, "made_us": now_us, **more} | ({} if uncertain is None else {"uncertain": asdict(uncertain)})
+    )
+
+
+def _lines(blocks: Iterable[Block], events: Iterable[Event]) -> Iterator[str]:
+    """The lines of a spill between the first and the last one, with the checksum."""
     for block in blocks:
         if block.rows:
             yield json.dumps(_encode_block(block), default=repr)
@@ -142,7 +162,8 @@ def read(path: Path) -> Spill:
         first, *rest = [json.loads(line) for line in body.splitlines()]
         blocks = [_decode_block(line) for line in rest if "sensor" in line]
         events = [_decode_event(*line["event"]) for line in rest if "event" in line]
-        return Spill(str(first["spill"]), blocks, events, int(first.get("given_up", 0)))
+        uncertain = UncertainCommit(**first["uncertain"]) if "uncertain" in first else None
+        return Spill(str(first["spill"]), blocks, events, int(first.get("given_up", 0)), uncertain)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise SpillDamaged(f"{path}: {error}") from error
 
@@ -169,13 +190,22 @@ def take_up(db: OpenDatabase, path: Path, spill: Spill, ids: Mapping[tuple[str, 
         return None
     with db.transaction() as conn:
         result = append(conn, spill.blocks, ids, db.frontier, retrying=True)
-        for event in spill.events:
+        events, given_up = _without_stored(conn, spill)
+        for event in events:
             stored_events.record(conn, *event)
-        if spill.given_up:
-            meta.put(conn, meta.GIVEN_UP, str(meta.get_int(conn, meta.GIVEN_UP) + spill.given_up))
+        if given_up:
+            meta.put(conn, meta.GIVEN_UP, str(meta.get_int(conn, meta.GIVEN_UP) + given_up))
         meta.put(conn, meta.SPILL + spill.identity, str(result.stored))
     _remove(path)
     return result
+
+
+def _without_stored(conn: sqlite3.Connection, spill: Spill) -> tuple[Sequence[Event], int]:
+    """The events, and the number of readings given up, that the database does not have yet. Raises sqlite3.Error."""
+    uncertain = spill.uncertain
+    if uncertain is None or meta.get(conn, meta.LAST_COMMIT) != uncertain.key:
+        return spill.events, spill.given_up
+    return spill.events[uncertain.events :], spill.given_up - uncertain.dropped
 
 
 def _remove(path: Path) -> None:

@@ -14,13 +14,25 @@ from sensorlogd.daemon.writing.intake.pending import Pending
 
 
 @dataclass(frozen=True, slots=True)
+class UncertainCommit:
+    """A commit that may have taken effect: its COMMIT has raised an error, or has not returned. ``key``: stored in it, under
+    ``meta.LAST_COMMIT``. ``events``: so many of the first events that wait are in it; ``dropped``: so many of the dropped readings
+    does it count."""
+
+    key: str
+    events: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
 class LeftAtEnd:
     """What is left at the end. ``events``: those that no commit has stored. ``dropped``: readings that the full inbox has dropped
-    and the database does not count yet."""
+    and the database does not count yet. ``uncertain``: the commit that may have stored some of it."""
 
     blocks: Sequence[Block]
     events: Sequence[Event]
     dropped: int = 0
+    uncertain: UncertainCommit | None = None
 
     @property
     def readings(self) -> int:
@@ -35,6 +47,9 @@ class Unstored:
     def __init__(self, pending: Pending, dropped: Dropped, notices: Notices, clock: JudgedClock) -> None:
         self.pending = pending
         self.dropped = dropped
+        self.uncertain: UncertainCommit | None = (
+            None  # the commit that may have stored some of it; its readings ``pending`` knows
+        )
         self._notices = notices
         self._clock = clock
 
@@ -46,13 +61,19 @@ class Unstored:
         """The events that wait, with corrected times."""
         return self._notices.events.waiting(self._clock.now_us(), self._clock.correction_us)
 
-    def stored(self, blocks: int, events: int, *, dropped: bool) -> None:
-        """Forget this many of the first blocks and events, and with ``dropped`` the number of dropped readings: they are stored, or
-        counted as refused."""
+    def stored(self, blocks: int, events: int, *, dropped: int) -> None:
+        """Forget this many of the first blocks, of the first events and of the dropped readings: they are stored, or counted as
+        refused."""
+        self.uncertain = None
         self.pending.committed(blocks)
         self._notices.events.stored(events)
         if dropped:
-            self.dropped.stored()
+            self.dropped.stored(dropped)
+
+    def begin_commit(self, uncertain: UncertainCommit | None) -> None:
+        """COMMIT comes next: until ``stored`` nobody knows whether it has taken effect, not even another thread that spills all of
+        this. None: there are only readings in it."""
+        self.uncertain = uncertain
 
     def mark_uncertain(self) -> None:
         """A COMMIT raised an error, and may have taken effect all the same."""
@@ -64,7 +85,7 @@ class Unstored:
         self.pending.take_rest()
         self.dropped.count()
         self.dropped.report()
-        return LeftAtEnd(self.pending.blocks, self.events(), self.dropped.readings)
+        return LeftAtEnd(self.pending.blocks, self.events(), self.dropped.readings, self.uncertain)
 
     def correct_early(self) -> None:
         """Correct the stamps of what came before it was known what time it was, once that is known. Idempotent."""

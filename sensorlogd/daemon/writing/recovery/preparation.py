@@ -78,13 +78,18 @@ class Preparation:
             db.upkeep.expect_the_past(db.conn, db.frontier, self._clock.safe_us())
 
     def take_over_lost(self) -> None:
-        """Add the readings that earlier runs could store nowhere to those given up for good."""
+        """Add the readings that earlier runs could store nowhere to those given up for good.
+
+        Their number stands in the lock file, which no transaction can set to 0. So the transaction also notes how many of them
+        are added, which is forgotten once the lock file is at 0: a kill at any moment, or a COMMIT that took effect and raised an
+        error, adds none of them twice."""
         db, lost = self._db, self._remembered.lost
-        given_up = meta.get_int(db.conn, meta.GIVEN_UP)
+        given_up, taken = meta.get_int(db.conn, meta.GIVEN_UP), meta.get_int(db.conn, meta.LOST_TAKEN)
         if lost:
-            given_up += lost
+            given_up += max(lost - taken, 0)
             with db.transaction() as conn:
                 meta.put(conn, meta.GIVEN_UP, str(given_up))
+                meta.put(conn, meta.LOST_TAKEN, str(lost))
             self._remembered.forget_lost()
             self._notes.put(
                 self._event_now(
@@ -92,6 +97,9 @@ class Preparation:
                     f"{lost} {plural(lost, 'reading')} of the run before could be stored nowhere: the disk took none at its end",
                 )
             )
+        if lost or taken:
+            with db.transaction() as conn:
+                meta.remove(conn, [meta.LOST_TAKEN])
         self._notes.set_given_up(given_up)
 
     def _event_now(self, kind: EventKind, detail: str) -> Event:

@@ -325,3 +325,29 @@ def test_what_is_asked_of_an_open_database_is_its_own(make: Callable[..., Rig], 
     before = len([sql for sql in rig.script.statements if "FROM work" in sql])
     rig.turn(100)
     assert len([sql for sql in rig.script.statements if "FROM work" in sql]) == before
+
+
+@pytest.mark.parametrize("has_jobs", [False, True])
+def test_a_fault_waits_for_its_next_try_whatever_else_is_done(make: Callable[..., Rig], has_jobs: bool) -> None:
+    """Jobs, and other work, go on meanwhile, and hurry nothing: a disk that is away for two seconds costs no work."""
+    failing, other = CountingWorker("failing"), CountingWorker("other", slices=30)
+    rig = make(workers=[failing, other])
+    rig.turn(3)
+
+    def away() -> None:
+        if rig.time.now < began + 2.0:
+            raise sqlite3.OperationalError("disk away for a moment")
+
+    failing.fetching = away
+    began = float("inf")
+    identity, beside = order(rig, "failing", 1), order(rig, "other", 2)
+    began = rig.time.now
+    while rig.time.now < began + 1.9:
+        if has_jobs:
+            rig.writer.submit("roll-up rows", lambda db: None)
+        rig.turn(1, 0.05)
+    assert find(rig, beside).state is State.DONE
+    assert find(rig, identity).state is State.WAITING
+    rest(rig)
+    assert find(rig, identity).state is State.DONE
+    assert rig.time.now < began + 4.0
