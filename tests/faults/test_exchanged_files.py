@@ -40,7 +40,7 @@ def test_a_backup_copied_over_after_a_kill_is_not_given_the_old_wal(tmp_path: Pa
         until(lambda: len(counted(path)) > 50, "readings")
         if copy == "backup":
             run("backup", str(saved), "--db", str(path))
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     if copy == "cp":
         shutil.copy(path, saved)
     with Daemon(config, tmp_path / "data") as daemon:
@@ -59,7 +59,7 @@ def test_a_backup_copied_over_after_a_kill_is_not_given_the_old_wal(tmp_path: Pa
     with Daemon(config, tmp_path / "data") as daemon:
         daemon.wait_ready()
         daemon.commit()
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     assert sound(path)
     assert values(path)[: len(held)] == held
     assert len(values(path)) < len(held) + 10_000
@@ -83,7 +83,7 @@ def test_a_set_that_was_copied_whole_to_a_new_card_is_one(tmp_path: Path) -> Non
     with Daemon(config, tmp_path / "data") as daemon:
         daemon.wait_ready()
         daemon.commit()
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     assert values(path)[: len(before)] == before
     assert incidents.all_incidents(path) == []
 
@@ -102,7 +102,7 @@ def test_a_backup_put_in_place_under_the_daemon_is_what_goes_on(tmp_path: Path) 
         (tmp_path / "data" / "new.db").replace(path)
         until(lambda: "database_replaced" in events_or_none(path), "the event")
         daemon.commit()
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     assert sound(path)
     now = values(path)
     assert now[: len(held)] == held
@@ -130,7 +130,7 @@ def test_a_backup_copied_into_the_open_file_is_what_goes_on(tmp_path: Path, grow
         subprocess.run(["cp", str(saved), str(path)], check=True)
         until(lambda: "foreign_wal" in events_or_none(path), "the event")
         daemon.commit()
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     assert sound(path)
     assert values(path)[: len(held)] == held
     assert "corrupt" not in events(path)
@@ -146,7 +146,7 @@ def test_a_log_that_is_cut_under_the_daemon_is_told_with_what_is_lost(tmp_path: 
         until(lambda: "corrupt" in events_or_none(path), "the incident")
         before = len(values(path))
         until(lambda: len(values(path)) > before, "readings to go on")
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     with reading(path) as conn:
         (detail,) = conn.execute("SELECT detail FROM event WHERE kind = 'corrupt'").fetchone()
     assert "was cut while running" in detail
@@ -168,7 +168,7 @@ def test_a_log_that_others_copy_and_empty_is_no_damage(tmp_path: Path) -> None:
                 conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             before = len(values(path))
             until(partial(more_than, path, before), "readings to go on")
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     assert not {"corrupt", "foreign_wal", "salvaged"} & set(events(path))
     assert_whole(sorted(values(path), key=lambda value: value or 0))
 
@@ -184,7 +184,7 @@ def test_a_removed_database_comes_back_whole(tmp_path: Path) -> None:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         until(lambda: "salvaged" in events_or_none(path), "the salvage")
         daemon.commit()
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     assert set(seen) <= set(values(path))
     assert {"database_removed", "salvaged"} <= set(events(path))
     assert_whole(sorted(values(path), key=lambda value: value or 0))
@@ -206,10 +206,10 @@ def test_a_removed_folder_comes_back_whole_at_the_end(tmp_path: Path) -> None:
         remove(path.parent)
         until(lambda: "was removed while running" in daemon.log.read_text(), "the daemon to notice")
         assert not path.parent.exists()
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     with Daemon(config, tmp_path / "data") as daemon:
         until(lambda: path.exists() and "salvaged" in events_or_none(path), "the salvage")
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     assert set(seen) <= set(values(path))
     assert "database_removed" in events(path)
 
@@ -238,7 +238,7 @@ def test_who_starts_in_a_folder_made_anew_is_its_only_writer(tmp_path: Path) -> 
     with Daemon(other, tmp_path / "data") as daemon:
         daemon.wait_ready()
         until(lambda: "spill_taken_up" in events_or_none(path), "what the first had held")
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
 
 
 def test_a_folder_that_is_away_for_a_moment_costs_nothing(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_folder_that_is_away_for_a_moment_costs_nothing(tmp_path: Path) -> Non
         (tmp_path / "away").rename(path.parent)
         before = len(values(path))
         until(partial(more_than, path, before), "readings to go on")
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     assert not {"database_removed", "database_replaced", "salvaged", "corrupt"} & set(events(path))
     assert_whole(sorted(values(path), key=lambda value: value or 0))
 
@@ -270,7 +270,7 @@ def test_a_file_that_is_cut_under_the_daemon_is_damage(tmp_path: Path, to: str) 
         until(lambda: {"corrupt", "salvaged"} <= set(events_or_none(path)), "the incident and its salvage")
         before = len(values(path))
         until(lambda: len(values(path)) > before, "readings to go on")
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     assert sound(path)
     (incident,) = incidents.all_incidents(path)
     assert {path.name, f"{path.name}-wal"} <= set(incident.files)
@@ -308,7 +308,7 @@ def test_damage_that_only_the_aggregator_reads_is_dealt_with(tmp_path: Path) -> 
     with Daemon(config, tmp_path / "data") as daemon:
         daemon.wait_ready()
         until(lambda: len(counted(path)) > 50, "readings")
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     before = values(path)
     spoil(path, "stale")
     with Daemon(config, tmp_path / "data") as daemon:
@@ -316,7 +316,7 @@ def test_damage_that_only_the_aggregator_reads_is_dealt_with(tmp_path: Path) -> 
         until(lambda: [incident for incident in incidents.all_incidents(path) if incident.is_whole], "the incident")
         until(lambda: "salvaged" in events_or_none(path), "the salvage")
         daemon.commit()
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     assert set(before) <= set(values(path))
 
 
@@ -329,7 +329,7 @@ def test_a_database_that_was_emptied_while_the_daemon_was_down_is_told(tmp_path:
         with Daemon(config, tmp_path / "data") as daemon:
             daemon.wait_ready()
             daemon.commit()
-            assert daemon.stop() == 0
+            assert daemon.stop() == 0, daemon.log.read_text()
         assert ("corrupt" in events(path)) == (start == 1)
         os.truncate(path, 0)
 
@@ -351,6 +351,6 @@ def test_a_log_that_is_removed_under_the_daemon_takes_nothing_along(tmp_path: Pa
     with Daemon(config, tmp_path / "data") as daemon:
         daemon.wait_ready()
         daemon.commit()
-        assert daemon.stop() == 0
+        assert daemon.stop() == 0, daemon.log.read_text()
     assert before <= seen <= set(values(path))
     assert sound(path)
