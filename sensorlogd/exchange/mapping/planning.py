@@ -43,7 +43,7 @@ def plan(lines: Lines, options: Options) -> ImportPlan:
     options = replace(options, nulls=(*options.nulls, *head.nulls))
     try:
         return foreign_tables.plan(
-            names, delimiter, lines, foreign_tables.completed(names, delimiter, lines, options, head), head
+            names, delimiter, lines, foreign_tables.completed(names, delimiter, lines, options), head
         )
     except ValueError as error:
         line = _names_below(lines, options)

@@ -30,8 +30,8 @@ def looks_like(line: str) -> bool:
 
 
 class Points(Source):
-    """Reads points. The sensor is ``options.sensor``, else the tag ``sensor_column``, else the measurement with the values of its
-    tags."""
+    """Reads points. The sensor is the value of the tag ``options.sensor_column``, else ``options.sensor``, else the measurement with
+    the values of its tags."""
 
     def __init__(self, lines: Lines, options: PointOptions) -> None:
         super().__init__()
