@@ -17,7 +17,7 @@ from sensorlogd.cli.import_options import GivenOptions
 from sensorlogd.cli.progress import BYTES, Progress
 from sensorlogd.exchange import opening
 from sensorlogd.exchange.options import Options
-from sensorlogd.exchange.plan import Findings
+from sensorlogd.exchange.plan import FileFindings
 from sensorlogd.exchange.readings import FileReading
 from sensorlogd.exchange.sorting import ReadingSorter, SeriesInFile
 from sensorlogd.exchange.text import bad_lines
@@ -92,15 +92,15 @@ def read(name: str, stack: ExitStack, options: Options, given: GivenOptions) -> 
 
 
 def _keep_first(
-    found: Generator[FileReading, None, Findings], first: list[FileReading]
-) -> Generator[FileReading, None, Findings]:
+    found: Generator[FileReading, None, FileFindings], first: list[FileReading]
+) -> Generator[FileReading, None, FileFindings]:
     """Pass on what is found, and add the first readings to ``first``."""
     with closing(found):
         while len(first) < MAX_READINGS_SHOWN:
             try:
                 reading = next(found)
             except StopIteration as end:
-                findings: Findings = end.value
+                findings: FileFindings = end.value
                 return findings
             first.append(reading)
             yield reading
@@ -113,7 +113,7 @@ def _show_reading(reading: FileReading) -> None:
     click.echo(f"  read: {times.format_time(reading.ts_us)}  {reading.target.name} = {value}{unit}", err=True)
 
 
-def _show_findings(findings: Findings, found: list[SeriesInFile], bad: bad_lines.BadLines | None) -> None:
+def _show_findings(findings: FileFindings, found: list[SeriesInFile], bad: bad_lines.BadLines | None) -> None:
     """Print what was read and what was left out."""
     for column, word in islice(findings.left_out.items(), MAX_COLUMNS_NAMED):
         click.echo(f"  left out: column {column!r} holds words ({word!r})", err=True)

@@ -9,8 +9,8 @@ from itertools import groupby
 
 from sensorlogd.exchange.mapping.column_names import quoted_names
 from sensorlogd.exchange.options import ColumnTarget, Options
-from sensorlogd.exchange.plan import Source
 from sensorlogd.exchange.readings import FileReading, ImportTarget, Origins, slug, target_of
+from sensorlogd.exchange.source import Source
 from sensorlogd.exchange.text.lines import FileError, Lines, cells
 from sensorlogd.exchange.text.numbers import Nulls, number
 from sensorlogd.exchange.times.stamps import TimeReader

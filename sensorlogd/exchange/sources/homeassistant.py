@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from sensorlogd import quality
 from sensorlogd.exchange.options import RecordOptions
-from sensorlogd.exchange.plan import Source
 from sensorlogd.exchange.readings import FileReading, ImportTarget, Origins, reading, target_of
+from sensorlogd.exchange.source import Source
 from sensorlogd.exchange.sources.sqlite import checked, columns
 from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.exchange.times import stamps

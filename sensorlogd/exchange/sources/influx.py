@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 
 from sensorlogd.exchange.options import PointOptions
-from sensorlogd.exchange.plan import Source
 from sensorlogd.exchange.readings import FileReading, ImportTarget, Origins, slug, target_of
+from sensorlogd.exchange.source import Source
 from sensorlogd.exchange.text.lines import FileError, Lines
 from sensorlogd.exchange.text.numbers import Nulls, number
 from sensorlogd.exchange.times import stamps
