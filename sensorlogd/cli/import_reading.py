@@ -77,10 +77,15 @@ def read(name: str, stack: ExitStack, options: Options, given: GivenOptions) -> 
         if not sorter.readings:
             count = findings.lines.lines
             raise FileError(shown, 0, f"there is no reading in {f'its {count} lines' if count else 'it'}")
-    series = sorter.series()
+    of_file = sorter.series()
+    series = [found for found in of_file if found.target.name not in findings.units_of]
     for reading_found in first:
         _show_reading(reading_found)
     _show_findings(findings, series, bad)
+    for left_out, units in findings.units_of.items():
+        _show_units(left_out, sum(found.readings for found in of_file if found.target.name == left_out), units)
+    if not series:
+        raise FileError(shown, 0, "no series is left: the unit of each one changes in the file")
     if findings.zoneless is not None and given.zone is None:
         click.echo(
             f"  times without an offset, as {findings.zoneless!r}, were read in UTC; if they are in another zone, say --zone, as"
@@ -111,6 +116,15 @@ def _show_reading(reading: FileReading) -> None:
     unit = f" {reading.target.unit}" if reading.target.unit else ""
     value = numbers.text(reading.value, quality.describe(reading.quality))
     click.echo(f"  read: {times.format_time(reading.ts_us)}  {reading.target.name} = {value}{unit}", err=True)
+
+
+def _show_units(series: str, readings: int, units: list[str]) -> None:
+    """Print that the series, with so many readings, is left out because the file has it in these units."""
+    click.echo(
+        f"  left out: {series}, {readings:,} {plural(readings, 'reading')}, because its unit changes in the"
+        f" file ({', '.join(map(repr, units))}); the statistics of Home Assistant are in one unit: --table statistics",
+        err=True,
+    )
 
 
 def _show_findings(findings: FileFindings, found: list[SeriesInFile], bad: bad_lines.BadLines | None) -> None:

@@ -17,12 +17,14 @@ class FileFindings:
     """What there is to say about a file that was read to its end, besides its readings.
 
     left_out           columns (fields, entities) of words, which were left out -> an example of the words
+    units_of           series that the file has in several units -> these units; such a series cannot be stored
     zoneless           the first time without an offset, if such times were read in UTC
     doubtful           how many readings were marked bad_time
     first_doubtful_us  the time of the first of them
     """
 
     left_out: dict[str, str]
+    units_of: dict[str, list[str]]
     zoneless: str | None
     doubtful: int
     first_doubtful_us: int | None
@@ -47,4 +49,7 @@ class ImportPlan:
         yield from check.checked(self.source.read())
         times = self.source.times
         zoneless = None if times is None or self.options.zone != "UTC" else times.first_zoneless
-        return FileFindings(self.source.left_out, zoneless, check.doubtful, check.first_doubtful_us, self.lines.counts())
+        source = self.source
+        return FileFindings(
+            source.left_out, source.units_of, zoneless, check.doubtful, check.first_doubtful_us, self.lines.counts()
+        )
