@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sensorlogd.alarms.judging.alarm import Alarm, StateChange
 from sensorlogd.alarms.judging.findings import Findings
 from sensorlogd.alarms.judging.states import AlarmState
-from sensorlogd.alarms.keeping import memory
+from sensorlogd.alarms.keeping import alarm_rows
 from sensorlogd.alarms.notifying.notifications import MAX_UNSTORED_RESULTS, sentence
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage.alarms import changes, notifications, states
@@ -80,7 +80,7 @@ class Unstored:
     def store(self, conn: sqlite3.Connection, at: int, now_us: int) -> None:
         """In the caller's transaction. Raises sqlite3.Error."""
         states.remove(conn, self.gone)
-        states.save(conn, [memory.row(alarm, at, now_us) for alarm in self.alarms])
+        states.save(conn, [alarm_rows.row(alarm, at, now_us) for alarm in self.alarms])
         changes.add(conn, self.changes)
         for event in self.events:
             events.record(conn, *event)
