@@ -25,7 +25,7 @@ from sensorlogd.storage.query.log_reader import LogReader, Reading
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.series.stored import matches
 from sensorlogd.storage.watermarks import Frontier
-from sensorlogd.web.answering.live import stream
+from sensorlogd.web.answering.live import sent_messages, stream
 from sensorlogd.web.answering.live.watch import Seen, Watch
 from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.answering.pool import Pool
@@ -200,15 +200,15 @@ def test_after_the_checking_has_ended_memory_does_not_answer(log: Log, monkeypat
     async def come_and_go(hub: stream.Hub) -> str:
         viewer = hub.join(stream.Subscription((), TimeForm("s", "UTC")))
         await hub.first_check()
-        last = hub.now()
-        assert hub.since(last)[0] == []
+        last = hub.sent.now()
+        assert hub.sent.since(last)[0] == []
         hub.leave(viewer)
         await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
         return last
 
     with LogReader.open(log.path) as opened:
         hub = stream.Hub(cast(Pool, OneLog(opened)))
-        assert hub.since(asyncio.run(come_and_go(hub)))[0] is None
+        assert hub.sent.since(asyncio.run(come_and_go(hub)))[0] is None
 
 
 def test_what_is_committed_before_the_first_check_is_not_missed(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +240,7 @@ def test_more_at_once_than_is_kept_for_those_who_come_back_is_seen(
     live: Served, log: Log, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Everybody who watches gets it; who comes back gets it from the database."""
-    monkeypatch.setattr(stream, "MAX_KEPT_READINGS", 3)
+    monkeypatch.setattr(sent_messages, "MAX_KEPT_READINGS", 3)
     with watching(live) as viewer, watching(live, series="lab.t") as other:
         before = log.commit()
         viewer.wait_for(before)
