@@ -30,6 +30,7 @@ from sensorlogd.web.answering.live.watch import Seen, Watch
 from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.workers.refusal import ApiError
 from tests.connections import connect_writer
 from tests.rig import DEADLINE_S, until
 from tests.web.conftest import S, Served, make_database, serving
@@ -484,6 +485,42 @@ def test_a_full_house_is_told(live: Served, monkeypatch: pytest.MonkeyPatch) -> 
     until(lambda: live.client.head("/api/v1/stream").status_code == 200, "a place")
     with watching(live):
         pass
+
+
+def test_a_stream_that_cannot_begin_is_cut_off(
+    live: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its status is sent already, so it ends; the browser comes back by itself."""
+
+    def refused(*_: Any) -> None:
+        raise ApiError(503, "busy", "too many questions")
+
+    monkeypatch.setattr("sensorlogd.web.answering.questions.current.latest", refused)
+    answer = httpx.get(f"{live.url}/api/v1/stream", timeout=DEADLINE_S)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert "it ended before its first message: too many questions" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_the_first_check_is_one_that_succeeds(log: Log) -> None:
+    """Else what is committed before the next one was neither read by the viewer nor pushed."""
+    failures = iter([ApiError(503, "log_unavailable", "no database")])
+
+    class FailsOnce(OneLog):
+        async def run(self, question: Callable[[LogReader], Any]) -> Any:
+            for failure in failures:
+                raise failure
+            return await super().run(question)
+
+    async def come(hub: stream.Hub) -> bool:
+        hub.join(stream.Subscription((), TimeForm("s", "UTC")))
+        await hub.first_check()
+        has_begun = hub._watch._log is not None
+        hub.close()
+        return has_begun
+
+    with LogReader.open(log.path) as opened:
+        assert asyncio.run(come(stream.Hub(cast(Pool, FailsOnce(opened)))))
 
 
 def test_streams_end_with_the_server(log: Log) -> None:

@@ -127,8 +127,8 @@ class Hub:
         return viewer
 
     async def first_check(self) -> None:
-        """Wait until the hub has begun to check the log. Whatever is read from the log after that, together with what is pushed, has no
-        gap."""
+        """Wait until a check of the log has succeeded, at most ten seconds. Whatever is read from the log after that, together with what
+        is pushed, has no gap."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._checked.wait(), 10.0)
 
@@ -159,12 +159,12 @@ class Hub:
                 return
             try:
                 self._share(await self.pool.run(lambda found: self._watch.check(found, time.time_ns() // 1000)))
+                self._checked.set()
             except ApiError as error:  # no database at this moment: looked for again
                 logger.debug("stream: %s", error)
             except Exception:  # whatever it is: the viewers stay, and the next check may succeed
                 logger.exception("stream: a check of the database failed")
                 await asyncio.sleep(5.0)
-            self._checked.set()
             if now >= quiet_at:
                 quiet_at = now + QUIET_S
                 for viewer in self.viewers:
@@ -240,6 +240,9 @@ def message(kind: str, data: Any, identity: str | None = None) -> bytes:
     return f"{head}event: {kind}\ndata: ".encode() + dumps(data) + b"\n\n"
 
 
+_LAST_PART: Message = {"type": "http.response.body", "body": b"", "more_body": False}
+
+
 class StreamResponse(Response):
     """Sends what the hub pushes, until the client leaves."""
 
@@ -257,7 +260,13 @@ class StreamResponse(Response):
         listener = asyncio.create_task(self._wait_until_gone(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await send(_body_part(b"retry: 3000\n\n" + await self.first()))
+            try:
+                first = await self.first()
+            except ApiError as error:  # the status is sent already: the client is cut off and comes back
+                logger.warning("stream: it ended before its first message: %s", error)
+                await send(_LAST_PART)
+                return
+            await send(_body_part(b"retry: 3000\n\n" + first))
             await self._send_pushed(send)
         finally:
             self.hub.leave(self.viewer)
@@ -273,7 +282,7 @@ class StreamResponse(Response):
             viewer.wake.clear()
             if viewer.waiting:
                 await send(_body_part(viewer.take()))
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await send(_LAST_PART)
 
     async def _wait_until_gone(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
