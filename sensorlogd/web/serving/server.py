@@ -17,8 +17,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sensorlogd.web.serving.app import create_app
-from sensorlogd.web.serving.settings import Settings
 from sensorlogd.web.serving.slow_readers import ReadingWatch
+from sensorlogd.web.settings import Settings
 
 REQUEST_WITHIN_S = 15.0  # from its first byte to its last
 STOP_WITHIN_S = 1

@@ -29,8 +29,8 @@ from sensorlogd.web.answering.live import sent_messages, stream
 from sensorlogd.web.answering.live.watch import Seen, Watch
 from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.answering.pool import Pool
-from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.refusal import ApiError
+from sensorlogd.web.settings import Settings
 from tests.connections import connect_writer
 from tests.rig import DEADLINE_S, until
 from tests.web.conftest import S, Served, make_database, serving

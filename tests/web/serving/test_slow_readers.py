@@ -14,7 +14,7 @@ import pytest
 from sensorlogd.web.answering.live import stream
 from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.serving import server, slow_readers
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 from tests.rig import DEADLINE_S, until
 from tests.web.answering.test_stream import Log
 from tests.web.conftest import Served, serving

@@ -7,7 +7,7 @@ import time
 from collections import deque
 
 from sensorlogd.web.answering.live.watch import Seen
-from sensorlogd.web.workers.refusal import bad_parameter
+from sensorlogd.web.refusal import bad_parameter
 
 MAX_KEPT_READINGS = 20_000
 MAX_KEPT_S = 300.0

@@ -36,7 +36,7 @@ from sensorlogd.web.answering.live.watch import AHEAD_US, Seen, Watch, overlap_u
 from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.answering.questions import current, reading_pages
-from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.workers.texts import dumps
 
 logger = logging.getLogger(__name__)
