@@ -16,9 +16,8 @@ from sensorlogd.storage.alarms.changes import ChangeRow
 from sensorlogd.storage.alarms.notifications import NoticeRow, NotificationOutcome
 from sensorlogd.storage.ingest import events
 
-MAX_STORE_TRIES = (
-    3  # results that the database has refused so often are dropped, so that they do not keep later ones from being stored
-)
+# Results that the database has refused so often are dropped, so that they do not keep later ones from being stored.
+MAX_STORE_TRIES = 3
 
 _EVENTS = {
     "raised": EventKind.ALARM_RAISED,
@@ -34,8 +33,7 @@ _EVENTS = {
 @dataclass(slots=True)
 class Unstored:
     """The results that wait for the commit. ``alarms``: whose state is to be saved; ``gone``: (name, subject) of those to be
-    removed; ``outcomes``: what became of notifications. ``is_urgent``: more than a state between
-    normal and pending."""
+    removed; ``outcomes``: what became of notifications."""
 
     alarms: dict[Alarm, None] = field(default_factory=dict)
     gone: list[tuple[str, str]] = field(default_factory=list)

@@ -33,7 +33,7 @@ from sensorlogd.web.encode import tagged, takes_gzip
 from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.serving import errors, login
 from sensorlogd.web.serving.guard import Denials, Guard
-from sensorlogd.web.serving.slow_readers import SlowReaders
+from sensorlogd.web.serving.slow_clients import SlowClients
 from sensorlogd.web.settings import Settings
 from sensorlogd.web.workers.damage_reports import DamageReports
 from sensorlogd.web.workers.workers import Workers
@@ -106,7 +106,7 @@ def create_app(settings: Settings) -> Starlette:
     app.state.pool = pool
     app.state.hub = hub
     app.state.denials = denials
-    app.state.slow_readers = SlowReaders()
+    app.state.slow_clients = SlowClients()
     app.state.workers = workers
     app.state.connections = Counter()
     app.state.changing = Counter()
