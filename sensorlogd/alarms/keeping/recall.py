@@ -98,8 +98,8 @@ def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int,
 
 
 def newest_reading_us(newest: Mapping[int, Reading], now_us: int) -> int | None:
-    """When the former run ended, judged by its last reading; readings in the future were stamped by a wrong clock and do not
-    count."""
+    """The stamp of the newest reading, until which the former run has certainly watched; None if there is none. Readings in the future
+    were stamped by a wrong clock and do not count."""
     return max((reading[0] for reading in newest.values() if reading[0] <= now_us + 1_000_000), default=None)
 
 
