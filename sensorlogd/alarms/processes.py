@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from sensorlogd.alarms.secrecy import SendError
 from sensorlogd.drivers import descendants
 
-MAX_KEPT_BYTES = 8_192  # bytes: the end of its output is kept
+MAX_KEPT_BYTES = 8_192  # of the end of its output
 CHECK_EVERY_S = 0.05
-MAX_LEFT_BYTES = 1_048_576  # bytes that are taken from its pipe once it has ended
+MAX_LEFT_BYTES = 1_048_576  # taken from its pipe once it has ended
 
 
 def run(

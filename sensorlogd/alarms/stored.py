@@ -12,7 +12,8 @@ from sensorlogd.alarms.judging import watch
 from sensorlogd.alarms.judging.alarm import Alarm
 from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.states import AlarmState
-from sensorlogd.alarms.keeping import memory
+from sensorlogd.alarms.keeping.alarm_rows import alarm_of
+from sensorlogd.alarms.keeping.recall import newest_reading_us
 from sensorlogd.alarms.keeping.unstored import Unstored
 from sensorlogd.storage import meta
 from sensorlogd.storage.alarms import states
@@ -27,11 +28,11 @@ class StoredAlarms:
         """Raises sqlite3.Error."""
         self._conn = conn
         self.now_us = now_us
-        ended_us = memory.ended_us(latest.newest(conn, now_us), now_us)
-        self.at = max(watch.ended_at(meta.get(conn, meta.ALARMS_WATCHED), ended_us), 1)
+        newest_us = newest_reading_us(latest.newest(conn, now_us), now_us)
+        self.at = max(watch.ended_at(meta.get(conn, meta.ALARMS_WATCHED), newest_us), 1)
         self.judge = Judge()
         for row in states.rows(conn):
-            self.judge.roster.adopt(memory.alarm_of(row))
+            self.judge.roster.adopt(alarm_of(row))
 
     def hold_for_the_daemon(self, found: Iterable[Alarm]) -> list[Alarm]:
         """Those of them that people are to hear of once they are not muted: their time is over when the daemon runs, and it tells."""

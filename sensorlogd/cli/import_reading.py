@@ -17,7 +17,7 @@ from sensorlogd.cli.import_options import GivenOptions
 from sensorlogd.cli.progress import BYTES, Progress
 from sensorlogd.exchange import opening
 from sensorlogd.exchange.options import Options
-from sensorlogd.exchange.plan import Findings
+from sensorlogd.exchange.plan import FileFindings
 from sensorlogd.exchange.readings import FileReading
 from sensorlogd.exchange.sorting import ReadingSorter, SeriesInFile
 from sensorlogd.exchange.text import bad_lines
@@ -77,10 +77,15 @@ def read(name: str, stack: ExitStack, options: Options, given: GivenOptions) -> 
         if not sorter.readings:
             count = findings.lines.lines
             raise FileError(shown, 0, f"there is no reading in {f'its {count} lines' if count else 'it'}")
-    series = sorter.series()
+    of_file = sorter.series()
+    series = [found for found in of_file if found.target.name not in findings.units_of]
     for reading_found in first:
         _show_reading(reading_found)
     _show_findings(findings, series, bad)
+    for left_out, units in findings.units_of.items():
+        _show_units(left_out, sum(found.readings for found in of_file if found.target.name == left_out), units)
+    if not series:
+        raise FileError(shown, 0, "no series is left: the unit of each one changes in the file")
     if findings.zoneless is not None and given.zone is None:
         click.echo(
             f"  times without an offset, as {findings.zoneless!r}, were read in UTC; if they are in another zone, say --zone, as"
@@ -92,15 +97,15 @@ def read(name: str, stack: ExitStack, options: Options, given: GivenOptions) -> 
 
 
 def _keep_first(
-    found: Generator[FileReading, None, Findings], first: list[FileReading]
-) -> Generator[FileReading, None, Findings]:
+    found: Generator[FileReading, None, FileFindings], first: list[FileReading]
+) -> Generator[FileReading, None, FileFindings]:
     """Pass on what is found, and add the first readings to ``first``."""
     with closing(found):
         while len(first) < MAX_READINGS_SHOWN:
             try:
                 reading = next(found)
             except StopIteration as end:
-                findings: Findings = end.value
+                findings: FileFindings = end.value
                 return findings
             first.append(reading)
             yield reading
@@ -113,7 +118,16 @@ def _show_reading(reading: FileReading) -> None:
     click.echo(f"  read: {times.format_time(reading.ts_us)}  {reading.target.name} = {value}{unit}", err=True)
 
 
-def _show_findings(findings: Findings, found: list[SeriesInFile], bad: bad_lines.BadLines | None) -> None:
+def _show_units(series: str, readings: int, units: list[str]) -> None:
+    """Print that the series, with so many readings, is left out because the file has it in these units."""
+    click.echo(
+        f"  left out: {series}, {readings:,} {plural(readings, 'reading')}, because its unit changes in the"
+        f" file ({', '.join(map(repr, units))}); the statistics of Home Assistant are in one unit: --table statistics",
+        err=True,
+    )
+
+
+def _show_findings(findings: FileFindings, found: list[SeriesInFile], bad: bad_lines.BadLines | None) -> None:
     """Print what was read and what was left out."""
     for column, word in islice(findings.left_out.items(), MAX_COLUMNS_NAMED):
         click.echo(f"  left out: column {column!r} holds words ({word!r})", err=True)

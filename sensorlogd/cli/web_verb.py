@@ -18,7 +18,7 @@ from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
 
 if TYPE_CHECKING:
-    from sensorlogd.web.serving.settings import Settings
+    from sensorlogd.web.settings import Settings
 
 
 @click.group(
@@ -43,7 +43,8 @@ def web(
         ctx.obj = (config_file, db)
         return
     from sensorlogd.config.listen import auth_needed, split_listen
-    from sensorlogd.web.serving import server, token
+    from sensorlogd.web import token
+    from sensorlogd.web.serving import server
 
     try:
         settings = _settings(config_file, db)
@@ -95,7 +96,7 @@ Examples:
 @click.pass_context
 def token_(ctx: click.Context, config_file: Path | None, db: str | None, new: bool) -> None:
     """Print the address to open in a browser, with the token. Makes the token if there is none."""
-    from sensorlogd.web.serving import token
+    from sensorlogd.web import token
 
     above = ctx.obj or (None, None)
     settings = _settings(config_file or above[0], db or above[1])
@@ -115,8 +116,8 @@ def _settings(config_file: Path | None, db: str | None) -> Settings:
     """The settings of the web: from the configuration; with ``--db`` the defaults, and the token beside the database. Exits 78 for
     a broken configuration."""
     from sensorlogd import saved_views
-    from sensorlogd.web.serving import token
-    from sensorlogd.web.serving.settings import Settings
+    from sensorlogd.web import token
+    from sensorlogd.web.settings import Settings
 
     if db is not None:
         path = database(config_file, db).absolute()

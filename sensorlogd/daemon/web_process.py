@@ -20,7 +20,7 @@ from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -2,48 +2,33 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
-from sensorlogd import quality
-from sensorlogd.batch import Rounded
 from sensorlogd.exchange.options import Options
+from sensorlogd.exchange.reading_check import ReadingCheck
 from sensorlogd.exchange.readings import FileReading
+from sensorlogd.exchange.source import Source
 from sensorlogd.exchange.text.lines import Aside, LineCounts, Lines
-from sensorlogd.exchange.text.numbers import Nulls
-from sensorlogd.exchange.times.stamps import TimeReader
-from sensorlogd.notation.microseconds import BEGINNING_US, END_US
-from sensorlogd.quality import Flag, Test
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class FileFindings:
     """What there is to say about a file that was read to its end, besides its readings.
 
     left_out           columns (fields, entities) of words, which were left out -> an example of the words
+    units_of           series that the file has in several units -> these units; such a series cannot be stored
     zoneless           the first time without an offset, if such times were read in UTC
     doubtful           how many readings were marked bad_time
     first_doubtful_us  the time of the first of them
     """
 
     left_out: dict[str, str]
+    units_of: dict[str, list[str]]
     zoneless: str | None
     doubtful: int
     first_doubtful_us: int | None
     lines: LineCounts
-
-
-class Source(ABC):
-    """Gives the readings of one file, once. It owns what it notes meanwhile, which is complete when ``read`` has ended."""
-
-    def __init__(self, times: TimeReader | None = None) -> None:
-        self.times = times
-        self.left_out: dict[str, str] = {}  # as in Findings
-
-    @abstractmethod
-    def read(self) -> Iterator[FileReading]:
-        """The readings in the order of the file. Raises FileError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,42 +41,15 @@ class ImportPlan:
     lines: Lines  # of a file that has none: no lines
     options: Options
 
-    def read(self, aside: Aside | None = None) -> Generator[FileReading, None, Findings]:
-        """The readings, as ``Judge`` passes them on; returns what else there is to say when the file has ended. ``aside`` takes the
+    def read(self, aside: Aside | None = None) -> Generator[FileReading, None, FileFindings]:
+        """The readings, as ``ReadingCheck`` passes them on; returns what else there is to say when the file has ended. ``aside`` takes the
         lines that cannot be read. Raises FileError, for such lines too if there is no ``aside``."""
         self.lines.end_head(aside)
-        judge = Judge(self.options)
-        yield from judge.judged(self.source.read())
+        check = ReadingCheck(self.options)
+        yield from check.checked(self.source.read())
         times = self.source.times
         zoneless = None if times is None or self.options.zone != "UTC" else times.first_zoneless
-        return Findings(self.source.left_out, zoneless, judge.doubtful, judge.first_doubtful_us, self.lines.counts())
-
-
-class Judge:
-    """Leaves out numbers that mean "no value", and flags times that cannot be believed and whole numbers that no double holds.
-
-    doubtful, first_doubtful_us  of the readings so far, as in Findings
-    """
-
-    def __init__(self, options: Options) -> None:
-        self._null_numbers = Nulls(options.nulls, options.decimal).numbers
-        self._earliest_us = BEGINNING_US if options.earliest_us is None else options.earliest_us
-        self._latest_us = options.now_us + options.ahead_us if options.now_us else END_US
-        self.doubtful = 0
-        self.first_doubtful_us: int | None = None
-
-    def judged(self, found: Iterator[FileReading]) -> Iterator[FileReading]:
-        """Pass the readings on."""
-        null_numbers, earliest_us, latest_us = self._null_numbers, self._earliest_us, self._latest_us
-        for reading in found:
-            if reading.value in null_numbers:
-                continue
-            if type(reading.value) is Rounded:
-                code = quality.combine(reading.quality, int(Flag.SUSPECT) | int(Test.ROUNDED))
-                reading = reading._replace(value=float(reading.value), quality=code)
-            if not earliest_us <= reading.ts_us <= latest_us:
-                self.doubtful += 1
-                if self.first_doubtful_us is None:
-                    self.first_doubtful_us = reading.ts_us
-                reading = reading._replace(quality=reading.quality | int(Test.BAD_TIME))
-            yield reading
+        source = self.source
+        return FileFindings(
+            source.left_out, source.units_of, zoneless, check.doubtful, check.first_doubtful_us, self.lines.counts()
+        )

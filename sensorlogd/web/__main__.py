@@ -15,8 +15,9 @@ import resource
 import sys
 import threading
 
-from sensorlogd.web.serving import server, token
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web import token
+from sensorlogd.web.serving import server
+from sensorlogd.web.settings import Settings
 
 GONE_WITHIN_S = 10.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Callable
@@ -210,6 +211,69 @@ def test_a_commit_before_the_alarms_can_be_read_again_forgets_no_change(
     assert changes(path) == ["raised"]
     assert state(path) == "unacknowledged"
     assert rows(path, "SELECT count(*) FROM notification") == [(1,)]
+
+
+MEAN: dict[str, Any] = {"a": {"series": "a.x", "when": "mean(10m) > 30", "notify": "me"}}
+
+
+def test_a_window_that_cannot_be_read_costs_no_state(
+    make: Callable[..., Logger], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins anew, which is one event: alarms are raised, stored and told all the same."""
+    logger = make(MEAN)
+    logger.run(20, 20)
+    logger.settle()
+    logger.rig.kill()
+
+    def damaged(*_: object) -> None:
+        raise sqlite_error(sqlite3.SQLITE_CORRUPT)
+
+    monkeypatch.setattr("sensorlogd.storage.reading_tables.together.each_from", damaged)
+    again = make(MEAN)
+    again.run(*[90] * 30)
+    again.settle()
+    assert changes(path) == ["raised"]
+    assert state(path) == "unacknowledged"
+    assert again.sender.kinds() == ["raised"]
+    assert again.rig.kinds().count("alarms_failed") == 1
+
+
+def test_while_the_states_cannot_be_read_people_are_told(make: Callable[..., Logger], path: Path, script: Script) -> None:
+    """Commits go on without the alarms, which are stored later; the trouble is reported once, not at each observation."""
+    logger = make()
+    logger.run(20)
+    logger.settle()
+    logger.rig.kill()
+    script.fail_on("SELECT name, subject, definition", lambda: sqlite_error(sqlite3.SQLITE_CORRUPT))
+    again = make()
+    again.run(*[31] * 20)
+    assert again.sender.kinds() == ["raised"]
+    assert changes(path) == []
+    assert again.rig.kinds().count("alarms_failed") == 1
+    script.heal()
+    again.run(31)
+    again.settle()
+    assert changes(path) == ["raised"]
+    assert again.sender.kinds() == ["raised"]
+
+
+@pytest.mark.parametrize("statement", ["SELECT identity, target", "SELECT name, subject, definition", "SELECT series_id, ts"])
+def test_what_is_read_again_is_noted_once(make: Callable[..., Logger], path: Path, script: Script, statement: str) -> None:
+    """Whichever statement of it fails for some seconds."""
+    logger = make()
+    logger.run(31)
+    logger.settle()
+    logger.rig.kill()
+    with contextlib.closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute("UPDATE alarm SET state = 'latched'")
+    script.fail_on(statement, lambda: sqlite_error(sqlite3.SQLITE_INTERRUPT))
+    again = make({"a": {**HOT["a"], "when": "> 40"}})
+    again.run(20, 20, 20)
+    script.heal()
+    again.run(20)
+    again.settle()
+    assert changes(path) == ["raised", "redefined"]
+    assert sum("its stored state" in str(row) for row in rows(path, "SELECT * FROM event")) == 1
 
 
 # ---- after an end ------------------------------------------------------------------------------------------------------

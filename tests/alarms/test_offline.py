@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sensorlogd.alarms.judging.judge import Judge
-from sensorlogd.alarms.keeping import memory
+from sensorlogd.alarms.keeping import alarm_rows
 from sensorlogd.daemon.control.handlers.alarms import acknowledge
 from sensorlogd.daemon.control.requests.alarms import AlarmAckRequest
 from sensorlogd.daemon.main.process.lock import DatabaseLock
@@ -127,7 +127,7 @@ def test_a_stored_alarm_is_stored_the_same_again(subject: str) -> None:
         state="unacknowledged", since_us=5, held_at=7, raised_at=8, raised_us=9, told_at=10, last_at=11, escalated=1, value=3.5,
         detail="d", raises=2, note="n", shelved_until_at=40, shelved_until_us=140, text="t",
     )  # fmt: skip
-    assert memory.row(memory.alarm_of(row), 0, 100) == row
+    assert alarm_rows.row(alarm_rows.alarm_of(row), 0, 100) == row
 
 
 def test_an_alarm_of_an_older_log_is_muted_too(tmp_path: Path, receiver: Receiver) -> None:

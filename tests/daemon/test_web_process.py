@@ -16,7 +16,7 @@ from sensorlogd.daemon import web_process
 from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.web_process import WebProcess, WebState
 from sensorlogd.processes import module_command
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 from tests.daemon.control.test_control import descriptors_left
 from tests.rig import until
 

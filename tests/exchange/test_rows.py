@@ -301,6 +301,21 @@ def test_two_sensors_of_a_column_are_never_one() -> None:
         read("t,who,x\n2026-01-01,温度1,1\n2026-01-01,湿度1,2\n", options)
 
 
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("t,room,temp\n2026-01-01,kitchen,1.5\n2026-01-01,bath,2.5\n", {"sensor": "home"}, "^--sensor home and --sensor-column room both say whose the readings are; leave out --sensor"),
+        ("t,room,temp,Temp\n2026-01-01,a,1,2\n", {"sensor": "home"}, "^--sensor home and --sensor-column room both say"),
+        ("t,room,temp,Temp\n2026-01-01,a,1,2\n", {}, "f.csv:1: two columns belong to one series: 'temp'"),
+        ("t,room,temp,hum\n2026-01-01,b,1,2\n2026-01-02,a,1,2\n", {"columns": {"temp": ColumnTarget(None, "x"), "hum": ColumnTarget("a", "x")}}, "f.csv:3: column 'hum' of 'b' and column 'temp' of 'a' would both become a.x; give each column a channel"),
+        ("t,room,temp\n2026-01-01,kitchen,1.5\n2026-01-01,bath,2.5\n", {"columns": {"temp": ColumnTarget("a", "x")}}, "f.csv:3: column 'temp' of 'kitchen' and column 'temp' of 'bath' would both become a.x; .*--column 'COLUMN=.CHANNEL'"),
+    ],
+)  # fmt: skip
+def test_series_of_two_sensors_or_columns_are_never_one(text: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, FileError), match=message):
+        read(text, Options(times=("t",), sensor_column="room", **options))
+
+
 def test_seconds_since_1970_have_the_decimal_sign_of_the_file() -> None:
     options = Options(times=("t",), sensor="s", time_format="epoch", decimal=",")
     assert [ts for _, ts, *_ in read("t;x\n1774656000,5;1,5\n1774656001.5;2\n", options)] == [

@@ -373,6 +373,34 @@ def test_the_verb_tells_what_it_found(tmp_path: Path, recorder: Path) -> None:
     assert "2026-03-28T00:00:02.250000Z,sensor,room,,°C,missing" in shown
 
 
+def test_bytes_in_a_recorder_are_no_number(recorder: Path) -> None:
+    """SQLite keeps bytes in a column of text. They are missing once there was a number, else the entity is left out."""
+    with closing(sqlite3.connect(recorder)) as conn:
+        conn.executemany(
+            "INSERT INTO states(state, last_updated_ts, attributes_id, metadata_id) VALUES (?, ?, 1, ?)",
+            [(b"12", 1_774_656_100, 1), (b"12", 1_774_656_100, 4)],
+        )
+        conn.commit()
+    assert [value for name, *_, value in read(recorder) if name == "sensor.room"] == [20.5, None, 21.0, None]
+    assert "weather.home" not in {name for name, *_ in read(recorder)}
+
+
+def test_an_entity_whose_unit_changes_is_left_out(tmp_path: Path, recorder: Path) -> None:
+    """The others are imported, and it is told which one is not and how many readings it has."""
+    with closing(sqlite3.connect(recorder)) as conn:
+        conn.execute("INSERT INTO state_attributes VALUES (9, 0, ?)", (json.dumps({"unit_of_measurement": "°F"}),))
+        conn.execute("INSERT INTO states(state, last_updated_ts, attributes_id, metadata_id) VALUES ('70', 1774656100, 9, 1)")
+        conn.commit()
+    done = run("import", str(recorder), "--db", str(tmp_path / "log.db"))
+    assert "left out: sensor.room, 4 readings, because its unit changes in the file ('°C', '°F'); the stat" in done.stderr
+    assert "3 new" in done.stdout
+    with closing(sqlite3.connect(recorder)) as conn:
+        conn.execute("DELETE FROM states WHERE metadata_id != 1")
+        conn.commit()
+    done = run("import", str(recorder), "--db", str(tmp_path / "log.db"), check=1)
+    assert "no series is left: the unit of each one changes in the file; nothing was imported" in done.stderr
+
+
 # ---- line protocol -----------------------------------------------------------------------------------------------------
 
 

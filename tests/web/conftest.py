@@ -25,7 +25,7 @@ from sensorlogd.storage.rollups import stored as stored_rollups
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.serving import server
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 from tests.connections import connect_writer
 
 # A connection that is kept is closed when the client has asked nothing for five seconds, and its successor has other descriptors:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.answering import api
 from sensorlogd.web.answering.params import TimeForm
+from sensorlogd.web.answering.questions import row_text
 from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk
-from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.workers import row_text
+from sensorlogd.web.settings import Settings
 from sensorlogd.web.workers.damage import DamageSkipper, Lost
 from tests.web.conftest import T0, S, serving
 

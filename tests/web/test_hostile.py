@@ -193,7 +193,7 @@ def test_the_end_takes_a_second(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["/health", "/ready"])
 def test_http_1_0_without_host(tmp_path: Path, path: str) -> None:
     """As old supervisors ask."""
-    from sensorlogd.web.serving.settings import Settings
+    from sensorlogd.web.settings import Settings
     from tests.web.conftest import serving
 
     with serving(Settings(tmp_path / "log.db", query_threads=1)) as served:

@@ -12,9 +12,9 @@ import pytest
 
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.answering.questions import current
+from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.workers import worker as process
 from sensorlogd.web.workers import workers as module
-from sensorlogd.web.workers.refusal import ApiError
 from sensorlogd.web.workers.worker import PING, Worker
 from sensorlogd.web.workers.workers import Workers
 from tests.rig import DEADLINE_S
@@ -149,7 +149,7 @@ def test_a_signal_when_a_question_has_just_been_answered_changes_nothing(
 @pytest.mark.parametrize(("name", "streams"), [("readings", True), ("buckets", True), ("readings_page", False), ("cost", False)])
 def test_only_who_can_stream_is_told_to(worker: Worker, name: str, streams: bool) -> None:
     """A stream itself is not, and neither is an answer that is JSON only."""
-    body = worker.too_much(f"sensorlogd.web.workers.long_questions:{name}")[2]
+    body = worker.too_much(f"sensorlogd.web.answering.questions.long_questions:{name}")[2]
     assert ("format=csv" in body["hint"]) == streams
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 from sensorlogd.alarms.judging.alarm import Alarm
 from sensorlogd.alarms.judging.track import Track
@@ -13,6 +14,8 @@ from sensorlogd.alarms.plan import AlarmedSeries, Definition, Plan
 from sensorlogd.config.validation.alarm_checks import Subject
 
 logger = logging.getLogger(__name__)
+
+MAX_SHOWN_ALARMS = 20  # in ``status``
 
 
 class Roster:
@@ -92,14 +95,34 @@ class Roster:
         self._transitions.found.note_redefined(alarm, alarm.shown(), now_us)
 
     def adopt(self, alarm: Alarm) -> None:
-        """Take over an alarm of events that the database remembers."""
+        """Take over an alarm that the database remembers: one of events beside a plan; without a plan, as in a log whose daemon is down,
+        one of any kind."""
         self.alarms[alarm.name, alarm.subject] = alarm
         self.timed.append(alarm)
         self._transitions.due_at = 0
 
     def event_alarms(self) -> int:
-        """How many alarms of events there are."""
+        """How many alarms there are besides those of series that ``use`` has placed: beside a plan, those of events."""
         return len(self.alarms) - self._series_alarms
+
+    def facts(self) -> dict[str, Any]:
+        """For ``status``: how many are in which state, and the first of those that want to be seen."""
+        counts: dict[str, int] = {}
+        shown: list[dict[str, Any]] = []
+        for alarm in self.alarms.values():
+            word = alarm.shown().value
+            counts[word] = counts.get(word, 0) + 1
+            if word not in ("normal", "pending") and len(shown) < MAX_SHOWN_ALARMS:
+                shown.append(
+                    {
+                        "alarm": alarm.name,
+                        "subject": alarm.subject,
+                        "state": word,
+                        "severity": alarm.definition.options.severity,
+                        "since_us": alarm.since_us,
+                    }
+                )
+        return {"counts": counts, "shown": shown}
 
     def find(self, names: Iterable[str]) -> list[Alarm]:
         """By ``alarm``, ``alarm/subject`` or globs of either; no names: all."""

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.watch import WatchClock, mark
-from sensorlogd.alarms.keeping import memory
+from sensorlogd.alarms.keeping.recall import recall
 from sensorlogd.alarms.keeping.unstored import MAX_STORE_TRIES, Unstored
 from sensorlogd.alarms.notifying import notifications
 from sensorlogd.alarms.notifying.sender import Sender
@@ -31,6 +31,7 @@ from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import meta
 from sensorlogd.storage.alarms import notifications as stored_notifications
+from sensorlogd.storage.alarms.notifications import NoticeRow
 from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.open_database import OpenDatabase
 
@@ -39,7 +40,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MARK_EVERY_US = 10_000_000
-BLIND_AFTER_US = 5_000_000  # if the database does not open within this time, alarms are judged without what it remembers
+# If the database cannot be opened or read within this time, alarms are judged and notified without what it remembers.
+BLIND_AFTER_US = 5_000_000
 OBSERVE_WHILE_BLOCKED_US = 500_000
 MAX_WAITING_EVENTS = 10_000
 REPORT_FAULT_EVERY_US = 600_000_000
@@ -70,6 +72,7 @@ class Keeper:
         self._unstored = Unstored()
         self._loaded = False
         self._to_recall: OpenDatabase | None = None
+        self._to_recall_since_us = 0
         self._began_us = clocks.steady_us()
         self._marked_at = 0
         self._unwatched = ""  # the spans in which no run watched, for the next ones
@@ -117,7 +120,7 @@ class Keeper:
 
     def opened(self, db: OpenDatabase) -> None:
         """Learn what the database remembers. At a later opening this process knows better, and stores all of its alarms there."""
-        self._to_recall = db
+        self._to_recall, self._to_recall_since_us = db, self.clocks.steady_us()
         self._recall()
 
     def _recall(self) -> None:
@@ -125,24 +128,30 @@ class Keeper:
         db = self._to_recall
         if db is None:
             return
+        waiting: list[NoticeRow] = []
         try:
+            if not self._loaded:
+                waiting = stored_notifications.waiting(db.conn)
             at, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
-            unwatched = memory.recall(self.judge, db, at, now_us, first=not self._loaded)
+            unwatched = recall(self.judge, db, at, now_us, first=not self._loaded)
             self._unwatched = self._unwatched if unwatched is None else unwatched.text()
             self._is_unwatched_stored = False
-            waiting = [] if self._loaded else stored_notifications.waiting(db.conn)
         except sqlite3.Error as error:
-            logger.warning("alarms: what the database remembers cannot be read: %s; it is tried again", error)
+            self._report_fault("what the database remembers cannot be read now and is tried again", error)
             return
         except Exception as error:
             self._report_fault("what the database remembers could not be read", error)
-            waiting = []
         self._to_recall, self._loaded = None, True
         self.sender.put(waiting)
 
+    def _is_recall_overdue(self, steady: int) -> bool:
+        """Whether the database is open and what it remembers has been unreadable for long. Until that is read nothing can be stored, so
+        people are told before it is."""
+        return self._to_recall is not None and steady - self._to_recall_since_us >= BLIND_AFTER_US
+
     def observe(self, blocks: Iterable[Block], *, well: bool) -> None:
         """Judge the blocks that were not judged before, the events noted since, and what time alone brings. ``well``: commits
-        succeed; while they do not, notifications go to the sender at once. A fault is reported and costs alarms only."""
+        succeed; while they do not, or hold no alarms, notifications go to the sender at once. A fault is reported and costs alarms only."""
         steady = self.clocks.steady_us()
         if not well and steady - self._observed_us < OBSERVE_WHILE_BLOCKED_US and not self._requests:
             return
@@ -162,7 +171,7 @@ class Keeper:
             if not well or len(self._seen) > 2 * len(held) + 1000:
                 self._forget_dropped(held)
             self._take_findings(now_us)
-            if not well:
+            if not well or self._is_recall_overdue(steady):
                 self.sender.put(self._unstored.notices)
         except Exception as error:
             self._report_fault("an observation failed", error)
@@ -192,7 +201,7 @@ class Keeper:
         for announcement in found.announced:
             self._unstored.notices += notifications.of(announcement, plan.targets, plan.zone)
         self._unstored.add(found)
-        self._facts = memory.facts(self.judge)
+        self._facts = self.judge.roster.facts()
 
     def _answer_requests(self, at: int, now_us: int) -> None:
         """Call what was put by ``ask``; each caller gets the result or the error."""

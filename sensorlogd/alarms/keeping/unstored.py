@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sensorlogd.alarms.judging.alarm import Alarm, StateChange
 from sensorlogd.alarms.judging.findings import Findings
 from sensorlogd.alarms.judging.states import AlarmState
-from sensorlogd.alarms.keeping import memory
+from sensorlogd.alarms.keeping import alarm_rows
 from sensorlogd.alarms.notifying.notifications import MAX_UNSTORED_RESULTS, sentence
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage.alarms import changes, notifications, states
@@ -16,9 +16,8 @@ from sensorlogd.storage.alarms.changes import ChangeRow
 from sensorlogd.storage.alarms.notifications import NoticeRow, NotificationOutcome
 from sensorlogd.storage.ingest import events
 
-MAX_STORE_TRIES = (
-    3  # results that the database has refused this often are dropped, so that they do not keep later ones from being stored
-)
+# Results that the database has refused this often are dropped, so that they do not keep later ones from being stored.
+MAX_STORE_TRIES = 3
 
 _EVENTS = {
     "raised": EventKind.ALARM_RAISED,
@@ -34,8 +33,7 @@ _EVENTS = {
 @dataclass(slots=True)
 class Unstored:
     """The results that wait for the commit. ``alarms``: whose state is to be saved; ``gone``: (name, subject) of those to be
-    removed; ``outcomes``: the outcomes of notifications. ``is_urgent``: more than a state between
-    normal and pending."""
+    removed; ``outcomes``: the outcomes of notifications."""
 
     alarms: dict[Alarm, None] = field(default_factory=dict)
     gone: list[tuple[str, str]] = field(default_factory=list)
@@ -80,7 +78,7 @@ class Unstored:
     def store(self, conn: sqlite3.Connection, at: int, now_us: int) -> None:
         """In the caller's transaction. Raises sqlite3.Error."""
         states.remove(conn, self.gone)
-        states.save(conn, [memory.row(alarm, at, now_us) for alarm in self.alarms])
+        states.save(conn, [alarm_rows.row(alarm, at, now_us) for alarm in self.alarms])
         changes.add(conn, self.changes)
         for event in self.events:
             events.record(conn, *event)

@@ -9,8 +9,8 @@ from itertools import groupby
 
 from sensorlogd.exchange.mapping.column_names import quoted_names
 from sensorlogd.exchange.options import ColumnTarget, Options
-from sensorlogd.exchange.plan import Source
 from sensorlogd.exchange.readings import FileReading, ImportTarget, Origins, slug, target_of
+from sensorlogd.exchange.source import Source
 from sensorlogd.exchange.text.lines import FileError, Lines, cells
 from sensorlogd.exchange.text.numbers import Nulls, number
 from sensorlogd.exchange.times.stamps import TimeReader
@@ -52,7 +52,8 @@ class ForeignTable(Source):
         self._words: dict[int, str] = {}  # a column that is left out -> its first cell
         self._targets: dict[tuple[int, str], ImportTarget] = {}
         self._sensors: dict[str, str] = {}  # as the file names them -> as we do
-        self._origins = Origins()
+        self._sensor_origins = Origins()
+        self._series_origins = Origins()
         self._time_before: tuple[str, int] | None = None
 
     def read(self) -> Iterator[FileReading]:
@@ -107,7 +108,7 @@ class ForeignTable(Source):
         found = self._sensors.get(text)
         if found is None:
             found = self._sensors[text] = slug(text)
-            other = self._origins.claim(found, text.casefold()) if found else None
+            other = self._sensor_origins.claim(found, text.casefold()) if found else None
             if other is not None:
                 raise FileError(
                     self._lines.name, self._lines.number, f"{other!r} and {text!r} would both become the sensor {found!r}, because a"
@@ -126,11 +127,20 @@ class ForeignTable(Source):
         return True
 
     def _find_target(self, index: int, target: ColumnTarget, sensor: str) -> ImportTarget:
-        """The series of a column in a row of the ``sensor``. Raises ValueError."""
+        """The series of a column in a row of the ``sensor``. Raises ValueError; FileError if another column, or the same one in rows of
+        another sensor, goes to that series already."""
         whose = target.sensor or sensor
         if not whose:
             raise ValueError("no cell names the sensor by letters a to z, digits or _; say --sensor NAME")
-        found = self._targets[index, sensor] = target_of(whose, target.channel, target.unit, target.kind)
+        found = target_of(whose, target.channel, target.unit, target.kind)
+        origin = f"column {(self._names[index] if self._options.header else index + 1)!r}" + (f" of {sensor!r}" if sensor else "")
+        other = self._series_origins.claim(found.name, origin)
+        if other is not None:
+            raise FileError(
+                self._lines.name, self._lines.number, f"{other} and {origin} would both become {found.name}; give each column a channel of"
+                " its own, and leave the name of the sensor to the rows: --column 'COLUMN=.CHANNEL'",
+            )  # fmt: skip
+        self._targets[index, sensor] = found
         return found
 
     def _check_words(self, row: Sequence[str]) -> None:

@@ -26,7 +26,7 @@ _PADDED = re.compile(r"(.+)~(\d{1,2})", re.ASCII)
 _POSITION = re.compile(r"\d{1,6}", re.ASCII)
 
 
-def completed(names: list[str], delimiter: str, lines: Lines, options: Options, head: heads.Head) -> Options:
+def completed(names: list[str], delimiter: str, lines: Lines, options: Options) -> Options:
     """``options`` with whatever was not given about the time and the sensor: guessed if that is wanted, else the guess is part of
     the refusal.
 
@@ -73,6 +73,11 @@ def _sample(lines: Lines, delimiter: str) -> Iterator[list[str]]:
 
 def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head: heads.Head) -> ImportPlan:
     """How to read the table. ``options``: from ``completed``. Raises FileError, ValueError."""
+    if options.sensor is not None and options.sensor_column is not None:
+        raise ValueError(
+            f"--sensor {options.sensor} and --sensor-column {options.sensor_column} both say whose the readings are; leave out --sensor if"
+            " each row names its sensor, else --sensor-column"
+        )
     padded = [padding(text) for text in options.times]
     time_at = [(_column_index(column, names, options), pad) for column, pad in padded]
     if options.header and options.zone == "UTC":
@@ -84,8 +89,7 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
     taken = {at for at, _ in time_at} | set(named) | ({sensor_at} if sensor_at is not None else set())
     automatic = [at for at in range(len(names)) if at not in taken] if not options.columns else []
     chosen = {**named, **_automatic(automatic, names, lines, options, head)}
-    if sensor_at is None or options.sensor is None:
-        refuse_doubled([f"{sensor or ''}.{channel}" for sensor, channel, *_ in chosen.values()], lines)
+    refuse_doubled([f"{sensor or ''}.{channel}" for sensor, channel, *_ in chosen.values()], lines)
     times = TimeReader(options.time_format, options.zone, options.fold, options.year, options.now_us, options.decimal)
     kind = f"{head.kind}, " if head.kind else ""
     label = " + ".join(options.times)

@@ -11,8 +11,8 @@ from sensorlogd import quality
 from sensorlogd.batch import whole
 from sensorlogd.exchange.mapping.column_names import quoted_names
 from sensorlogd.exchange.options import OwnOptions
-from sensorlogd.exchange.plan import Source
 from sensorlogd.exchange.readings import FileReading, ImportTarget, target_of
+from sensorlogd.exchange.source import Source
 from sensorlogd.exchange.text.lines import FileError, Lines, cells
 from sensorlogd.exchange.text.numbers import Nulls, null_hint, number
 from sensorlogd.exchange.times.stamps import TimeReader

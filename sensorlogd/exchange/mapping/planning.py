@@ -12,7 +12,8 @@ from dataclasses import replace
 from sensorlogd.exchange.mapping import foreign_tables, heads, own_format
 from sensorlogd.exchange.mapping.column_names import refuse_doubled
 from sensorlogd.exchange.options import Options, OwnOptions, taken_of
-from sensorlogd.exchange.plan import ImportPlan, Source
+from sensorlogd.exchange.plan import ImportPlan
+from sensorlogd.exchange.source import Source
 from sensorlogd.exchange.text.lines import MAX_COLUMNS, FileError, Lines, sniff, split
 from sensorlogd.exchange.written.cells import EXACT
 
@@ -42,9 +43,7 @@ def plan(lines: Lines, options: Options) -> ImportPlan:
         lines.put_back(first)
     options = replace(options, nulls=(*options.nulls, *head.nulls))
     try:
-        return foreign_tables.plan(
-            names, delimiter, lines, foreign_tables.completed(names, delimiter, lines, options, head), head
-        )
+        return foreign_tables.plan(names, delimiter, lines, foreign_tables.completed(names, delimiter, lines, options), head)
     except ValueError as error:
         line = _names_below(lines, options)
         if line is None or options.times[0] in names:

@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from sensorlogd import quality
 from sensorlogd.exchange.options import RecordOptions
-from sensorlogd.exchange.plan import Source
 from sensorlogd.exchange.readings import FileReading, ImportTarget, Origins, reading, target_of
+from sensorlogd.exchange.source import Source
 from sensorlogd.exchange.sources.sqlite import checked, columns
 from sensorlogd.exchange.text.lines import FileError
 from sensorlogd.exchange.times import stamps
@@ -80,7 +80,7 @@ class Recorder(Source):
         time_of_text = stamps.TimeReader("iso", "UTC")
         with checked(self._conn, _sql_of_states(self._conn), self._name) as rows:
             for entity, state, seconds, text, attributes in rows:
-                if entity is None or (seconds is None and text is None):
+                if not isinstance(entity, str) or (seconds is None and text is None):
                     continue
                 value = _number_of_state(entity, state)
                 if value is None and entity not in known:
@@ -94,10 +94,20 @@ class Recorder(Source):
                             known[entity].unit,
                             kind or known[entity].kind,
                         )  # without attributes it is like the one before
-                    known[entity] = self._target(entity, unit, "state" if state in SWITCHES else kind)
+                    target = self._target(entity, unit, "state" if state in SWITCHES else kind)
+                    if entity in known:
+                        self._note_units(known[entity], target)
+                    known[entity] = target
                     self.left_out.pop(entity, None)
                 ts = _time_us(seconds) if seconds is not None else time_of_text(text)
                 yield FileReading(known[entity], ts, value, self._options.quality if value is not None else quality.MISSING)
+
+    def _note_units(self, before: ImportTarget, now: ImportTarget) -> None:
+        """Note the units of an entity whose unit is another one from now on."""
+        if before.unit is not None and now.unit is not None and now.unit != before.unit:
+            units = self.units_of.setdefault(now.name, [before.unit])
+            if now.unit not in units:
+                units.append(now.unit)
 
     def _statistics(self) -> Iterator[FileReading]:
         """The readings of statistics. A mean gets the time at which its interval begins; the value of a meter (``state``) the time
@@ -142,15 +152,18 @@ def _time_us(seconds: object) -> int:
     return stamps.within(round(seconds * 1_000_000), str(seconds))
 
 
-def _number_of_state(entity: str, state: str | None) -> float | None:
-    """The state as a number, on and off as 1 and 0 for entities that switch; None if it is none."""
+def _number_of_state(entity: str, state: object) -> float | None:
+    """The state as a number, on and off as 1 and 0 for entities that switch; None if it is none. SQLite may hold bytes instead of
+    text in any column."""
+    if not isinstance(state, str):
+        return None
     if state in SWITCHES:
         return SWITCHES[state] if entity.partition(".")[0] in _OF_SWITCHES else None
     try:
-        value = float(state or "")
+        value = float(state)
     except ValueError:
         return None
-    return value if math.isfinite(value) and "_" not in (state or "") else None
+    return value if math.isfinite(value) and "_" not in state else None
 
 
 @lru_cache(maxsize=4096)

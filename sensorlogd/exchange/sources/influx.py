@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 
 from sensorlogd.exchange.options import PointOptions
-from sensorlogd.exchange.plan import Source
 from sensorlogd.exchange.readings import FileReading, ImportTarget, Origins, slug, target_of
+from sensorlogd.exchange.source import Source
 from sensorlogd.exchange.text.lines import FileError, Lines
 from sensorlogd.exchange.text.numbers import Nulls, number
 from sensorlogd.exchange.times import stamps
@@ -30,8 +30,8 @@ def looks_like(line: str) -> bool:
 
 
 class Points(Source):
-    """Reads points. The sensor is ``options.sensor``, else the tag ``sensor_column``, else the measurement with the values of its
-    tags."""
+    """Reads points. The sensor is the value of the tag ``options.sensor_column``, else ``options.sensor``, else the measurement with
+    the values of its tags."""
 
     def __init__(self, lines: Lines, options: PointOptions) -> None:
         super().__init__()

@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Generator
 
 from sensorlogd.exchange.options import RecordOptions
-from sensorlogd.exchange.plan import Source
 from sensorlogd.exchange.readings import FileReading, ImportTarget, reading, target_of
+from sensorlogd.exchange.source import Source
 from sensorlogd.exchange.sources import table
 from sensorlogd.exchange.sources.sqlite import checked, columns, quoted
 from sensorlogd.exchange.text.lines import FileError

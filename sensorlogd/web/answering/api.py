@@ -12,25 +12,24 @@ from starlette.routing import Route
 
 from sensorlogd import saved_views
 from sensorlogd.storage.query.rows import READING_COLUMNS
-from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, CutOff, json_answer, streamed, tagged, takes_gzip
 from sensorlogd.web.answering.live.stream import open_stream
 from sensorlogd.web.answering.params import DEFAULT_ROWS, MAX_ROWS, Params, TimeForm
 from sensorlogd.web.answering.pool import Pool
-from sensorlogd.web.answering.questions import alarm_lists, current, mend_lists
+from sensorlogd.web.answering.questions import alarm_lists, current, mend_lists, row_text
 from sensorlogd.web.answering.questions.bucket_pages import BucketsAsk
 from sensorlogd.web.answering.questions.costs import CostAsk
 from sensorlogd.web.answering.questions.event_pages import EVENT_COLUMNS_WITH_ID, EventsAsk
 from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk, parse_cursor
-from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.workers import row_text
+from sensorlogd.web.encode import FORMATS, MEDIA_TYPES, CutOff, json_answer, streamed, tagged, takes_gzip
+from sensorlogd.web.refusal import ApiError
+from sensorlogd.web.settings import Settings
 from sensorlogd.web.workers.asking import answer_of
 from sensorlogd.web.workers.damage import Lost
-from sensorlogd.web.workers.refusal import ApiError
 
 MAX_EVENT_ID = 2**62
 MAX_LOST_NAMED = 20  # in a header
 PAGE_ROWS = 5_000  # of a streamed answer: some hundred kB at a time
-QUESTIONS = "sensorlogd.web.workers.long_questions:"
+QUESTIONS = "sensorlogd.web.answering.questions.long_questions:"
 COMMON = ("tz", "time")
 SHAPES = ("rows", "columns")
 # endpoint -> the parameters it knows; the OpenAPI document describes the same ones

@@ -9,14 +9,14 @@ from typing import Any
 from starlette.requests import Request
 
 from sensorlogd.notation import times
-from sensorlogd.web.workers.refusal import ApiError, bad_parameter
+from sensorlogd.web.refusal import ApiError, bad_parameter
 
 MAX_BODY_BYTES = 16 * 1024
 MAX_TEXT_CHARACTERS = 2_000
 MAX_SHOWN_CHARACTERS = 60  # of a value that an error quotes
 
 
-class Body:
+class RequestBody:
     """The fields of a JSON body. Every method raises ApiError 400 naming the field."""
 
     def __init__(self, found: dict[str, Any], known: Collection[str], now_us: int, zone: str) -> None:

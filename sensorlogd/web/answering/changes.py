@@ -28,11 +28,11 @@ from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.series.stored import Series
 from sensorlogd.storage.work import State
 from sensorlogd.web.answering import bodies
-from sensorlogd.web.answering.bodies import Body
-from sensorlogd.web.answering.encode import json_answer
+from sensorlogd.web.answering.bodies import RequestBody
 from sensorlogd.web.answering.pool import Pool
-from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.workers.refusal import ApiError, bad_parameter
+from sensorlogd.web.encode import json_answer
+from sensorlogd.web.refusal import ApiError, bad_parameter
+from sensorlogd.web.settings import Settings
 
 T = TypeVar("T")
 FIELDS = {
@@ -144,9 +144,9 @@ async def delete_view(request: Request) -> Response:
 # ---- what they share ---------------------------------------------------------------------------------------------------
 
 
-async def _read_body(request: Request, endpoint: str) -> Body:
+async def _read_body(request: Request, endpoint: str) -> RequestBody:
     settings: Settings = request.app.state.settings
-    return Body(await bodies.read(request), FIELDS[endpoint], time.time_ns() // 1000, settings.zone)
+    return RequestBody(await bodies.read(request), FIELDS[endpoint], time.time_ns() // 1000, settings.zone)
 
 
 def _pool(request: Request) -> Pool:
@@ -154,7 +154,7 @@ def _pool(request: Request) -> Pool:
     return pool
 
 
-def _note_text(body: Body) -> str:
+def _note_text(body: RequestBody) -> str:
     """The text of the note, with the name of who writes it. Raises ApiError 400."""
     try:
         return notes.said(body.text("note"), body.text("by", ""))

@@ -15,7 +15,7 @@ from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader, UnknownSeries, conversions
 from sensorlogd.storage.query.units import Conversion
 from sensorlogd.storage.series.stored import Series
-from sensorlogd.web.workers.refusal import ApiError, bad_parameter
+from sensorlogd.web.refusal import ApiError, bad_parameter
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams

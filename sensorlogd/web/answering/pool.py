@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.workers.admission import MAX_WAIT_S, Admission, ending
 from sensorlogd.web.workers.current_log import CurrentLog
 from sensorlogd.web.workers.damage_reports import DamageReports
 from sensorlogd.web.workers.failures import TOO_LONG, UNAVAILABLE, refusal_of
-from sensorlogd.web.workers.refusal import ApiError
 
 T = TypeVar("T")
 

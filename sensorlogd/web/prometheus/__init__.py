@@ -6,8 +6,9 @@
 ``limits``       how much a query may look at and give
 ``text``         results as the JSON of its API
 ``evaluation``   the questions, as functions of a log that a worker calls
-``alerting``     alarms as rules and alerts
 ``routes``       paths and forms of the HTTP API, in the web process
+
+Alarms as rules and alerts are in ``web.alerting``, because ``/metrics`` shows them too.
 
 Semantics are those of Prometheus 3: windows are open on the left. What is not supported is refused by name.
 """

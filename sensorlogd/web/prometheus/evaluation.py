@@ -13,7 +13,7 @@ from sensorlogd.web.prometheus import text
 from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.values import NAME, Labels, PromError, Scalar, Series, Text, key
 from sensorlogd.web.prometheus.source import LogSource
-from sensorlogd.web.workers.long_questions import Body, body_of
+from sensorlogd.web.workers.answer_body import AnswerBody, body_of
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Question:
     limits: Limits
 
 
-def evaluate(log: LogReader, question: Question, pack: bool) -> Body | Refusal:
+def evaluate(log: LogReader, question: Question, pack: bool) -> AnswerBody | Refusal:
     """Evaluate the question, and return the JSON of the answer."""
     try:
         log.conn.execute("BEGIN")
@@ -70,7 +70,7 @@ def _data(source: LogSource, question: Question) -> str:
     return text.matrix(sorted(series, key=lambda line: key(line.labels)), [grid.at(step) for step in range(grid.steps)])
 
 
-def _body_with_notes(source: LogSource, data: str, pack: bool) -> Body:
+def _body_with_notes(source: LogSource, data: str, pack: bool) -> AnswerBody:
     notes_json = "".join(f',"{name}":{json.dumps(notes)}' for name, notes in source.notes().items() if notes)
     return body_of(f'{{"status":"success","data":{data}{notes_json}}}'.encode(), pack, source.source_kind())
 

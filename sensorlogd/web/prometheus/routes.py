@@ -17,16 +17,16 @@ from starlette.routing import Route
 from sensorlogd.notation.durations import parse_duration
 from sensorlogd.storage.alarms import states
 from sensorlogd.storage.alarms.states import AlarmRow
-from sensorlogd.web.answering.encode import MEDIA_TYPES, json_answer, tagged, takes_gzip
-from sensorlogd.web.prometheus import alerting
+from sensorlogd.web import alerting
+from sensorlogd.web.encode import MEDIA_TYPES, json_answer, tagged, takes_gzip
+from sensorlogd.web.forms import form
 from sensorlogd.web.prometheus.evaluation import Question, Refusal
 from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.values import PromError
-from sensorlogd.web.serving.forms import form
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.refusal import ApiError
+from sensorlogd.web.settings import Settings
+from sensorlogd.web.workers.answer_body import AnswerBody
 from sensorlogd.web.workers.asking import answer_of
-from sensorlogd.web.workers.long_questions import Body
-from sensorlogd.web.workers.refusal import ApiError
 
 MAX_POINTS = 11_000  # of a series, as Prometheus has it
 STATUS = {
@@ -64,7 +64,7 @@ def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
             return _error_response(
                 kind, "; ".join(str(body[name]) for name in ("message", "hint") if name in body), error.headers
             )
-        if isinstance(data, Body):
+        if isinstance(data, AnswerBody):
             return _body_response(request, data)
         body = {"status": "success", "data": data}
         return JSONResponse(body) if request.method == "POST" else json_answer(request, body)
@@ -72,7 +72,7 @@ def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def _body_response(request: Request, found: Body) -> Response:
+def _body_response(request: Request, found: AnswerBody) -> Response:
     """The HTTP answer for a body that a worker made."""
     etag = found.etag if request.method != "POST" else None
     answer = tagged(request, found.content, MEDIA_TYPES["json"], etag, packed=found.packed)

@@ -26,16 +26,16 @@ from starlette.types import Receive, Scope, Send
 
 from sensorlogd.web.answering import api, changes
 from sensorlogd.web.answering.describing import openapi
-from sensorlogd.web.answering.encode import tagged, takes_gzip
 from sensorlogd.web.answering.live.stream import Hub
 from sensorlogd.web.answering.monitoring import metrics, probes
 from sensorlogd.web.answering.pool import Pool
+from sensorlogd.web.encode import tagged, takes_gzip
+from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.serving import errors, login
 from sensorlogd.web.serving.guard import Denials, Guard
-from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.serving.slow_readers import SlowReaders
+from sensorlogd.web.serving.slow_clients import SlowClients
+from sensorlogd.web.settings import Settings
 from sensorlogd.web.workers.damage_reports import DamageReports
-from sensorlogd.web.workers.refusal import ApiError
 from sensorlogd.web.workers.workers import Workers
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -106,7 +106,7 @@ def create_app(settings: Settings) -> Starlette:
     app.state.pool = pool
     app.state.hub = hub
     app.state.denials = denials
-    app.state.slow_readers = SlowReaders()
+    app.state.slow_clients = SlowClients()
     app.state.workers = workers
     app.state.connections = Counter()
     app.state.changing = Counter()

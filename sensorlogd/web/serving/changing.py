@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
-from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.refusal import ApiError
+from sensorlogd.web.settings import Settings
 
 PATHS = tuple(f"/api/v1/{name}" for name in ("flag", "undo", "note", "ack", "panel_save", "panel_delete"))
 JSON = "application/json"

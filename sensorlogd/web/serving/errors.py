@@ -6,8 +6,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.workers.asking import GONE
-from sensorlogd.web.workers.refusal import ApiError
 
 STATUS_CODES = {
     400: "bad_request",

@@ -17,11 +17,11 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.serving import changing, hosts
 from sensorlogd.web.serving.errors import answer
-from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.serving.token import TokenFile
-from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.settings import Settings
+from sensorlogd.web.token import TokenFile
 
 logger = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sensorlogd.web.answering.encode import tagged
-from sensorlogd.web.serving import token
-from sensorlogd.web.serving.forms import form
+from sensorlogd.web import token
+from sensorlogd.web.encode import tagged
+from sensorlogd.web.forms import form
 from sensorlogd.web.serving.guard import COOKIE
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 
 KEPT_S = 400 * 86_400  # browsers keep a cookie no longer
 SLOW_S = 0.5  # for a wrong token

@@ -17,8 +17,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sensorlogd.web.serving.app import create_app
-from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.serving.slow_readers import ReadingWatch
+from sensorlogd.web.serving.slow_clients import ClientPace
+from sensorlogd.web.settings import Settings
 
 REQUEST_WITHIN_S = 15.0  # from its first byte to its last
 STOP_WITHIN_S = 1
@@ -29,9 +29,8 @@ FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\nConnection: close\r\n"
     b"Content-Length: %d\r\n\r\n%b"
 )
-MAX_INCOMPLETE_BYTES = (
-    64 * 1024
-)  # of a request that is not complete; ``guard`` refuses what is complete and longer than it allows
+# Of a request that is not complete; ``guard`` refuses what is complete and longer than it allows.
+MAX_INCOMPLETE_BYTES = 64 * 1024
 
 
 class Protocol(H11Protocol):
@@ -41,7 +40,7 @@ class Protocol(H11Protocol):
     _hurry: asyncio.TimerHandle | None = None
     _counted: str | None = None  # whose connections this is one of
     _of: Counter[str]
-    _reading: ReadingWatch | None = None
+    _pace: ClientPace | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Count the connection, or refuse it with 503 if its client, or all of them, have too many."""
@@ -53,7 +52,7 @@ class Protocol(H11Protocol):
             return
         self._of[peer] += 1
         self._counted = peer
-        self._reading = ReadingWatch(transport, peer, self.config.app.state.slow_readers)  # type: ignore[union-attr]
+        self._pace = ClientPace(transport, peer, self.config.app.state.slow_clients)  # type: ignore[union-attr]
         self._start_timer()
 
     def _refuse(self, peer: str) -> None:
@@ -89,18 +88,18 @@ class Protocol(H11Protocol):
     def pause_writing(self) -> None:
         """Much waits to be sent: from now on the client has to read."""
         super().pause_writing()
-        if self._reading is not None:
-            self._reading.begin()
+        if self._pace is not None:
+            self._pace.begin()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._reading is not None:
-            self._reading.end()
+        if self._pace is not None:
+            self._pace.end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
-        if self._reading is not None:
-            self._reading.end()
+        if self._pace is not None:
+            self._pace.end()
         if self._counted is not None:
             self._of[self._counted] -= 1
             if not self._of[self._counted]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.refusal import ApiError
 
 MAX_WAITING_PER_PLACE = 16
 MAX_WAIT_S = 15.0  # whoever asked longer ago has given up

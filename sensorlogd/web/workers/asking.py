@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.workers.workers import Workers
 
 GONE = 499  # nobody sees it

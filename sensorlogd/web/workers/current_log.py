@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sensorlogd.storage.file.identity import file_identity
 from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
-from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.refusal import ApiError
 
 HOW = "on the machine that logs, 'sensorlogd status' says whether the daemon runs, which makes the database; then try again"
 

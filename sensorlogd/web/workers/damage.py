@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-Rows = TypeVar("Rows")
+Row = TypeVar("Row")
 
 MIN_STRETCH_US = 1_000_000
 MAX_FAILURES = 400  # then the rest is given up: a page that leads to all others is damaged
@@ -38,12 +38,12 @@ class DamageSkipper:
     error: sqlite3.DatabaseError | None = None
     _failures: int = 0
 
-    def read(self, rows: Callable[[int, int], list[Rows]], since_us: int, until_us: int) -> list[Rows]:
+    def read(self, rows: Callable[[int, int], list[Row]], since_us: int, until_us: int) -> list[Row]:
         """The rows of the parts that can be read, in order. The other parts are appended to ``lost``.
 
         Raises what ``rows`` raises where it is not damage.
         """
-        found: list[Rows] = []
+        found: list[Row] = []
         start = since_us
         while start < until_us:
             some = self._read_or_none(rows, start, until_us)
@@ -55,7 +55,7 @@ class DamageSkipper:
             self.lost.append(Lost(self.series, bad, start))
         return found
 
-    def _read_or_none(self, rows: Callable[[int, int], list[Rows]], since_us: int, until_us: int) -> list[Rows] | None:
+    def _read_or_none(self, rows: Callable[[int, int], list[Row]], since_us: int, until_us: int) -> list[Row] | None:
         """The rows of a span; None, with the failure counted, if a damaged page is in the way."""
         if self._failures > MAX_FAILURES:
             return None
@@ -68,9 +68,9 @@ class DamageSkipper:
             self._failures += 1
             return None
 
-    def _beginning(self, rows: Callable[[int, int], list[Rows]], since_us: int, until_us: int) -> tuple[int, list[Rows]]:
+    def _beginning(self, rows: Callable[[int, int], list[Row]], since_us: int, until_us: int) -> tuple[int, list[Row]]:
         """The rows before the damage, and where they end."""
-        found: list[Rows] = []
+        found: list[Row] = []
         low, high = since_us, until_us
         while (middle := self._between(low, high)) is not None:
             some = self._read_or_none(rows, low, middle)
@@ -81,7 +81,7 @@ class DamageSkipper:
                 low = middle
         return low, found
 
-    def _behind(self, rows: Callable[[int, int], list[Rows]], bad_us: int, until_us: int) -> int:
+    def _behind(self, rows: Callable[[int, int], list[Row]], bad_us: int, until_us: int) -> int:
         """The first place after the damage from which reading is possible again; ``until_us`` if there is none."""
         low, stride = bad_us, self.finest_us
         while True:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.file.errors import Failure, classify
+from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.workers.damage import is_damaged_page
-from sensorlogd.web.workers.refusal import ApiError
 
 TOO_LONG, UNAVAILABLE = "takes_too_long", "log_unavailable"  # codes of errors
 # What SQLite says of a file that is sound -> the code, what it means, what to do.

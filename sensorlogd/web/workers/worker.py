@@ -26,16 +26,16 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.storage.query.log_reader import LogReader
+from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.workers.current_log import CurrentLog
 from sensorlogd.web.workers.failures import TOO_LONG, refusal_of, too_long
-from sensorlogd.web.workers.refusal import ApiError
 
 CHECK_EVERY_S = 0.1
 STEPS_BETWEEN_CHECKS = 20_000
 HEAD = 8  # bytes
 PING = "ping"
 FUNCTIONS = "sensorlogd.web."  # nothing else is called
-ALSO_STREAMED = tuple(f"sensorlogd.web.workers.long_questions:{name}" for name in ("readings", "buckets"))
+ALSO_STREAMED = tuple(f"sensorlogd.web.answering.questions.long_questions:{name}" for name in ("readings", "buckets"))
 
 
 class Ended(BaseException):

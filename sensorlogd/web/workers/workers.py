@@ -20,10 +20,10 @@ from typing import Any
 
 from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command
+from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.workers.admission import MAX_WAIT_S, Admission, ending
 from sensorlogd.web.workers.damage_reports import DamageReports
 from sensorlogd.web.workers.failures import TOO_LONG, UNAVAILABLE, too_long
-from sensorlogd.web.workers.refusal import ApiError
 from sensorlogd.web.workers.worker import HEAD, PING, frame
 
 logger = logging.getLogger(__name__)

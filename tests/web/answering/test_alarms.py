@@ -9,7 +9,7 @@ from sensorlogd.storage.alarms import changes, notifications, states
 from sensorlogd.storage.alarms.changes import ChangeRow
 from sensorlogd.storage.alarms.notifications import NoticeRow, NotificationOutcome
 from sensorlogd.storage.alarms.states import AlarmRow
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 from tests.connections import connect_writer
 from tests.web.conftest import T0, S, make_database, serving
 

@@ -20,9 +20,9 @@ from sensorlogd.storage.query.engine import FILLS, Ask, Fill
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.answering import api, pool
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.refusal import ApiError
+from sensorlogd.web.settings import Settings
 from sensorlogd.web.workers import admission, workers
-from sensorlogd.web.workers.refusal import ApiError
 from tests.web.conftest import T0, S, Served, serving
 
 HOUR = {"since": "2026-03-29", "until": "2026-03-29T01:00"}

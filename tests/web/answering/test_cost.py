@@ -18,7 +18,7 @@ from sensorlogd.config.loader import ConfigErrors, load_text
 from sensorlogd.config.prices import tariffs
 from sensorlogd.drivers.registry import options_for
 from sensorlogd.prices import Rate, Tariff
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 from tests.web.conftest import T0, S, serving
 
 HOURS = {"since": str(T0), "until": str(T0 + 7200 * S), "every": "1h", "time": "us"}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.web.serving.server import Server, make_server
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 from tests.web.conftest import T0, S, Served, serving
 
 PATHS = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 from tests.web.conftest import T0, S, Served, serving
 
 

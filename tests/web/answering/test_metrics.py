@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.storage.ingest import status
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 from tests import needs
 from tests.connections import connect_writer
 from tests.rig import until

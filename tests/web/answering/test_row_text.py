@@ -9,8 +9,8 @@ from sensorlogd.storage.query.log_reader import Reading
 from sensorlogd.storage.query.rows import READING_COLUMNS
 from sensorlogd.storage.series.stored import Series
 from sensorlogd.web.answering.params import TimeForm
+from sensorlogd.web.answering.questions import row_text
 from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk, reading_as_row
-from sensorlogd.web.workers import row_text
 from sensorlogd.web.workers.texts import rows_as_csv, rows_as_ndjson, safe_cell
 
 NAMES = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=12)

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 
 from sensorlogd.daemon.main.process.lock import DatabaseLock
-from sensorlogd.web.serving import token
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web import token
+from sensorlogd.web.settings import Settings
 from tests import needs
 from tests.ports import free_port
 from tests.rig import DEADLINE_S, until

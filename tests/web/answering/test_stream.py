@@ -25,11 +25,12 @@ from sensorlogd.storage.query.log_reader import LogReader, Reading
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.series.stored import matches
 from sensorlogd.storage.watermarks import Frontier
-from sensorlogd.web.answering.live import stream
+from sensorlogd.web.answering.live import sent_messages, stream
 from sensorlogd.web.answering.live.watch import Seen, Watch
 from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.answering.pool import Pool
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.refusal import ApiError
+from sensorlogd.web.settings import Settings
 from tests.connections import connect_writer
 from tests.rig import DEADLINE_S, until
 from tests.web.conftest import S, Served, make_database, serving
@@ -200,15 +201,15 @@ def test_after_the_checking_has_ended_memory_does_not_answer(log: Log, monkeypat
     async def come_and_go(hub: stream.Hub) -> str:
         viewer = hub.join(stream.Subscription((), TimeForm("s", "UTC")))
         await hub.first_check()
-        last = hub.now()
-        assert hub.since(last)[0] == []
+        last = hub.sent.now()
+        assert hub.sent.since(last)[0] == []
         hub.leave(viewer)
         await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
         return last
 
     with LogReader.open(log.path) as opened:
         hub = stream.Hub(cast(Pool, OneLog(opened)))
-        assert hub.since(asyncio.run(come_and_go(hub)))[0] is None
+        assert hub.sent.since(asyncio.run(come_and_go(hub)))[0] is None
 
 
 def test_what_is_committed_before_the_first_check_is_not_missed(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +241,7 @@ def test_more_at_once_than_is_kept_for_those_who_come_back_is_seen(
     live: Served, log: Log, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Everybody who watches gets it; who comes back gets it from the database."""
-    monkeypatch.setattr(stream, "MAX_KEPT_READINGS", 3)
+    monkeypatch.setattr(sent_messages, "MAX_KEPT_READINGS", 3)
     with watching(live) as viewer, watching(live, series="lab.t") as other:
         before = log.commit()
         viewer.wait_for(before)
@@ -484,6 +485,42 @@ def test_a_full_house_is_told(live: Served, monkeypatch: pytest.MonkeyPatch) -> 
     until(lambda: live.client.head("/api/v1/stream").status_code == 200, "a place")
     with watching(live):
         pass
+
+
+def test_a_stream_that_cannot_begin_is_cut_off(
+    live: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its status is sent already, so it ends; the browser comes back by itself."""
+
+    def refused(*_: Any) -> None:
+        raise ApiError(503, "busy", "too many questions")
+
+    monkeypatch.setattr("sensorlogd.web.answering.questions.current.latest", refused)
+    answer = httpx.get(f"{live.url}/api/v1/stream", timeout=DEADLINE_S)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert "it ended before its first message: too many questions" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_the_first_check_is_one_that_succeeds(log: Log) -> None:
+    """Else what is committed before the next one was neither read by the viewer nor pushed."""
+    failures = iter([ApiError(503, "log_unavailable", "no database")])
+
+    class FailsOnce(OneLog):
+        async def run(self, question: Callable[[LogReader], Any]) -> Any:
+            for failure in failures:
+                raise failure
+            return await super().run(question)
+
+    async def come(hub: stream.Hub) -> bool:
+        hub.join(stream.Subscription((), TimeForm("s", "UTC")))
+        await hub.first_check()
+        has_begun = hub._watch._log is not None
+        hub.close()
+        return has_begun
+
+    with LogReader.open(log.path) as opened:
+        assert asyncio.run(come(stream.Hub(cast(Pool, FailsOnce(opened)))))
 
 
 def test_streams_end_with_the_server(log: Log) -> None:

@@ -19,7 +19,7 @@ from sensorlogd.web.prometheus import evaluation
 from sensorlogd.web.prometheus.evaluation import Question, Refusal
 from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.routes import MAX_POINTS
-from sensorlogd.web.workers.long_questions import Body
+from sensorlogd.web.workers.answer_body import AnswerBody
 from tests.web.conftest import T0, S
 from tests.web.promql.queries import QUERIES
 
@@ -56,7 +56,9 @@ def log(made: Path) -> Iterator[LogReader]:
         yield opened
 
 
-def asked(log: LogReader, query: str, start_us: int, end_us: int, step_us: int, *, heartbeat: bool = False) -> Body | Refusal:
+def asked(
+    log: LogReader, query: str, start_us: int, end_us: int, step_us: int, *, heartbeat: bool = False
+) -> AnswerBody | Refusal:
     try:
         with budget(BUDGET_S):
             return evaluation.evaluate(log, Question(query, start_us, end_us, step_us, None, heartbeat, LIMITS), False)
@@ -65,7 +67,7 @@ def asked(log: LogReader, query: str, start_us: int, end_us: int, step_us: int, 
             log.conn.execute("ROLLBACK")
 
 
-def assert_fair(found: Body | Refusal) -> None:
+def assert_fair(found: AnswerBody | Refusal) -> None:
     """An answer that can be read, or a mistake that says what it is."""
     if isinstance(found, Refusal):
         assert found.kind in ("bad_data", "execution", "unsupported")
@@ -136,7 +138,7 @@ def test_what_was_a_fault_once(log: LogReader, query: str, expected: str | list[
         assert isinstance(found, Refusal)
         assert re.search(expected, found.message)
     else:
-        assert isinstance(found, Body)
+        assert isinstance(found, AnswerBody)
         result = json.loads(found.content)["data"]["result"]
         assert [(sample["value"][1], sample["metric"]) for sample in result] == expected
 

@@ -20,7 +20,7 @@ from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.prometheus.promql.values import number
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 from tests import needs
 from tests.connections import connect_writer
 from tests.ports import free_port

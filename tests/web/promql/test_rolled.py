@@ -30,7 +30,7 @@ from sensorlogd.web.prometheus.promql.functions import windows
 from sensorlogd.web.prometheus.promql.values import PromError, Vector
 from sensorlogd.web.prometheus.source import LogSource
 from sensorlogd.web.prometheus.tiles import Tiles, tiles_of
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 from tests.connections import connect_writer
 from tests.web.conftest import T0, S, serving
 

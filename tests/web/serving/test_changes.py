@@ -16,7 +16,7 @@ from sensorlogd import calling
 from sensorlogd.config.models.web import WebOptions
 from sensorlogd.web.answering import changes
 from sensorlogd.web.answering.changes import FIELDS
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 from tests.rig import DEADLINE_S, Daemon, until
 from tests.web.conftest import ONE_EACH, Served, serving
 from tests.web.serving.test_process import committed, url, write_config

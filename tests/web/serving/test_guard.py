@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sensorlogd.web.serving import forms, hosts, login, server, token
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web import forms, token
+from sensorlogd.web.serving import hosts, login, server
+from sensorlogd.web.settings import Settings
 from tests.web.conftest import Served, serving
 
 STREAM = "/api/v1/latest"

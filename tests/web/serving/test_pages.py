@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.web.serving import app
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 from tests.web.conftest import serving
 
 

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from sensorlogd.daemon.web_process import WebProcess
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 from tests.ports import free_port
 from tests.rig import DEADLINE_S, Daemon, reading, until
 

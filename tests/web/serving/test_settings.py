@@ -16,8 +16,8 @@ from sensorlogd.config.loader import ConfigErrors, load_text
 from sensorlogd.config.models import Config
 from sensorlogd.config.validation.warnings import warnings
 from sensorlogd.drivers.registry import options_for
-from sensorlogd.web.serving import token
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web import token
+from sensorlogd.web.settings import Settings
 from tests.ports import free_port
 from tests.rig import DEADLINE_S
 

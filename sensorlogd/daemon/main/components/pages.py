@@ -8,7 +8,7 @@ from typing import Any
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.web_process import WebProcess
 from sensorlogd.event_kinds import Emit
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 
 STOP_WITHIN_S = 2.0
 

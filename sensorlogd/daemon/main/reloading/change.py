@@ -25,7 +25,7 @@ from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.corrections.conversion import converts
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.series.catalog import SensorSpec
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.settings import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from sensorlogd.storage.query import aggregates
 from sensorlogd.storage.query.engine import FILLS
 from sensorlogd.web.answering import api, changes
 from sensorlogd.web.answering.describing.schemas import SCHEMAS, Schema, closed, listed, nullable, ref
-from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, json_answer, tagged
 from sensorlogd.web.answering.monitoring import metrics
 from sensorlogd.web.answering.params import DEFAULT_ROWS, MAX_PATTERNS, MAX_POINTS, MAX_ROWS, MAX_VALUE_CHARACTERS, TimeForm
 from sensorlogd.web.answering.questions.alarm_lists import ALARM_STATES
+from sensorlogd.web.encode import FORMATS, MEDIA_TYPES, json_answer, tagged
 
 TEXT: Schema = {"type": "string", "maxLength": MAX_VALUE_CHARACTERS}
 TIMES = "a time: now-1h, -15m, today, 2026-01-31, 2026-01-31T12:30+01:00, or an epoch in s, ms or us"

@@ -31,11 +31,12 @@ from starlette.types import Message, Receive, Scope, Send
 from sensorlogd.storage.query.log_reader import Reading
 from sensorlogd.storage.query.rows import event_row, reading_row
 from sensorlogd.storage.series.stored import Series, matches
+from sensorlogd.web.answering.live.sent_messages import SentMessages
 from sensorlogd.web.answering.live.watch import AHEAD_US, Seen, Watch, overlap_us
 from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.answering.questions import current, reading_pages
-from sensorlogd.web.workers.refusal import ApiError, bad_parameter
+from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.workers.texts import dumps
 
 logger = logging.getLogger(__name__)
@@ -43,8 +44,6 @@ logger = logging.getLogger(__name__)
 CHECK_EVERY_S = 0.25
 QUIET_S = 15.0  # then a comment, so that proxies keep the connection
 LINGER_S = 60.0  # checking goes on this long after the last viewer left, for those who come back
-MAX_KEPT_READINGS = 20_000
-MAX_KEPT_S = 300.0
 MAX_VIEWERS = 500
 # For a viewer who does not read: he is let go, and resumes when he comes back.
 MAX_WAITING_MESSAGES, MAX_WAITING_BYTES = 200, 1_000_000
@@ -112,10 +111,7 @@ class Hub:
         self.let_go = 0  # viewers who did not read
         self._watch = Watch()
         self._task: asyncio.Task[None] | None = None
-        self._boot = _new_boot()
-        self._number = 0
-        self._kept: deque[tuple[int, float, Seen]] = deque()
-        self._kept_readings = 0
+        self.sent = SentMessages()
         self._wanted: dict[tuple[Subscription, str, bool], bool] = {}  # subscription, name of a series, whether it is configured
         self._closed = False
         self._checked = asyncio.Event()  # what was there when the checking began is known: all that comes later is pushed
@@ -131,8 +127,8 @@ class Hub:
         return viewer
 
     async def first_check(self) -> None:
-        """Wait until the hub has begun to check the log. Whatever is read from the log after that, together with what is pushed, has no
-        gap."""
+        """Wait until a check of the log has succeeded, at most ten seconds. Whatever is read from the log after that, together with what
+        is pushed, has no gap."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._checked.wait(), 10.0)
 
@@ -147,32 +143,6 @@ class Hub:
             viewer.leave()
         if self._task is not None:
             self._task.cancel()
-
-    # ---- resuming --------------------------------------------------------------------------------------------------
-
-    def identity(self, number: int, seen_us: int) -> str:
-        """The id of a message: this run of checks, its number, and the time (microseconds since 1970) up to which the log was
-        read."""
-        return f"{self._boot}-{number}-{seen_us}"
-
-    def now(self) -> str:
-        """The id of the present moment, for a stream that begins now."""
-        return self.identity(self._number, time.time_ns() // 1000)
-
-    def since(self, identity: str) -> tuple[list[tuple[int, Seen]] | None, int]:
-        """What was seen after the message with this id, or None if that is no longer held; and the time (µs) when the message was
-        sent. Raises ApiError 400 for what is not an id."""
-        try:
-            boot, number, at = identity.split("-")
-            after, at_us = int(number), int(at)
-        except ValueError:
-            raise bad_parameter("last_event_id", f"{identity[:100]!r} is not the id of a message") from None
-        first = self._kept[0][0] if self._kept else self._number + 1
-        if boot != self._boot or not first - 1 <= after <= self._number:
-            return None, at_us
-        return [(kept, seen) for kept, _, seen in self._kept if kept > after], at_us
-
-    # ---- checking --------------------------------------------------------------------------------------------------
 
     async def _keep_checking(self) -> None:
         """Check the log and push what is new, until nobody has been watching for a while. A check that fails does not end it."""
@@ -189,12 +159,12 @@ class Hub:
                 return
             try:
                 self._share(await self.pool.run(lambda found: self._watch.check(found, time.time_ns() // 1000)))
+                self._checked.set()
             except ApiError as error:  # no database at this moment: looked for again
                 logger.debug("stream: %s", error)
             except Exception:  # whatever it is: the viewers stay, and the next check may succeed
                 logger.exception("stream: a check of the database failed")
                 await asyncio.sleep(5.0)
-            self._checked.set()
             if now >= quiet_at:
                 quiet_at = now + QUIET_S
                 for viewer in self.viewers:
@@ -206,38 +176,27 @@ class Hub:
         kept."""
         self._watch = Watch()
         self._checked.clear()
-        self._boot = _new_boot()
-        self._kept.clear()
-        self._kept_readings = 0
+        self.sent.forget()
 
     def _share(self, seen: Seen) -> None:
         """Push what was seen to every viewer who wants it, encoded once for each subscription."""
         if not seen:
             return
-        self._number += 1
-        self._keep_seen(seen)
+        number = self.sent.keep(seen)
         encoded: dict[Subscription, bytes] = {}
         for viewer in self.viewers:
             message = encoded.get(viewer.subscription)
             if message is None:
-                message = encoded[viewer.subscription] = self.encode(self._number, seen, viewer.subscription)
+                message = encoded[viewer.subscription] = self.encode(number, seen, viewer.subscription)
             if message:
                 self._push(viewer, message)
 
     def _push(self, viewer: Viewer, message: bytes) -> None:
         self.let_go += viewer.push(message)
 
-    def _keep_seen(self, seen: Seen) -> None:
-        """Keep what was seen for viewers who come back, within MAX_KEPT_READINGS and MAX_KEPT_S."""
-        now = time.monotonic()
-        self._kept.append((self._number, now, seen))
-        self._kept_readings += len(seen.readings)
-        while self._kept and (self._kept_readings > MAX_KEPT_READINGS or now - self._kept[0][1] > MAX_KEPT_S):
-            self._kept_readings -= len(self._kept.popleft()[2].readings)
-
     def encode(self, number: int, seen: Seen, subscription: Subscription) -> bytes:
         """The messages that a viewer with this subscription gets of what was seen."""
-        identity, form = self.identity(number, seen.until_us), subscription.form
+        identity, form = self.sent.identity(number, seen.until_us), subscription.form
         messages = []
         if seen.is_another_file:
             messages.append(message("another_file", {}, identity))
@@ -267,11 +226,6 @@ class Hub:
         return known
 
 
-def _new_boot() -> str:
-    """What ids of messages begin with: another one whenever the memory of what was sent has been lost."""
-    return f"{time.time_ns() // 1000:x}"
-
-
 def reading_as_row(reading: Reading, form: TimeForm) -> dict[str, Any]:
     """A reading as the API gives it, in the unit in which it is stored."""
     row = reading_row(reading, form.zone)
@@ -284,6 +238,9 @@ def message(kind: str, data: Any, identity: str | None = None) -> bytes:
     """A server-sent event: its kind, and ``data`` as one line of JSON."""
     head = f"id: {identity}\n" if identity is not None else ""
     return f"{head}event: {kind}\ndata: ".encode() + dumps(data) + b"\n\n"
+
+
+_LAST_PART: Message = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 class StreamResponse(Response):
@@ -303,7 +260,13 @@ class StreamResponse(Response):
         listener = asyncio.create_task(self._wait_until_gone(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await send(_body_part(b"retry: 3000\n\n" + await self.first()))
+            try:
+                first = await self.first()
+            except ApiError as error:  # the status is sent already: the client is cut off and comes back
+                logger.warning("stream: it ended before its first message: %s", error)
+                await send(_LAST_PART)
+                return
+            await send(_body_part(b"retry: 3000\n\n" + first))
             await self._send_pushed(send)
         finally:
             self.hub.leave(self.viewer)
@@ -319,7 +282,7 @@ class StreamResponse(Response):
             viewer.wake.clear()
             if viewer.waiting:
                 await send(_body_part(viewer.take()))
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await send(_LAST_PART)
 
     async def _wait_until_gone(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -336,15 +299,15 @@ async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], for
     hub: Hub = request.app.state.hub
     subscription = Subscription(tuple(patterns), form)
     if last is not None:
-        hub.since(last)
+        hub.sent.since(last)
     # Whoever is not known is refused before anything is sent.
     await pool.run(lambda found: find_series(found, list(patterns)))
     if request.method == "HEAD":
         return Response(media_type="text/event-stream")
     viewer = hub.join(subscription)
     # From here on nothing is waited for until what was missed is known: nothing falls between it and what is pushed.
-    missed, at_us = hub.since(last) if last is not None else (None, 0)
-    identity = hub.now()
+    missed, at_us = hub.sent.since(last) if last is not None else (None, 0)
+    identity = hub.sent.now()
 
     async def first() -> bytes:
         if missed is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sensorlogd.storage.alarms import notifications
 from sensorlogd.storage.alarms import states as stored_states
 from sensorlogd.storage.query.log_reader import LogReader
-from sensorlogd.web.prometheus import alerting
+from sensorlogd.web import alerting
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

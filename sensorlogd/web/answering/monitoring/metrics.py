@@ -195,7 +195,7 @@ def _web_metrics(state: State) -> list[Any]:
             "sensorlogd_web_viewers_let_go", "Live streams ended because too much waited for a slow viewer.", hub.let_go
         ),
         CounterMetricFamily(
-            "sensorlogd_web_slow_readers", "Connections closed because their client did not read.", state.slow_readers.count
+            "sensorlogd_web_slow_readers", "Connections closed because their client did not read.", state.slow_clients.count
         ),
         CounterMetricFamily(
             "sensorlogd_web_denied", "Requests with a wrong token, or by a name that is not ours.", state.denials.count

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from sensorlogd.storage.query.health import daemon_state
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.answering.pool import Pool
-from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.refusal import ApiError
 
 NEVER_KEPT = {"Cache-Control": "no-store"}
 

@@ -14,8 +14,8 @@ from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.query.rows import bucket_row, cell
 from sensorlogd.storage.series.stored import Series
 from sensorlogd.web.answering.params import MAX_CELLS, MAX_ROWS, TimeForm, changes_of, find_series
+from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.workers.damage import DamageSkipper, Lost, is_damaged_page
-from sensorlogd.web.workers.refusal import ApiError
 
 Json = dict[str, Any]
 

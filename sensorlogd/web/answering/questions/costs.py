@@ -19,7 +19,7 @@ from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader, UnknownSeries
 from sensorlogd.storage.series.stored import Series
 from sensorlogd.web.answering.params import TimeForm, find_series
-from sensorlogd.web.workers.refusal import ApiError, bad_parameter
+from sensorlogd.web.refusal import ApiError, bad_parameter
 
 MAX_HOURS = 20_000
 MAX_PRICE_AGE_US = 48 * HOUR_US  # a logged price holds for this long where no newer one was logged

@@ -11,7 +11,7 @@ from sensorlogd import quality
 from sensorlogd.storage.query.log_reader import LogReader, Reading, converted
 from sensorlogd.storage.query.rows import number, reading_row
 from sensorlogd.web.answering.params import TimeForm, changes_of, find_series
-from sensorlogd.web.workers.refusal import bad_parameter
+from sensorlogd.web.refusal import bad_parameter
 
 Json = dict[str, Any]
 

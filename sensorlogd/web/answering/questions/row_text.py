@@ -26,7 +26,7 @@ from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk
 from sensorlogd.web.workers.damage import DamageSkipper, Lost
 from sensorlogd.web.workers.texts import safe_cell
 
-MAX_ROWS_AT_ONCE = 20_000  # rows
+MAX_ROWS_AT_ONCE = 20_000
 MAX_ROWS = 80_000  # of a page: a megabyte or two are enough
 FIRST_WIDTH_US = 600_000_000
 GROWS_BY = 4

@@ -1,4 +1,4 @@
-"""Alarms in the shape of Prometheus' rules and alerts; Grafana shows them beside its own.
+"""Alarms in the shape of Prometheus' rules and alerts, for its read API and for ``/metrics``; Grafana shows them beside its own.
 
 An alarm that is raised or has returned unacknowledged is ``firing`` or not by whether its condition holds: nobody's knowing
 changes that. Muted ones are reported with the label ``shelved``.

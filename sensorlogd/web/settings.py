@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from sensorlogd import prices, saved_views
 from sensorlogd.config.listen import split_listen
 from sensorlogd.prices import Tariff
-from sensorlogd.web.serving import token
+from sensorlogd.web import token
 
 if TYPE_CHECKING:
     from sensorlogd.config.models import Config

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.refusal import ApiError
 
 MAX_FORM_BYTES = 64 * 1024
 MAX_FIELDS = 1_000

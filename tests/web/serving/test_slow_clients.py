@@ -13,8 +13,8 @@ import pytest
 
 from sensorlogd.web.answering.live import stream
 from sensorlogd.web.answering.params import TimeForm
-from sensorlogd.web.serving import server, slow_readers
-from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.serving import server, slow_clients
+from sensorlogd.web.settings import Settings
 from tests.rig import DEADLINE_S, until
 from tests.web.answering.test_stream import Log
 from tests.web.conftest import Served, serving
@@ -46,7 +46,7 @@ def asking(served: Served, path: str, headers: str = "") -> Iterator[socket.sock
 )
 def test_an_answer_that_nobody_reads_is_cut_off(made: Path, monkeypatch: pytest.MonkeyPatch, path: str, headers: str) -> None:
     """Streamed, or whole in memory already; the metric counts it, and the connection is gone."""
-    monkeypatch.setattr(slow_readers, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(slow_clients, "LOOK_EVERY_S", 0.2)
     with serving(Settings(made, query_timeout_s=50.0)) as served, asking(served, path, headers):
         until(lambda: counted(served, "slow_readers_total") == 1, "the end of the connection")
         assert served.get("/api/v1/latest")
@@ -54,7 +54,7 @@ def test_an_answer_that_nobody_reads_is_cut_off(made: Path, monkeypatch: pytest.
 
 def test_a_stream_that_nobody_reads_ends(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its viewer is let go, its connection closed, and its place is free."""
-    monkeypatch.setattr(slow_readers, "LOOK_EVERY_S", 3.0)
+    monkeypatch.setattr(slow_clients, "LOOK_EVERY_S", 3.0)
     monkeypatch.setattr(stream, "MAX_WAITING_BYTES", 10_000)
     log = Log(fresh, tmp_path / "log.db")
     try:
@@ -86,24 +86,24 @@ def test_a_slow_client_that_reads_is_not_cut_off() -> None:
     """What counts is what was taken since the look before, in each pause anew; not how much is left."""
 
     async def looks() -> None:
-        pipe, slow = Pipe(), slow_readers.SlowReaders()
-        watch = slow_readers.ReadingWatch(pipe, "a client", slow)
+        pipe, slow = Pipe(), slow_clients.SlowClients()
+        pace = slow_clients.ClientPace(pipe, "a client", slow)
         pipe.bytes = 100_000
-        watch.begin()
+        pace.begin()
         for _ in range(5):
-            pipe.bytes -= slow_readers.MIN_READ_BYTES
-            watch._look()
-        watch.end()
+            pipe.bytes -= slow_clients.MIN_READ_BYTES
+            pace._look()
+        pace.end()
         pipe.bytes = 5_000_000
-        watch.begin()
-        pipe.bytes -= slow_readers.MIN_READ_BYTES
-        watch._look()
+        pace.begin()
+        pipe.bytes -= slow_clients.MIN_READ_BYTES
+        pace._look()
         assert not pipe.aborted
-        pipe.bytes -= slow_readers.MIN_READ_BYTES - 1
-        watch._look()
+        pipe.bytes -= slow_clients.MIN_READ_BYTES - 1
+        pace._look()
         assert pipe.aborted
         assert slow.count == 1
-        watch.end()
+        pace.end()
 
     asyncio.run(looks())
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from sensorlogd.web.workers.refusal import ApiError
+from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.workers.texts import dumps, etag_of
 
 logger = logging.getLogger(__name__)

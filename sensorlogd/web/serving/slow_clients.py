@@ -16,7 +16,7 @@ MIN_READ_BYTES = 8_000  # from one look to the next: less than the slowest of mo
 COUNT_LOGGED_EVERY_S = 60.0
 
 
-class SlowReaders:
+class SlowClients:
     """Counts connections that were closed because their client did not read, and writes a log line with the count now and then."""
 
     def __init__(self) -> None:
@@ -31,14 +31,14 @@ class SlowReaders:
             logger.warning("closed a connection: %s asked and does not read the answer; %d so far", peer, self.count)
 
 
-class ReadingWatch:
+class ClientPace:
     """Looks at what waits to be sent on a connection while its writing is paused, and closes the connection when the client has taken
     less than MIN_READ_BYTES since the look before. Nothing is written meanwhile, so what waits only gets less."""
 
-    def __init__(self, transport: asyncio.Transport, peer: str, slow_readers: SlowReaders) -> None:
+    def __init__(self, transport: asyncio.Transport, peer: str, slow_clients: SlowClients) -> None:
         self._transport = transport
         self._peer = peer
-        self._slow_readers = slow_readers
+        self._slow_clients = slow_clients
         self._timer: asyncio.TimerHandle | None = None
         self._waiting_bytes = 0  # at the look before
 
@@ -60,7 +60,7 @@ class ReadingWatch:
     def _look(self) -> None:
         self._timer = None
         if self._waiting_bytes - self._waiting() < MIN_READ_BYTES:
-            self._slow_readers.add(self._peer)
+            self._slow_clients.add(self._peer)
             self._transport.abort()
             return
         self._look_later()

@@ -3,54 +3,27 @@ is."""
 
 from __future__ import annotations
 
-import gzip
 import sqlite3
-from dataclasses import dataclass
 from typing import Any
 
 from sensorlogd.storage.query.log_reader import LogReader, converted
 from sensorlogd.web.answering.params import TimeForm, changes_of, find_series
-from sensorlogd.web.answering.questions import bucket_pages, costs, event_pages, reading_pages
+from sensorlogd.web.answering.questions import bucket_pages, costs, event_pages, reading_pages, row_text
 from sensorlogd.web.answering.questions import database as databases
 from sensorlogd.web.answering.questions.bucket_pages import BucketsAsk
 from sensorlogd.web.answering.questions.event_pages import EventsAsk
 from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk
-from sensorlogd.web.workers import row_text
+from sensorlogd.web.workers.answer_body import AnswerBody, body
 from sensorlogd.web.workers.damage import DamageSkipper, Lost, is_damaged_page
-from sensorlogd.web.workers.texts import dumps, etag_of, rows_as_csv, rows_as_ndjson
-
-MIN_PACKED_BYTES, GZIP_LEVEL = 1_000, 5  # bytes, level
+from sensorlogd.web.workers.texts import rows_as_csv, rows_as_ndjson
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """The body of a JSON answer. ``packed``: compressed with gzip. ``source``: where the values came from, if the answer says so."""
-
-    content: bytes
-    etag: str
-    packed: bool = False
-    source: str | None = None
-
-
-def body(value: Any, pack: bool, source: str | None = None) -> Body:
-    """The answer as JSON. ``pack``: gzip it, if it is long enough for that to pay."""
-    return body_of(dumps(value), pack, source)
-
-
-def body_of(content: bytes, pack: bool, source: str | None = None) -> Body:
-    """The answer that is encoded already. Its ETag is that of the text before packing."""
-    etag = etag_of(content)
-    if pack and len(content) >= MIN_PACKED_BYTES:
-        return Body(gzip.compress(content, GZIP_LEVEL, mtime=0), etag, True, source)
-    return Body(content, etag, False, source)
 
 
 # ---- readings ----------------------------------------------------------------------------------------------------------
 
 
-def readings(log: LogReader, ask: ReadingsAsk, shape: str, limit: int, pack: bool) -> Body:
+def readings(log: LogReader, ask: ReadingsAsk, shape: str, limit: int, pack: bool) -> AnswerBody:
     """A page of readings, as rows or columns. Of a damaged file the ranges that cannot be read are named."""
     lost: list[Lost] = []
     try:
@@ -99,7 +72,7 @@ def readings_page(log: LogReader, ask: ReadingsAsk, place: row_text.StreamProgre
 # ---- buckets -----------------------------------------------------------------------------------------------------------
 
 
-def buckets(log: LogReader, wanted: BucketsAsk, shape: str, pack: bool) -> Body:
+def buckets(log: LogReader, wanted: BucketsAsk, shape: str, pack: bool) -> AnswerBody:
     """Buckets of each series, as rows or columns. Of a damaged file the ranges that cannot be read are named."""
     lost: list[Lost] = []
     answer = bucket_pages.buckets(log, wanted, shape, lost)
@@ -117,17 +90,17 @@ def buckets_page(log: LogReader, wanted: BucketsAsk, place: Any, form: str, limi
 # ---- the rest ----------------------------------------------------------------------------------------------------------
 
 
-def events(log: LogReader, ask: EventsAsk, pack: bool) -> Body:
+def events(log: LogReader, ask: EventsAsk, pack: bool) -> AnswerBody:
     """A page of events as JSON."""
     return body(event_pages.events(log, ask), pack)
 
 
-def cost(log: LogReader, ask: costs.CostAsk, pack: bool) -> Body:
+def cost(log: LogReader, ask: costs.CostAsk, pack: bool) -> AnswerBody:
     """Costs as JSON. Raises ApiError 400 for a question that has no answer."""
     return body(costs.cost(log, ask), pack)
 
 
-def database(log: LogReader, now_us: int, form: TimeForm, measure: bool, pack: bool) -> Body:
+def database(log: LogReader, now_us: int, form: TimeForm, measure: bool, pack: bool) -> AnswerBody:
     """What the database holds and how it grows. ``measure``: also bytes of each part, which reads the whole file."""
     return body(databases.database(log, now_us, form, measure=measure), pack)
 
