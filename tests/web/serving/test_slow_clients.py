@@ -48,7 +48,7 @@ def test_an_answer_that_nobody_reads_is_cut_off(made: Path, monkeypatch: pytest.
     """Streamed, or whole in memory already; the metric counts it, and the connection is gone."""
     monkeypatch.setattr(slow_clients, "LOOK_EVERY_S", 0.2)
     with serving(Settings(made, query_timeout_s=50.0)) as served, asking(served, path, headers):
-        until(lambda: counted(served, "slow_readers_total") == 1, "the end of the connection")
+        until(lambda: counted(served, "slow_readers_total") == 1, "the end of the connection", 4 * DEADLINE_S)
         assert served.get("/api/v1/latest")
 
 
@@ -60,7 +60,11 @@ def test_a_stream_that_nobody_reads_ends(fresh: Path, tmp_path: Path, monkeypatc
     try:
         with serving(Settings(log.path)) as served, asking(served, "/api/v1/stream?series=lab.t"):
             until(lambda: counted(served, "viewers") == 1, "the viewer")
-            until(lambda: log.commit(count=4000) and counted(served, "slow_readers_total") == 1, "the end of the connection")
+            until(
+                lambda: log.commit(count=4000) and counted(served, "slow_readers_total") == 1,
+                "the end of the connection",
+                4 * DEADLINE_S,
+            )
             until(lambda: counted(served, "viewers") == 0, "a free place")
             assert counted(served, "viewers_let_go_total") == 1
     finally:
