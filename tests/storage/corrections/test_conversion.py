@@ -19,6 +19,7 @@ from sensorlogd.storage.corrections.change import Change, MendError
 from sensorlogd.storage.corrections.conversion import SAME, conversion, waiting
 from sensorlogd.storage.corrections.replacing import Replace
 from sensorlogd.storage.corrections.upsert import Busy, UpsertError, upsert
+from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec, sync
 from tests.storage import working
@@ -191,6 +192,15 @@ def test_the_new_unit_has_the_name_at_once(conn: sqlite3.Connection, frontier: A
     event = ("unit_changed", "s", "x: convert from '°C' to '°F', 3 readings")
     assert conn.execute("SELECT kind, sensor, detail FROM event").fetchall() == [event]
     assert sync(conn, spec("°F", scale=0.1), NOW + 1).notes == []
+
+
+def test_what_is_saved_late_does_not_hide_what_arrived_since(conn: sqlite3.Connection, frontier: Any) -> None:
+    """A restart while it is converted finds a reading of the old series that was not saved yet, and saves it then."""
+    old, new = begun(conn)
+    latest.save(conn, {new: (NOW + 9, 68.0, 1)}, NOW + 9, 0)
+    latest.save(conn, {old: (NOW + 3, 50.0, 1)}, NOW + 20, 0)
+    working.run(conn, frontier, NOW + 20)
+    assert latest.saved(conn) == {new: (NOW + 9, 68.0, 1)}
 
 
 def test_roll_ups_of_expired_readings_move_the_others_are_made_anew(conn: sqlite3.Connection, frontier: Any) -> None:
