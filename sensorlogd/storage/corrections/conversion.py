@@ -5,6 +5,12 @@ The old series is renamed ``CHANNEL~converting`` and keeps its unit; a new serie
 reading is in exactly one of the two series, and in the unit of that series. So nobody ever sees a wrong number; the history of
 the new series only comes back slice by slice.
 
+The new series may have a reading already at the time of one that is brought to it: a device tells its past again, now in the
+new unit, or the clock was set back and the host stamped the same microsecond twice. Which of the two it was is not stored, so
+the rule for devices holds: the first stays, that is the one that is brought, and the other one gives way. Moving it to the
+next free microsecond, as for host stamps that collide in one series, would double all that a device tells again. Where the two
+differ by more than rounding it is counted, and the outcome says so.
+
 Work that waits for the old series is from now on work before the conversion; so is a conversion into it that is not
 finished when the unit changes again: the readings then pass through both.
 """

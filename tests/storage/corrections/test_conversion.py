@@ -282,12 +282,34 @@ def test_what_else_happens_to_the_new_series_meanwhile(
     assert conn.execute("SELECT 1 FROM series WHERE id = ?", (old,)).fetchone() is None
 
 
-def test_the_first_reading_of_an_instant_stays(conn: sqlite3.Connection, frontier: Any) -> None:
-    """A device that tells its past again, now in the new unit, does not double it."""
+def outcome_of(conn: sqlite3.Connection) -> str:
+    return conn.execute("SELECT outcome FROM work WHERE kind = 'convert'").fetchone()[0]  # type: ignore[no-any-return]  # a text
+
+
+@pytest.mark.parametrize(("again", "differing"), [(68.1, 1), (68.0 + 1e-12, 0), (68.0, 0), (None, 1)])
+def test_the_first_reading_of_an_instant_stays(
+    conn: sqlite3.Connection, frontier: Any, again: float | None, differing: int
+) -> None:
+    """A device that tells its past again, now in the new unit, does not double it; if the value is another one that is told."""
     _, new = begun(conn)
-    conn.execute("INSERT INTO history VALUES (?, ?, 68.1, 1)", (new, NOW))
+    conn.execute("INSERT INTO history VALUES (?, ?, ?, 1)", (new, NOW, again))
     working.run(conn, frontier, NOW)
     assert conn.execute("SELECT value FROM history ORDER BY ts").fetchall() == [(68.0,), (None,)]
+    told = "; 1 reading in the new unit gave way to another value that was stored before at the same time" if differing else ""
+    assert outcome_of(conn) == f"x: convert from '°C' to '°F', 3 readings{told}"
+
+
+def test_each_reading_that_gives_way_is_counted(conn: sqlite3.Connection, frontier: Any) -> None:
+    """Wherever it lies, over all slices; and what is shown as the newest is what is stored."""
+    _, new = begun(conn)
+    conn.executemany("INSERT INTO history VALUES (?, ?, 1.0, 1)", [(new, NOW), (new, NOW + 1)])
+    conn.execute("INSERT INTO recent VALUES (?, ?, 300.0, 1)", (NOW + 2, new))
+    latest.save(conn, {new: (NOW + 2, 300.0, 1)}, NOW + 3, 0)
+    working.run(conn, frontier, NOW, rows=1)
+    assert conn.execute("SELECT value FROM history ORDER BY ts").fetchall() == [(68.0,), (None,)]
+    assert conn.execute("SELECT value FROM recent").fetchall() == [(212.0,)]
+    assert latest.saved(conn) == {new: (NOW + 2, 212.0, 1)}
+    assert "3 readings; 3 readings in the new unit gave way" in outcome_of(conn)
 
 
 def test_roll_ups_that_come_late_are_swept_away(conn: sqlite3.Connection, frontier: Any) -> None:
