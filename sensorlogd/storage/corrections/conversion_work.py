@@ -60,7 +60,7 @@ class ConvertWorker(Worker[None]):
         differing = work.progress.get("differing", 0)
         moved = _run_at_pace(self._rows, move.settled)
         if moved:
-            return Slice(work.progress | {"differing": differing + move.differing}, moved, True, touched=move.both)
+            return Slice({**work.progress, "differing": differing + move.differing}, moved, True, touched=move.both)
         passed_us = work.progress.get("passed_us", BEGINNING_US)
         if passed_us < END_US:
             moved, passed_us = self._move_fresh(move, passed_us)
