@@ -50,7 +50,7 @@ OWNERS = {
 }
 # Tables that many read and one module writes.
 WRITERS = {
-    "rollup": "storage/rollups/stored.py",
+    "rollup": "storage/rollups/stored_rollups.py",
     "mend": "storage/corrections/mend_rows.py",
     "mended": "storage/corrections/originals.py",
 }

@@ -24,8 +24,7 @@ from typing import Any, NamedTuple
 
 from sensorlogd.storage import cuts, work
 from sensorlogd.storage.ingest import latest
-from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import outdated, stored_rollups
 from sensorlogd.storage.work import State
 
 CONVERT = "convert"  # the kind of work

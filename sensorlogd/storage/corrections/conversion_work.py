@@ -26,8 +26,7 @@ from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.reading_tables import moving
 from sensorlogd.storage.reading_tables.moving import Carried, Carry
-from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import outdated, resolutions, stored_rollups
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
 from sensorlogd.storage.worker import Worker

@@ -139,6 +139,12 @@ def advance(conn: sqlite3.Connection, series: int, resolution: int, generation: 
         )
 
 
+def advance_each(conn: sqlite3.Connection, advances: Iterable[Advance]) -> None:
+    """``advance`` for each of these."""
+    for each in advances:
+        advance(conn, *each)
+
+
 def pass_over(conn: sqlite3.Connection, series: int, until_us: int) -> bool:
     """Leave the stored roll-ups of a series up to an instant as they are: only later ones are computed anew. Returns whether any
     before it were outdated."""

@@ -19,8 +19,7 @@ from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.reading_tables import storing
 from sensorlogd.storage.reading_tables.storing import SeriesFirst
-from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import outdated, resolutions, stored_rollups
 from sensorlogd.storage.salvage import plausible
 from sensorlogd.storage.salvage.former import Former
 from sensorlogd.storage.salvage.names import LiveIds, SalvageMemory

@@ -24,8 +24,7 @@ from sensorlogd.storage.corrections.conversion import Linear
 from sensorlogd.storage.ingest import latest, status
 from sensorlogd.storage.meta import DECIMALS, VALID
 from sensorlogd.storage.reading_tables import survey
-from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import outdated, stored_rollups
 from sensorlogd.storage.rollups.rollup import Rules
 from sensorlogd.storage.series import rows
 from sensorlogd.storage.series.rows import NewSensor, NewSeries
