@@ -41,6 +41,7 @@ OWNERS = {
     "alarm_change": {"storage/alarms/changes.py"},
     "notification": {"storage/alarms/notifications.py"},
     "retention_cut": {"storage/cuts.py", "storage/salvage/former.py", "storage/reading_tables/survey.py"},
+    "calibration": {"storage/calibrations.py"},
     "mend": {
         "storage/corrections/mend_rows.py",
         "storage/corrections/originals.py",

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sensorlogd.storage import cuts, work
+from sensorlogd.storage import calibrations, cuts, work
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated, stored_rollups
 from sensorlogd.storage.work import State
@@ -103,11 +103,7 @@ def begin(conn: sqlite3.Connection, old: int, new: int, linear: Linear, now_us: 
     conn.execute("UPDATE series SET created_us = (SELECT created_us FROM series WHERE id = ?) WHERE id = ?", (old, new))
     # The cuts first: what is older is refused from now on, and no roll-up of it is ever computed anew.
     cuts.copy(conn, old, new)
-    conn.execute(
-        'INSERT INTO calibration(series_id, valid_from, scale, "offset", curve)'
-        ' SELECT :new, valid_from, scale * :factor, "offset" * :factor + :shift, curve FROM calibration WHERE series_id = :old',
-        {"new": new, "old": old, **linear._asdict()},
-    )
+    calibrations.carry(conn, old, new, *linear)
     latest.carry(conn, old, new, *linear)
     # Until the work is done queries answer from readings for both series, because their roll-ups do not know which readings have
     # moved.

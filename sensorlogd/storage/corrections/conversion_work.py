@@ -19,7 +19,7 @@ from collections.abc import Callable
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.notation.plurals import plural
-from sensorlogd.storage import cuts, meta
+from sensorlogd.storage import calibrations, cuts, meta
 from sensorlogd.storage.corrections import mend_rows, originals
 from sensorlogd.storage.corrections.conversion import CONVERT, ConvertOrder, Linear
 from sensorlogd.storage.ingest import latest
@@ -148,7 +148,7 @@ class _Move:
         mend_rows.carry(conn, old, new, self.now_us)
         outdated.forget(conn, old)
         cuts.forget(conn, old)
-        conn.execute("DELETE FROM calibration WHERE series_id = ?", (old,))
+        calibrations.forget(conn, old)
         conn.execute("DELETE FROM series WHERE id = ?", (old,))
         meta.forget_series(conn, old)
         outcome = f"{channel}: convert from {before!r} to {after!r}, {readings:,} {plural(readings, 'reading')}"
