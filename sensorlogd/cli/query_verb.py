@@ -114,9 +114,9 @@ def _readings(
 
 def _places(decimals: int | None, change: Conversion | None) -> int | None:
     """Decimals of a resolution in the unit that is asked for: 1 decimal in m is none in cm."""
-    if decimals is None or change is None or change.scale == 1.0:
+    if decimals is None or change is None or change.factor == 1.0:
         return decimals
-    return min(max(decimals + math.ceil(-math.log10(abs(change.scale))), 0), 15)
+    return min(max(decimals + math.ceil(-math.log10(abs(change.factor))), 0), 15)
 
 
 def _resolution(series: Series, change: Conversion | None) -> int | None:

@@ -69,7 +69,7 @@ _CONVERSIONS = {
 }
 
 
-def conversion(old: str, new: str) -> Linear | None:
+def exact_conversion(old: str, new: str) -> Linear | None:
     """How stored values change with their unit; None = not known exactly. Spellings of one unit convert by (1, 0)."""
     old, new = _SPELLINGS.get(old, old), _SPELLINGS.get(new, new)
     return SAME if old == new else _CONVERSIONS.get((old, new))
@@ -77,7 +77,7 @@ def conversion(old: str, new: str) -> Linear | None:
 
 def converts(old: str, new: str) -> bool:
     """Whether stored values in ``old`` can be converted exactly."""
-    return conversion(old, new) is not None
+    return exact_conversion(old, new) is not None
 
 
 def waiting(conn: sqlite3.Connection) -> list[tuple[int, int]]:

@@ -229,7 +229,7 @@ class LogReader:
         from sensorlogd.storage.query import engine
         from sensorlogd.storage.rollups.snapshot import Snapshot
 
-        changes = [None if unit is None else conversion(each, unit, ask.aggregates) for each in series]
+        changes = [None if unit is None else conversion_of(each, unit, ask.aggregates) for each in series]
         with self._snapshot() as conn:
             snapshot = engine.hold_recent(Snapshot.of(conn, ask.zone), [each.id for each in series], ask)
             for each, change in zip(series, changes, strict=True):
@@ -289,8 +289,8 @@ def _bytes_of(path: Path) -> int:
 
 
 def conversions(series: Iterable[Series], unit: str, aggregates: Sequence[str] = ()) -> dict[int, Conversion | None]:
-    """The conversion of each series, by its id, for ``converted``. Raises as ``conversion`` does."""
-    return {each.id: conversion(each, unit, aggregates) for each in series}
+    """The conversion of each series, by its id, for ``converted``. Raises as ``conversion_of`` does."""
+    return {each.id: conversion_of(each, unit, aggregates) for each in series}
 
 
 def converted(readings: Iterable[Reading], changes: Mapping[int, Conversion | None]) -> Iterator[Reading]:
@@ -303,13 +303,13 @@ def converted(readings: Iterable[Reading], changes: Mapping[int, Conversion | No
             yield reading._replace(value=change.value(reading.value))
 
 
-def conversion(series: Series, unit: str, aggregates: Sequence[str] = ()) -> Conversion | None:
+def conversion_of(series: Series, unit: str, aggregates: Sequence[str] = ()) -> Conversion | None:
     """The conversion of a series; None if it has that unit. ``aggregates``: what is to be converted, if not readings. Raises
     ValueError that names the series."""
     from sensorlogd.storage.query import units
 
     try:
-        change = units.conversion(series.unit, unit)
+        change = units.unit_conversion(series.unit, unit)
         if change is not None:
             change.check(aggregates)
         return change

@@ -231,7 +231,7 @@ def _change_unit(
     what = spec.unit_change
     if what in (None, "convert") and not _has_readings(conn, series_id):
         what = "relabel"  # nothing was stored yet: nothing can become wrong
-    linear = conversion.conversion(old, spec.unit) if what == "convert" else None
+    linear = conversion.exact_conversion(old, spec.unit) if what == "convert" else None
     if what == "relabel" or linear == conversion.SAME:
         conn.execute("UPDATE series SET unit = ? WHERE id = ?", (spec.unit, series_id))
         catalog.notes.append((EventKind.UNIT_CHANGED, sensor, f"{spec.channel}: {what} from {old!r} to {spec.unit!r}"))

@@ -16,7 +16,7 @@ from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import meta, work
 from sensorlogd.storage.corrections import mend_order
 from sensorlogd.storage.corrections.change import Change, MendError
-from sensorlogd.storage.corrections.conversion import SAME, conversion, waiting
+from sensorlogd.storage.corrections.conversion import SAME, exact_conversion, waiting
 from sensorlogd.storage.corrections.replacing import Replace
 from sensorlogd.storage.corrections.upsert import Busy, UpsertError, upsert
 from sensorlogd.storage.ingest import latest
@@ -81,7 +81,7 @@ class Log(Machine):
         assert found.keys() == self.model.keys()
         for ts, (value, code, unit) in self.model.items():
             now, its_code, its_unit = found[ts]
-            linear = conversion(unit, its_unit)
+            linear = exact_conversion(unit, its_unit)
             assert linear is not None
             assert its_code == code
             assert (now is None) == (value is None)
@@ -324,12 +324,12 @@ def test_roll_ups_that_come_late_are_swept_away(conn: sqlite3.Connection, fronti
 @pytest.mark.parametrize(("old", "new"), [("°C", "K"), ("°C", "°F"), ("K", "°F"), ("degF", "degC")])
 def test_conversions_are_each_others_inverse(old: str, new: str) -> None:
     """Fixed points of the scales, there and back."""
-    there, back = conversion(old, new), conversion(new, old)
+    there, back = exact_conversion(old, new), exact_conversion(new, old)
     assert there is not None
     assert back is not None
     for value in (-273.15, 0.0, 37.0, 451.0):
         assert (value * there.factor + there.shift) * back.factor + back.shift == pytest.approx(value, abs=1e-9)
-    assert conversion("degC", "°C") == SAME
+    assert exact_conversion("degC", "°C") == SAME
 
 
 def test_nothing_expires_while_it_is_between_two_series(conn: sqlite3.Connection, frontier: Any) -> None:

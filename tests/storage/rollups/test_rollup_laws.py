@@ -290,7 +290,7 @@ class Machine(RuleBasedStateMachine):
         assert (new != old) == (before != unit and has_readings)
         if new == old:
             return
-        linear = conversion.conversion(before, unit)
+        linear = conversion.exact_conversion(before, unit)
         assert linear is not None
         self.retention.read_cuts(self.conn, self.frontier)
         self.shadow[new] = {
