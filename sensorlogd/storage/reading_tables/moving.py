@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sensorlogd.notation.microseconds import END_US
+from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.reading_tables.readings import Reading
 from sensorlogd.storage.reading_tables.storing import Border
@@ -101,7 +101,7 @@ def is_left_over(conn: sqlite3.Connection, moved_until_us: int) -> bool:
 
 def end_of_left_over(conn: sqlite3.Connection, moved_until_us: int, rows: int) -> int | None:
     """As ``end_of``, of what is left over."""
-    return end_of(conn, -(1 << 63), moved_until_us, rows)
+    return end_of(conn, BEGINNING_US, moved_until_us, rows)
 
 
 def delete_left_over(conn: sqlite3.Connection, until_us: int) -> None:
