@@ -21,7 +21,7 @@ from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.following import LATE_MOST_US, Following
-from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.query.log_reader import LogReader, SeriesReading
 from sensorlogd.storage.rollups.edge import set_edge
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
@@ -72,7 +72,7 @@ def writer(log_path: Path) -> Iterator[Writer]:
     made.close()
 
 
-def looked(following: Following, log: LogReader, now_us: int, *, whole: bool) -> list[Reading]:
+def looked(following: Following, log: LogReader, now_us: int, *, whole: bool) -> list[SeriesReading]:
     following.begin(log, now_us, whole=whole)
     found = []
     while (page := following.page(log)) is not None:

@@ -41,7 +41,7 @@ class UnknownSeries(LogError):
         self.nearest = nearest
 
 
-class Reading(NamedTuple):
+class SeriesReading(NamedTuple):
     """One stored reading. ``value`` None: the device said it had none. ``quality``: flag and tests as stored
     (``quality.describe``)."""
 
@@ -144,7 +144,7 @@ class LogReader:
 
     # ---- readings --------------------------------------------------------------------------------------------------
 
-    def latest(self, series: Sequence[Series], now_us: int) -> list[Reading | None]:
+    def latest(self, series: Sequence[Series], now_us: int) -> list[SeriesReading | None]:
         """The newest reading of each series, None where there is none.
 
         The newest arrival, that is: a reading dated tomorrow does not hide what came after it.
@@ -152,11 +152,11 @@ class LogReader:
         wanted = {each.id: each for each in series}
         with self._snapshot() as conn:
             stored = latest.newest(conn, now_us)
-        return [Reading(each, *stored[each.id]) if each.id in stored else None for each in wanted.values()]
+        return [SeriesReading(each, *stored[each.id]) if each.id in stored else None for each in wanted.values()]
 
     def readings(
         self, series: Sequence[Series], since_us: int, until_us: int, after: tuple[int, int] | None = None
-    ) -> Generator[Reading, None, None]:
+    ) -> Generator[SeriesReading, None, None]:
         """All readings in [since, until), in order of time and then of series; streamed in constant memory.
 
         ``after``: (time, series id) of the last row of the page before.
@@ -171,15 +171,15 @@ class LogReader:
                 only = series[0]
                 for rows in _segments(conn, only).chunks(since_us, until_us):
                     for ts, value, flag in rows:
-                        yield new(Reading, (only, ts, value, flag))
+                        yield new(SeriesReading, (only, ts, value, flag))
                 return
             snapshot = Snapshot.of(conn, "UTC")
             for ts, identity, value, flag in points(snapshot, list(by_id), since_us, until_us, after):
-                yield new(Reading, (by_id[identity], ts, value, flag))
+                yield new(SeriesReading, (by_id[identity], ts, value, flag))
 
     def page(
         self, series: Sequence[Series], since_us: int, until_us: int, after: tuple[int, int] | None, rows: int
-    ) -> list[Reading]:
+    ) -> list[SeriesReading]:
         """The first ``rows`` of ``readings``; the snapshot is let go."""
         stream = self.readings(series, since_us, until_us, after)
         try:
@@ -293,7 +293,7 @@ def conversions(series: Iterable[Series], unit: str, aggregates: Sequence[str] =
     return {each.id: conversion_of(each, unit, aggregates) for each in series}
 
 
-def converted(readings: Iterable[Reading], changes: Mapping[int, Conversion | None]) -> Iterator[Reading]:
+def converted(readings: Iterable[SeriesReading], changes: Mapping[int, Conversion | None]) -> Iterator[SeriesReading]:
     """The readings in another unit; their series stay as they are stored."""
     for reading in readings:
         change = changes[reading.series.id]
