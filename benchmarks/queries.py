@@ -25,8 +25,8 @@ from benchmarks.common import scratch
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader
-from sensorlogd.storage.rollups import compute, store
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import compute, stored_rollups
+from sensorlogd.storage.rollups.edge import set_edge, use_day_zone
 from sensorlogd.storage.schema.check import ensure_schema
 from sensorlogd.storage.series import catalog
 from tests.connections import connect_writer
@@ -66,8 +66,8 @@ def build(path: Path, days: int) -> None:
     )
     inserted = time.perf_counter()
     conn.execute("BEGIN IMMEDIATE")
-    store.set_edge(conn, T0 * 1_000_000)
-    store.use_day_zone(conn, "UTC", 0)
+    set_edge(conn, T0 * 1_000_000)
+    use_day_zone(conn, "UTC", 0)
     conn.execute("COMMIT")
     reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
     for day in range(days):
@@ -75,7 +75,7 @@ def build(path: Path, days: int) -> None:
         conn.execute("BEGIN IMMEDIATE")
         for block in compute.compute_block(reader, begin, begin + DAY_S * 1_000_000, "UTC"):
             stored_rollups.store_rows(conn, block)
-        store.set_edge(conn, begin + DAY_S * 1_000_000)
+        set_edge(conn, begin + DAY_S * 1_000_000)
         conn.execute("COMMIT")
     reader.close()
     rolled = time.perf_counter()

@@ -33,7 +33,8 @@ from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.open_database import OpenDatabase
-from sensorlogd.storage.rollups import outdated, store
+from sensorlogd.storage.rollups import outdated
+from sensorlogd.storage.rollups.edge import set_edge, stored_edge, use_day_zone
 from sensorlogd.storage.schema.check import ensure_schema
 from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
 from tests.connections import connect_writer
@@ -116,8 +117,8 @@ def fill(path: Path, days: int) -> int:
     conn = connect_writer(path)
     conn.execute("PRAGMA synchronous = OFF")
     conn.execute("BEGIN")
-    store.set_edge(conn, T0)
-    store.use_day_zone(conn, ZONE, 0)
+    set_edge(conn, T0)
+    use_day_zone(conn, ZONE, 0)
     conn.execute("INSERT INTO meta VALUES ('moved_until_us', ?)", (str(T0 + days * DAY_US),))
     conn.execute("COMMIT")
     chance = random.Random(1)
@@ -221,7 +222,7 @@ def live(seconds: int) -> None:
         time.sleep(seconds)
         took, more, used = time.perf_counter() - began, stored_readings(path) - stored, cpu_seconds(aggregators) - cpu
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as conn:
-            behind = time.time() - store.edge(conn) / 1e6
+            behind = time.time() - stored_edge(conn) / 1e6
         print(
             f"live: {more / took:,.0f} readings/s for {took:.0f} s; aggregator {100 * used / took:.1f} % of a core"
             f" ({more / used:,.0f} readings per second of CPU); edge {behind:.0f} s behind"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensorlogd import extras, quality
 from sensorlogd.storage.query.engine import Ask
-from sensorlogd.storage.query.log_reader import LogReader, conversion
+from sensorlogd.storage.query.log_reader import LogReader, conversion_of
 from sensorlogd.storage.series.stored import Series
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def of_readings(
 
     parts = []
     for series in wanted:
-        change = conversion(series, unit) if unit is not None else None
+        change = conversion_of(series, unit) if unit is not None else None
         stamps, values, flags = array("q"), array("d"), array("q")
         for rows in log.columns(series, since_us, until_us):
             ts, value, flag = zip(*rows, strict=True)

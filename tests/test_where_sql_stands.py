@@ -41,6 +41,7 @@ OWNERS = {
     "alarm_change": {"storage/alarms/changes.py"},
     "notification": {"storage/alarms/notifications.py"},
     "retention_cut": {"storage/cuts.py", "storage/salvage/former.py", "storage/reading_tables/survey.py"},
+    "calibration": {"storage/calibrations.py"},
     "mend": {
         "storage/corrections/mend_rows.py",
         "storage/corrections/originals.py",
@@ -50,7 +51,7 @@ OWNERS = {
 }
 # Tables that many read and one module writes.
 WRITERS = {
-    "rollup": "storage/rollups/stored.py",
+    "rollup": "storage/rollups/stored_rollups.py",
     "mend": "storage/corrections/mend_rows.py",
     "mended": "storage/corrections/originals.py",
 }

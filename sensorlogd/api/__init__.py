@@ -17,7 +17,8 @@ from sensorlogd.api.troubles import LogClosed, LogLocked
 from sensorlogd.storage.file.reader import LogDamaged, LogError, LogUnavailable
 from sensorlogd.storage.ingest.events import Event
 from sensorlogd.storage.query.following import Late
-from sensorlogd.storage.query.log_reader import Reading, UnknownSeries
+from sensorlogd.storage.query.log_reader import SeriesReading as Reading
+from sensorlogd.storage.query.log_reader import UnknownSeries
 from sensorlogd.storage.series.stored import Series
 
 __all__ = [

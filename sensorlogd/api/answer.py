@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sensorlogd import quality
 from sensorlogd.api.connections import Connections
 from sensorlogd.storage.query.engine import Ask
-from sensorlogd.storage.query.log_reader import LogReader, Reading, conversions, converted
+from sensorlogd.storage.query.log_reader import LogReader, SeriesReading, conversions, converted
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_names, bucket_row
 from sensorlogd.storage.series.stored import Series
 
@@ -92,7 +92,7 @@ class Answer:
 
     def _reading_rows(self, log: LogReader) -> Generator[Row, None, None]:
         wanted = self.wanted
-        readings: Iterator[Reading] = log.readings(wanted.series, wanted.since_us, wanted.until_us)
+        readings: Iterator[SeriesReading] = log.readings(wanted.series, wanted.since_us, wanted.until_us)
         changes = {} if wanted.unit is None else conversions(wanted.series, wanted.unit)
         for reading in converted(readings, changes) if changes else readings:
             series = reading.series

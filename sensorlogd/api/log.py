@@ -25,7 +25,7 @@ from sensorlogd.storage import watermarks
 from sensorlogd.storage.ingest.events import Event
 from sensorlogd.storage.query import question
 from sensorlogd.storage.query.engine import Fill
-from sensorlogd.storage.query.log_reader import LogReader, Reading, conversions, converted
+from sensorlogd.storage.query.log_reader import LogReader, SeriesReading, conversions, converted
 from sensorlogd.storage.series.stored import Series
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Log:
         """The newest reading of each series, by name, of those that have none, too. Raises UnknownSeries."""
         patterns, now_us = _as_patterns(names), time.time_ns() // 1000
 
-        def question(log: LogReader) -> list[tuple[Series, Reading | None]]:
+        def question(log: LogReader) -> list[tuple[Series, SeriesReading | None]]:
             # A log without a configuration (an import) has no current series: then all of them are meant.
             wanted = log.series(patterns) or log.series(retired=True)
             return list(zip(wanted, log.latest(wanted, now_us), strict=True))
@@ -150,7 +150,7 @@ class Log:
 
     def readings(
         self, names: Names, since: When = "-1h", until: When = "now", *, unit: str | None = None
-    ) -> Generator[Reading, None, None]:
+    ) -> Generator[SeriesReading, None, None]:
         """Every reading, in order of time and then of series; streamed in constant memory, of one snapshot.
 
         ``unit``: convert to it (needs the package pint). Raises UnknownSeries, ValueError.
@@ -159,7 +159,7 @@ class Log:
         start, end = self._range_us(since, until)
         changes = {} if unit is None else conversions(wanted, unit)
 
-        def of_log(log: LogReader) -> Generator[Reading, None, None]:
+        def of_log(log: LogReader) -> Generator[SeriesReading, None, None]:
             found = log.readings(wanted, start, end)
             if not changes:
                 return found
@@ -232,7 +232,7 @@ class Log:
         """Microseconds UTC as a datetime in the log's zone. Raises OverflowError outside the years 1 to 9999."""
         return local_of(us, self._zone)
 
-    def _latest(self, series: Series, reading: Reading | None, now_us: int) -> Latest:
+    def _latest(self, series: Series, reading: SeriesReading | None, now_us: int) -> Latest:
         if reading is None:
             return Latest(series, None, None, None, None, "never")
         age_us = now_us - reading.ts_us

@@ -10,7 +10,7 @@ from sensorlogd.api.connections import Connections, Lease
 from sensorlogd.api.troubles import LogClosed, LogLocked
 from sensorlogd.storage.file.reader import LogDamaged, LogUnavailable
 from sensorlogd.storage.query.following import Following, Late
-from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.query.log_reader import LogReader, SeriesReading
 from sensorlogd.storage.series.stored import Series
 
 CHECK_EVERY_S = 0.25
@@ -18,7 +18,7 @@ WHOLE_EVERY_S, WHOLE_SHARE = 1.0, 10  # a pass over everything, which takes a te
 GONE_WITHIN_S = 5.0  # the file may be missing this long while it is exchanged
 
 
-class Tail(Iterator[Reading]):
+class Tail(Iterator[SeriesReading]):
     """``for reading in tail``: every reading that is committed from now on, once; waits for the next one.
 
     ``late``: where readings came so late that they could not be followed (before the edge of what is rolled up, a minute or two); ask
@@ -52,14 +52,14 @@ class Tail(Iterator[Reading]):
     def __iter__(self) -> Tail:
         return self
 
-    def __next__(self) -> Reading:
+    def __next__(self) -> SeriesReading:
         return next(self._readings)
 
     def stop(self) -> None:
         """End the iteration; idempotent. A thread that waits for the next reading is woken. An event that was passed in is set."""
         self._over.set()
 
-    def _follow(self) -> Iterator[Reading]:
+    def _follow(self) -> Iterator[SeriesReading]:
         """The readings, until the time is over or ``stop``. A file that is missing or locked for a moment is waited for; raises
         LogClosed, LogUnavailable."""
         left = True  # there may be readings that were not seen yet
@@ -87,7 +87,7 @@ class Tail(Iterator[Reading]):
     def _pause(self) -> float:
         return CHECK_EVERY_S if self._until_s is None else min(CHECK_EVERY_S, max(self._until_s - time.monotonic(), 0.0))
 
-    def _look(self, whole: bool) -> Iterator[Reading]:
+    def _look(self, whole: bool) -> Iterator[SeriesReading]:
         """Read what is new. A pass that an error cut short goes on where it was, followed by another if it was not a whole
         one."""
         begun = time.monotonic()

@@ -41,7 +41,7 @@ def check(file: Path | None, config_file: Path | None, quiet: bool, offline: boo
     from sensorlogd.drivers.ports import stable_name
     from sensorlogd.drivers.registry import options_for
     from sensorlogd.storage.corrections.conversion import converts
-    from sensorlogd.storage.query.units import conversion
+    from sensorlogd.storage.query.units import unit_conversion
     from sensorlogd.storage.series.known import known_series
 
     try:
@@ -56,7 +56,7 @@ def check(file: Path | None, config_file: Path | None, quiet: bool, offline: boo
         click.echo(f"{path}: {many} {plural(many, 'error')}", err=True)
         sys.exit(exits.BAD_CONFIG)
     known = known_series(config.database_path())
-    for warning in warnings(config, stable_name, known, converts, prices_in=conversion):
+    for warning in warnings(config, stable_name, known, converts, prices_in=unit_conversion):
         click.echo(f"warning: {warning}", err=True)
     for finding in [] if offline else machine.check(config):
         click.echo(f"warning: {finding}", err=True)

@@ -25,7 +25,7 @@ from sensorlogd.notation import times
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.query.log_reader import LogReader, SeriesReading
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_row, cell, number
 from sensorlogd.storage.series.stored import Series
 
@@ -161,7 +161,7 @@ def _range_us(
     return (start, end) if start < end else None
 
 
-def _reading_row(reading: Reading) -> dict[str, Any]:
+def _reading_row(reading: SeriesReading) -> dict[str, Any]:
     return {
         "sensor": reading.series.sensor,
         "channel": reading.series.channel,

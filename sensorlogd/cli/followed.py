@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.query.log_reader import LogReader, SeriesReading
 from sensorlogd.storage.series.stored import Series
 
 AHEAD_US = MINUTE_US  # what is dated later is shown when its time has come
@@ -30,7 +30,7 @@ class Followed:
         self._start_us: int | None = start_us  # until the first query
         self._version: int | None = None
 
-    def new_readings(self, now_us: int) -> Iterator[Reading]:
+    def new_readings(self, now_us: int) -> Iterator[SeriesReading]:
         """What is new. Raises sqlite3.Error."""
         until_us, version = now_us + AHEAD_US, self._log.version()
         if version == self._version:
@@ -50,20 +50,20 @@ class Followed:
         known, self._arrived = self._arrived, self._arrived | arrived
         return [each for each in self._series if self._arrived.get(each.id) != known.get(each.id)]
 
-    def _look_at(self, series: Sequence[Series], near_us: int, until_us: int) -> Iterator[Reading]:
+    def _look_at(self, series: Sequence[Series], near_us: int, until_us: int) -> Iterator[SeriesReading]:
         for each in series:
             if self._newest[each.id] + 1 < near_us:
                 yield from self._newer(self._pages([each], self._newest[each.id] + 1, near_us))
         near_us = max(near_us, min((self._newest[each.id] + 1 for each in series), default=until_us))
         yield from self._newer(self._pages(series, near_us, until_us))
 
-    def _pages(self, series: Sequence[Series], since_us: int, until_us: int) -> Iterator[Reading]:
+    def _pages(self, series: Sequence[Series], since_us: int, until_us: int) -> Iterator[SeriesReading]:
         after = None
         while found := self._log.page(series, since_us, until_us, after, AT_ONCE):
             after = found[-1].ts_us, found[-1].series.id
             yield from found
 
-    def _newer(self, readings: Iterable[Reading]) -> Iterator[Reading]:
+    def _newer(self, readings: Iterable[SeriesReading]) -> Iterator[SeriesReading]:
         """Those that are newer than the newest of their series."""
         for reading in readings:
             if reading.ts_us > self._newest[reading.series.id]:

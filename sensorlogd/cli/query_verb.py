@@ -19,7 +19,7 @@ from sensorlogd.notation import numbers, times
 from sensorlogd.storage.query import question
 from sensorlogd.storage.query.aggregates import AGGREGATES, Aggregate, aggregate
 from sensorlogd.storage.query.engine import Ask
-from sensorlogd.storage.query.log_reader import LogReader, Reading, conversions, converted
+from sensorlogd.storage.query.log_reader import LogReader, SeriesReading, conversions, converted
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_names, bucket_row, reading_row
 from sensorlogd.storage.query.units import Conversion
 from sensorlogd.storage.series.stored import Series
@@ -100,7 +100,7 @@ def query(
 def _readings(
     log: LogReader, wanted: list[Series], start: int, end: int, unit: str | None, zone: str
 ) -> Iterator[Mapping[str, Any]]:
-    readings: Iterable[Reading] = log.readings(wanted, start, end)
+    readings: Iterable[SeriesReading] = log.readings(wanted, start, end)
     changes: dict[int, Conversion | None] = {} if unit is None else conversions(wanted, unit)
     for reading in converted(readings, changes) if changes else readings:
         change = changes.get(reading.series.id)
@@ -114,9 +114,9 @@ def _readings(
 
 def _places(decimals: int | None, change: Conversion | None) -> int | None:
     """Decimals of a resolution in the unit that is asked for: 1 decimal in m is none in cm."""
-    if decimals is None or change is None or change.scale == 1.0:
+    if decimals is None or change is None or change.factor == 1.0:
         return decimals
-    return min(max(decimals + math.ceil(-math.log10(abs(change.scale))), 0), 15)
+    return min(max(decimals + math.ceil(-math.log10(abs(change.factor))), 0), 15)
 
 
 def _resolution(series: Series, change: Conversion | None) -> int | None:

@@ -15,7 +15,7 @@ from sensorlogd.cli.common import fail, no_such_sensor, now_us, reads_the_log, s
 from sensorlogd.cli.followed import Followed
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.durations import parse_duration
-from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.query.log_reader import LogReader, SeriesReading
 from sensorlogd.storage.query.rows import EVENT_COLUMNS, READING_COLUMNS, event_row, reading_row
 from sensorlogd.storage.series.stored import Series
 
@@ -60,7 +60,7 @@ def latest(log: LogReader, series: tuple[str, ...], tz: str | None, form: str | 
         sys.exit(exits.STALE)
 
 
-def _newest_row(series: Series, reading: Reading | None, now: int, zone: str) -> dict[str, Any]:
+def _newest_row(series: Series, reading: SeriesReading | None, now: int, zone: str) -> dict[str, Any]:
     """The row of a series' newest reading. ``state``: ok, stale (older than the heartbeat), never (no reading: no time, value or
     quality)."""
     if reading is None:
@@ -119,7 +119,7 @@ def tail(log: LogReader, series: tuple[str, ...], since: str, duration: str | No
         return
 
 
-def _follow(log: LogReader, wanted: list[Series], start: int, until: float | None) -> Iterator[Reading]:
+def _follow(log: LogReader, wanted: list[Series], start: int, until: float | None) -> Iterator[SeriesReading]:
     """The readings from ``start`` on, as they are committed. ``until``: a moment of the monotonic clock."""
     followed = Followed(log, wanted, start)
     while True:

@@ -17,6 +17,7 @@ from sensorlogd.event_kinds import Kind
 from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.file.connecting import connect_to_write
 from sensorlogd.storage.file.opened_file import OpenedFile
+from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.maintenance.scrub import Scrub
 from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.schema.check import ensure_schema
@@ -44,8 +45,10 @@ class OpenDatabase(OpenedFile):
             self.upkeep = make_upkeep()
             self._scrub = Scrub()
             self._catalog = Catalog()
-            self._newest: Newest = {}
-            self.upkeep.recover(self.conn, self.frontier, safe_us(self.conn))
+            now_us = safe_us(self.conn)
+            self.upkeep.recover(self.conn, self.frontier, now_us)
+            # Saved with the next ones: once ``latest`` is written again nobody looks for them among the readings any more.
+            self._newest: Newest = latest.unsaved(self.conn, now_us)
         except BaseException:
             self.let_go()
             raise

@@ -21,10 +21,14 @@ _KEYS = (EDGE, MOVED_UNTIL, MOVING_UNTIL, LATEST_WRITTEN, DAY_ZONE)
 
 @dataclass(frozen=True, slots=True)
 class Watermarks:
-    """How far the daemon has got with the log. ``edge_us``: older buckets are rolled up, or their minutes marked dirty. ``moved_until_us``: older
-    readings are in ``history``. ``moving_until_us``: the end of the block that is being copied there; 0: none.
-    ``latest_written_us``: readings that were stamped before are in ``latest``. ``day_zone``: of the days of stored roll-ups;
-    None: there are none yet. 0: not yet."""
+    """How far the daemon has got with the log; a time of 0: not yet.
+
+    edge_us            older buckets are rolled up, or their minutes marked dirty
+    moved_until_us     older readings are in ``history``
+    moving_until_us    the end of the block that is being copied there; 0: none
+    latest_written_us  readings that were stamped before are in ``latest``
+    day_zone           of the days of stored roll-ups; None: there are none yet
+    """
 
     edge_us: int
     moved_until_us: int

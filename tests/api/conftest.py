@@ -11,8 +11,8 @@ import pytest
 from sensorlogd.batch import Block, Column
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest.append import append
-from sensorlogd.storage.rollups import compute, store
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import compute, stored_rollups
+from sensorlogd.storage.rollups.edge import set_edge, use_day_zone
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.api.rig import T0, S
@@ -41,15 +41,15 @@ def path(fresh: Path, tmp_path: Path) -> Path:
         Block("lab", [Column("n", [T0 + s * S for s in range(0, 7200, 60)], [float(s) for s in range(0, 7200, 60)], 2)], True),
     ]
     append(conn, blocks, ids, Frontier(edge_us=T0))
-    store.set_edge(conn, T0)
-    store.use_day_zone(conn, "UTC", 0)
+    set_edge(conn, T0)
+    use_day_zone(conn, "UTC", 0)
     conn.execute("COMMIT")
     reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     rows = [row for rows in compute.compute_block(reader, T0, T0 + 3600 * S, "UTC") for row in rows]
     reader.close()
     conn.execute("BEGIN IMMEDIATE")
     stored_rollups.store_rows(conn, rows)
-    store.set_edge(conn, T0 + 3600 * S)
+    set_edge(conn, T0 + 3600 * S)
     conn.execute("COMMIT")
     close_cleanly(conn)
     return path

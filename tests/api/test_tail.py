@@ -21,8 +21,8 @@ from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.following import LATE_MOST_US, Following
-from sensorlogd.storage.query.log_reader import LogReader, Reading
-from sensorlogd.storage.rollups import store
+from sensorlogd.storage.query.log_reader import LogReader, SeriesReading
+from sensorlogd.storage.rollups.edge import set_edge
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.api.rig import T0, S
@@ -40,7 +40,7 @@ class Writer:
         specs = [catalog.SensorSpec("lab", "simulated", series=[catalog.SeriesSpec("t"), catalog.SeriesSpec("n")])]
         self.conn.execute("BEGIN IMMEDIATE")
         self.ids = catalog.sync(self.conn, specs, T0).ids
-        store.set_edge(self.conn, self.edge_us)
+        set_edge(self.conn, self.edge_us)
         self.conn.execute("COMMIT")
 
     def store(self, channel: str, *stamps: int) -> None:
@@ -53,7 +53,7 @@ class Writer:
         """What matters of it here: the edge."""
         self.edge_us = max(edge_us, self.edge_us)
         self.conn.execute("BEGIN IMMEDIATE")
-        store.set_edge(self.conn, self.edge_us)
+        set_edge(self.conn, self.edge_us)
         self.conn.execute("COMMIT")
 
     def close(self) -> None:
@@ -72,7 +72,7 @@ def writer(log_path: Path) -> Iterator[Writer]:
     made.close()
 
 
-def looked(following: Following, log: LogReader, now_us: int, *, whole: bool) -> list[Reading]:
+def looked(following: Following, log: LogReader, now_us: int, *, whole: bool) -> list[SeriesReading]:
     following.begin(log, now_us, whole=whole)
     found = []
     while (page := following.page(log)) is not None:

@@ -12,7 +12,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import latest, status
 from sensorlogd.storage.ingest.append import append
-from sensorlogd.storage.rollups import store
+from sensorlogd.storage.rollups.edge import set_edge
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
@@ -45,7 +45,7 @@ def log(fresh: Path, tmp_path: Path) -> Path:
     block = Block("lab", [Column("t", times, t, quality), Column("n", times, [float(n) for n in range(600)], 2)])
     result = append(conn, [block], known.ids, Frontier())
     latest.save(conn, result.newest, now, 0)
-    store.set_edge(conn, 0)
+    set_edge(conn, 0)
     facts = {
         "pid": 1,
         "heartbeat_us": now - 3_600_000_000,

@@ -22,7 +22,7 @@ from sensorlogd.cli.main import cli
 from sensorlogd.quality import Test
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest.append import append
-from sensorlogd.storage.rollups import store as rollup_store
+from sensorlogd.storage.rollups.edge import set_edge
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests import needs
@@ -52,7 +52,7 @@ def store(path: Path, readings: dict[str, dict[int, tuple[float, int]]]) -> None
         if times:
             values: list[float | None] = [None if found[ts][1] == 9 else found[ts][0] for ts in times]
             append(conn, [Block("s", [Column(name, times, values, [found[ts][1] for ts in times])], True)], ids, Frontier())
-    rollup_store.set_edge(conn, 0)
+    set_edge(conn, 0)
     conn.execute("COMMIT")
     close_cleanly(conn)
 

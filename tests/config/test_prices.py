@@ -105,21 +105,21 @@ def test_a_series_of_two_prices_is_warned_of() -> None:
 def test_units_that_do_not_fit_are_warned_of() -> None:
     """Once for each unit."""
     needs.module("pint")
-    first, second = warned(written("meter.*", unit="kg"), convert=units.conversion)
+    first, second = warned(written("meter.*", unit="kg"), convert=units.unit_conversion)
     assert first.startswith(
         "prices.p.unit: no cost of meter.energy (Wh) per kg is shown: its unit 'Wh' cannot be converted to 'kg'"
     )
     assert "no cost of meter.water (l) per kg is shown: " in second
-    assert warned(written("meter.energy", unit="kWh"), convert=units.conversion) == []
+    assert warned(written("meter.energy", unit="kWh"), convert=units.unit_conversion) == []
 
 
 def test_what_converts_units_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where units differ only."""
     monkeypatch.setitem(sys.modules, "pint", None)
     units._registry.cache_clear()
-    (line,) = warned(written("meter.energy", unit="kWh"), convert=units.conversion)
+    (line,) = warned(written("meter.energy", unit="kWh"), convert=units.unit_conversion)
     assert line.endswith(f"converting units needs the package pint: {extras.advice('units')}")
-    assert warned(written("meter.energy"), convert=units.conversion) == []
+    assert warned(written("meter.energy"), convert=units.unit_conversion) == []
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.pace import Pace
-from sensorlogd.storage.rollups import outdated, store
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import outdated, stored_rollups
+from sensorlogd.storage.rollups.edge import set_edge, stored_edge, take_edge, use_day_zone
 from sensorlogd.storage.salvage import salvage_order
 from sensorlogd.storage.salvage.worker import Salvage
 from sensorlogd.storage.series import catalog
@@ -71,7 +71,7 @@ class Direct(process._Sender):
             stored_rollups.store_rows(self.conn, rows)
             stored_rollups.delete_rows(self.conn, deletes)
             outdated.clear_minutes(self.conn, marks)
-            store.advance_outdated(self.conn, advances)
+            outdated.advance_each(self.conn, advances)
 
 
 @contextlib.contextmanager
@@ -84,15 +84,15 @@ def transaction(conn: sqlite3.Connection) -> Iterator[None]:
 def roll_up(path: Path, conn: sqlite3.Connection, edge_us: int) -> None:
     """A run of the aggregator."""
     with transaction(conn):
-        store.use_day_zone(conn, ZONE, edge_us)
-        stored, target = store.take_edge(conn, edge_us - edge_us % MINUTE, 400 * DAY)
+        use_day_zone(conn, ZONE, edge_us)
+        stored, target = take_edge(conn, edge_us - edge_us % MINUTE, 400 * DAY)
     process._do_run(Direct(conn), str(path), stored, target, ZONE)
     with transaction(conn):
-        store.set_edge(conn, target)
+        set_edge(conn, target)
 
 
 def frontier_of(conn: sqlite3.Connection) -> Frontier:
-    frontier = Frontier(edge_us=store.edge(conn))
+    frontier = Frontier(edge_us=stored_edge(conn))
     Mover().recover(conn, frontier)
     Retention(ZONE).recover(conn, frontier)
     return frontier

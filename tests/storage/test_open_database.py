@@ -14,14 +14,20 @@ from pathlib import Path
 
 import pytest
 
+from sensorlogd.batch import Block, Column
+from sensorlogd.daemon.writing.commits.commit import Commit
+from sensorlogd.daemon.writing.totals import Totals
+from sensorlogd.notation.microseconds import DAY_US, MINUTE_US
 from sensorlogd.storage import meta, open_database
 from sensorlogd.storage.file import file_watch, opened_file
 from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileMoves, WalGone
 from sensorlogd.storage.file.wal_watch import WalWatch
+from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.open_database import OpenDatabase
+from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec
 
 NOW = 1_800_000_000_000_000
 SUFFIXES = ("", "-wal", "-shm")
@@ -258,6 +264,39 @@ def test_what_is_known_of_an_open_database_is_replaced_by_name_only(db: OpenData
     for name in ("newest", "catalog"):
         with pytest.raises(AttributeError):
             setattr(db, name, {})
+
+
+def test_what_a_kill_left_unsaved_is_known_and_saved_with_the_next(path: Path) -> None:
+    """A slow sensor speaks once a day: its reading was committed, ``latest`` was not, and then others are saved again and
+    again."""
+    specs = [SensorSpec("s", "simulated", series=[SeriesSpec("slow"), SeriesSpec("fast")])]
+
+    def opened(now_us: int) -> OpenDatabase:
+        found = open_database.open_file(path, lambda: Upkeep(Mover(), Retention("UTC")), lambda conn: now_us)
+        found.use_specs(specs, now_us)
+        return found
+
+    def commit(db: OpenDatabase, channel: str, at_us: int, value: float, *, due: bool) -> None:
+        written = Commit([Block("s", [Column(channel, [at_us], [value], 1)])], latest_is_due=due).write(
+            db, Totals(), lambda: at_us
+        )
+        db.conn.execute("COMMIT")
+        db.replace_newest(written.newest)
+
+    db = opened(NOW)
+    commit(db, "slow", NOW, 10.0, due=True)
+    commit(db, "slow", NOW + DAY_US, 11.0, due=False)
+    slow = db.catalog.ids["s", "slow"]
+    db.let_go()
+    later_us = NOW + DAY_US + MINUTE_US
+    db = opened(later_us)
+    try:
+        assert db.newest == {slow: (NOW + DAY_US, 11.0, 1)}
+        commit(db, "fast", later_us, 1.0, due=True)
+        assert db.newest == {}
+        assert latest.newest(db.conn, later_us)[slow] == (NOW + DAY_US, 11.0, 1)
+    finally:
+        db.let_go()
 
 
 def test_meta_keeps_what_it_is_told(path: Path) -> None:

@@ -20,8 +20,8 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.ingest.append import append
-from sensorlogd.storage.rollups import compute, store
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import compute, stored_rollups
+from sensorlogd.storage.rollups.edge import set_edge, use_day_zone
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.serving import server
@@ -72,15 +72,15 @@ def make_database(fresh: Path, path: Path, begin_us: int = T0) -> None:
         status.save_sensors(conn, rows, synced.sensor_ids, begin_us + 7200 * S)
         conn.execute("COMMIT")
         conn.execute("BEGIN IMMEDIATE")
-        store.set_edge(conn, begin_us)
-        store.use_day_zone(conn, "UTC", 0)
+        set_edge(conn, begin_us)
+        use_day_zone(conn, "UTC", 0)
         conn.execute("COMMIT")
         snapshot = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         computed = [row for rows in compute.compute_block(snapshot, begin_us, begin_us + 7200 * S, "UTC") for row in rows]
         snapshot.close()
         conn.execute("BEGIN IMMEDIATE")
         stored_rollups.store_rows(conn, computed)
-        store.set_edge(conn, begin_us + 7200 * S)
+        set_edge(conn, begin_us + 7200 * S)
         conn.execute("COMMIT")
         close_cleanly(conn)
     finally:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sensorlogd.batch import Column
 from sensorlogd.computed.channel import Key, Node
 from sensorlogd.computed.engine import Engine
+from sensorlogd.computed.memory import MAX_KEPT_READINGS
 from sensorlogd.quality import FLAG_MASK, Flag
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.reading_tables import together
-from sensorlogd.storage.reading_tables.readings import Reading
+from sensorlogd.storage.reading_tables.readings import Reading, Readings
 
 MOST_ROWS = 100_000  # of all series together that are looked through
 
@@ -46,13 +47,13 @@ def warm(
     sqlite3.Error."""
     keys = {ids[key]: key for key in engine.memories if key in ids}
     nodes_by_id = {ids[node.channel.key]: node for node in nodes if node.channel.key in ids}
-    stored = latest.saved(conn, {*keys, *nodes_by_id})
+    stored = latest.saved_or_settled(conn, {*keys, *nodes_by_id})
     floor = together.reach(conn, MOST_ROWS) or 0
     back = 2 * max((memory.heartbeat_us for memory in engine.memories.values()), default=0)
     ends = [stored[series_id][0] for series_id in nodes_by_id if series_id in stored]
     begin = min(ends) if ends else max((stored[series_id][0] for series_id in keys if series_id in stored), default=0)
     since = max(begin - back, floor)
-    rows: dict[int, list[Reading]] = {series_id: [] for series_id in {*keys, *nodes_by_id}}
+    rows = _settled(Readings(conn, moved_us), {*keys, *nodes_by_id}, max(since, moved_us - back))
     for ts, series_id, value, quality in together.fresh(conn, rows.keys(), since, moved_us):
         rows[series_id].append((ts, value, quality))
     for series_id, key in keys.items():
@@ -81,6 +82,14 @@ def warm(
         if fresh is not None:
             warmed.made.append((key, fresh))
     return warmed
+
+
+def _settled(readings: Readings, series: Collection[int], since_us: int) -> dict[int, list[Reading]]:
+    """Series -> its last settled readings from ``since_us`` on, as many as a memory keeps: the mover may have gone as far as two
+    seconds before the end."""
+    if since_us >= readings.moved_until_us:
+        return {series_id: [] for series_id in series}
+    return {series_id: readings.last_settled(series_id, since_us, MAX_KEPT_READINGS) for series_id in series}
 
 
 def _last_good(rows: Sequence[Reading]) -> tuple[int, float] | None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from sensorlogd.daemon.rollups.messages import Rows, RunDone
 from sensorlogd.event_kinds import Kind
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage.rollups import outdated, store
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import outdated, stored_rollups
+from sensorlogd.storage.rollups.edge import set_edge, take_edge, use_day_zone
 from sensorlogd.storage.watermarks import Frontier
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ class RollUpRun:
         now = self.now_us()
         edge = now - GRACE_US
         edge -= edge % MINUTE_US
-        store.use_day_zone(db.conn, self.zone, now)
-        old, new = store.take_edge(db.conn, edge, self.block_us)
+        use_day_zone(db.conn, self.zone, now)
+        old, new = take_edge(db.conn, edge, self.block_us)
         # Raised before the commit, lowered only after it: marks that nobody needs do no harm, missing ones would.
         db.frontier.raise_edge(new)
         return Edge(db.token, db.frontier, old, new, new < edge)
@@ -99,13 +99,13 @@ class RollUpRun:
             stored_rollups.store_rows(db.conn, message.rows)
             stored_rollups.delete_rows(db.conn, message.deletes)
             outdated.clear_minutes(db.conn, message.marks)
-            store.advance_outdated(db.conn, message.advances)
+            outdated.advance_each(db.conn, message.advances)
         return began
 
     def finish(self, db: JobDatabase) -> None:
         """Step 4: advance the stored edge, unless the run is over."""
         if not self.over:
-            store.set_edge(db.conn, self.new_edge_us)
+            set_edge(db.conn, self.new_edge_us)
 
     # ---- on the main thread ----------------------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 
-_URGENCY = ("unacknowledged", "returned unacknowledged", "acknowledged", "shelved", "pending", "normal")
+_STATES = ("unacknowledged", "returned unacknowledged", "acknowledged", "shelved", "pending", "normal")
+_URGENCY = {state: rank for rank, state in enumerate(_STATES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ def remove(conn: sqlite3.Connection, gone: Iterable[tuple[str, str]]) -> None:
 
 
 def by_urgency(conn: sqlite3.Connection) -> list[AlarmRow]:
-    """All alarms, those that need attention first; empty in a log of an older release. Raises sqlite3.Error."""
+    """All alarms, those that need attention first; empty in a log of an older release. A state that this release does not know
+    comes before all others. Raises sqlite3.Error."""
     if conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alarm'").fetchone() is None:
         return []
-    return sorted(rows(conn), key=lambda row: (_URGENCY.index(row.shown), row.name, row.subject))
+    return sorted(rows(conn), key=lambda row: (_URGENCY.get(row.shown, -1), row.name, row.subject))

@@ -5,6 +5,12 @@ The old series is renamed ``CHANNEL~converting`` and keeps its unit; a new serie
 reading is in exactly one of the two series, and in the unit of that series. So nobody ever sees a wrong number; the history of
 the new series only comes back slice by slice.
 
+The new series may have a reading already at the time of one that is brought to it: a device tells its past again, now in the
+new unit, or the clock was set back and the host stamped the same microsecond twice. Which of the two it was is not stored, so
+the rule for devices holds: the first stays, that is the one that is brought, and the other one gives way. Moving it to the
+next free microsecond, as for host stamps that collide in one series, would double all that a device tells again. Where the two
+differ by more than rounding it is counted, and the outcome says so.
+
 Work that waits for the old series is from now on work before the conversion; so is a conversion into it that is not
 finished when the unit changes again: the readings then pass through both.
 """
@@ -16,10 +22,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sensorlogd.storage import cuts, work
+from sensorlogd.storage import calibrations, cuts, work
 from sensorlogd.storage.ingest import latest
-from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import outdated, stored_rollups
 from sensorlogd.storage.work import State
 
 CONVERT = "convert"  # the kind of work
@@ -64,7 +69,7 @@ _CONVERSIONS = {
 }
 
 
-def conversion(old: str, new: str) -> Linear | None:
+def exact_conversion(old: str, new: str) -> Linear | None:
     """How stored values change with their unit; None = not known exactly. Spellings of one unit convert by (1, 0)."""
     old, new = _SPELLINGS.get(old, old), _SPELLINGS.get(new, new)
     return SAME if old == new else _CONVERSIONS.get((old, new))
@@ -72,7 +77,7 @@ def conversion(old: str, new: str) -> Linear | None:
 
 def converts(old: str, new: str) -> bool:
     """Whether stored values in ``old`` can be converted exactly."""
-    return conversion(old, new) is not None
+    return exact_conversion(old, new) is not None
 
 
 def waiting(conn: sqlite3.Connection) -> list[tuple[int, int]]:
@@ -98,11 +103,7 @@ def begin(conn: sqlite3.Connection, old: int, new: int, linear: Linear, now_us: 
     conn.execute("UPDATE series SET created_us = (SELECT created_us FROM series WHERE id = ?) WHERE id = ?", (old, new))
     # The cuts first: what is older is refused from now on, and no roll-up of it is ever computed anew.
     cuts.copy(conn, old, new)
-    conn.execute(
-        'INSERT INTO calibration(series_id, valid_from, scale, "offset", curve)'
-        ' SELECT :new, valid_from, scale * :factor, "offset" * :factor + :shift, curve FROM calibration WHERE series_id = :old',
-        {"new": new, "old": old, **linear._asdict()},
-    )
+    calibrations.carry(conn, old, new, *linear)
     latest.carry(conn, old, new, *linear)
     # Until the work is done queries answer from readings for both series, because their roll-ups do not know which readings have
     # moved.

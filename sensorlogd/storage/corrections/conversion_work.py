@@ -19,15 +19,14 @@ from collections.abc import Callable
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.notation.plurals import plural
-from sensorlogd.storage import cuts, meta
+from sensorlogd.storage import calibrations, cuts, meta
 from sensorlogd.storage.corrections import mend_rows, originals
 from sensorlogd.storage.corrections.conversion import CONVERT, ConvertOrder, Linear
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.reading_tables import moving
 from sensorlogd.storage.reading_tables.moving import Carried, Carry
-from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import outdated, resolutions, stored_rollups
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
 from sensorlogd.storage.worker import Worker
@@ -57,16 +56,18 @@ class ConvertWorker(Worker[None]):
         move = _Move(conn, frontier, request.old, request.new, request.linear, now_us)
         if originals.forget_some(conn, move.old, _ORIGINALS) or _run_at_pace(self._rows, move.roll_ups):
             return Slice(work.progress, 0, True)
+        differing = work.progress.get("differing", 0)
         moved = _run_at_pace(self._rows, move.settled)
         if moved:
-            return Slice(work.progress, moved, True, touched=move.both)
+            return Slice({**work.progress, "differing": differing + move.differing}, moved, True, touched=move.both)
         passed_us = work.progress.get("passed_us", BEGINNING_US)
         if passed_us < END_US:
             moved, passed_us = self._move_fresh(move, passed_us)
-            return Slice({"passed_us": passed_us}, moved, True, touched=move.both if moved else [])
+            progress = {"passed_us": passed_us, "differing": differing + move.differing}
+            return Slice(progress, moved, True, touched=move.both if moved else [])
         if _run_at_pace(self._rows, move.marks):
             return Slice(work.progress, 0, True)
-        sensor, outcome = move.finish(work.done)
+        sensor, outcome = move.finish(work.done, differing)
         return Slice({}, 0, False, outcome, events=[(EventKind.UNIT_CHANGED, sensor, outcome)], rolls_up=True, touched=move.both)
 
     def _move_fresh(self, move: _Move, passed_us: int) -> tuple[int, int]:
@@ -89,7 +90,8 @@ def _run_at_pace(pace: Pace, some: Callable[[int], int]) -> int:
 
 
 class _Move:
-    """The steps of one slice; each returns how many rows it has dealt with."""
+    """The steps of one slice; each returns how many rows it has dealt with. ``differing``: how many readings of the new series
+    gave way to another value."""
 
     def __init__(self, conn: sqlite3.Connection, frontier: Frontier, old: int, new: int, linear: Linear, now_us: int) -> None:
         self.conn = conn
@@ -98,6 +100,7 @@ class _Move:
         self.both = [old, new]
         self.linear = linear
         self.now_us = now_us
+        self.differing = 0
         self._carry = Carry(old, new, linear.factor, linear.shift)
 
     def roll_ups(self, most: int) -> int:
@@ -114,26 +117,29 @@ class _Move:
         return 0
 
     def settled(self, most: int) -> int:
-        return self._mark_outdated(moving.carry_settled(self.conn, self.frontier, self._carry, most))
+        return self._note(moving.carry_settled(self.conn, self.frontier, self._carry, most))
 
     def fresh(self, passed_us: int, most: int) -> tuple[int, int]:
         """(readings moved, how far it has got)."""
         carried = moving.carry_fresh(self.conn, self.frontier, self._carry, passed_us, most)
-        return self._mark_outdated(carried), carried.until_us
+        return self._note(carried), carried.until_us
 
-    def _mark_outdated(self, carried: Carried | None) -> int:
-        """Mark the roll-ups of both series as outdated, for they do not match the readings that have moved. Returns how many
-        have."""
+    def _note(self, carried: Carried | None) -> int:
+        """Mark the roll-ups of both series as outdated, for they do not match the readings that have moved; count what gave way,
+        also where it is the newest reading. Returns how many have moved."""
         if carried is None or not carried.rows:
             return 0
+        self.differing += len(carried.differing)
+        latest.change(self.conn, self.new, carried.differing)
         outdated.mark(self.conn, self.both, self.now_us, carried.since_us)
         return carried.rows
 
     def marks(self, most: int) -> int:
         return outdated.forget_first_minutes(self.conn, self.old, most)
 
-    def finish(self, readings: int) -> tuple[str, str]:
-        """Delete the old series, which is empty now. Returns (sensor, a sentence for people about what was done)."""
+    def finish(self, readings: int, differing: int) -> tuple[str, str]:
+        """Delete the old series, which is empty now. ``differing``: how many readings gave way, of all slices. Returns (sensor, a
+        sentence for people about what was done)."""
         conn, old, new = self.conn, self.old, self.new
         names = "SELECT sensor.name, channel, unit FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.id = ?"
         _, _, before = conn.execute(names, (old,)).fetchone()
@@ -142,7 +148,11 @@ class _Move:
         mend_rows.carry(conn, old, new, self.now_us)
         outdated.forget(conn, old)
         cuts.forget(conn, old)
-        conn.execute("DELETE FROM calibration WHERE series_id = ?", (old,))
+        calibrations.forget(conn, old)
         conn.execute("DELETE FROM series WHERE id = ?", (old,))
         meta.forget_series(conn, old)
-        return sensor, f"{channel}: convert from {before!r} to {after!r}, {readings:,} {plural(readings, 'reading')}"
+        outcome = f"{channel}: convert from {before!r} to {after!r}, {readings:,} {plural(readings, 'reading')}"
+        if differing:
+            gave_way = plural(differing, "reading in the new unit gave way", "readings in the new unit gave way")
+            outcome += f"; {differing:,} {gave_way} to another value that was stored before at the same time"
+        return sensor, outcome

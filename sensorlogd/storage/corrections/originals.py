@@ -68,7 +68,8 @@ def write(
     """Give readings, in order of time, other values, wherever they are; those that have expired meanwhile stay away.
 
     The minutes of what has expired are not marked: nothing is left from which their roll-ups could be computed, and while they
-    wait for that, days would be answered without them. True if roll-ups have to follow. The caller owns the transaction. Raises ReadingsMissing, see ``storing.change``.
+    wait for that, days would be answered without them. Returns whether roll-ups have to follow. The caller owns the transaction.
+    Raises ReadingsMissing, see ``storing.change``.
     """
     cut_us = frontier.cuts_us.get(series)
     storing.change(conn, frontier, series, rows, cut_us=cut_us, some_are_lost=some_are_lost)

@@ -70,19 +70,9 @@ def frames(path: Path) -> Iterator[WalFrame]:
             yield WalFrame(page_number, commit_size, file.read(header.page_size))
 
 
-def page_one(path: Path) -> bytes | None:
-    """The newest committed first page of the database; None if the WAL does not hold one. Raises OSError."""
-    newest = candidate = None
-    for frame in _valid_frames_in(path):
-        if frame.page_number == 1:
-            candidate = frame.page
-        if frame.commit_size:
-            newest = candidate
-    return newest
-
-
 def first_page_one(path: Path) -> bytes | None:
-    """The oldest committed first page of the database; as ``page_one``, but reads no further than to there."""
+    """The oldest committed first page of the database; None if the WAL does not hold one. Reads no further than to there. Raises
+    OSError."""
     candidate = None
     for frame in _valid_frames_in(path):
         if frame.page_number == 1 and candidate is None:

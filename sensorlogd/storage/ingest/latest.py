@@ -1,7 +1,8 @@
 """The table ``latest``: the newest arrival of every series, kept so that nobody has to scan for it. All access is here.
 
 Written every few seconds rather than with every commit, because it would cost a page write per commit on an SD card.
-Queries therefore read the table and then the fresh readings from ``Watermarks.latest_written_us`` on, so their answer is current.
+Queries therefore read the table and then the readings from ``Watermarks.latest_written_us`` on, so their answer is current: the
+fresh ones, and where the mover has gone past that time the newest settled one of each series.
 
 Which of two readings is the newer one depends on where they come from, so each origin has an operation of its own. The caller
 of those that write owns the transaction.
@@ -31,7 +32,7 @@ _IMPORTED = f"{_UPSERT[1]} WHERE excluded.ts >= latest.ts"
 _SALVAGED = f"{_UPSERT[1]} WHERE excluded.ts > latest.ts AND excluded.arrived_us >= latest.arrived_us"
 _CARRY = (
     f"{_INTO}SELECT :new, ts, value * :factor + :shift, quality, arrived_us FROM latest WHERE series_id = :old"
-    f"{_REPLACE} WHERE excluded.arrived_us > latest.arrived_us"
+    f"{_REPLACE} WHERE excluded.arrived_us > latest.arrived_us AND excluded.ts > latest.ts"
 )
 _ALL = "SELECT series_id, ts, value, quality FROM latest"
 
@@ -45,9 +46,22 @@ def saved(conn: sqlite3.Connection, series: Collection[int] | None = None) -> di
     return {identity: (ts, value, quality) for identity, ts, value, quality in rows if series is None or identity in series}
 
 
+def saved_or_settled(conn: sqlite3.Connection, series: Collection[int]) -> dict[int, Reading]:
+    """The newest reading of each of these series, those that are fresh now left out unless they were saved."""
+    found = saved(conn, series)
+    for identity, ts, value, quality in Readings.of(conn).last_settled_of_each(watermarks.stored(conn).latest_written_us):
+        if identity in series and (identity not in found or found[identity][0] <= ts):
+            found[identity] = (ts, value, quality)
+    return found
+
+
 def arrived_since(conn: sqlite3.Connection) -> Iterator[SeriesFirst]:
-    """The readings that may have arrived after ``saved`` was written, in order of time."""
-    return Readings.of(conn).fresh_from(watermarks.stored(conn).latest_written_us)
+    """The readings that may have arrived after ``saved`` was written, of each series in order of time; of those that are settled
+    since then only the newest of each series."""
+    since_us = watermarks.stored(conn).latest_written_us
+    readings = Readings.of(conn)
+    yield from readings.last_settled_of_each(since_us)
+    yield from readings.fresh_from(since_us)
 
 
 def newest(conn: sqlite3.Connection, now_us: int) -> dict[int, Reading]:
@@ -61,6 +75,12 @@ def newest(conn: sqlite3.Connection, now_us: int) -> dict[int, Reading]:
         if known is None or known[0] <= ts <= latest_us or known[0] > latest_us:
             found[series] = (ts, value, quality)
     return found
+
+
+def unsaved(conn: sqlite3.Connection, now_us: int) -> dict[int, Reading]:
+    """What ``newest`` knows and ``saved`` does not: what was stored in the last seconds before a kill or a power failure."""
+    known = saved(conn)
+    return {series: reading for series, reading in newest(conn, now_us).items() if known.get(series) != reading}
 
 
 def is_saved(conn: sqlite3.Connection, series: int) -> bool:
@@ -108,7 +128,7 @@ def change(conn: sqlite3.Connection, series: int, rows: Sequence[Reading]) -> No
 
 def carry(conn: sqlite3.Connection, old: int, new: int, factor: float, shift: float) -> None:
     """Hand the newest reading of series ``old`` on to ``new``, its value times ``factor`` plus ``shift``, unless a newer one
-    has arrived there."""
+    has arrived there. The time decides, too: after a restart a reading of ``old`` is saved long after it arrived."""
     conn.execute(_CARRY, {"old": old, "new": new, "factor": factor, "shift": shift})
     forget(conn, old)
 

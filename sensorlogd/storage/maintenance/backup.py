@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.file.identity import side
 from sensorlogd.storage.maintenance import inspection
@@ -81,7 +81,7 @@ def _copy_and_check(source: sqlite3.Connection, temporary: Path, progress: Calla
         source.execute("BEGIN")
         try:
             source.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # here the snapshot is taken
-            (epoch,) = source.execute("PRAGMA user_version").fetchone()
+            (of_source,) = source.execute("PRAGMA user_version").fetchone()
             source.backup(conn, pages=2_000, progress=lambda _, left, total: progress(total - left, total))
         except sqlite3.Error as error:
             if _is_of_target(error):
@@ -91,7 +91,7 @@ def _copy_and_check(source: sqlite3.Connection, temporary: Path, progress: Calla
             source.execute("ROLLBACK")
         try:
             conn.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, whoever opens it
-            conn.execute(f"PRAGMA user_version = {_other_epoch(epoch)}")
+            conn.execute(f"PRAGMA user_version = {_other_epoch(of_source)}")
             return _check_copy(conn, temporary)
         except sqlite3.Error as error:
             if classify(error) in (Failure.CORRUPT, Failure.NOTADB):
@@ -99,9 +99,9 @@ def _copy_and_check(source: sqlite3.Connection, temporary: Path, progress: Calla
             raise _cannot_be_written(temporary, error) from error
 
 
-def _other_epoch(epoch: int) -> int:
-    """A random number of 31 bits that is neither 0 nor the one given."""
-    while (drawn := secrets.randbits(31)) in (0, epoch):
+def _other_epoch(of_source: int) -> int:
+    """A new epoch, another one than the file has that is copied."""
+    while (drawn := epoch.new()) == of_source:
         pass
     return drawn
 

@@ -26,8 +26,7 @@ from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.reading_tables import moving, survey
-from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import outdated, resolutions, stored_rollups
 from sensorlogd.storage.watermarks import Frontier
 
 _ENOUGH_FREE_PAGES = 500  # one megabyte that new readings can use before the file grows

@@ -1,6 +1,6 @@
 """Upkeep of the database between commits: moving, expiring, trimming. One small slice a call.
 
-Belongs to one opening of one file (see ``opened``), runs on the writer thread only, and keeps that opening's ``Frontier``
+Belongs to one opening of one file (see ``open_database``), runs on the writer thread only, and keeps that opening's ``Frontier``
 true: whatever a slice changes about where readings belong is in the frontier before the next reading is appended, also when the
 slice fails half-way. So the mover and retention change the frontier themselves, each right after its COMMIT.
 """

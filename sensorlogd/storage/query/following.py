@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sensorlogd.notation.microseconds import END_US, MINUTE_US, SECOND_US
-from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.query.log_reader import LogReader, SeriesReading
 from sensorlogd.storage.series.stored import Series
 
 NEWEST_US = 10 * SECOND_US  # what a quick check reads
@@ -67,7 +67,7 @@ class Following:
             self.floor_us = self._keep_from_us
             self._forget_seen()
 
-    def page(self, log: LogReader) -> list[Reading] | None:
+    def page(self, log: LogReader) -> list[SeriesReading] | None:
         """The next readings that are new, by time and then series; None: this check is over. Raises sqlite3.Error."""
         found = log.page(self.series, self._from_us, END_US, self._after, AT_ONCE)
         if not found:
@@ -79,7 +79,7 @@ class Following:
         """The database is another file now, so that dirty minutes in it are no sign of late readings."""
         self._dirty = None
 
-    def _is_new(self, reading: Reading) -> bool:
+    def _is_new(self, reading: SeriesReading) -> bool:
         seen = self._seen.setdefault(reading.series.id, set())
         if reading.ts_us in seen:
             return False

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from sensorlogd.notation.microseconds import BEGINNING_US, HOUR_US
+from sensorlogd.notation.microseconds import BEGINNING_US, END_US, HOUR_US
 from sensorlogd.quality import FLAG_MASK, UNUSABLE
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.segments import Segments
@@ -19,7 +19,7 @@ from sensorlogd.storage.rollups.resolutions import HOUR, MINUTE, QUARTER
 # From coarse to fine: the length of the pieces that are read, and the resolutions that answer for them. Readings are the last.
 LADDER = (("1h", (HOUR, QUARTER, MINUTE)), ("1min", (MINUTE,)))
 PIECES_AT_ONCE = 2_000
-EVER_US = 1 << 61
+EVER_US = END_US // 2  # as far as one looks on: what it is added to may be END_US, and the sum is to fit 64 bits
 
 
 class Gap(NamedTuple):

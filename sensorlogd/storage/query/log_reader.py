@@ -41,7 +41,7 @@ class UnknownSeries(LogError):
         self.nearest = nearest
 
 
-class Reading(NamedTuple):
+class SeriesReading(NamedTuple):
     """One stored reading. ``value`` None: the device said it had none. ``quality``: flag and tests as stored
     (``quality.describe``)."""
 
@@ -144,7 +144,7 @@ class LogReader:
 
     # ---- readings --------------------------------------------------------------------------------------------------
 
-    def latest(self, series: Sequence[Series], now_us: int) -> list[Reading | None]:
+    def latest(self, series: Sequence[Series], now_us: int) -> list[SeriesReading | None]:
         """The newest reading of each series, None where there is none.
 
         The newest arrival, that is: a reading dated tomorrow does not hide what came after it.
@@ -152,11 +152,11 @@ class LogReader:
         wanted = {each.id: each for each in series}
         with self._snapshot() as conn:
             stored = latest.newest(conn, now_us)
-        return [Reading(each, *stored[each.id]) if each.id in stored else None for each in wanted.values()]
+        return [SeriesReading(each, *stored[each.id]) if each.id in stored else None for each in wanted.values()]
 
     def readings(
         self, series: Sequence[Series], since_us: int, until_us: int, after: tuple[int, int] | None = None
-    ) -> Generator[Reading, None, None]:
+    ) -> Generator[SeriesReading, None, None]:
         """All readings in [since, until), in order of time and then of series; streamed in constant memory.
 
         ``after``: (time, series id) of the last row of the page before.
@@ -171,15 +171,15 @@ class LogReader:
                 only = series[0]
                 for rows in _segments(conn, only).chunks(since_us, until_us):
                     for ts, value, flag in rows:
-                        yield new(Reading, (only, ts, value, flag))
+                        yield new(SeriesReading, (only, ts, value, flag))
                 return
             snapshot = Snapshot.of(conn, "UTC")
             for ts, identity, value, flag in points(snapshot, list(by_id), since_us, until_us, after):
-                yield new(Reading, (by_id[identity], ts, value, flag))
+                yield new(SeriesReading, (by_id[identity], ts, value, flag))
 
     def page(
         self, series: Sequence[Series], since_us: int, until_us: int, after: tuple[int, int] | None, rows: int
-    ) -> list[Reading]:
+    ) -> list[SeriesReading]:
         """The first ``rows`` of ``readings``; the snapshot is let go."""
         stream = self.readings(series, since_us, until_us, after)
         try:
@@ -229,7 +229,7 @@ class LogReader:
         from sensorlogd.storage.query import engine
         from sensorlogd.storage.rollups.snapshot import Snapshot
 
-        changes = [None if unit is None else conversion(each, unit, ask.aggregates) for each in series]
+        changes = [None if unit is None else conversion_of(each, unit, ask.aggregates) for each in series]
         with self._snapshot() as conn:
             snapshot = engine.hold_recent(Snapshot.of(conn, ask.zone), [each.id for each in series], ask)
             for each, change in zip(series, changes, strict=True):
@@ -289,11 +289,11 @@ def _bytes_of(path: Path) -> int:
 
 
 def conversions(series: Iterable[Series], unit: str, aggregates: Sequence[str] = ()) -> dict[int, Conversion | None]:
-    """The conversion of each series, by its id, for ``converted``. Raises as ``conversion`` does."""
-    return {each.id: conversion(each, unit, aggregates) for each in series}
+    """The conversion of each series, by its id, for ``converted``. Raises as ``conversion_of`` does."""
+    return {each.id: conversion_of(each, unit, aggregates) for each in series}
 
 
-def converted(readings: Iterable[Reading], changes: Mapping[int, Conversion | None]) -> Iterator[Reading]:
+def converted(readings: Iterable[SeriesReading], changes: Mapping[int, Conversion | None]) -> Iterator[SeriesReading]:
     """The readings in another unit; their series stay as they are stored."""
     for reading in readings:
         change = changes[reading.series.id]
@@ -303,13 +303,13 @@ def converted(readings: Iterable[Reading], changes: Mapping[int, Conversion | No
             yield reading._replace(value=change.value(reading.value))
 
 
-def conversion(series: Series, unit: str, aggregates: Sequence[str] = ()) -> Conversion | None:
+def conversion_of(series: Series, unit: str, aggregates: Sequence[str] = ()) -> Conversion | None:
     """The conversion of a series; None if it has that unit. ``aggregates``: what is to be converted, if not readings. Raises
     ValueError that names the series."""
     from sensorlogd.storage.query import units
 
     try:
-        change = units.conversion(series.unit, unit)
+        change = units.unit_conversion(series.unit, unit)
         if change is not None:
             change.check(aggregates)
         return change

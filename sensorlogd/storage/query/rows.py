@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sensorlogd import quality
 from sensorlogd.notation import times
 from sensorlogd.storage.ingest.events import Event
-from sensorlogd.storage.query.log_reader import Reading
+from sensorlogd.storage.query.log_reader import SeriesReading
 from sensorlogd.storage.series.stored import Series
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def bucket_names(names: Sequence[str]) -> tuple[str, ...]:
     return (*names, *(name for name in ("count", "coverage") if name not in names))
 
 
-def reading_row(reading: Reading, zone: str) -> dict[str, Any]:
+def reading_row(reading: SeriesReading, zone: str) -> dict[str, Any]:
     return {
         "time": times.format_time(reading.ts_us, zone),
         "sensor": reading.series.sensor,

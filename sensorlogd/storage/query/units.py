@@ -25,16 +25,16 @@ class UnitError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """new = old * scale + offset."""
+    """new = old * factor + shift."""
 
     unit: str
-    scale: float
-    offset: float
+    factor: float
+    shift: float
 
     def check(self, names: Sequence[str]) -> None:
         """Raises UnitError for an aggregate that has no meaning in the new unit (the sum of degrees Celsius)."""
         for name in names:
-            if self.offset and aggregates.aggregate(name).unit == "never":
+            if self.shift and aggregates.aggregate(name).unit == "never":
                 raise UnitError(f"the {name} cannot be converted to {self.unit}: its zero is another one")
 
     def of(self, kind: str) -> Callable[[float], float] | None:
@@ -44,14 +44,14 @@ class Conversion:
             return None
         if kind == "value":
             return self.value
-        return lambda difference: difference * self.scale
+        return lambda difference: difference * self.factor
 
     def value(self, value: float) -> float:
-        return value * self.scale + self.offset
+        return value * self.factor + self.shift
 
     def values(self, values: Any) -> Any:
         """The converted array."""
-        return values * self.scale + self.offset
+        return values * self.factor + self.shift
 
 
 @functools.cache
@@ -63,7 +63,7 @@ def _registry() -> Any:
     return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
 
 
-def conversion(stored: str, wanted: str) -> Conversion | None:
+def unit_conversion(stored: str, wanted: str) -> Conversion | None:
     """The conversion from a series' unit to another one; None if they are the same. Raises UnitError."""
     if micro(stored) == micro(wanted):
         return None
@@ -76,10 +76,10 @@ def conversion(stored: str, wanted: str) -> Conversion | None:
         )
     except Exception:  # the library raises its own kinds, and those of the tokenizer
         raise UnitError(_why_not(stored, wanted)) from None
-    scale = one - zero
-    if abs(zero + 10 * scale - ten) > 1e-9 * max(abs(ten), 1.0):
+    factor = one - zero
+    if abs(zero + 10 * factor - ten) > 1e-9 * max(abs(ten), 1.0):
         raise UnitError(f"{stored!r} to {wanted!r} is not a matter of scale and offset")
-    return Conversion(wanted, round_off(scale), round_off(zero))
+    return Conversion(wanted, round_off(factor), round_off(zero))
 
 
 def _why_not(stored: str, wanted: str) -> str:

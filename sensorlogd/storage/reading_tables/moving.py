@@ -5,10 +5,12 @@ how much is done at once. What the steps mean stands in ``maintenance/mover.py``
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from sensorlogd.notation.microseconds import END_US
+from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.storage import meta, watermarks
+from sensorlogd.storage.reading_tables.readings import Reading
 from sensorlogd.storage.reading_tables.storing import Border
 
 _COPY = (
@@ -30,11 +32,18 @@ _BRING_BACK = (
 )
 _TAKE_AWAY = "DELETE FROM history WHERE series_id IN (SELECT id FROM series) AND ts >= ? AND ts < ?"
 _OLDEST = "SELECT ts FROM history WHERE series_id = ? AND ts < ? ORDER BY ts LIMIT 1"
-# A reading at an instant that is taken already is the same reading again, carried by a slice that was cut off: it is written over.
+# A reading of the new series at the same instant gives way (see ``corrections/conversion.py``).
 _COPY_CARRIED = (
     "INSERT INTO {into}(series_id, ts, value, quality) SELECT :new, ts, value * :factor + :shift, quality FROM {table}"
     " WHERE series_id = :old AND ts >= :since AND ts < :until"
     " ON CONFLICT DO UPDATE SET value = excluded.value, quality = excluded.quality"
+)
+# What gives way is the same but for rounding, or it differs by more than that. ``IS NOT``: a value may be NULL.
+_DIFFERING = (
+    "SELECT ts, carried, quality FROM (SELECT old.ts, old.value * :factor + :shift AS carried, old.quality, new.value AS there"
+    " FROM {table} AS old CROSS JOIN {table} AS new ON new.series_id = :new AND new.ts = old.ts"
+    " WHERE old.series_id = :old AND old.ts >= :since AND old.ts < :until)"
+    " WHERE carried IS NOT there AND NOT coalesce(abs(carried - there) <= 1e-9 * (abs(carried) + abs(there)), 0)"
 )
 _DELETE_CARRIED = "DELETE FROM {table} WHERE series_id = :old AND ts >= :since AND ts < :until"
 
@@ -92,7 +101,7 @@ def is_left_over(conn: sqlite3.Connection, moved_until_us: int) -> bool:
 
 def end_of_left_over(conn: sqlite3.Connection, moved_until_us: int, rows: int) -> int | None:
     """As ``end_of``, of what is left over."""
-    return end_of(conn, -(1 << 63), moved_until_us, rows)
+    return end_of(conn, BEGINNING_US, moved_until_us, rows)
 
 
 def delete_left_over(conn: sqlite3.Connection, until_us: int) -> None:
@@ -145,11 +154,12 @@ class Carry(NamedTuple):
 
 class Carried(NamedTuple):
     """What a move from one series to another has done. ``rows``: how many readings were moved, all of them from ``since_us`` on.
-    ``until_us``: how far it has got."""
+    ``until_us``: how far it has got. ``differing``: those of them that took the place of another value, in order of time."""
 
     rows: int
     since_us: int
     until_us: int
+    differing: Sequence[Reading] = ()
 
 
 def carry_settled(conn: sqlite3.Connection, border: Border, carry: Carry, most: int) -> Carried | None:
@@ -159,7 +169,7 @@ def carry_settled(conn: sqlite3.Connection, border: Border, carry: Carry, most: 
         return None
     until = oldest_settled(conn, carry.old, border.moved_until_us, most)
     until = border.moved_until_us if until is None else until
-    return Carried(_carry_span(conn, carry, "history", "history", first, until), first, until)
+    return _carry_span(conn, carry, "history", first, until)
 
 
 def carry_fresh(conn: sqlite3.Connection, border: Border, carry: Carry, since_us: int, most: int) -> Carried:
@@ -172,10 +182,13 @@ def carry_fresh(conn: sqlite3.Connection, border: Border, carry: Carry, since_us
         begin, end = max(since, border.copying[0]), min(until, border.copying[1])
         conn.execute(_COPY_CARRIED.format(table="recent", into="history"), carry._asdict() | {"since": begin, "until": end})
         conn.execute(_DELETE_CARRIED.format(table="history"), {"old": carry.old, "since": begin, "until": end})
-    return Carried(_carry_span(conn, carry, "recent", "recent", since, until), since, until)
+    return _carry_span(conn, carry, "recent", since, until)
 
 
-def _carry_span(conn: sqlite3.Connection, carry: Carry, table: str, into: str, since_us: int, until_us: int) -> int:
+def _carry_span(conn: sqlite3.Connection, carry: Carry, table: str, since_us: int, until_us: int) -> Carried:
+    """Move what a series has in one table, to another series in the same table."""
     span = {"since": since_us, "until": until_us}
-    conn.execute(_COPY_CARRIED.format(table=table, into=into), carry._asdict() | span)
-    return conn.execute(_DELETE_CARRIED.format(table=table), {"old": carry.old} | span).rowcount
+    differing = sorted(conn.execute(_DIFFERING.format(table=table), carry._asdict() | span))
+    conn.execute(_COPY_CARRIED.format(table=table, into=table), carry._asdict() | span)
+    moved = conn.execute(_DELETE_CARRIED.format(table=table), {"old": carry.old} | span).rowcount
+    return Carried(moved, since_us, until_us, differing)

@@ -25,6 +25,11 @@ _SOME_FRESH = "SELECT ts, value, quality FROM recent WHERE series_id = ? AND ts 
 _FRESH_OF_ALL = "SELECT ts, value, quality, series_id FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts"
 _STAMPED = "SELECT ts, series_id, value, quality FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts, series_id"
 _AFTER = "SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
+# One probe a series: the newest in a span.
+_LAST_SETTLED_OF_EACH = (
+    "SELECT history.series_id, ts, value, quality FROM series CROSS JOIN history ON history.series_id = series.id AND ts ="
+    " (SELECT max(ts) FROM history WHERE series_id = series.id AND ts >= ? AND ts < ?)"
+)
 _USABLE = f"value IS NOT NULL AND quality & {FLAG_MASK} NOT IN {UNUSABLE}"
 _USABLE_SETTLED = f"SELECT ts, value FROM history WHERE series_id = ? AND ts >= ? AND ts < ? AND {_USABLE} ORDER BY ts"
 _USABLE_FRESH = f"SELECT ts, value FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? AND {_USABLE} ORDER BY ts"
@@ -113,6 +118,11 @@ class Readings:
         there = [end for end in ends if end[0] is not None]
         return (there[0][0], there[-1][1]) if there else None
 
+    def last_settled(self, series: int, since_us: int, most: int) -> list[Reading]:
+        """The newest ``most`` settled readings of a series from ``since_us`` on, in order of time."""
+        rows = self.conn.execute(f"{_SETTLED} DESC LIMIT ?", (series, since_us, self.moved_until_us, most)).fetchall()
+        return rows[::-1]
+
     # ---- all series ------------------------------------------------------------------------------------------------
 
     def fresh(self, since_us: int, until_us: int, rows: int) -> Iterator[list[tuple[int, float | None, int, int]]]:
@@ -129,6 +139,12 @@ class Readings:
         """(series id, ts, value, quality) of what is fresh from an instant on, in order of time."""
         sql = "SELECT series_id, ts, value, quality FROM recent WHERE ts >= ? ORDER BY ts"
         yield from self.conn.execute(sql, (max(since_us, self.moved_until_us),))
+
+    def last_settled_of_each(self, since_us: int) -> list[tuple[int, int, float | None, int]]:
+        """(series id, ts, value, quality) of the newest settled reading of each series that has one from ``since_us`` on."""
+        if since_us >= self.moved_until_us:
+            return []
+        return self.conn.execute(_LAST_SETTLED_OF_EACH, (since_us, self.moved_until_us)).fetchall()
 
     def stamped(self, since_us: int, until_us: int) -> list[Stamped]:
         """All of a short span, in order of time."""

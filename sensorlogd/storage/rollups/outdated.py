@@ -10,7 +10,9 @@ from ``from_us`` on and advances it. One row for years of roll-ups, where dirty 
 
 Queries answer for both from what is finer, in the end from readings. ``generation`` grows each time a row is marked again: what
 was computed before that does not clear it. In ``dirty`` it is the frontier's count of marking transactions; in ``stale`` it begins
-with the time of the mark in microseconds, so that a row that was deleted and made again has another one. The caller of what writes owns the transaction.
+with the time of the mark in microseconds, so that a row that was deleted and made again has another one.
+
+The caller of what writes owns the transaction.
 """
 
 from __future__ import annotations
@@ -137,6 +139,12 @@ def advance(conn: sqlite3.Connection, series: int, resolution: int, generation: 
         conn.execute(
             "UPDATE stale SET from_us = max(from_us, ?) WHERE series_id = ? AND tier = ? AND generation = ?", (until_us, *key)
         )
+
+
+def advance_each(conn: sqlite3.Connection, advances: Iterable[Advance]) -> None:
+    """``advance`` for each of these."""
+    for each in advances:
+        advance(conn, *each)
 
 
 def pass_over(conn: sqlite3.Connection, series: int, until_us: int) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sensorlogd.notation.microseconds import END_US
 from sensorlogd.storage import cuts, meta, watermarks
 from sensorlogd.storage.reading_tables import damaged as statements
+from sensorlogd.storage.rollups.resolutions import DAY, MINUTE
 from sensorlogd.storage.salvage import plausible
 from sensorlogd.storage.salvage.reading import DamagedLog, Row
 from sensorlogd.storage.series.rows import NewSensor, NewSeries
@@ -21,11 +22,23 @@ _TRIES = 100
 
 @dataclass(slots=True)
 class Former:
-    """What a damaged log says of itself. ``sensors`` and ``series``: by the ids they have there. ``ids``: all series that have a name, a cut or settled readings. ``moved_until_us``
-    None: it could not be read, and both tables of readings are taken whole. ``zone``: of its days; None: it cannot be read. ``cuts_us``: (series, resolution) -> cut.
-    ``outdated_us``: (series, resolution) -> roll-ups that end later did not count. ``dirty``: series -> minutes to be healed.
-    ``has_cuts`` False: the table of cuts is damaged. ``without_cut``: series one of whose cuts makes no sense. ``nonsense``: how
-    many rows of these tables make no sense and were left out."""
+    """What a damaged log says of itself; ids are those of its own.
+
+    sensors         id -> sensor
+    series          id -> series
+    ids             all series that have a name, a cut or settled readings
+    mends           ids of all mends
+    moved_until_us  the border; None: it could not be read, and both tables of readings are taken whole
+    edge_us         the edge of its roll-ups; None: it could not be read
+    zone            of its days; None: it cannot be read
+    cuts_us         (series, resolution) -> cut
+    has_cuts        False: the table of cuts is damaged
+    without_cut     series one of whose cuts makes no sense
+    nonsense        how many rows of these tables make no sense and were left out
+    outdated_us     (series, resolution) -> roll-ups that end later did not count
+    dirty           series -> minutes to be healed
+    newest_event    the highest id of an event
+    """
 
     sensors: dict[int, NewSensor] = field(default_factory=dict)
     series: dict[int, NewSeries] = field(default_factory=dict)
@@ -53,7 +66,7 @@ class Former:
 
     def valid_until(self, series: int) -> int | None:
         """Roll-ups that end later did not count; None: all did."""
-        known = [self.outdated_us.get((series, resolution)) for resolution in (60, 86400)]
+        known = [self.outdated_us.get((series, resolution)) for resolution in (MINUTE, DAY)]
         return min((from_us for from_us in known if from_us is not None), default=None)
 
 

@@ -130,4 +130,4 @@ class LiveIds:
 
 def _agree(series: NewSeries, unit: str, kind: str) -> bool:
     """Whether readings of both may be in one series. Two spellings of a unit count as one unit."""
-    return series.kind == kind and (series.unit == unit or conversion.conversion(series.unit, unit) == (1.0, 0.0))
+    return series.kind == kind and (series.unit == unit or conversion.exact_conversion(series.unit, unit) == (1.0, 0.0))

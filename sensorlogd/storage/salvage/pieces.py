@@ -106,7 +106,7 @@ class FetchedPiece:
 
 
 class Pieces:
-    """The contents of one damaged file. ``holes``: series -> until when readings are missing there, see ``worker``."""
+    """The contents of one damaged file. ``holes``: series -> until when readings are missing there, see ``progress``."""
 
     def __init__(self, damaged: DamagedLog, former: Former) -> None:
         self.damaged = damaged

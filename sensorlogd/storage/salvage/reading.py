@@ -144,15 +144,20 @@ class DamagedLog:
             batch.low = rows[-1][0]
             batch.rows += [row for row in rows if row[0] != batch.low]
         elif not is_damaged:
-            self._add_key(batch, query, rows)
+            self._add_key(batch, query, high, rows)
         else:
             self._add_damaged(batch, query, high, rows)
 
-    def _add_key(self, batch: RowBatch, query: str, rows: list[Row]) -> None:
-        """Add all rows of one key, which fills a batch alone."""
+    def _add_key(self, batch: RowBatch, query: str, high: int, rows: list[Row]) -> None:
+        """Add all rows of one key, which fills a batch alone: it may span many pages, any of which may be damaged. ``rows``: the
+        first of them."""
         key = rows[0][0]
-        more = self._read_rows(query, key, key, 1_000_000).rows
-        batch.rows += more if len(more) > len(rows) else rows
+        found = self._read_rows(query, key, key, 1_000_000)
+        more = found.rows if len(found.rows) > len(rows) else rows
+        if found.is_damaged:
+            self._add_damaged(batch, query, high, more)
+            return
+        batch.rows += more
         batch.low = key + 1
         batch.finished = batch.low > FAR
 

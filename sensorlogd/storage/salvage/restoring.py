@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sensorlogd.calibration import curves
+from sensorlogd.storage import calibrations as stored_calibrations
 from sensorlogd.storage import cuts
 from sensorlogd.storage.corrections import mend_rows, originals
 from sensorlogd.storage.corrections.change import Change
@@ -19,8 +20,7 @@ from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.reading_tables import storing
 from sensorlogd.storage.reading_tables.storing import SeriesFirst
-from sensorlogd.storage.rollups import outdated, resolutions
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import outdated, resolutions, stored_rollups
 from sensorlogd.storage.salvage import plausible
 from sensorlogd.storage.salvage.former import Former
 from sensorlogd.storage.salvage.names import LiveIds, SalvageMemory
@@ -100,17 +100,7 @@ def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], 
             nonsense += 1
             continue
         series, valid_from, scale, offset, curve = row
-        live = names.of(series)
-        if (scale, offset, curve) != (1.0, 0.0, None):
-            # A configured series without any is one of (1, 0), which holds from the beginning of the live log.
-            conn.execute(
-                "INSERT INTO calibration SELECT id, ?, 1.0, 0.0, NULL FROM series WHERE id = ? AND retired_us IS NULL"
-                " AND NOT EXISTS (SELECT 1 FROM calibration WHERE series_id = series.id)",
-                (made_us, live),
-            )
-        stored += conn.execute(
-            "INSERT INTO calibration VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING", (live, valid_from, scale, offset, curve)
-        ).rowcount
+        stored += stored_calibrations.bring_back(conn, names.of(series), valid_from, (scale, offset, curve), made_us)
     return Restored(stored, nonsense)
 
 

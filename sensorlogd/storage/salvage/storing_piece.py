@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
+from sensorlogd.notation.microseconds import END_US, MINUTE_US, SECOND_US
 from sensorlogd.storage import cuts, meta, watermarks
 from sensorlogd.storage.cuts import Cut
 from sensorlogd.storage.maintenance.incidents import Incident
@@ -84,7 +84,7 @@ class StoringPiece:
         self.progress.add_stretch(messages.stretch(source.stage, source.resolution, series, since, until))
         if source.stage in (Stage.HISTORY, Stage.RECENT):
             edge = self.former.edge_us
-            end = min(value for value in (until, edge, 1 << 61) if value is not None)
+            end = min(value for value in (until, edge, END_US) if value is not None)
             end += -end % MINUTE_US
             self.progress.holes[source.of] = max(end, self.progress.holes.get(source.of, end))
         elif source.stage == Stage.ROLLUP and source.of not in self.progress.torn:

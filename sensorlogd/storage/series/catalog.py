@@ -18,14 +18,13 @@ from sensorlogd.notation.durations import format_duration
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.notation.symbols import micro
 from sensorlogd.notation.times import format_time
-from sensorlogd.storage import meta
+from sensorlogd.storage import calibrations, meta
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.corrections.conversion import Linear
 from sensorlogd.storage.ingest import latest, status
 from sensorlogd.storage.meta import DECIMALS, VALID
 from sensorlogd.storage.reading_tables import survey
-from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import outdated, stored_rollups
 from sensorlogd.storage.rollups.rollup import Rules
 from sensorlogd.storage.series import rows
 from sensorlogd.storage.series.rows import NewSensor, NewSeries
@@ -91,7 +90,8 @@ def sync(conn: sqlite3.Connection, specs: Sequence[SensorSpec], now_us: int) -> 
             series_id = _ensure_series(conn, sensor_id, spec.name, series, now_us, catalog)
             catalog.ids[spec.name, series.channel] = series_id
             catalog.heartbeats_us[series_id] = series.heartbeat_us
-            _record_calibration(conn, series_id, series, now_us)
+            curve = None if series.curve is None else series.curve.text()
+            calibrations.record(conn, series_id, (series.scale, series.offset, curve), now_us)
             _put_note(conn, f"{DECIMALS}{series_id}", None if series.decimals is None else str(series.decimals))
             _put_note(conn, f"{VALID}{series_id}", None if series.valid is None else json.dumps(series.valid))
     _retire_unconfigured(conn, catalog, {spec.name for spec in specs if spec.unread}, now_us)
@@ -231,7 +231,7 @@ def _change_unit(
     what = spec.unit_change
     if what in (None, "convert") and not _has_readings(conn, series_id):
         what = "relabel"  # nothing was stored yet: nothing can become wrong
-    linear = conversion.conversion(old, spec.unit) if what == "convert" else None
+    linear = conversion.exact_conversion(old, spec.unit) if what == "convert" else None
     if what == "relabel" or linear == conversion.SAME:
         conn.execute("UPDATE series SET unit = ? WHERE id = ?", (spec.unit, series_id))
         catalog.notes.append((EventKind.UNIT_CHANGED, sensor, f"{spec.channel}: {what} from {old!r} to {spec.unit!r}"))
@@ -260,22 +260,6 @@ def _retire_as(conn: sqlite3.Connection, series_id: int, name: str, now_us: int)
         free = f"{name}~{number}"
     conn.execute("UPDATE series SET channel = ?, retired_us = ? WHERE id = ?", (free, now_us, series_id))
     return free
-
-
-def _record_calibration(conn: sqlite3.Connection, series_id: int, spec: SeriesSpec, now_us: int) -> None:
-    """Note from when on this calibration is valid, if it differs from the newest one."""
-    newest = conn.execute(
-        'SELECT scale, "offset", curve FROM calibration WHERE series_id = ? ORDER BY valid_from DESC LIMIT 1', (series_id,)
-    ).fetchone()
-    wanted = (spec.scale, spec.offset, None if spec.curve is None else spec.curve.text())
-    if newest == wanted or (newest is None and wanted == (1.0, 0.0, None)):
-        return
-    conn.execute(
-        'INSERT INTO calibration(series_id, valid_from, scale, "offset", curve) VALUES (?,?,?,?,?)'
-        " ON CONFLICT(series_id, valid_from)"
-        ' DO UPDATE SET scale = excluded.scale, "offset" = excluded."offset", curve = excluded.curve',
-        (series_id, now_us, *wanted),
-    )
 
 
 def _put_note(conn: sqlite3.Connection, key: str, value: str | None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sensorlogd.storage.file.connecting import connect_to_read
 from sensorlogd.storage.reading_tables import survey
+from sensorlogd.storage.rollups.resolutions import HOUR
 
 _KNOWN = "SELECT series.id, name, channel, unit FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.retired_us IS NULL"
 
@@ -44,8 +45,8 @@ def _count_about(conn: sqlite3.Connection, series: int) -> int:
     """The hours that are rolled up; where there are none, the readings."""
     (rolled,) = conn.execute(
         "SELECT coalesce(sum(n_good + n_not_evaluated + n_suspect + n_fail + n_missing), 0) FROM rollup"
-        " WHERE series_id = ? AND resolution = 3600",
-        (series,),
+        " WHERE series_id = ? AND resolution = ?",
+        (series, HOUR),
     ).fetchone()
     if rolled:
         return int(rolled)

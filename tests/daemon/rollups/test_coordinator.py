@@ -35,7 +35,7 @@ from sensorlogd.daemon.rollups.rollup_run import GRACE_US
 from sensorlogd.daemon.writing.between_commits.jobs import Superseded
 from sensorlogd.daemon.writing.totals import WriterStats
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage.rollups import store
+from sensorlogd.storage.rollups.edge import set_edge, stored_edge
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
 from tests.rig import until
@@ -167,7 +167,7 @@ class ScriptedWriter:
         self.jobs.pop(0).future.set_exception(error)
 
     def edge(self) -> int:
-        return store.edge(self.conn)
+        return stored_edge(self.conn)
 
     def rollups(self) -> list[int]:
         return [start for (start,) in self.conn.execute("SELECT start FROM rollup ORDER BY start")]
@@ -178,7 +178,7 @@ class Rig:
 
     def __init__(self, fresh: Path, folder: Path) -> None:
         self.writer = ScriptedWriter(Path(shutil.copy(fresh, folder / "log.db")))
-        store.set_edge(self.writer.conn, T0)
+        set_edge(self.writer.conn, T0)
         self.writer.db.frontier.edge_us = T0
         self.now_us = NOW
         self.steady = 1000.0
@@ -509,7 +509,7 @@ def test_a_process_that_dies_anywhere_is_replaced_and_the_block_repeated(rig: Ri
     """Whether its last job is run before or after its death is seen; after it, that job does nothing."""
     rig.tick(5.0)
     rig.finish()
-    store.set_edge(rig.writer.conn, T0)
+    set_edge(rig.writer.conn, T0)
     rig.writer.edges.clear()
     _run(rig, place)
     rig.puppet.die()

@@ -16,9 +16,10 @@ from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import meta, work
 from sensorlogd.storage.corrections import mend_order
 from sensorlogd.storage.corrections.change import Change, MendError
-from sensorlogd.storage.corrections.conversion import SAME, conversion, waiting
+from sensorlogd.storage.corrections.conversion import SAME, exact_conversion, waiting
 from sensorlogd.storage.corrections.replacing import Replace
 from sensorlogd.storage.corrections.upsert import Busy, UpsertError, upsert
+from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.series.catalog import SensorSpec, SeriesSpec, sync
 from tests.storage import working
@@ -80,7 +81,7 @@ class Log(Machine):
         assert found.keys() == self.model.keys()
         for ts, (value, code, unit) in self.model.items():
             now, its_code, its_unit = found[ts]
-            linear = conversion(unit, its_unit)
+            linear = exact_conversion(unit, its_unit)
             assert linear is not None
             assert its_code == code
             assert (now is None) == (value is None)
@@ -193,6 +194,15 @@ def test_the_new_unit_has_the_name_at_once(conn: sqlite3.Connection, frontier: A
     assert sync(conn, spec("°F", scale=0.1), NOW + 1).notes == []
 
 
+def test_what_is_saved_late_does_not_hide_what_arrived_since(conn: sqlite3.Connection, frontier: Any) -> None:
+    """A restart while it is converted finds a reading of the old series that was not saved yet, and saves it then."""
+    old, new = begun(conn)
+    latest.save(conn, {new: (NOW + 9, 68.0, 1)}, NOW + 9, 0)
+    latest.save(conn, {old: (NOW + 3, 50.0, 1)}, NOW + 20, 0)
+    working.run(conn, frontier, NOW + 20)
+    assert latest.saved(conn) == {new: (NOW + 9, 68.0, 1)}
+
+
 def test_roll_ups_of_expired_readings_move_the_others_are_made_anew(conn: sqlite3.Connection, frontier: Any) -> None:
     """What nothing could compute any more is converted; cuts hold for the new series from the first moment."""
     (old,) = sync(conn, spec("°C"), NOW).ids.values()
@@ -272,12 +282,34 @@ def test_what_else_happens_to_the_new_series_meanwhile(
     assert conn.execute("SELECT 1 FROM series WHERE id = ?", (old,)).fetchone() is None
 
 
-def test_the_first_reading_of_an_instant_stays(conn: sqlite3.Connection, frontier: Any) -> None:
-    """A device that tells its past again, now in the new unit, does not double it."""
+def outcome_of(conn: sqlite3.Connection) -> str:
+    return conn.execute("SELECT outcome FROM work WHERE kind = 'convert'").fetchone()[0]  # type: ignore[no-any-return]  # a text
+
+
+@pytest.mark.parametrize(("again", "differing"), [(68.1, 1), (68.0 + 1e-12, 0), (68.0, 0), (None, 1)])
+def test_the_first_reading_of_an_instant_stays(
+    conn: sqlite3.Connection, frontier: Any, again: float | None, differing: int
+) -> None:
+    """A device that tells its past again, now in the new unit, does not double it; if the value is another one that is told."""
     _, new = begun(conn)
-    conn.execute("INSERT INTO history VALUES (?, ?, 68.1, 1)", (new, NOW))
+    conn.execute("INSERT INTO history VALUES (?, ?, ?, 1)", (new, NOW, again))
     working.run(conn, frontier, NOW)
     assert conn.execute("SELECT value FROM history ORDER BY ts").fetchall() == [(68.0,), (None,)]
+    told = "; 1 reading in the new unit gave way to another value that was stored before at the same time" if differing else ""
+    assert outcome_of(conn) == f"x: convert from '°C' to '°F', 3 readings{told}"
+
+
+def test_each_reading_that_gives_way_is_counted(conn: sqlite3.Connection, frontier: Any) -> None:
+    """Wherever it lies, over all slices; and what is shown as the newest is what is stored."""
+    _, new = begun(conn)
+    conn.executemany("INSERT INTO history VALUES (?, ?, 1.0, 1)", [(new, NOW), (new, NOW + 1)])
+    conn.execute("INSERT INTO recent VALUES (?, ?, 300.0, 1)", (NOW + 2, new))
+    latest.save(conn, {new: (NOW + 2, 300.0, 1)}, NOW + 3, 0)
+    working.run(conn, frontier, NOW, rows=1)
+    assert conn.execute("SELECT value FROM history ORDER BY ts").fetchall() == [(68.0,), (None,)]
+    assert conn.execute("SELECT value FROM recent").fetchall() == [(212.0,)]
+    assert latest.saved(conn) == {new: (NOW + 2, 212.0, 1)}
+    assert "3 readings; 3 readings in the new unit gave way" in outcome_of(conn)
 
 
 def test_roll_ups_that_come_late_are_swept_away(conn: sqlite3.Connection, frontier: Any) -> None:
@@ -292,12 +324,12 @@ def test_roll_ups_that_come_late_are_swept_away(conn: sqlite3.Connection, fronti
 @pytest.mark.parametrize(("old", "new"), [("°C", "K"), ("°C", "°F"), ("K", "°F"), ("degF", "degC")])
 def test_conversions_are_each_others_inverse(old: str, new: str) -> None:
     """Fixed points of the scales, there and back."""
-    there, back = conversion(old, new), conversion(new, old)
+    there, back = exact_conversion(old, new), exact_conversion(new, old)
     assert there is not None
     assert back is not None
     for value in (-273.15, 0.0, 37.0, 451.0):
         assert (value * there.factor + there.shift) * back.factor + back.shift == pytest.approx(value, abs=1e-9)
-    assert conversion("degC", "°C") == SAME
+    assert exact_conversion("degC", "°C") == SAME
 
 
 def test_nothing_expires_while_it_is_between_two_series(conn: sqlite3.Connection, frontier: Any) -> None:

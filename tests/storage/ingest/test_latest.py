@@ -10,6 +10,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.ingest.append import append
+from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 
@@ -39,3 +40,27 @@ def test_a_reading_dated_tomorrow_does_not_hide_what_came_after_it(conn: sqlite3
 def test_a_reading_dated_tomorrow_counts_where_there_is_no_other(conn: sqlite3.Connection) -> None:
     series = store(conn, [(TOMORROW, 99.0)], save=False)
     assert latest.newest(conn, T0 + 20 * SECOND) == {series: (TOMORROW, 99.0, 1)}
+
+
+@pytest.mark.parametrize("saved_s", [None, 2])
+def test_what_the_mover_takes_stays_the_newest(conn: sqlite3.Connection, saved_s: int | None) -> None:
+    """It may take what is not saved yet: saving looks back some seconds, the mover goes as far as two seconds before now."""
+    series = store(conn, [(T0, 1.0), (T0 + 2 * SECOND, 2.0)], save=False)
+    if saved_s is not None:
+        with transaction(conn):
+            latest.save(conn, {series: (T0, 1.0, 1)}, T0 + saved_s * SECOND, SECOND)
+    before = latest.newest(conn, T0 + 20 * SECOND)
+    assert before == {series: (T0 + 2 * SECOND, 2.0, 1)}
+    move_all(conn)
+    assert latest.newest(conn, T0 + 20 * SECOND) == before
+    assert latest.saved_or_settled(conn, {series}) == before
+    assert latest.saved_or_settled(conn, set()) == {}
+    assert latest.unsaved(conn, T0 + 20 * SECOND) == before
+
+
+def move_all(conn: sqlite3.Connection) -> None:
+    mover, frontier = Mover(), Frontier()
+    mover.recover(conn, frontier)
+    while mover.step(conn, frontier, T0 + 7_200 * SECOND):
+        pass
+    assert frontier.moved_until_us > T0 + 3_600 * SECOND

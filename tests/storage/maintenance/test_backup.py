@@ -51,9 +51,9 @@ def test_each_copy_has_an_epoch_of_its_own(source: sqlite3.Connection, tmp_path:
 
 
 def test_an_epoch_is_never_the_same_nor_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = iter((0, 4711, 4712))
-    monkeypatch.setattr("secrets.randbits", lambda bits: next(drawn))
-    assert backup._other_epoch(4711) == 4712
+    drawn = iter((4710, 0))
+    monkeypatch.setattr("secrets.randbelow", lambda below: next(drawn))
+    assert backup._other_epoch(4711) == 1
 
 
 def test_a_target_that_fills_up_while_it_is_written(

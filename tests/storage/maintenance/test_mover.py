@@ -21,7 +21,7 @@ from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover, MoverState
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.storage.rollups import store
+from sensorlogd.storage.rollups.edge import set_edge, stored_edge, take_edge
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from tests.connections import connect_writer
@@ -305,9 +305,9 @@ def test_bringing_back_takes_short_slices(conn: sqlite3.Connection) -> None:
 
 def test_an_edge_in_the_future_is_pulled_back_by_the_next_run(conn: sqlite3.Connection) -> None:
     """The same clock left the roll-ups' edge there; from then on answers come from readings until it gets there again."""
-    store.set_edge(conn, T0 + YEAR)
-    assert store.take_edge(conn, T0, 3600 * SECOND) == (T0, T0)
-    assert store.edge(conn) == T0
+    set_edge(conn, T0 + YEAR)
+    assert take_edge(conn, T0, 3600 * SECOND) == (T0, T0)
+    assert stored_edge(conn) == T0
 
 
 class MoverStory(RuleBasedStateMachine):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sensorlogd.storage.query import units
-from sensorlogd.storage.query.units import UnitError, conversion
+from sensorlogd.storage.query.units import UnitError, unit_conversion
 
 pytest.importorskip("pint")
 
@@ -33,7 +33,7 @@ pytest.importorskip("pint")
 def test_a_refusal_says_the_unit_and_what_is_allowed(stored: str, wanted: str, message: str) -> None:
     """In words of the program: none of the library's, which speaks of dimensions and of tokens."""
     with pytest.raises(UnitError) as refused:
-        conversion(stored, wanted)
+        unit_conversion(stored, wanted)
     assert str(refused.value) == message
 
 
@@ -41,7 +41,7 @@ def test_a_refusal_says_the_unit_and_what_is_allowed(stored: str, wanted: str, m
 def test_what_is_named_as_allowed_is(stored: str) -> None:
     """Every unit that is named in a refusal can be converted to."""
     with pytest.raises(UnitError) as refused:
-        conversion(stored, "klingon")
+        unit_conversion(stored, "klingon")
     named = str(refused.value).partition("e.g. ")[2]
     for unit in named.split(", ") if named else ():
-        assert conversion(stored, unit) is not None
+        assert unit_conversion(stored, unit) is not None

@@ -97,6 +97,7 @@ def test_each_question_is_answered_as_by_a_list(
             everything = of(rows, series, *_ALL_US)
             assert readings.extent(series) == ((everything[0][0], everything[-1][0]) if everything else None)
             assert readings.first_settled(series, begin) == min((r[0] for r in everything if begin <= r[0] < moved), default=None)
+            assert readings.last_settled(series, begin, 2) == [r for r in everything if begin <= r[0] < moved][-2:]
             assert survey.exists(conn, series) is bool(everything)
             held = readings.few_fresh(SERIES, begin, end, 1_000)
             assert held is not None
@@ -106,6 +107,9 @@ def test_each_question_is_answered_as_by_a_list(
                 some, at = readings.some(series, at, end, 2, 3)
                 piece += some
             assert piece == expected
+        settled_now = {(series, *row) for series in SERIES for row in of(rows, series, begin, moved)}
+        ends = {series: max((row[1] for row in settled_now if row[0] == series), default=None) for series in SERIES}
+        assert set(readings.last_settled_of_each(begin)) == {row for row in settled_now if row[1] == ends[row[0]]}
         times = [ts for _, ts in rows]
         assert survey.extent(conn) == ((min(times), max(times)) if times else (None, None))
         assert survey.count_all(conn, moved) == (sum(ts < moved for ts in times), sum(ts >= moved for ts in times))
@@ -203,6 +207,8 @@ def _asked(conn: sqlite3.Connection) -> Iterator[tuple[str, str]]:
         "first_usable": lambda: readings.first_usable(1, 0, 30),
         "first_settled": lambda: readings.first_settled(1, 0),
         "extent": lambda: readings.extent(1),
+        "last_settled": lambda: readings.last_settled(1, 0, 5),
+        "last_settled_of_each": lambda: readings.last_settled_of_each(0),
         "fresh": lambda: list(readings.fresh(0, 30, 5)),
         "fresh_stamped": lambda: list(readings.fresh_stamped(0, 30, 5)),
         "fresh_from": lambda: list(readings.fresh_from(0)),
@@ -259,4 +265,4 @@ def test_statements_use_the_key_of_the_table(tmp_path: Path, fresh: Path) -> Non
                 is_scan = re.match(r"SCAN (recent|history)\b", step) is not None
                 assert name in _PASSES or not is_scan or "LIMIT 1" in sql or "min(ts)" in sql, (name, sql, steps)
                 assert "TEMP B-TREE" not in step or name in {"copy", "bring_back", "carry_fresh"}, (name, sql, steps)
-        assert len(seen) >= 39
+        assert len(seen) >= 41

@@ -17,8 +17,8 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
-from sensorlogd.storage.rollups import compute, outdated, rebuild, resolutions, rollup, store
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import compute, outdated, rebuild, resolutions, rollup, stored_rollups
+from sensorlogd.storage.rollups.edge import set_edge, stored_edge, use_day_zone
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
@@ -51,15 +51,15 @@ class Machine:
         self.conn = connect_writer(path)
         self.conn.execute("BEGIN IMMEDIATE")
         self.ids = catalog.sync(self.conn, specs(kind), T0).ids
-        store.set_edge(self.conn, T0)
-        store.use_day_zone(self.conn, zone, T0)
+        set_edge(self.conn, T0)
+        use_day_zone(self.conn, zone, T0)
         self.conn.execute("COMMIT")
         self.restart()
 
     def restart(self) -> None:
         """A crash: whatever was only in memory is gone."""
         self.mover = Mover(block_rows=40, block_us=6 * HOUR_US, lag_us=0)
-        self.frontier = Frontier(edge_us=store.edge(self.conn))
+        self.frontier = Frontier(edge_us=stored_edge(self.conn))
         self.mover.recover(self.conn, self.frontier)
 
     def store(self, readings: list[tuple[int, float, int]]) -> None:
@@ -76,7 +76,7 @@ class Machine:
 
     def roll_up(self, edge_us: int, late: list[tuple[int, float, int]], *, crash_after: int | None = None) -> None:
         """One run of the protocol; ``late`` arrives while the aggregator computes; it may crash after some messages."""
-        old = store.edge(self.conn)
+        old = stored_edge(self.conn)
         edge_us = max(edge_us, old)
         self.frontier.edge_us = edge_us
         reader = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, isolation_level=None)
@@ -99,7 +99,7 @@ class Machine:
                     stored_rollups.store_rows(self.conn, rows)
                     stored_rollups.delete_rows(self.conn, deletes)
                     if phase is afresh:
-                        store.advance_outdated(self.conn, marks)
+                        outdated.advance_each(self.conn, marks)
                     else:
                         outdated.clear_minutes(self.conn, marks)
                     self.conn.execute("COMMIT")
@@ -108,7 +108,7 @@ class Machine:
         finally:
             reader.close()
         if crash_after is None:
-            store.set_edge(self.conn, edge_us)
+            set_edge(self.conn, edge_us)
 
     # ---- the truth -----------------------------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class Machine:
 
     def check(self) -> None:
         """Every stored bucket behind the edge, and every bucket that should be stored; dirty ones are excused."""
-        edge = store.edge(self.conn)
+        edge = stored_edge(self.conn)
         dirty = {(s, start) for s, start, _ in self.conn.execute("SELECT * FROM dirty")}
         for channel in ("gauge", "counter"):
             series = self.ids["s", channel]
@@ -223,7 +223,7 @@ def test_another_zone_makes_other_days(tmp_path: Path, fresh: Path) -> None:
     machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
     machine.zone = "Asia/Kathmandu"
     machine.conn.execute("BEGIN IMMEDIATE")
-    store.use_day_zone(machine.conn, machine.zone, T0)
+    use_day_zone(machine.conn, machine.zone, T0)
     machine.conn.execute("COMMIT")
     machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
     machine.check()
@@ -240,7 +240,7 @@ def expire_and_set_back(machine: Machine, cut: int, deleted_until: int, edge: in
     for table in ("recent", "history"):
         machine.conn.execute(f"DELETE FROM {table} WHERE series_id = ? AND ts < ?", (series, deleted_until))
     machine.conn.execute("INSERT INTO retention_cut VALUES (?, 0, ?)", (series, cut))
-    store.set_edge(machine.conn, edge)
+    set_edge(machine.conn, edge)
     machine.conn.execute("COMMIT")
     machine.restart()
 

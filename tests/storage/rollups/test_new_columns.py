@@ -5,7 +5,7 @@ from __future__ import annotations
 from sensorlogd.storage.maintenance.inspection import CLOSE, EXACT
 from sensorlogd.storage.migrations.tables import metadata
 from sensorlogd.storage.rollups.rollup import RollUp
-from sensorlogd.storage.rollups.stored import CHANGED, UNCHANGED
+from sensorlogd.storage.rollups.stored_rollups import CHANGED, UNCHANGED
 
 
 def test_every_column_has_its_table_its_conversion_and_its_check() -> None:

@@ -30,8 +30,8 @@ from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.query import engine
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.rollups import outdated, resolutions, rollup, store
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import outdated, resolutions, rollup, stored_rollups
+from sensorlogd.storage.rollups.edge import set_edge, stored_edge, take_edge, use_day_zone
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from sensorlogd.storage.rollups.snapshot import Snapshot
 from sensorlogd.storage.series import catalog
@@ -84,7 +84,7 @@ class Direct(process._Sender):
         stored_rollups.store_rows(conn, rows)
         stored_rollups.delete_rows(conn, deletes)
         outdated.clear_minutes(conn, marks)
-        store.advance_outdated(conn, advances)
+        outdated.advance_each(conn, advances)
         conn.execute("COMMIT")
 
 
@@ -117,8 +117,8 @@ class Machine(RuleBasedStateMachine):
             "state": Rules("state", HEARTBEATS[2]),
         }
         self.sync()
-        self.transaction(lambda: store.set_edge(self.conn, self.t0))
-        self.transaction(lambda: store.use_day_zone(self.conn, zone, self.now_us))
+        self.transaction(lambda: set_edge(self.conn, self.t0))
+        self.transaction(lambda: use_day_zone(self.conn, zone, self.now_us))
         self.restart()
         chance = random.Random(seed)
         for channel in CHANNELS:
@@ -162,7 +162,7 @@ class Machine(RuleBasedStateMachine):
     def restart(self) -> None:
         """Whatever was only in memory is gone."""
         self.mover = Mover(block_rows=40, block_us=6 * HOUR_US, lag_us=0)
-        self.frontier = Frontier(edge_us=store.edge(self.conn))
+        self.frontier = Frontier(edge_us=stored_edge(self.conn))
         self.mover.recover(self.conn, self.frontier)
         self.retention = Retention(self.zone)
         self.retention.recover(self.conn, self.frontier)
@@ -231,7 +231,7 @@ class Machine(RuleBasedStateMachine):
         """A run of the aggregator; readings arrive and slices are moved between its steps, and it may crash at any of them."""
         edge = self.now_us - 5_000_000
         edge -= edge % MINUTE_US
-        stored, target = self.transaction(lambda: store.take_edge(self.conn, edge, most))
+        stored, target = self.transaction(lambda: take_edge(self.conn, edge, most))
         self.frontier.edge_us = target
         sent = 0
 
@@ -250,7 +250,7 @@ class Machine(RuleBasedStateMachine):
             between()
         except Crash:
             return
-        self.transaction(lambda: store.set_edge(self.conn, target))
+        self.transaction(lambda: set_edge(self.conn, target))
 
     @rule(
         channel=st.sampled_from(CHANNELS),
@@ -290,7 +290,7 @@ class Machine(RuleBasedStateMachine):
         assert (new != old) == (before != unit and has_readings)
         if new == old:
             return
-        linear = conversion.conversion(before, unit)
+        linear = conversion.exact_conversion(before, unit)
         assert linear is not None
         self.retention.read_cuts(self.conn, self.frontier)
         self.shadow[new] = {
@@ -306,7 +306,7 @@ class Machine(RuleBasedStateMachine):
         """A restart with days of another zone."""
         if zone != self.zone:
             self.zone = zone
-            self.transaction(lambda: store.use_day_zone(self.conn, zone, self.now_us))
+            self.transaction(lambda: use_day_zone(self.conn, zone, self.now_us))
             cuts = [cut for (cut,) in self.conn.execute("SELECT cut_us FROM retention_cut")]
             self.rezoned_us = max([self.rezoned_us, *cuts])
         self.restart()
@@ -416,7 +416,7 @@ class Machine(RuleBasedStateMachine):
         """Those that queries use: behind the edge, neither dirty nor stale; those of expired readings wherever the edge is."""
         if not hasattr(self, "frontier"):
             return
-        edge = store.edge(self.conn)
+        edge = stored_edge(self.conn)
         dirty = {(series, start) for series, start, _ in self.conn.execute("SELECT * FROM dirty")}
         snapshot = Snapshot.of(self.conn, self.zone)
         for (_, channel), series in self.ids.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.storage.query.log_reader import Reading
+from sensorlogd.storage.query.log_reader import SeriesReading
 from sensorlogd.storage.query.rows import READING_COLUMNS
 from sensorlogd.storage.series.stored import Series
 from sensorlogd.web.answering.params import TimeForm
@@ -40,7 +40,7 @@ def test_by_column_is_row_by_row(
     ask = ReadingsAsk(["*"], 0, 1, None, form)
     writer = row_text._Writer(series, ask, text, row_text._Stamps(form, text))
     found = "".join(line for _, _, line in writer.lines(readings)).encode()
-    rows = [reading_as_row(Reading(series, *reading), ask) for reading in readings]
+    rows = [reading_as_row(SeriesReading(series, *reading), ask) for reading in readings]
     assert found == (rows_as_csv if text == "csv" else rows_as_ndjson)(rows, READING_COLUMNS)
 
 

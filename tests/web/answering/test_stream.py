@@ -21,7 +21,7 @@ from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage.file.connecting import close_cleanly
 from sensorlogd.storage.ingest import events, latest
 from sensorlogd.storage.ingest.append import append
-from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.query.log_reader import LogReader, SeriesReading
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.series.stored import matches
 from sensorlogd.storage.watermarks import Frontier
@@ -403,7 +403,7 @@ def test_a_series_of_another_file_is_not_taken_for_one_of_the_same_number(log: L
         hub = stream.Hub(cast(Pool, OneLog(opened)))
         (series,) = opened.series(["lab.t"])
     for name, wanted in (("t", True), ("other", False)):
-        reading = Reading(replace(series, channel=name), 1, 2.0, 1)
+        reading = SeriesReading(replace(series, channel=name), 1, 2.0, 1)
         assert bool(hub.encode(1, Seen(0, 1, [reading]), wish)) is wanted
 
 

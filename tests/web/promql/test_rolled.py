@@ -19,8 +19,8 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.counters import Counter
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.log_reader import LogReader
-from sensorlogd.storage.rollups import compute, store
-from sensorlogd.storage.rollups import stored as stored_rollups
+from sensorlogd.storage.rollups import compute, stored_rollups
+from sensorlogd.storage.rollups.edge import set_edge, use_day_zone
 from sensorlogd.storage.series import catalog
 from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.web.prometheus import rolled, source
@@ -91,8 +91,8 @@ def made(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
             for channel in readings
         ]
         ids = catalog.sync(conn, [catalog.SensorSpec("lab", "simulated", series=specs)], T0).ids
-        store.set_edge(conn, T0)
-        store.use_day_zone(conn, "UTC", 0)
+        set_edge(conn, T0)
+        use_day_zone(conn, "UTC", 0)
         for is_late, frontier in ((False, T0), (True, edge)):
             for channel, found in readings.items():
                 some = [reading for at, reading in enumerate(found) if (at in late[channel]) == is_late]
@@ -104,7 +104,7 @@ def made(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
                     rows = [row for some in compute.compute_block(snapshot, T0, edge, "UTC") for row in some]
                 conn.execute("BEGIN IMMEDIATE")
                 stored_rollups.store_rows(conn, rows)
-                store.set_edge(conn, edge)
+                set_edge(conn, edge)
         conn.execute("COMMIT")
         assert conn.execute("SELECT count(*) FROM dirty").fetchone()[0] > 10
     return Made(path, readings)

@@ -28,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from sensorlogd.storage.query.log_reader import Reading
+from sensorlogd.storage.query.log_reader import SeriesReading
 from sensorlogd.storage.query.rows import event_row, reading_row
 from sensorlogd.storage.series.stored import Series, matches
 from sensorlogd.web.answering.live.sent_messages import SentMessages
@@ -216,7 +216,7 @@ class Hub:
             messages.append(message("sensors", sensors, identity))
         return b"".join(messages)
 
-    def _wants(self, subscription: Subscription, reading: Reading) -> bool:
+    def _wants(self, subscription: Subscription, reading: SeriesReading) -> bool:
         key = (subscription, reading.series.name, reading.series.retired_us is None)
         known = self._wanted.get(key)
         if known is None:
@@ -226,7 +226,7 @@ class Hub:
         return known
 
 
-def reading_as_row(reading: Reading, form: TimeForm) -> dict[str, Any]:
+def reading_as_row(reading: SeriesReading, form: TimeForm) -> dict[str, Any]:
     """A reading as the API gives it, in the unit in which it is stored."""
     row = reading_row(reading, form.zone)
     if form.kind != "rfc3339":

@@ -18,7 +18,7 @@ from sensorlogd.storage.file.identity import file_identity
 from sensorlogd.storage.ingest.events import Event
 from sensorlogd.storage.ingest.status import StoredStatus
 from sensorlogd.storage.query.health import ALIVE, daemon_state, sensor_health
-from sensorlogd.storage.query.log_reader import LogReader, Reading
+from sensorlogd.storage.query.log_reader import LogReader, SeriesReading
 from sensorlogd.storage.series.stored import Series
 
 NEVER = -1  # is not a version of a log
@@ -35,7 +35,7 @@ class Seen:
 
     since_us: int
     until_us: int
-    readings: list[Reading] = field(default_factory=list)
+    readings: list[SeriesReading] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     sensors: list[tuple[StoredStatus, str]] = field(default_factory=list)  # with its health
     skipped: int = 0
@@ -178,7 +178,7 @@ class Watch:
         for ts, identity, value, quality in rows:
             if ts > newest.get(identity, -1):
                 newest[identity] = ts
-                seen.readings.append(Reading(self._of(log, identity), ts, value, quality))
+                seen.readings.append(SeriesReading(self._of(log, identity), ts, value, quality))
         if len(seen.readings) > MAX_READINGS:
             last = {reading.series.id: reading for reading in seen.readings}
             seen.skipped += len(seen.readings) - len(last)

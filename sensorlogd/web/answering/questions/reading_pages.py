@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensorlogd import quality
-from sensorlogd.storage.query.log_reader import LogReader, Reading, converted
+from sensorlogd.storage.query.log_reader import LogReader, SeriesReading, converted
 from sensorlogd.storage.query.rows import number, reading_row
 from sensorlogd.web.answering.params import TimeForm, changes_of, find_series
 from sensorlogd.web.refusal import bad_parameter
@@ -32,14 +32,14 @@ class ReadingsAsk:
 
 def page_of_readings(
     log: LogReader, ask: ReadingsAsk, after: tuple[int, int] | None, limit: int
-) -> tuple[list[Reading], str | None]:
+) -> tuple[list[SeriesReading], str | None]:
     """At most ``limit`` readings in order of time and series, and where the next page begins, if there is one."""
     wanted = find_series(log, ask.patterns)
     changes = changes_of(wanted, ask.unit)
     since = ask.since_us
     if after is not None and len(wanted) == 1:
         since, after = max(since, after[0] + 1), None
-    found: list[Reading] = []
+    found: list[SeriesReading] = []
     if since >= ask.until_us:
         return found, None
     with closing(log.readings(wanted, since, ask.until_us, after)) as readings:
@@ -70,7 +70,7 @@ def parse_cursor(text: str | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
-def reading_as_row(reading: Reading, ask: ReadingsAsk) -> Json:
+def reading_as_row(reading: SeriesReading, ask: ReadingsAsk) -> Json:
     """A reading as the API gives it (Reading); its value has the unit of the question already."""
     row = reading_row(reading, ask.form.zone)
     if ask.form.kind != "rfc3339":
@@ -80,7 +80,7 @@ def reading_as_row(reading: Reading, ask: ReadingsAsk) -> Json:
     return row
 
 
-def readings_as_columns(found: list[Reading], ask: ReadingsAsk) -> list[Json]:
+def readings_as_columns(found: list[SeriesReading], ask: ReadingsAsk) -> list[Json]:
     """One entry a series: arrays of equal length."""
     by_series: dict[str, Json] = {}
     for reading in found:

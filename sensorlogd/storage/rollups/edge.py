@@ -1,10 +1,10 @@
-"""The writer's side of the edge protocol, which follows the roll-ups that were stored (``stored``). The caller owns the transaction; all
-may be repeated safely."""
+"""The writer's side of the edge protocol: up to where buckets are rolled up, and in which zone days are. The caller owns the
+transaction; all may be repeated safely.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import meta, watermarks
@@ -12,7 +12,7 @@ from sensorlogd.storage.reading_tables import survey
 from sensorlogd.storage.rollups import outdated
 
 
-def edge(conn: sqlite3.Connection) -> int:
+def stored_edge(conn: sqlite3.Connection) -> int:
     """The stored edge: every bucket that ends at or before it is rolled up (or marked dirty)."""
     return watermarks.stored(conn).edge_us
 
@@ -28,7 +28,7 @@ def take_edge(conn: sqlite3.Connection, edge_us: int, most_us: int) -> tuple[int
     A stored edge ahead of ``edge_us`` (the wall clock was set back) is pulled back: what lies between is computed again in
     time, and from readings until then.
     """
-    stored = edge(conn)
+    stored = stored_edge(conn)
     if edge_us < stored:
         set_edge(conn, edge_us)
         return edge_us, edge_us
@@ -36,12 +36,6 @@ def take_edge(conn: sqlite3.Connection, edge_us: int, most_us: int) -> tuple[int
         first = survey.first_between(conn, stored, edge_us)
         edge_us = min(edge_us, (edge_us if first is None else first) + most_us)
     return stored, edge_us - edge_us % MINUTE_US
-
-
-def advance_outdated(conn: sqlite3.Connection, advances: Sequence[outdated.Advance]) -> None:
-    """Outdated roll-ups are right again up to the given times, unless they became outdated again after the snapshot."""
-    for advance in advances:
-        outdated.advance(conn, *advance)
 
 
 def use_day_zone(conn: sqlite3.Connection, zone: str, now_us: int) -> None:
