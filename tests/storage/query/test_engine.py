@@ -21,7 +21,7 @@ from sensorlogd.storage.query import engine, stream
 from sensorlogd.storage.query.aggregates import AGGREGATES, aggregate
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import LADDER, Step, for_points
-from sensorlogd.storage.rollups import store
+from sensorlogd.storage.rollups.edge import set_edge
 from sensorlogd.storage.rollups.snapshot import Snapshot
 from tests.storage import truth
 from tests.storage.rollups.test_compute import HEARTBEAT, T0, Machine, _edge, _readings, _step
@@ -494,7 +494,7 @@ def test_answers_about_readings_that_have_expired(tmp_path: Path, fresh: Path) -
     assert T0 + 24 * HOUR_US < cut < T0 + 80 * HOUR_US
     assert min(ts for ts, *_ in machine.raw(machine.ids["s", "counter"])) >= cut - cut % HOUR_US
     for edge in (T0 + 80 * HOUR_US, T0 + 5 * HOUR_US):  # the latter: the clock was set back since
-        store.set_edge(machine.conn, edge)
+        set_edge(machine.conn, edge)
         for step, before in asked.items():
             after = list(ask(machine, "counter", Ask(T0, end, Step.parse(step), None, names, machine.zone)).rows)
             assert [row.start_us for row in after] == [row.start_us for row in before]

@@ -321,7 +321,7 @@ def test_another_zone_makes_days_of_what_has_expired_though_the_edge_was_set_bac
     expire_and_set_back(machine, cut, cut, T0 + 5 * HOUR_US)
     machine.zone = "Europe/Berlin"
     machine.conn.execute("BEGIN IMMEDIATE")
-    store.use_day_zone(machine.conn, machine.zone, T0)
+    use_day_zone(machine.conn, machine.zone, T0)
     machine.conn.execute("COMMIT")
     machine.roll_up(T0 + 6 * HOUR_US, [])
     machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
