@@ -216,11 +216,11 @@ def _act_through_daemon(folder: Path) -> Act:
 @contextmanager
 def _acting_offline(folder: Path, path: Path, config: Config | None, *, make_folder: bool) -> Iterator[Actor]:
     """Yields an Actor that holds the lock of the database and does the work itself. ``config``: whose sensors the database is to
-    know; None: those it knows. ``make_folder``: make the data directory if it is not there. Raises Refused, LogUnavailable,
+    know, and whose retention holds for what is stored; None: those it knows, and none. ``make_folder``: make the data directory if it is not there. Raises Refused, LogUnavailable,
     sqlite3.Error."""
     from sensorlogd.daemon.control.offline import Offline, OfflineError
     from sensorlogd.daemon.main.process.lock import LockHeld
-    from sensorlogd.daemon.sensing.build import sensor_specs
+    from sensorlogd.daemon.sensing.build import retention_plan, sensor_specs
     from sensorlogd.storage.file.errors import DatabaseError
 
     try:
@@ -229,7 +229,11 @@ def _acting_offline(folder: Path, path: Path, config: Config | None, *, make_fol
         elif not folder.is_dir():
             raise Refused(f"{folder}: no such folder")
         make_ready(path)
-        offline = Offline(path) if config is None else Offline(path, config.daemon.timezone, sensor_specs(config))
+        offline = (
+            Offline(path)
+            if config is None
+            else Offline(path, config.daemon.timezone, sensor_specs(config), retention_plan(config))
+        )
         with BlockedWriterLimit(path, offline), offline:
 
             def act(request: Request[Any]) -> Any:

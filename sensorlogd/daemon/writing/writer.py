@@ -44,6 +44,7 @@ class Writer:
         self.inbox = parts.inbox
         self._clock = parts.clock
         self.now_us = parts.clock.now_us
+        self.safe_us = parts.clock.safe_us
         self._opening = parts.opening
         self.ready = parts.trouble.ready  # the database is open (or refused)
         self._watcher = parts.watcher

@@ -195,7 +195,10 @@ class DatabaseHandlers:
             began = time.perf_counter()
             newest = dict(db.newest)  # a copy, which counts once what it tells of is committed
             with db.transaction() as conn:
-                upserted = upsert.upsert(conn, db.frontier, series, *columns, self._writer.now_us(), replace=replace)
+                kept_from_us = db.upkeep.retention.kept_from_us(conn, series, self._writer.safe_us())
+                upserted = upsert.upsert(
+                    conn, db.frontier, series, *columns, self._writer.now_us(), replace=replace, kept_from_us=kept_from_us
+                )
                 if upserted.replaced:
                     latest.renew(conn, newest, [series])
             db.replace_newest(newest)
