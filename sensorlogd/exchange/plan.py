@@ -10,8 +10,9 @@ from sensorlogd import quality
 from sensorlogd.batch import Rounded
 from sensorlogd.exchange.options import Options
 from sensorlogd.exchange.readings import FileReading
-from sensorlogd.exchange.text.lines import Aside, LineCounts, Lines
+from sensorlogd.exchange.text.lines import Aside, FileError, LineCounts, Lines
 from sensorlogd.exchange.text.numbers import Nulls
+from sensorlogd.exchange.times.autumn import HourTwice
 from sensorlogd.exchange.times.stamps import TimeReader
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.quality import Flag, Test
@@ -25,6 +26,8 @@ class Findings:
     zoneless           the first time without an offset, if such times were read in UTC
     doubtful           how many readings were marked bad_time
     first_doubtful_us  the time of the first of them
+    first_twice        a sentence about the first local time that comes twice in autumn, if nobody has said which one is meant
+    pointed            columns in which a point was read as grouping thousands, and no value has a comma -> an example
     """
 
     left_out: dict[str, str]
@@ -32,6 +35,8 @@ class Findings:
     doubtful: int
     first_doubtful_us: int | None
     lines: LineCounts
+    first_twice: str | None
+    pointed: dict[str, str]
 
 
 class Source(ABC):
@@ -40,6 +45,7 @@ class Source(ABC):
     def __init__(self, times: TimeReader | None = None) -> None:
         self.times = times
         self.left_out: dict[str, str] = {}  # as in Findings
+        self.pointed: dict[str, str] = {}  # likewise
 
     @abstractmethod
     def read(self) -> Iterator[FileReading]:
@@ -61,10 +67,21 @@ class ImportPlan:
         lines that cannot be read. Raises FileError, for such lines too if there is no ``aside``."""
         self.lines.end_head(aside)
         judge = Judge(self.options)
-        yield from judge.judged(self.source.read())
+        try:
+            yield from judge.judged(self.source.read())
+        except HourTwice as error:
+            raise FileError(self.lines.name, self.lines.number, str(error)) from None
         times = self.source.times
         zoneless = None if times is None or self.options.zone != "UTC" else times.first_zoneless
-        return Findings(self.source.left_out, zoneless, judge.doubtful, judge.first_doubtful_us, self.lines.counts())
+        return Findings(
+            self.source.left_out,
+            zoneless,
+            judge.doubtful,
+            judge.first_doubtful_us,
+            self.lines.counts(),
+            None if times is None else times.first_twice,
+            self.source.pointed,
+        )
 
 
 class Judge:
