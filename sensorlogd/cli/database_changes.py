@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli import asking_allowed, exits, plain_errors
 from sensorlogd.cli.blocked_writer import BlockedWriterLimit
 from sensorlogd.cli.common import database, fail, fail_if_damaged, load_config, read_from_config
 from sensorlogd.cli.progress import Progress
@@ -176,6 +176,8 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
         if answer.get("ok"):
             return control_folder
         why = str(answer.get("error") or "it refuses")
+    except PermissionError:
+        raise Refused(asking_allowed.refusal(control_folder)) from None
     except (OSError, ValueError) as error:
         why = str(error) or type(error).__name__
     if held is None:
