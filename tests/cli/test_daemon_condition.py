@@ -171,7 +171,7 @@ FACTS = {
 }
 TOLD = [
     "given up  1,234 readings could not be stored and are lost",
-    "incidents 2 times a database was set aside, because it was damaged, removed or replaced: 'sensorlogd db incidents' says which",
+    "incidents 2 times a damaged or replaced file was set aside: see 'db incidents'",
     "work      salvage: 300 of 1,000",
     "work      mend: 5",
     "wal       12.3 MB, kept from shrinking by grafana (pid 9)",
@@ -361,7 +361,7 @@ def test_what_was_imported_beside_what_never_ran(tmp_path: Path, capsys: pytest.
     capsys.readouterr()
     assert verb("status", "-c", str(config)) == 1
     said = capsys.readouterr().out
-    assert said.startswith(
+    assert " ".join(said.split()).startswith(
         "Nothing is logged yet: 1 sensor is configured, and no daemon has run. 1 sensor was imported. Start one: "
     )
     assert [line.split()[:2] for line in said.splitlines() if line.startswith(("live", "old"))] == [
