@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli import asking_allowed, exits, plain_errors
 from sensorlogd.cli.common import config_option, database, db_option, fail, now_us, usual_zone
 from sensorlogd.cli.database_changes import data_dir
 from sensorlogd.notation import times
@@ -59,6 +59,8 @@ def _of_the_daemon(folder: Path, believe: bool) -> dict[str, Any] | None:
         answer = control_socket.ask_patiently(folder, encode(ClockRequest(believe)), ASK_S)
     except (ConnectionError, FileNotFoundError):
         return None
+    except PermissionError:
+        fail(asking_allowed.refusal(folder))
     except OSError as error:
         fail(f"the daemon does not answer: {plain_errors.os_error(error, folder)}; see 'sensorlogd status'")
     except ValueError as error:

@@ -128,7 +128,7 @@ def carry_out(change: FileChange, path: Path) -> tuple[Config, str | None, str]:
 
     try:
         config = load(path, options_for)
-        answer = reload_verb.ask(light.data_dir(path))
+        answer = reload_verb.ask(light.data_dir(path), path)
     except ConfigErrors as errors:
         change.undo()
         raise ConfigRefused([str(mistake) for mistake in errors.errors], broken=True) from None

@@ -94,7 +94,7 @@ def remarks(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
             (
                 "incidents",
                 f"{int(facts['incidents']):,} {plural(int(facts['incidents']), 'time')}"
-                " a damaged database was set aside; see the folder damaged",
+                " a damaged or replaced file was set aside: see 'db incidents'",
             )
         )
     for piece in _as_list(facts.get("work")):

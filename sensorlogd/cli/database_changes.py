@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli import asking_allowed, exits, plain_errors
 from sensorlogd.cli.blocked_writer import BlockedWriterLimit
 from sensorlogd.cli.common import database, fail, fail_if_damaged, load_config, read_from_config
 from sensorlogd.cli.progress import Progress
@@ -176,6 +176,8 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
         if answer.get("ok"):
             return control_folder
         why = str(answer.get("error") or "it refuses")
+    except PermissionError:
+        raise Refused(asking_allowed.refusal(control_folder)) from None
     except (OSError, ValueError) as error:
         why = str(error) or type(error).__name__
     if held is None:
@@ -216,11 +218,11 @@ def _act_through_daemon(folder: Path) -> Act:
 @contextmanager
 def _acting_offline(folder: Path, path: Path, config: Config | None, *, make_folder: bool) -> Iterator[Actor]:
     """Yields an Actor that holds the lock of the database and does the work itself. ``config``: whose sensors the database is to
-    know; None: those it knows. ``make_folder``: make the data directory if it is not there. Raises Refused, LogUnavailable,
+    know, and whose retention holds for what is stored; None: those it knows, and none. ``make_folder``: make the data directory if it is not there. Raises Refused, LogUnavailable,
     sqlite3.Error."""
     from sensorlogd.daemon.control.offline import Offline, OfflineError
     from sensorlogd.daemon.main.process.lock import LockHeld
-    from sensorlogd.daemon.sensing.build import sensor_specs
+    from sensorlogd.daemon.sensing.build import retention_plan, sensor_specs
     from sensorlogd.storage.file.errors import DatabaseError
 
     try:
@@ -229,7 +231,11 @@ def _acting_offline(folder: Path, path: Path, config: Config | None, *, make_fol
         elif not folder.is_dir():
             raise Refused(f"{folder}: no such folder")
         make_ready(path)
-        offline = Offline(path) if config is None else Offline(path, config.daemon.timezone, sensor_specs(config))
+        offline = (
+            Offline(path)
+            if config is None
+            else Offline(path, config.daemon.timezone, sensor_specs(config), retention_plan(config))
+        )
         with BlockedWriterLimit(path, offline), offline:
 
             def act(request: Request[Any]) -> Any:

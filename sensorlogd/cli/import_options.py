@@ -23,7 +23,7 @@ class GivenOptions:
     time_columns: tuple[str, ...]
     time_format: str
     zone: str | None
-    fold: str
+    fold: str | None
     year: str | None
     repeat: str | None
     earliest: str | None

@@ -27,6 +27,7 @@ from sensorlogd.notation.plurals import plural
 
 MAX_READINGS_SHOWN = 10  # shown by --dry-run
 MAX_COLUMNS_NAMED = 20  # of those with words
+SHARES = (1, 2, 5, 10, 20, 50, 100)  # in a hundred, which are proposed for --skip-bad
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,20 @@ def read(name: str, stack: ExitStack, options: Options, given: GivenOptions) -> 
     return Read(name, sorter, series, plan.same_is_one if drops is None else drops, bad)
 
 
+def enough_to_skip(name: str, options: Options, given: GivenOptions) -> str:
+    """The smallest round share, as ``--skip-bad`` takes it, that is enough for the bad lines of a file. Reads all of it. Raises
+    FileError, ValueError, OSError."""
+    with ExitStack() as reading:
+        file = reading.enter_context(Path(name).open("rb"))
+        source = opening.FileToRead(file, Path(name), name, given.encoding, given.kind, given.table)
+        lines, plan = opening.opened(source, options, reading)
+        bad = reading.enter_context(bad_lines.BadLines(1.0, lines.encoding))
+        with closing(plan.read(bad)) as found:
+            for _ in found:
+                pass
+        return next(f"{percent}%" for percent in SHARES if bad.lines * 100 <= percent * lines.counts().lines or percent == 100)
+
+
 def _keep_first(
     found: Generator[FileReading, None, FileFindings], first: list[FileReading]
 ) -> Generator[FileReading, None, FileFindings]:
@@ -156,6 +171,13 @@ def _show_findings(findings: FileFindings, found: list[SeriesInFile], bad: bad_l
         click.echo(f"  left out: {bad.lines:,} of {lines.lines:,} lines {plural(bad.lines, 'is', 'are')} bad", err=True)
         for example in bad.examples:
             click.echo(f"    {example}", err=True)
+    if findings.first_twice is not None:
+        click.echo(f"  {findings.first_twice}", err=True)
+    for column, cell in findings.pointed.items():
+        click.echo(
+            f"  no value of column {column!r} has a comma; {cell} was read as {cell.replace('.', '')}: is --decimal right?",
+            err=True,
+        )
     for series in found:
         span = f"{times.format_time(series.first_us)} to {times.format_time(series.last_us)}"
         click.echo(f"  {series.target.name}: {series.readings:,} {plural(series.readings, 'reading')}, {span}", err=True)

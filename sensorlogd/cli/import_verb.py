@@ -15,7 +15,7 @@ from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.common import config_option, db_option, fail
 from sensorlogd.cli.database_changes import Actor, acting
 from sensorlogd.cli.import_options import GivenOptions
-from sensorlogd.cli.import_reading import Read, read
+from sensorlogd.cli.import_reading import Read, enough_to_skip, read
 from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.work_waiting import refuse_if_hindered
 from sensorlogd.daemon.control.answers import SeriesKnown, Upserted
@@ -66,9 +66,8 @@ Exit status: 0; 1 a file with a mistake; 2 usage.
 @click.option(
     "--fold",
     type=click.Choice(FOLDS),
-    default="first",
-    show_default=True,
-    help="which of two equal local times; by_order: the second one once times fall back",
+    help="which of two equal local times; by_order: the second one once times fall back; default: first, and a file that has both is"
+    " refused",
 )
 @click.option("--year", metavar="YEAR|from_host", help="of a format without one: that of the first line, or nearest to now")
 @click.option(
@@ -132,7 +131,7 @@ def _read_file(name: str, stack: ExitStack, options: Options, given: GivenOption
     try:
         return read(name, stack, options, given)
     except FileError as error:
-        way_on = "; say --skip-bad 1% to leave such lines out" if error.one_line and given.skip_bad is None else ""
+        way_on = _skipping(name, options, given) if error.one_line and given.skip_bad is None else ""
         fail(f"{error}{way_on}; nothing was imported")
     except ValueError as error:
         fail(str(error), exits.USAGE)
@@ -140,6 +139,15 @@ def _read_file(name: str, stack: ExitStack, options: Options, given: GivenOption
         fail(f"{plain_errors.os_error(error, name)}; nothing was imported")
     except NoRoom as error:
         fail(f"{name}: {error}; nothing was imported")
+
+
+def _skipping(name: str, options: Options, given: GivenOptions) -> str:
+    """How to leave the bad lines of a file out, with a share that is enough for them; empty if that would not help."""
+    try:
+        share = "N%" if name == "-" else enough_to_skip(name, options, given)
+    except (FileError, ValueError, OSError):
+        return ""  # there is another mistake, which no option leaves out
+    return f"; say --skip-bad {share} to leave such lines out" + (", N in a hundred" if name == "-" else "")
 
 
 def _keep_bad(read: Read) -> str | None:
@@ -180,13 +188,15 @@ def _import_file(actor: Actor, read: Read, known: SeriesKnown, *, replace: bool,
         for series, identity in zip(read.series, known.ids, strict=True):
             run = Replace(None, "standard input" if name == "-" else name) if replace else None
             for block in read.sorter.sorted_readings(series, same_is_one=read.same_is_one):
-                counts.update(repeated=block.repeated, shifted=block.shifted)
+                new_before = counts["new"]
                 for answer in _upsert(actor, (identity, known.epoch), block, run, bar.say):
                     counts.update({count: getattr(answer, count) for count in COUNTS})
                     bar.update(answer.done)
                     if answer.mend is not None and answer.mend not in kept:
                         kept.append(answer.mend)
                     run = _goes_on(run, answer)
+                # Of a file that was imported before, none of those is stored now.
+                counts.update(repeated=block.repeated, shifted=min(block.shifted, counts["new"] - new_before))
     summary = _summary(counts, kept) + (f", {bad}" if bad else "")
     for sensor in sorted({series.target.sensor for series in read.series}):
         actor.act(NoteRequest(EventKind.IMPORTED, sensor, f"{name}: {summary}"))

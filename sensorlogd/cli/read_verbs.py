@@ -27,7 +27,8 @@ Examples:
   sensorlogd latest greenhouse                    all channels of one sensor
   sensorlogd latest '*.temperature' --format json
 \b
-Exit status: 0; 2 no such series; 3 nothing logged yet; 4 some series is older than its heartbeat.
+Exit status: 0; 2 no such series; 3 nothing logged yet; 4 some series is older than its heartbeat (one that
+is not configured counts only where none is, or if it is named).
 """
 )
 @click.argument("series", nargs=-1)
@@ -37,11 +38,12 @@ Exit status: 0; 2 no such series; 3 nothing logged yet; 4 some series is older t
 def latest(log: LogReader, series: tuple[str, ...], tz: str | None, form: str | None) -> None:
     """Show the newest value of every series, those that have none yet included, or of SERIES (sensor.channel, globs allowed)."""
     zone = zone_of(tz)
-    # A log without a configuration (an import) has no current series: then all of them are meant.
-    wanted = series_of(log, series) or log.series(retired=True)
     now = now_us()
-    found = log.latest(wanted, now)
-    rows = [_newest_row(series, reading, now, zone) for series, reading in zip(wanted, found, strict=True)]
+    wanted = series_of(log, series) if series else log.series(retired=True)
+    newest = zip(wanted, log.latest(wanted, now), strict=True)
+    # Of a series that is not configured (an import, a sensor that was taken away) nothing is expected: without readings it is none.
+    found = [(each, reading) for each, reading in newest if reading is not None or each.retired_us is None or series]
+    rows = [_newest_row(each, reading, now, zone) for each, reading in found]
     if (form or ("table" if sys.stdout.isatty() else "csv")) == "table":
         from sensorlogd.cli import latest_table
 
@@ -49,25 +51,32 @@ def latest(log: LogReader, series: tuple[str, ...], tz: str | None, form: str | 
             click.echo(line, color=True)
     else:
         output.write(rows, (*READING_COLUMNS, "age", "state"), form)
-    if not any(found):
+    if all(reading is None for _, reading in found):
         fail(
             "nothing is logged yet; 'sensorlogd status' says what the sensors do"
-            if wanted
+            if found
             else "no sensor is configured; add one: sensorlogd add",
             exits.NO_DATA,
         )
-    if any(row["state"] != "ok" for row in rows):
+    # Nobody waits for the others, unless nothing is configured or they were asked for.
+    awaited = [(each, reading) for each, reading in found if each.retired_us is None]
+    if any(reading is None or _is_old(each, reading, now) for each, reading in (found if series else awaited or found)):
         sys.exit(exits.STALE)
 
 
+def _is_old(series: Series, newest: SeriesReading, now: int) -> bool:
+    """Whether the newest reading of a series is older than its heartbeat."""
+    return now - newest.ts_us > series.heartbeat_us
+
+
 def _newest_row(series: Series, reading: SeriesReading | None, now: int, zone: str) -> dict[str, Any]:
-    """The row of a series' newest reading. ``state``: ok, stale (older than the heartbeat), never (no reading: no time, value or
-    quality)."""
+    """The row of a series' newest reading. ``state``: ok, stale (older than the heartbeat), history (its series is not configured),
+    never (no reading: no time, value or quality)."""
     if reading is None:
         nothing = {"time": None, "sensor": series.sensor, "channel": series.channel, "value": None, "unit": series.unit}
         return nothing | {"quality": None, "age": None, "state": "never"}
     age = now - reading.ts_us
-    state = "stale" if age > series.heartbeat_us else "ok"
+    state = "history" if series.retired_us is not None else "stale" if _is_old(series, reading, now) else "ok"
     return output.placed(reading_row(reading, zone), series) | {
         "age": times.format_age(age),
         "ago": times.format_ago(age),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from sensorlogd.cli import exits
+from sensorlogd.cli import asking_allowed, exits
 from sensorlogd.cli.common import config_option, fail
 from sensorlogd.config import light
 from sensorlogd.config.light import ConfigNotFound, find
@@ -23,8 +24,8 @@ Examples:
   sensorlogd reload
   sensorlogd reload -c /etc/sensorlogd/sensorlogd.yaml && sensorlogd status
 \b
-Exit status: 0 the new configuration is in use; 1 no daemon runs, or it does not answer; 78 the file is broken: nothing was
-changed.
+Exit status: 0 the new configuration is in use; 1 no daemon runs, or it does not answer; 78 the file is broken, or the daemon runs
+another one: nothing was changed.
 """
 )
 @config_option
@@ -38,7 +39,7 @@ def reload(config_file: Path | None) -> None:
         folder = light.data_dir(path)
     except ConfigNotFound as error:
         fail(str(error), exits.BAD_CONFIG)
-    answer = _ask_or_fail(folder)
+    answer = _ask_or_fail(folder, path)
     if answer is None:
         _fail_without_daemon(path, folder)
     if not answer.get("ok"):
@@ -58,19 +59,16 @@ class Unanswered(Exception):
         self.unknown = unknown
 
 
-def ask(folder: Path) -> dict[str, Any] | None:
-    """The daemon's answer; None if none listens there. Raises Unanswered."""
+def ask(folder: Path, path: Path) -> dict[str, Any] | None:
+    """The daemon's answer; None if none listens there. ``path``: the configuration that it is to read. Raises Unanswered."""
     from sensorlogd.daemon.control import control_socket
     from sensorlogd.daemon.control.requests.daemon import ReloadRequest
     from sensorlogd.daemon.control.requests.registry import encode
 
     try:
-        return control_socket.ask_patiently(folder, encode(ReloadRequest()), WITHIN_S)
+        return control_socket.ask_patiently(folder, encode(ReloadRequest(os.path.realpath(path))), WITHIN_S)
     except PermissionError:
-        owner = _owner_name(control_socket.socket_path(folder))
-        raise Unanswered(
-            f"{folder}: the daemon may not be asked by this user; run this as its user ({owner}) or as root, with sudo"
-        ) from None
+        raise Unanswered(asking_allowed.refusal(folder)) from None
     except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
         return None
     except TimeoutError:
@@ -81,21 +79,12 @@ def ask(folder: Path) -> dict[str, Any] | None:
         raise Unanswered(problem, unknown=True) from None
 
 
-def _ask_or_fail(folder: Path) -> dict[str, Any] | None:
+def _ask_or_fail(folder: Path, path: Path) -> dict[str, Any] | None:
     """``ask``, but exits if the daemon may not be asked or does not answer."""
     try:
-        return ask(folder)
+        return ask(folder, path)
     except Unanswered as error:
         fail(str(error))
-
-
-def _owner_name(path: Path) -> str:
-    for place in (path, path.parent):
-        try:
-            return place.owner()
-        except (OSError, KeyError):
-            continue
-    return "its owner"
 
 
 def _fail_without_daemon(path: Path, folder: Path) -> NoReturn:

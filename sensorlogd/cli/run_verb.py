@@ -54,9 +54,17 @@ def run(config_file: Path | None, strict: bool, log_level: str | None, no_web: b
         click.echo(f"sensorlogd: {error}", err=True)
         sys.exit(exits.FAILURE)
     except OSError as error:
-        click.echo(f"sensorlogd: {plain_errors.os_error(error)}", err=True)
+        click.echo(f"sensorlogd: {_in_the_way(config) or plain_errors.os_error(error)}", err=True)
         sys.exit(exits.FAILURE)
     sys.exit(status)
+
+
+def _in_the_way(config: Config) -> str:
+    """Why this user cannot keep files in the folders of the log, in the words of ``check``; empty if that is not the reason."""
+    from sensorlogd.daemon.machine.folders import folders
+    from sensorlogd.daemon.machine.user import User
+
+    return next((str(found) for found in folders(config, User.current())), "")
 
 
 def _load_or_last_good(path: Path, strict: bool) -> tuple[Config, list[str]]:

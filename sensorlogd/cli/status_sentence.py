@@ -10,6 +10,7 @@ from sensorlogd.cli.daemon_condition import Condition
 from sensorlogd.notation.plurals import plural
 
 WELL = ("reading", "finished", "disabled", "starting")
+NOT_RUN = "never run"  # state of a configured sensor that no daemon has read yet
 MAX_REASON_CHARACTERS = 80  # a reason that is longer stands in the table only
 MAX_SENSORS_NAMED = 3  # sensors that are named; of more it is said how many
 
@@ -18,6 +19,8 @@ def of(judged: Condition, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """(sentence, its colour). ``rows``: those of ``status``, one for each sensor."""
     if judged.state == "never started":
         return _without_daemon(rows)
+    if judged.state == "stopped" and judged.facts.get("backup_us"):
+        return f"Nothing is logged: {judged.explanation}.", "good"
     if judged.state in ("stopped", "crashed", "hung"):
         why = judged.explanation
         return f"Nothing is logged: the daemon {_verb(judged.state)}; {why}.", "bad"
@@ -48,6 +51,15 @@ def of(judged: Condition, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
 def _without_daemon(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     if not rows:
         return "Nothing is logged yet: no daemon has run on this database. Start one: sensorlogd run", "warn"
+    unread = sum(row["state"] == NOT_RUN for row in rows)
+    if unread:
+        imported = len(rows) - unread
+        beside = f" {imported} {plural(imported, 'sensor was', 'sensors were')} imported." if imported else ""
+        return (
+            f"Nothing is logged yet: {unread} {plural(unread, 'sensor is', 'sensors are')} configured, and no daemon has run."
+            f"{beside} Start one: sensorlogd run",
+            "warn",
+        )
     what = f"{len(rows)} {plural(len(rows), 'sensor')}"
     return f"This log was imported: {what}, and no daemon that would add to it.", "good"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from sensorlogd.cli.common import config_option, database, db_option, fail, fail
 from sensorlogd.cli.daemon_condition import Condition
 from sensorlogd.cli.sensor_table import AGO
 from sensorlogd.notation import times
+from sensorlogd.storage.file import reader
 from sensorlogd.storage.ingest.status import StoredStatus
 from sensorlogd.storage.query.health import ALIVE, newest_by_sensor
 from sensorlogd.storage.query.log_reader import LogReader, LogUnavailable
@@ -58,12 +60,16 @@ def rows_of(log: LogReader, condition: Condition, now: int) -> list[dict[str, An
 def imported_rows(log: LogReader, now: int) -> list[dict[str, Any]]:
     """The rows of a log that no daemon has written: its sensors are known by their readings alone. Raises sqlite3.Error."""
     found: dict[str, int | None] = {}
+    configured: set[str] = set()
     for series, reading in zip(every := log.series(retired=True), log.latest(every, now), strict=True):
         ages = [found.get(series.sensor), None if reading is None else now - reading.ts_us]
         found[series.sensor] = min((age for age in ages if age is not None), default=None)
+        if series.retired_us is None:
+            configured.add(series.sensor)
     return [
         {
-            "sensor": sensor, "state": "imported", "last": None if age is None else times.format_age(age),
+            "sensor": sensor, "state": status_sentence.NOT_RUN if sensor in configured else "imported",
+            "last": None if age is None else times.format_age(age),
             AGO: None if age is None else times.format_ago(age), "readings": None, "reconnects": 0, "counts": "", "error": None,
             "examples": {},
         }
@@ -94,7 +100,7 @@ def status(config_file: Path | None, db: str | None, form: str | None, watch: bo
             if watch:
                 _show_screen(log, form)
             else:
-                _print_status(log, form)
+                _print_status(log, form, None if db is not None else config_file)
     except LogUnavailable as error:
         _without_database(path, str(error), form)
     except sqlite3.Error as error:
@@ -112,8 +118,8 @@ def _show_screen(log: LogReader, form: str | None) -> None:
     screen.watch(log, rows_of)
 
 
-def _print_status(log: LogReader, form: str | None) -> None:
-    """Print the status, and exit with the status that says how all is."""
+def _print_status(log: LogReader, form: str | None, config_file: Path | None) -> None:
+    """Print the status, and exit with the status that says how all is. ``config_file``: the one that was named, if any."""
     now = now_us()
     state = daemon_condition.condition(log, now)
     rows = rows_of(log, state, now)
@@ -127,6 +133,9 @@ def _print_status(log: LogReader, form: str | None) -> None:
         click.echo("")
         for label, text in _head_facts(log, state):
             _print_fact(label, text)
+        other = _other_file(state, config_file)
+        if other:
+            _print_fact("config", other, "warn")
         for problem in problems:
             _print_fact("config", problem, "bad")
         if problems:
@@ -143,6 +152,16 @@ def _print_status(log: LogReader, form: str | None) -> None:
         sys.exit(exits.FAILURE)
     if any(row["state"] not in status_sentence.WELL for row in rows):
         sys.exit(exits.STALE)
+
+
+def _other_file(found: Condition, config_file: Path | None) -> str:
+    """A sentence if the running daemon has another configuration than the one that was named; else empty."""
+    runs = str(found.facts.get("config_path") or "")
+    if config_file is None or found.state not in ALIVE or found.facts.get("from_last_good") or not os.path.isabs(runs):
+        return ""
+    if os.path.realpath(runs) == os.path.realpath(config_file):
+        return ""
+    return f"the daemon runs {runs}, not {os.path.abspath(config_file)}"
 
 
 def _print_fact(label: str, text: str, how: str = "") -> None:
@@ -200,6 +219,11 @@ def _without_database(path: Path, why: str, form: str | None) -> NoReturn:
             _print_fact("daemon", f"{found.state} ({found.explanation})")
             for label, text in daemon_condition.remarks(found.facts):
                 _print_fact(label, text, "bad")
+    if found.state in (*ALIVE, "hung") and not reader.size_of(path):
+        fail(
+            f"{path}: there is no database yet, though a daemon runs: {found.explanation}; see its log (journalctl -u sensorlogd), and"
+            f" whether it may write in {path.absolute().parent}"
+        )
     fail(why)
 
 

@@ -7,7 +7,6 @@ from typing import NamedTuple, TypeVar
 
 from sensorlogd import quality
 from sensorlogd.notation.microseconds import DAY_US
-from sensorlogd.stamping.local import FIRST
 from sensorlogd.stamping.repeats import KEEP
 
 
@@ -28,7 +27,7 @@ class Options:
     columns         column -> target; a sensor of None is taken from ``sensor_column``
     sensor          all other columns with numbers become channels of this sensor
     sensor_column   the cell that names the sensor
-    fold, year      see ``times.stamps``
+    fold, year      see ``times.stamps``; a fold of None: not said
     repeat          spread: rows that share a time are spread evenly over the second
     earliest_us, ahead_us  readings before, or more than so far after ``now_us`` (0: not known), are marked bad_time
     decimal         what stands before the fraction
@@ -41,7 +40,7 @@ class Options:
     times: tuple[str, ...] = ()
     time_format: str = "iso"
     zone: str = "UTC"
-    fold: str = FIRST
+    fold: str | None = None
     year: str | None = None
     repeat: str = KEEP
     earliest_us: int | None = None
@@ -70,7 +69,7 @@ class OwnOptions:
     """What our own formats take."""
 
     zone: str = "UTC"
-    fold: str = FIRST
+    fold: str | None = None
     delimiter: str | None = None
     nulls: tuple[str, ...] = ()
     skip: int = 0

@@ -9,7 +9,8 @@ from sensorlogd.exchange.options import Options
 from sensorlogd.exchange.reading_check import ReadingCheck
 from sensorlogd.exchange.readings import FileReading
 from sensorlogd.exchange.source import Source
-from sensorlogd.exchange.text.lines import Aside, LineCounts, Lines
+from sensorlogd.exchange.text.lines import Aside, FileError, LineCounts, Lines
+from sensorlogd.exchange.times.autumn import HourTwice
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class FileFindings:
     zoneless           the first time without an offset, if such times were read in UTC
     doubtful           how many readings were marked bad_time
     first_doubtful_us  the time of the first of them
+    first_twice        a sentence about the first local time that comes twice in autumn, if nobody has said which one is meant
+    pointed            columns in which a point was read as grouping thousands, and no value has a comma -> an example
     """
 
     left_out: dict[str, str]
@@ -29,6 +32,8 @@ class FileFindings:
     doubtful: int
     first_doubtful_us: int | None
     lines: LineCounts
+    first_twice: str | None
+    pointed: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,19 @@ class ImportPlan:
         lines that cannot be read. Raises FileError, for such lines too if there is no ``aside``."""
         self.lines.end_head(aside)
         check = ReadingCheck(self.options)
-        yield from check.checked(self.source.read())
+        try:
+            yield from check.checked(self.source.read())
+        except HourTwice as error:
+            raise FileError(self.lines.name, self.lines.number, str(error)) from None
         times = self.source.times
         zoneless = None if times is None or self.options.zone != "UTC" else times.first_zoneless
-        source = self.source
         return FileFindings(
-            source.left_out, source.units_of, zoneless, check.doubtful, check.first_doubtful_us, self.lines.counts()
+            self.source.left_out,
+            self.source.units_of,
+            zoneless,
+            check.doubtful,
+            check.first_doubtful_us,
+            self.lines.counts(),
+            None if times is None else times.first_twice,
+            self.source.pointed,
         )

@@ -15,7 +15,8 @@ class Source(ABC):
     def __init__(self, times: TimeReader | None = None) -> None:
         self.times = times
         self.left_out: dict[str, str] = {}  # as in FileFindings
-        self.units_of: dict[str, list[str]] = {}  # as in FileFindings
+        self.units_of: dict[str, list[str]] = {}  # likewise
+        self.pointed: dict[str, str] = {}  # likewise
 
     @abstractmethod
     def read(self) -> Iterator[FileReading]:

@@ -17,6 +17,7 @@ import pytest
 from sensorlogd.cli import daemon_condition, status_screen
 from sensorlogd.cli.status_verb import rows_of
 from sensorlogd.daemon.control import control_socket
+from sensorlogd.daemon.control.offline import Offline
 from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.query.log_reader import LogReader
@@ -170,7 +171,7 @@ FACTS = {
 }
 TOLD = [
     "given up  1,234 readings could not be stored and are lost",
-    "incidents 2 times a damaged database was set aside; see the folder damaged",
+    "incidents 2 times a damaged or replaced file was set aside: see 'db incidents'",
     "work      salvage: 300 of 1,000",
     "work      mend: 5",
     "wal       12.3 MB, kept from shrinking by grafana (pid 9)",
@@ -273,3 +274,97 @@ def test_the_offline_writer_is_not_waited_for_for_ever() -> None:
     assert blocked_because(Offline("writing", "")) is None
     assert blocked_because(Offline("opening", "damaged")) == "damaged"
     assert blocked_because(Offline("blocked", "")) == "no reason was given"
+
+
+def test_a_backup_of_a_running_daemon_has_not_crashed(log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says that it is a backup, and when it was made; a writer that goes on with it reports no unclean end."""
+    note(log)
+    copy = tmp_path / "elsewhere" / "b.db"
+    copy.parent.mkdir()
+    with daemon(log, {}):
+        assert verb("backup", str(copy), "--db", str(log)) == 0
+    capsys.readouterr()
+    code, whole = status_as_json(copy, capsys)
+    assert (code, whole["daemon"]["state_now"]) == (1, "stopped")
+    assert whole["daemon"]["explanation"].startswith("this is a backup made at 20")
+    verb("status", "--db", str(copy))
+    assert capsys.readouterr().out.startswith("Nothing is logged: this is a backup made at 20")
+    with Offline(copy):
+        pass
+    with LogReader.open(copy) as opened:
+        assert [event.kind for event in opened.events() if event.kind == "unclean_end"] == []
+        assert "backup_us" not in opened.daemon()
+    with Offline(log):
+        pass
+    with LogReader.open(log) as opened:
+        assert [event.kind for event in opened.events() if event.kind == "unclean_end"] == ["unclean_end"]
+
+
+def test_who_may_not_use_the_socket_is_told_so(
+    log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By every verb that asks the daemon: neither that it does not answer, nor that none runs."""
+
+    def forbidden(*_: object) -> dict[str, Any]:
+        raise PermissionError(13, "Permission denied")
+
+    with daemon(log, {}):
+        monkeypatch.setattr(control_socket, "ask_patiently", forbidden)
+        for arguments in (["note", "lab", "hello"], ["db", "compact"], ["clock"], ["clock", "--believe"]):
+            assert verb(*arguments, "--db", str(log)) == 1
+            said = capsys.readouterr().err
+            assert f"{log.parent}: the daemon may not be asked by this user; run this as its user (" in said, arguments
+            assert said.count("\n") == 1
+
+
+def test_a_daemon_that_could_not_make_its_database_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody is to start another one."""
+    log = tmp_path / "log.db"
+    with daemon(log, {"daemon": {"pid": PID, **BLOCKED}, "sensors": []}):
+        assert verb("status", "--db", str(log)) == 1
+    said = capsys.readouterr()
+    assert f"there is no database yet, though a daemon runs: pid {PID} cannot write" in said.err
+    assert "the disk is full" in said.err
+    assert "has the daemon run" not in said.err
+    with DatabaseLock(log, tmp_path / "control.sock"):
+        assert verb("status", "--db", str(log)) == 1
+    assert f"though a daemon runs: pid {PID}" in capsys.readouterr().err
+    assert verb("status", "--db", str(log)) == 1
+    assert "has the daemon run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("data_dir", "why"),
+    [("FILE", "is a file, not a folder; name another folder, or move that file away"), ("/proc/foo", "/proc holds no files")],
+)
+def test_a_data_folder_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureFixture[str], data_dir: str, why: str) -> None:
+    """``run`` says what to do, in the words of ``check``."""
+    file, config = tmp_path / "file", tmp_path / "sensorlogd.yaml"
+    file.touch()
+    config.write_text(json.dumps({"daemon": {"data_dir": data_dir.replace("FILE", str(file))}, "sensors": {}}))
+    assert verb("run", "-c", str(config)) == 1
+    said = capsys.readouterr().err
+    assert ("daemon.data_dir" in said, why in said) == (True, True), said
+
+
+def test_what_was_imported_beside_what_never_ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``latest`` lists both, in the words of its documentation; ``status`` says that no daemon has read the configured one."""
+    config, file = tmp_path / "sensorlogd.yaml", tmp_path / "f.csv"
+    sensor = {"driver": "simulated", "channels": {"x": {"signal": {"constant": {"value": 1}}}}}
+    config.write_text(json.dumps({"daemon": {"data_dir": str(tmp_path / "data")}, "sensors": {"live": sensor}}))
+    file.write_text("t,x\n2026-01-01,1\n")
+    assert verb("import", str(file), "-c", str(config), "--time", "t", "--sensor", "old") == 0
+    capsys.readouterr()
+    assert verb("latest", "-c", str(config), "--format", "json") == 4
+    assert {row["sensor"]: row["state"] for row in json.loads(capsys.readouterr().out)} == {"live": "never", "old": "history"}
+    assert verb("latest", "old", "-c", str(config), "--format", "json") == 4
+    capsys.readouterr()
+    assert verb("status", "-c", str(config)) == 1
+    said = capsys.readouterr().out
+    assert " ".join(said.split()).startswith(
+        "Nothing is logged yet: 1 sensor is configured, and no daemon has run. 1 sensor was imported. Start one: "
+    )
+    assert [line.split()[:2] for line in said.splitlines() if line.startswith(("live", "old"))] == [
+        ["live", "never"],
+        ["old", "imported"],
+    ]

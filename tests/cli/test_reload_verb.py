@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from sensorlogd.cli.config_verbs import check
 from sensorlogd.cli.reload_verb import reload
+from sensorlogd.cli.status_verb import status as status_of
 from sensorlogd.config import light
 from sensorlogd.daemon.control.control_socket import ControlServer
 from sensorlogd.storage.query.log_reader import LogReader
@@ -61,6 +62,15 @@ def test_the_outcome_is_told(tmp_path: Path) -> None:
         config.write_text(config.read_text().replace("min_free: 0B", "min_free: 1kB"))
         status, out, error = verb(config)
         assert (status, out) == (0, "reloaded: started none; removed b; kept 1\n")
+        other = tmp_path / "other.yaml"
+        other.write_text(config.read_text())
+        refused = verb(other)
+        assert (refused[0], refused[1]) == (78, "")
+        assert f"the daemon runs {config}, not {other}; reload that one (-c {config})" in refused[2]
+        shown = CliRunner().invoke(status_of, ["-c", str(other)])
+        assert f"thedaemonruns{config},not{other}" in "".join(shown.output.split()), "a long line is folded"
+        shown = CliRunner().invoke(status_of, ["-c", str(config)])
+        assert "thedaemonruns" not in "".join(shown.output.split())
         assert "changes under 'storage:' take effect at the next restart" in error
         assert daemon.stop() == 0
     status, out, error = verb(config)
@@ -135,7 +145,7 @@ def test_a_user_who_may_not_ask_is_told_who_may(tmp_path: Path) -> None:
             os.setuid(65534)
             from sensorlogd.cli import reload_verb
 
-            reload_verb._ask_or_fail(data)
+            reload_verb._ask_or_fail(data, config)
             os._exit(0)
         except SystemExit as error:
             os._exit(int(error.code or 0) + 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import json
@@ -10,6 +11,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -402,3 +404,35 @@ def test_through_the_daemon(tmp_path: Path) -> None:
             (event,) = conn.execute("SELECT sensor, detail FROM event WHERE kind = 'imported'").fetchall()
         assert event[0] == "live"
         assert "there already" in event[1]
+
+
+@pytest.mark.parametrize("with_daemon", [False, True])
+def test_what_retention_would_expire_at_once_is_refused(tmp_path: Path, with_daemon: bool) -> None:
+    """Though nothing has expired yet, and no cut is stored: it would be announced as new, and be gone at the next round."""
+    config, db, file = tmp_path / "sensorlogd.yaml", tmp_path / "data" / "sensorlogd.db", tmp_path / "f.csv"
+    sensor = {"driver": "simulated", "interval": "1h", "channels": {"x": {"signal": {"constant": {"value": 1}}}}}
+    config.write_text(json.dumps({
+        "daemon": {"data_dir": str(tmp_path / "data")}, "storage": {"commit_interval": "20ms", "min_free": "0B"},
+        "retention": {"readings": "30d", "sensors": {"kept": {"readings": "forever"}}}, "sensors": {"live": sensor},
+    }))  # fmt: skip
+    recent = datetime.now(UTC) - timedelta(days=2)
+    file.write_text(f"t,x\n2025-01-01T00:00Z,1\n2025-01-01T01:00Z,2\n{recent.isoformat()},3\n")
+    with Daemon(config, tmp_path / "data") if with_daemon else contextlib.nullcontext() as daemon:
+        if daemon is not None:
+            daemon.wait_ready()
+        common = ("import", str(file), "-c", str(config), "--time", "t")
+        done = run(*common, "--sensor", "old")
+        assert ("through the daemon" in done.stderr) == with_daemon
+        assert "1 new, 0 there already, 2 older than what retention keeps, refused" in done.stdout
+        assert "3 new, 0 there already" in run(*common, "--sensor", "kept").stdout
+    with reading(db) as conn:
+        counted = "SELECT sensor, count(*) FROM readings WHERE sensor IN ('old', 'kept') GROUP BY 1 ORDER BY 1"
+        assert conn.execute(counted).fetchall() == [("kept", 3), ("old", 1)]
+        assert conn.execute("SELECT count(*) FROM retention_cut").fetchone() == (0,) or with_daemon
+
+
+def test_without_a_configuration_no_retention_is_known(tmp_path: Path) -> None:
+    """With --db alone nothing says how long readings are kept: they are stored."""
+    file = tmp_path / "f.csv"
+    file.write_text("t,x\n1999-01-01T00:00Z,1\n")
+    assert "1 new" in run("import", str(file), "--db", str(tmp_path / "log.db"), "--time", "t", "--sensor", "old").stdout

@@ -131,6 +131,9 @@ def test_a_backup_copied_into_the_open_file_is_what_goes_on(tmp_path: Path, grow
         until(lambda: "foreign_wal" in events_or_none(path), "the event")
         daemon.commit()
         assert daemon.stop() == 0, daemon.log.read_text()
+    with reading(path) as conn:
+        ((detail,),) = conn.execute("SELECT detail FROM event WHERE kind = 'foreign_wal'").fetchall()
+    assert detail.count("another database was copied into") == 1
     assert sound(path)
     assert values(path)[: len(held)] == held
     assert "corrupt" not in events(path)

@@ -28,7 +28,7 @@ from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.processes.waiting import wait_readable
 from sensorlogd.storage.file.errors import Failure, classify, explain
 from sensorlogd.storage.maintenance.mover import Mover
-from sensorlogd.storage.maintenance.retention import Retention
+from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.open_database import zone_if_alone
 from sensorlogd.storage.series.catalog import SensorSpec
@@ -46,11 +46,19 @@ class Offline:
     """A context manager; for the main thread. Raises LockHeld, OSError if the lock file cannot be made, OfflineError if the
     database cannot be opened."""
 
-    def __init__(self, path: Path, zone: str = "UTC", specs: Sequence[SensorSpec] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        zone: str = "UTC",
+        specs: Sequence[SensorSpec] | None = None,
+        plan: RetentionPlan | None = None,
+    ) -> None:
         """``zone``: of the days of a database that is new; an older one keeps its own. ``specs``: the configured
-        sensors, which the database then knows as if the daemon had been started; None: what it knows stays as it is."""
+        sensors, which the database then knows as if the daemon had been started; None: what it knows stays as it is.
+        ``plan``: what is older than it keeps is refused; nothing expires by it. None: for ever."""
         self.path = path
         self._specs = specs
+        self._plan = plan or RetentionPlan()
         self._lock = DatabaseLock(path, None)
         self._zone = zone
 
@@ -73,7 +81,7 @@ class Offline:
         opening = Opening(
             self.path,
             self._specs,
-            lambda: Upkeep(Mover(), Retention(self._zone)),
+            self._make_upkeep,
             clock,
             remembered=self._lock,
         )
@@ -95,6 +103,12 @@ class Offline:
             self.writer.stop(0.0)
             self.writer.join(BUSY_FOR_S)
             raise
+
+    def _make_upkeep(self) -> Upkeep:
+        """For each opening; on the writer thread."""
+        retention = Retention(self._zone, makes_cuts=False)
+        retention.use_plan(self._plan)
+        return Upkeep(Mover(), retention)
 
     def _wait_until_open(self) -> None:
         """Raises OfflineError as soon as it is clear that it will not open."""

@@ -14,6 +14,7 @@ from sensorlogd.daemon.machine.user import ENTER, READ, WRITE, User, user_name
 from sensorlogd.notation.durations import format_size
 
 SOON_DAYS = 90
+KERNEL = (("proc",), ("sys",))  # what the kernel shows there looks like folders, and takes no file
 
 
 def folders(config: Config, user: User) -> Iterator[Finding]:
@@ -36,6 +37,8 @@ def folder(where: str, path: Path, user: User, of: Path | None = None) -> Findin
     try:
         if not place.is_dir():
             return Finding(where, f"{meant}: {place} is a file, not a folder", "name another folder, or move that file away")
+        if place != path and place.resolve().parts[1:2] in KERNEL:
+            return Finding(where, f"{meant}: cannot be made: {place} holds no files of users", "name a folder on a disk")
         if user.may(place, WRITE | ENTER) and (place != path or user.may(place, READ)):
             return None
         read_only = bool(os.statvfs(place).f_flag & os.ST_RDONLY)

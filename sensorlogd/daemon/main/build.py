@@ -155,7 +155,15 @@ class DaemonParts:
         )
 
     def _make_control_server(self, config: Config, requested: Requested, wake: WakePipe) -> ControlServer:
-        daemon = DaemonHandlers(self.writer, self.clock, self.sensors.running, self.status.answer, requested, wake.wake)
+        daemon = DaemonHandlers(
+            self.writer,
+            self.clock,
+            self.sensors.running,
+            self.status.answer,
+            lambda: None if self.in_use.from_last_good else self.in_use.config.path,
+            requested,
+            wake.wake,
+        )
         dispatch = Dispatch(
             daemon.handlers(),
             DatabaseHandlers(self.writer, self.coordinator).handlers(),

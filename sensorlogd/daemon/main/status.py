@@ -117,7 +117,7 @@ class Status:
     def _configuration_facts(self) -> dict[str, Any]:
         config = self.in_use.config
         return {
-            "config_path": str(config.path),
+            "config_path": str(config.path.absolute()),
             "config_errors": self.in_use.problems,
             "from_last_good": self.in_use.from_last_good,
             "findings": self.machine_check.findings,

@@ -49,6 +49,7 @@ class ForeignTable(Source):
         self._nulls = Nulls(options.nulls).texts
         self._kept = list(columns.targets.items())
         self._untried = set(columns.automatic)  # columns without any cell so far: if the first one is words, it is not a channel
+        self._undecided = set(columns.targets)  # columns of which no cell has shown yet that a comma stands before the fraction
         self._words: dict[int, str] = {}  # a column that is left out -> its first cell
         self._targets: dict[tuple[int, str], ImportTarget] = {}
         self._sensors: dict[str, str] = {}  # as the file names them -> as we do
@@ -92,8 +93,22 @@ class ForeignTable(Source):
                 continue
             into = self._targets.get((index, sensor)) or self._find_target(index, target, sensor)
             found.append(FileReading(into, ts_us, number(cell, decimal), code))
+            if decimal == "," and index in self._undecided:
+                self._note_signs(index, cell)
         self._check_words(row)
         return found
+
+    def _note_signs(self, index: int, cell: str) -> None:
+        """Note a cell whose one point groups thousands if ``--decimal`` is right, until a cell of the column shows that it is."""
+        column = self._column_name(index)
+        if "," in cell or cell.count(".") > 1:
+            self._undecided.discard(index)
+            self.pointed.pop(column, None)
+        elif "." in cell:
+            self.pointed.setdefault(column, cell)
+
+    def _column_name(self, index: int) -> str:
+        return self._names[index] if self._options.header else str(index + 1)
 
     def _time_us(self, row: list[str]) -> int:
         """The time of the row. Rows with the same text share it, unless their order says which time is meant. Raises ValueError."""
@@ -122,7 +137,7 @@ class ForeignTable(Source):
         if _looks_like_a_number(cell, self._options.decimal):
             return False
         self._words[index] = cell
-        self.left_out[self._names[index] if self._options.header else str(index + 1)] = cell
+        self.left_out[self._column_name(index)] = cell
         self._kept = [(kept, target) for kept, target in self._kept if kept != index]
         return True
 

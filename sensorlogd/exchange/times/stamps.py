@@ -8,6 +8,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from sensorlogd.exchange.times import leap_and_midnight
+from sensorlogd.exchange.times.autumn import AutumnWatch
 from sensorlogd.notation.instants import us_of, utc_of
 from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.stamping import patterns
@@ -30,14 +31,15 @@ class TimeReader:
     """Turns the times of one file, called with each in their order, into microseconds UTC; the call raises ValueError that says
     what is wrong.
 
-    ``form``: see FORMATS. ``zone``: of times without an offset. ``fold``: see ``stamping.local``; a time that clocks jump over is
-    an error. ``year``: the year of the first time if the pattern has none, or ``from_host``: the one nearest to ``now_us``; each
-    following time is the one nearest to the time before. 24:00 is the beginning of the next day, a leap second the second after
-    it. ``decimal``: what stands before the fraction of seconds since 1970. Raises ValueError for an impossible form or year.
+    ``form``: see FORMATS. ``zone``: of times without an offset. ``fold``: see ``stamping.local``; None: nobody has said it, then it
+    is ``first``, and a file that has both hours in order raises HourTwice. A time that clocks jump over is an error. ``year``: the
+    year of the first time if the pattern has none, or ``from_host``: the one nearest to ``now_us``; each following time is the one
+    nearest to the time before. 24:00 is the beginning of the next day, a leap second the second after it. ``decimal``: what stands
+    before the fraction of seconds since 1970. Raises ValueError for an impossible form or year.
     """
 
     def __init__(
-        self, form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None, now_us: int = 0, decimal: str = "."
+        self, form: str, zone: str, fold: str | None = None, year: str | None = None, now_us: int = 0, decimal: str = "."
     ) -> None:
         if form not in EPOCHS and form != "iso" and "%" not in form:
             raise ValueError(f"unknown time format {form!r}; write {FORMATS}")
@@ -45,7 +47,8 @@ class TimeReader:
         self._form = form
         self._decimal = decimal
         self._epoch_factor = EPOCHS.get(form)
-        self._local = LocalTimes(zone, fold)
+        self._local = LocalTimes(zone, fold or FIRST_ONE)
+        self._autumn = AutumnWatch(zone) if fold is None and zone != "UTC" else None
         self._near: _Near | None = None
         if self._epoch_factor is None and form != "iso":
             patterns.check(form)
@@ -56,6 +59,11 @@ class TimeReader:
     def is_by_order(self) -> bool:
         """Whether the same text may mean another time when it comes again."""
         return self._local.fold == BY_ORDER
+
+    @property
+    def first_twice(self) -> str | None:
+        """A sentence about the first time that comes twice, where nobody has said which one is meant; None: there is none."""
+        return None if self._autumn is None else self._autumn.first
 
     def __call__(self, text: str) -> int:
         """Microseconds UTC of the next time of the file. Raises ValueError."""
@@ -92,6 +100,8 @@ class TimeReader:
                 raise _outside(text)
             if self.first_zoneless is None:
                 self.first_zoneless = text
+            if self._autumn is not None:
+                self._autumn.take(at, text)
             at = utc_of(self._local.utc_us(at))
             if self._near is not None:
                 self._near.go_on(local_us(at, self._local.zone), text)

@@ -2,7 +2,8 @@
 
 A reading that is stored already is counted as ``same``. Another value or flag for a time that has a reading is counted as
 ``differing``, or, if the caller asks for that, replaces the reading, whose original is then kept as a mend keeps it. The rest is
-as for a late reading: below the edge its minute becomes dirty, below a retention cut it is refused.
+as for a late reading: below the edge its minute becomes dirty, below a retention cut it is refused. So is what retention would
+expire now: it would be stored, and be gone at the next round.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class UpsertCounts:
     same: int = 0
     differing: int = 0  # another value or flag is stored for that time; it stayed
     replaced: int = 0
-    too_old: int = 0  # older than the retention cut
+    too_old: int = 0  # older than the retention cut, or than what retention keeps now
     mend: int | None = None
 
     def add(self, other: UpsertCounts) -> None:
@@ -59,8 +60,12 @@ def upsert(
     now_us: int,
     *,
     replace: Replace | None = None,
+    kept_from_us: int | None = None,
 ) -> UpsertCounts:
     """Store readings of one series, in any order; the caller owns the transaction. Repeating it changes nothing.
+
+    ``kept_from_us``: from when on retention keeps readings of this series (``Retention.kept_from_us``); None: it keeps all that its
+    stored cut leaves.
 
     First each reading is compared with what is stored, then the originals of what it is to replace are kept, then it is replaced.
 
@@ -68,7 +73,7 @@ def upsert(
     this series waits, and, if ``replace`` is given, while a mend or its undoing does.
     """
     _refuse_changing_series(conn, series, is_replacing=replace is not None)
-    found = _Found(conn, frontier, series, is_replacing=replace is not None)
+    found = _Found(conn, frontier, series, kept_from_us, is_replacing=replace is not None)
     for ts, value, quality in zip(times, values, qualities, strict=True):
         found.store_one(ts, value, quality)
     counts = found.counts
@@ -89,7 +94,9 @@ class _Found:
     """What the readings of one call meet. New ones are stored as they come; what others are to replace is only noted, because their
     originals have to be kept first."""
 
-    def __init__(self, conn: sqlite3.Connection, frontier: Frontier, series: int, *, is_replacing: bool) -> None:
+    def __init__(
+        self, conn: sqlite3.Connection, frontier: Frontier, series: int, kept_from_us: int | None, *, is_replacing: bool
+    ) -> None:
         self.counts = UpsertCounts()
         self.originals: dict[int, Stored] = {}  # time -> what is stored and is to be replaced
         self.replacements: dict[int, Stored] = {}  # time -> what it is to be
@@ -99,7 +106,7 @@ class _Found:
         self._frontier = frontier
         self._series = series
         self._is_replacing = is_replacing
-        self._cut_us = frontier.cuts_us.get(series)
+        self._cut_us = max((cut for cut in (frontier.cuts_us.get(series), kept_from_us) if cut is not None), default=None)
 
     def store_one(self, ts: int, value: float | None, quality: int) -> None:
         """Store a reading, or note what is to become of the one that is there."""

@@ -57,6 +57,8 @@ _DAEMON = (
     " ON CONFLICT(key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value"
 )
 
+_BACKUP = "backup_us"  # of a copy that no daemon has run on: when it was made
+
 
 def save_sensors(conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids: Mapping[str, int], now_us: int) -> None:
     """Store the current state of every sensor the catalog knows; the caller owns the transaction."""
@@ -108,6 +110,24 @@ def sensors(conn: sqlite3.Connection) -> list[StoredStatus]:
         StoredStatus(name, state, since, last, error, json.loads(counters), updated, heartbeat or 0)
         for name, state, since, last, error, counters, updated, heartbeat in conn.execute(_SENSORS)
     ]
+
+
+def note_backup(conn: sqlite3.Connection, made_us: int) -> None:
+    """Note in a copy that it is a backup, of that time: no daemon has ended on it, whatever one wrote into the original. The caller
+    owns the transaction."""
+    save_daemon(conn, {_BACKUP: made_us})
+    conn.execute("UPDATE daemon_status SET value = 'true' WHERE key = 'clean_shutdown'")
+
+
+def backup_made_us(conn: sqlite3.Connection) -> int | None:
+    """When the backup was made that this file is, and no daemon has run on it since; None: it is none. Raises sqlite3.Error."""
+    row = conn.execute("SELECT value FROM daemon_status WHERE key = ?", (_BACKUP,)).fetchone()
+    return None if row is None else int(json.loads(row[0]))
+
+
+def forget_backup(conn: sqlite3.Connection) -> None:
+    """A daemon runs on this file from now on; the caller owns the transaction."""
+    conn.execute("DELETE FROM daemon_status WHERE key = ?", (_BACKUP,))
 
 
 def unclean_end(conn: sqlite3.Connection) -> tuple[int, int] | None:

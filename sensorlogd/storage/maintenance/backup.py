@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.errors import Failure, classify
 from sensorlogd.storage.file.identity import side
+from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import inspection
 
 _WRITING = frozenset(
@@ -48,7 +50,7 @@ def copy(source: sqlite3.Connection, target: Path, progress: Callable[[int, int]
     """Copy ``source`` to ``target``, which is complete or not there. ``progress``: pages done, pages in all.
 
     The copy is a database of its own: its epoch (``user_version``) is another one, so that no WAL of the source is ever taken for
-    the copy's. Raises BackupError if the target cannot be written or the copy is not sound, sqlite3.Error of the source."""
+    the copy's. It knows that it is a backup, see ``status.note_backup``. Raises BackupError if the target cannot be written or the copy is not sound, sqlite3.Error of the source."""
     temporary = target.with_name(f".{target.name}.part")
     try:
         _create_empty(source, target, temporary)
@@ -92,6 +94,7 @@ def _copy_and_check(source: sqlite3.Connection, temporary: Path, progress: Calla
         try:
             conn.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, whoever opens it
             conn.execute(f"PRAGMA user_version = {_other_epoch(of_source)}")
+            status.note_backup(conn, time.time_ns() // 1000)
             return _check_copy(conn, temporary)
         except sqlite3.Error as error:
             if classify(error) in (Failure.CORRUPT, Failure.NOTADB):

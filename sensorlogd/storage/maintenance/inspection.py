@@ -150,7 +150,7 @@ def compare_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Com
 def _random_roll_ups(
     conn: sqlite3.Connection, snapshot: Snapshot, sample: int, chance: random.Random
 ) -> Iterator[tuple[int, int, int]]:
-    """Roll-ups at random times of random series, the coarse resolutions as often as the fine ones."""
+    """Roll-ups at random times of random series, the coarse resolutions as often as the fine ones; none twice."""
     spans = [
         row
         for series in snapshot.rules
@@ -162,13 +162,16 @@ def _random_roll_ups(
         )
         if row[2] is not None
     ]
+    drawn: set[tuple[int, int, int]] = set()
     for _ in range(sample if spans else 0):
         series, resolution, first, last = chance.choice(spans)
         at_us = chance.randint(first, last)
         (start,) = conn.execute(
             "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, resolution, at_us)
         ).fetchone()
-        yield series, resolution, start
+        if (series, resolution, start) not in drawn:
+            drawn.add((series, resolution, start))
+            yield series, resolution, start
 
 
 def _is_valid(snapshot: Snapshot, conn: sqlite3.Connection, series: int, resolution: int, start: int, end: int) -> bool:

@@ -67,8 +67,10 @@ class Retention:
     The cuts of readings are in the ``Frontier`` that each call is given: a cut is put there right after the COMMIT that stores it,
     so whatever fails later, an older arrival is refused and counted."""
 
-    def __init__(self, zone: str = "UTC", slice_s: float = 0.03) -> None:
+    def __init__(self, zone: str = "UTC", slice_s: float = 0.03, *, makes_cuts: bool = True) -> None:
+        """``makes_cuts``: False for a verb without a daemon: it refuses what the plan does not keep, and lets nothing expire by it."""
         self.zone = zone
+        self._makes_cuts = makes_cuts
         self.slice_s = slice_s
         self.deleted = 0
         self.longest_slice_s = 0.0
@@ -134,7 +136,7 @@ class Retention:
     def _due_cuts(self, conn: sqlite3.Connection, expirable_us: int, now_us: int) -> dict[tuple[int, int], int]:
         """(series, resolution) -> the cut that the plan asks for now, on the beginning of a day."""
         plan = self._plan
-        if plan.is_forever():
+        if plan.is_forever() or not self._makes_cuts:
             return {}
         dirty, held = outdated.first_of_each(conn), conversion.held(conn)
         due: dict[tuple[int, int], int] = {}
@@ -151,6 +153,15 @@ class Retention:
                 if kept_us is not None:
                     due[series, resolution] = beginning_of_day(min(now_us - kept_us, expirable_us, limit))
         return due
+
+    def kept_from_us(self, conn: sqlite3.Connection, series: int, now_us: int) -> int | None:
+        """From when on the plan keeps readings of a series, on the beginning of a day; None: for ever. Once all older ones are rolled
+        up and moved, it is their cut. Raises sqlite3.Error."""
+        if self._plan.is_forever():
+            return None
+        row = conn.execute(f"{_SERIES} WHERE series.id = ?", (series,)).fetchone()
+        kept_us = None if row is None else self._plan.of(row[1]).get(cuts.READINGS)
+        return None if kept_us is None else resolutions.bucket(now_us - kept_us, resolutions.DAY, self.zone)[0]
 
     @staticmethod
     def read_cuts(conn: sqlite3.Connection, frontier: Frontier) -> None:

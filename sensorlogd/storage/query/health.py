@@ -61,6 +61,8 @@ def _state_without_daemon(facts: dict[str, Any], now: int, database: Path) -> tu
     """The state, if nobody holds the database."""
     if not (facts.get("heartbeat_us") or facts.get("started_us") or facts.get("pid")):  # verbs leave notes, too
         return "never started", "no daemon has run on this database"
+    if facts.get("backup_us"):
+        return "stopped", f"this is a backup made at {times.format_time(int(facts['backup_us']))}, and no daemon has run on it"
     ago = f"{times.format_age(_age_us(facts, now))} ago"
     clean = bool(facts.get("clean_shutdown"))
     if not clean and (spills := _spills(database, int(facts.get("heartbeat_us") or 0))):

@@ -42,10 +42,15 @@ def ensure(conn: sqlite3.Connection, wanted: WantedSeries, now_us: int) -> int:
     if found is not None:
         identity, unit, kind = found
         if wanted.unit is not None and micro(wanted.unit) != micro(unit):
-            raise SeriesMismatch(f"{wanted.sensor}.{wanted.channel} is stored in {unit!r}, the file is in {wanted.unit!r}")
+            raise SeriesMismatch(
+                f"{wanted.sensor}.{wanted.channel} is stored in {unit!r}, the file is in {wanted.unit!r}; convert the file's values first,"
+                f" give them another channel (--column 'COLUMN={wanted.sensor}.CHANNEL:{wanted.unit}'), or leave the unit out if they"
+                f" are in {unit!r}"
+            )
         if wanted.kind is not None and wanted.kind != kind:
             raise SeriesMismatch(
-                f"{wanted.sensor}.{wanted.channel} is stored as a {kind}, the file is said to hold a {wanted.kind}"
+                f"{wanted.sensor}.{wanted.channel} is stored as a {kind}, the file is said to hold a {wanted.kind}; give it another"
+                f" channel (--column 'COLUMN={wanted.sensor}.CHANNEL:UNIT:{wanted.kind}'), or leave the kind out if it is a {kind}"
             )
         return int(identity)
     row = conn.execute("SELECT id FROM sensor WHERE name = ?", (wanted.sensor,)).fetchone()

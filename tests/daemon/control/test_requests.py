@@ -63,6 +63,7 @@ def upserts(draw: st.DrawFn) -> UpsertRequest:
 
 EACH: dict[type[Request[Any]], st.SearchStrategy[Any]] = {
     ClockRequest: st.builds(ClockRequest, st.booleans()),
+    ReloadRequest: st.builds(ReloadRequest, MAYBE | TEXTS),
     ListenRequest: st.builds(ListenRequest, TEXTS, MAYBE | INTS),
     RebuildRequest: st.builds(RebuildRequest, st.lists(INTS).map(tuple), MAYBE | INTS, MAYBE | INTS),
     MendRequest: st.builds(
@@ -81,7 +82,7 @@ EACH: dict[type[Request[Any]], st.SearchStrategy[Any]] = {
     SaveViewRequest: st.builds(SaveViewRequest, TEXTS, TEXTS),
     DeleteViewRequest: st.builds(DeleteViewRequest, TEXTS),
 }
-SAY_NOTHING = {PingRequest, CommitRequest, StatusRequest, ReloadRequest, RollUpRequest, CompactRequest}
+SAY_NOTHING = {PingRequest, CommitRequest, StatusRequest, RollUpRequest, CompactRequest}
 ANSWERS = st.one_of(
     st.just(answers.Done()),
     st.builds(answers.Freed, INTS, INTS, st.booleans()),

@@ -99,6 +99,20 @@ def test_days_are_those_of_the_configured_zone(conn: sqlite3.Connection, series:
     assert resolutions.bucket(cut, resolutions.DAY, "Asia/Kathmandu")[0] == cut
 
 
+def test_what_is_refused_is_what_would_expire(conn: sqlite3.Connection, series: list[int]) -> None:
+    """From when on readings are kept is the cut of the next round, also before there is one; a verb without a daemon makes none."""
+    made, frontier = retention(conn, zone="Asia/Kathmandu")
+    kept_from_us = made.kept_from_us(conn, series[0], NOW)
+    refusing = Retention("Asia/Kathmandu", makes_cuts=False)
+    refusing.use_plan(RetentionPlan({0: 3 * DAY}))
+    assert run((refusing, frontier), conn) == 0
+    assert frontier.cuts_us == {}
+    assert refusing.kept_from_us(conn, series[0], NOW) == kept_from_us
+    run((made, frontier), conn)
+    assert frontier.cuts_us[series[0]] == kept_from_us
+    assert Retention().kept_from_us(conn, series[0], NOW) is None
+
+
 def test_each_resolution_and_sensor_has_its_own_time(conn: sqlite3.Connection, series: list[int]) -> None:
     """An override by glob, and a resolution of roll-ups."""
     plan = RetentionPlan({0: None, 60: 5 * DAY, 3600: None}, [("nobody*", {0: DAY}), ("s*", {0: 2 * DAY})])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from sensorlogd import __version__
 from sensorlogd.daemon.control.answers import Json
@@ -29,7 +30,7 @@ from sensorlogd.daemon.writing.writer import Writer
 
 class DaemonHandlers:
     """Called on the threads of the control socket. ``status``: gives the answer to ``status``. ``sensors``: the sensors that run,
-    by name. ``requested``: takes requests for the main thread, whose wait ``wake`` ends."""
+    by name. ``config_path``: gives the file that the daemon runs, None while it runs another one in its place. ``requested``: takes requests for the main thread, whose wait ``wake`` ends."""
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class DaemonHandlers:
         clock: JudgedClock,
         sensors: Mapping[str, Sensor],
         status: Callable[[], Json],
+        config_path: Callable[[], Path | None],
         requested: Requested,
         wake: Callable[[], None],
     ) -> None:
@@ -44,6 +46,7 @@ class DaemonHandlers:
         self._clock = clock
         self._sensors = sensors
         self._status = status
+        self._config_path = config_path
         self._requested = requested
         self._wake = wake
 
@@ -85,8 +88,15 @@ class DaemonHandlers:
         following, missed, passed = sensor.tap.since(request.after)
         return {"next": following, "missed": missed, "passed": [[at, direction, data.hex()] for at, direction, data in passed]}
 
-    def _reload(self, _: ReloadRequest) -> Json:
-        """Answers with the outcome."""
+    def _reload(self, request: ReloadRequest) -> Json:
+        """Answers with the outcome. Another file than the one that runs is refused: it would not be read."""
+        runs = self._config_path()
+        if request.path is not None and runs is not None and os.path.realpath(runs) != os.path.realpath(request.path):
+            mistake = (
+                f"the daemon runs {runs.absolute()}, not {request.path}; reload that one (-c {runs.absolute()}), or restart the daemon with"
+                f" -c {request.path}"
+            )
+            return {"ok": False, "errors": [mistake]}
         pending = self._requested.ask_reload()
         self._wake()
         try:

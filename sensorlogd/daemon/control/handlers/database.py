@@ -207,7 +207,9 @@ class DatabaseHandlers:
         self, series: int, columns: tuple[Any, Any, Any], replace: Replace | None, epoch: int | None
     ) -> tuple[float, upsert.UpsertCounts]:
         def store(db: OpenDatabase) -> upsert.UpsertCounts:
-            return upsert.upsert(db.conn, db.frontier, series, *columns, self._writer.now_us(), replace=replace)
+            kept_from_us = db.upkeep.retention.kept_from_us(db.conn, series, self._writer.safe_us())
+            now = self._writer.now_us()
+            return upsert.upsert(db.conn, db.frontier, series, *columns, now, replace=replace, kept_from_us=kept_from_us)
 
         once = Once(store)  # made again it would count all as known, and begin another mend for what it replaces next
 

@@ -33,9 +33,16 @@ class StatusRequest(Request[Json]):
 
 @dataclass(frozen=True, slots=True)
 class ReloadRequest(Request[Json]):
-    """Use the configuration as it is now; the answer says with what outcome."""
+    """Use the configuration as it is now; the answer says with what outcome. ``path``: of the file that is meant, resolved; None: the
+    one that the daemon runs."""
 
     name = "reload"
+    path: str | None = None
+
+    @classmethod
+    def of(cls, received: Mapping[str, Any]) -> ReloadRequest:
+        path = received.get("path")
+        return cls(None if path is None else str(path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,7 @@ class Opening:
         if self._plan is not None:
             db.upkeep.retention.use_plan(self._plan)
         preparation = Preparation(db, self._remembered, self._clock, self._notes)
+        preparation.take_up_backup()
         if first and self.clean_start:
             self.clean_start = not preparation.report_unclean_end()
         preparation.report_begun(first)

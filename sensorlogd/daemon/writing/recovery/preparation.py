@@ -41,6 +41,14 @@ class Preparation:
         self._now_us = clock.now_us
         self._notes = notes
 
+    def take_up_backup(self) -> None:
+        """Say of a backup that it is one. What a daemon wrote last into the original is no end of a run on this file."""
+        made_us = status.backup_made_us(self._db.conn)
+        if made_us is not None:
+            with self._db.transaction() as conn:
+                status.forget_backup(conn)
+            logger.info("database: this is the backup made at %s; it is continued", format_time(made_us))
+
     def report_unclean_end(self) -> bool:
         """A power cut or a kill leaves a mark: the owner finds out when, without comparing readings. Returns whether there is
         one."""

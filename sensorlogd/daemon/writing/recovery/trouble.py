@@ -162,6 +162,7 @@ class Trouble:
 
     def _set_aside(self, error: Exception, verdict: Verdict) -> None:
         cause = self._remedies.find_cause(error)
-        reason = verdict.reason if cause is error else f"{cause} ({verdict.reason})"
+        is_known = str(cause) in verdict.reason  # what met it first found the cause itself
+        reason = verdict.reason if is_known else f"{cause} ({verdict.reason})"
         if self.attempt(Task("setting aside", lambda: self._remedies.set_aside(cause, reason))) is None:
             self._forget_failures()
