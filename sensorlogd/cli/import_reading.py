@@ -134,7 +134,7 @@ def _show_reading(reading: FileReading) -> None:
 
 
 def _show_units(series: str, readings: int, units: list[str]) -> None:
-    """Print that the series, with so many readings, is left out because the file has it in these units."""
+    """Print that the series, with its number of readings, is left out because the file has it in these units."""
     click.echo(
         f"  left out: {series}, {readings:,} {plural(readings, 'reading')}, because its unit changes in the"
         f" file ({', '.join(map(repr, units))}); the statistics of Home Assistant are in one unit: --table statistics",

@@ -184,7 +184,7 @@ class _Sender:
         answer = self.line.receive()
         if not isinstance(answer, RowsStored):
             raise ProtocolError(f"{type(answer).__name__} in place of an acknowledgement")
-        # So many rows that storing them takes STORE_S. Few rows say little: a commit has a price of its own.
+        # The pace is the number of rows whose storing takes STORE_S. Few rows say little: a commit has a price of its own.
         if answer.seconds > STORE_S or self._unanswered >= self.pace.rows / 2:
             self.pace.measured(answer.seconds)
         self._unanswered = 0

@@ -51,7 +51,7 @@ class LastSpill:
             )  # fmt: skip
 
     def count_lost(self, readings: int) -> None:
-        """So many readings could be stored nowhere."""
+        """Note that this many readings could be stored nowhere."""
         self.lost += readings
         self._note_lost(readings)
 
