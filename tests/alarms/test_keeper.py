@@ -257,7 +257,7 @@ def test_while_the_states_cannot_be_read_people_are_told(make: Callable[..., Log
     assert again.sender.kinds() == ["raised"]
 
 
-@pytest.mark.parametrize("statement", ["SELECT identity, target", "SELECT name, subject, definition", "SELECT series_id, ts"])
+@pytest.mark.parametrize("statement", ["SELECT identity, target", "SELECT name, subject, definition"])
 def test_what_is_read_again_is_noted_once(make: Callable[..., Logger], path: Path, script: Script, statement: str) -> None:
     """Whichever statement of it fails for some seconds."""
     logger = make()
