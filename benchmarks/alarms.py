@@ -51,7 +51,7 @@ def judged(when: str) -> float:
         began = time.process_time()
         for _ in range(2):  # before the commit, and the turn that commits
             keeper.observe(blocks, well=True)
-        keeper.recorded(blocks, kept=False)
+        keeper.note_recorded(blocks, kept=False)
         spent += time.process_time() - began
     return spent / SECONDS
 

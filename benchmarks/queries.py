@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import scratch
-from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.engine import Query
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.rollups import compute, stored_rollups
@@ -103,13 +103,13 @@ def ask(path: Path, days: int) -> None:
     with LogReader.open(path) as log:
         (series,) = log.series(["bench.value"])
 
-        def rows(wanted: Ask) -> list[Any]:
-            return [row for _, answer in log.buckets([series], wanted) for row in answer.rows]
+        def rows(query: Query) -> list[Any]:
+            return [row for _, answer in log.buckets([series], query) for row in answer.rows]
 
-        took, answer = timed(lambda: rows(Ask(begin, end, None, 1000)), 15)
+        took, answer = timed(lambda: rows(Query(begin, end, None, 1000)), 15)
         print(f"{days} days in at most 1000 points, mean min max coverage: {took:8.2f} ms  {len(answer)} points")
         month = min(days, 30) * DAY_S * 1_000_000
-        took, answer = timed(lambda: rows(Ask(end - month, end, Step.parse("1h"))), 15)
+        took, answer = timed(lambda: rows(Query(end - month, end, Step.parse("1h"))), 15)
         sql = "SELECT ts / 3600000000 * 3600000000, avg(value) FROM history WHERE series_id = ? AND ts >= ? AND ts < ? GROUP BY 1"
         raw, plain = timed(lambda: log.conn.execute(sql, (series.id, end - month, end)).fetchall(), 3)
         assert len(plain) == len(answer)

@@ -121,9 +121,9 @@ def fill(path: Path, days: int) -> int:
     use_day_zone(conn, ZONE, 0)
     conn.execute("INSERT INTO meta VALUES ('moved_until_us', ?)", (str(T0 + days * DAY_US),))
     conn.execute("COMMIT")
-    chance = random.Random(1)
-    noise = [20 + chance.gauss(0, 0.5) for _ in range(99_991)]
-    jitter = [int(chance.random() * 3000) for _ in range(99_991)]
+    rng = random.Random(1)
+    noise = [20 + rng.gauss(0, 0.5) for _ in range(99_991)]
+    jitter = [int(rng.random() * 3000) for _ in range(99_991)]
     for day in range(days):
         conn.execute("BEGIN")
         base = T0 + day * DAY_US

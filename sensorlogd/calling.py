@@ -17,7 +17,7 @@ from typing import Any
 NAME = "control.sock"
 ANSWER_WITHIN_S = 30.0
 PATIENCE_S, AGAIN_S = 10.0, 0.2  # how long, and how often, ``ask_patiently`` asks again
-MOST_BYTES = 1024 * 1024  # the longest request, and the longest answer
+MAX_MESSAGE_BYTES = 1024 * 1024  # the longest request, and the longest answer
 
 
 def socket_path(data_dir: Path) -> Path:
@@ -65,14 +65,14 @@ def ask_patiently(data_dir: Path, request: Mapping[str, Any], timeout_s: float =
 
 
 def _line(peer: socket.socket) -> bytes:
-    """What the peer sends up to the first line end, or until it hangs up. Raises ValueError beyond MOST_BYTES, OSError."""
+    """What the peer sends up to the first line end, or until it hangs up. Raises ValueError beyond MAX_MESSAGE_BYTES, OSError."""
     data = bytearray()
     while not data.endswith(b"\n"):
         more = peer.recv(65536)
         if not more:
             break
         data += more
-        if len(data) > MOST_BYTES:
+        if len(data) > MAX_MESSAGE_BYTES:
             raise ValueError("the answer is too long")
     return bytes(data)
 

@@ -6,7 +6,7 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from sensorlogd import extras, quality
-from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.engine import Query
 from sensorlogd.storage.query.log_reader import LogReader, conversion_of
 from sensorlogd.storage.series.stored import Series
 
@@ -82,16 +82,16 @@ def _words(codes: Any) -> Any:
     return words.to_numpy()[at]
 
 
-def of_buckets(log: LogReader, wanted: list[Series], ask: Ask, layout: str, unit: str | None, tz: str) -> pandas.DataFrame:
-    """The answer to ``ask``; layouts: see ``sensorlogd.api.Log.frame``."""
+def of_buckets(log: LogReader, wanted: list[Series], query: Query, layout: str, unit: str | None, tz: str) -> pandas.DataFrame:
+    """The answer to ``query``; layouts: see ``sensorlogd.api.Log.frame``."""
     pd = _pandas()
-    if layout == "wide" and "states" in ask.aggregates:
+    if layout == "wide" and "states" in query.aggregates:
         raise ValueError("states are several numbers each; take layout='long'")
     parts = []
-    for series, answer in log.buckets(wanted, ask, unit):
+    for series, answer in log.buckets(wanted, query, unit):
         rows = list(answer.rows)
         index = _index([row.start_us for row in rows], tz)
-        table: dict[str, Any] = {name: [row.values[at] for row in rows] for at, name in enumerate(ask.aggregates)}
+        table: dict[str, Any] = {name: [row.values[at] for row in rows] for at, name in enumerate(query.aggregates)}
         if layout == "long":
             table = {"sensor": series.sensor, "channel": series.channel, **table}
             table["count"] = [row.readings for row in rows]
@@ -100,7 +100,9 @@ def of_buckets(log: LogReader, wanted: list[Series], ask: Ask, layout: str, unit
             continue
         dataframe = pd.DataFrame(table, index=index).astype(float)
         dataframe.columns = (
-            pd.Index([series.name]) if len(ask.aggregates) == 1 else pd.MultiIndex.from_product([[series.name], ask.aggregates])
+            pd.Index([series.name])
+            if len(query.aggregates) == 1
+            else pd.MultiIndex.from_product([[series.name], query.aggregates])
         )
         parts.append(dataframe)
     return _joined(parts, layout, tz)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-MOST_TEXT = 1_000  # characters
-MOST_NAME = 100
+MAX_TEXT_LENGTH = 1_000  # characters
+MAX_NAME_LENGTH = 100
 
 
 def said(text: str, by: str = "", channel: str = "") -> str:
@@ -11,10 +11,10 @@ def said(text: str, by: str = "", channel: str = "") -> str:
     words, name = one_line(text), one_line(by)
     if not words:
         raise ValueError("there is nothing to note; write what happened")
-    if len(words) > MOST_TEXT:
-        raise ValueError(f"a note has at most {MOST_TEXT} characters; this one has {len(words)}")
-    if len(name) > MOST_NAME:
-        raise ValueError(f"a name has at most {MOST_NAME} characters; this one has {len(name)}")
+    if len(words) > MAX_TEXT_LENGTH:
+        raise ValueError(f"a note has at most {MAX_TEXT_LENGTH} characters; this one has {len(words)}")
+    if len(name) > MAX_NAME_LENGTH:
+        raise ValueError(f"a name has at most {MAX_NAME_LENGTH} characters; this one has {len(name)}")
     return (f"{channel}: " if channel else "") + words + (f" ({name})" if name else "")
 
 

@@ -53,7 +53,7 @@ class Tariff:
         return rate.price
 
 
-def of(found: Sequence[dict[str, Any]]) -> tuple[Tariff, ...]:
+def of(rows: Sequence[dict[str, Any]]) -> tuple[Tariff, ...]:
     """The tariffs that ``dataclasses.asdict`` and JSON have made dictionaries of."""
     return tuple(
         Tariff(
@@ -66,5 +66,5 @@ def of(found: Sequence[dict[str, Any]]) -> tuple[Tariff, ...]:
                 for rate in prices["rates"]
             ),
         )
-        for prices in found
+        for prices in rows
     )

@@ -17,10 +17,10 @@ from sensorlogd.files import written
 from sensorlogd.notes import one_line
 
 FILE = "panels.json"
-MOST = 200
-MOST_NAME = 80  # characters
-MOST_VIEW = 4_000
-MOST_BYTES = 2_000_000  # of the file; those that we write are shorter
+MAX_VIEWS = 200
+MAX_NAME_LENGTH = 80  # characters
+MAX_VIEW_LENGTH = 4_000
+MAX_FILE_BYTES = 2_000_000  # of the file; those that we write are shorter
 _VIEW = re.compile(r"#/[!-~]*", re.ASCII)
 
 
@@ -42,10 +42,10 @@ def saved_view(name: str, view: str, now_us: int) -> SavedView:
     named = one_line(name)
     if not named:
         raise SavedViewError("a view needs a name")
-    if len(named) > MOST_NAME:
-        raise SavedViewError(f"a name has at most {MOST_NAME} characters; this one has {len(named)}")
-    if len(view) > MOST_VIEW:
-        raise SavedViewError(f"the address of a view has at most {MOST_VIEW} characters; this one has {len(view)}")
+    if len(named) > MAX_NAME_LENGTH:
+        raise SavedViewError(f"a name has at most {MAX_NAME_LENGTH} characters; this one has {len(named)}")
+    if len(view) > MAX_VIEW_LENGTH:
+        raise SavedViewError(f"the address of a view has at most {MAX_VIEW_LENGTH} characters; this one has {len(view)}")
     if not _VIEW.fullmatch(view):
         raise SavedViewError(f"a view is the part of the address that begins with #/, not {view[:50]!a}")
     return SavedView(named, view, now_us)
@@ -56,13 +56,13 @@ def read(path: Path) -> list[SavedView]:
     OSError."""
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         return []
     try:
-        if len(content) > MOST_BYTES:
-            raise ValueError(f"it is over {MOST_BYTES} bytes long")
-        found = json.loads(content)["panels"][:MOST]
+        if len(content) > MAX_FILE_BYTES:
+            raise ValueError(f"it is over {MAX_FILE_BYTES} bytes long")
+        found = json.loads(content)["panels"][:MAX_VIEWS]
         return [saved_view(row["name"], row["view"], int(row["saved_us"])) for row in found]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SavedViewError(f"{path}: it is not as it was written ({error}); mend it, or move it away") from None
@@ -71,8 +71,8 @@ def read(path: Path) -> list[SavedView]:
 def save(path: Path, view: SavedView) -> None:
     """Add a view; one of the same name is replaced. Raises SavedViewError when there are too many, OSError."""
     others = [known for known in read(path) if known.name != view.name]
-    if len(others) >= MOST:
-        raise SavedViewError(f"there are {MOST} views already; delete one first")
+    if len(others) >= MAX_VIEWS:
+        raise SavedViewError(f"there are {MAX_VIEWS} views already; delete one first")
     _write(path, [*others, view])
 
 

@@ -41,13 +41,13 @@ def test_what_is_saved_under_any_name_is_found_again(path: Path, names: list[str
 def test_there_are_not_too_many(tmp_path: Path) -> None:
     """One that is there may be replaced even then."""
     path = tmp_path / saved_views.FILE
-    rows = [{"name": f"n{n}", "view": "#/", "saved_us": n} for n in range(saved_views.MOST)]
+    rows = [{"name": f"n{n}", "view": "#/", "saved_us": n} for n in range(saved_views.MAX_VIEWS)]
     path.write_text(json.dumps({"panels": rows}))
     with pytest.raises(saved_views.SavedViewError, match="delete one first"):
         saved_views.save(path, saved_views.saved_view("more", "#/", 1))
     saved_views.save(path, saved_views.saved_view("n7", "#/year", 1))
-    assert len(saved_views.read(path)) == saved_views.MOST
-    assert path.stat().st_size < saved_views.MOST_BYTES
+    assert len(saved_views.read(path)) == saved_views.MAX_VIEWS
+    assert path.stat().st_size < saved_views.MAX_FILE_BYTES
 
 
 @pytest.mark.parametrize(

@@ -105,18 +105,18 @@ def _runs(chunk: Sequence[Reading], patience_us: int) -> Iterator[Sequence[Readi
         yield chunk[start:]
 
 
-def _pass_time(judge: Judge, at: int, now_us: int) -> None:
+def _pass_time(judge: Judge, watched_us: int, now_us: int) -> None:
     """Time passes up to then, and what is due on the way happens when it is due."""
     for _ in range(10_000):
         due = max(judge.next_due(), BEGIN_AT)
-        if due > at:
+        if due > watched_us:
             return
-        judge.tick(due, now_us - at + due)
+        judge.tick(due, now_us - watched_us + due)
         if judge.next_due() <= due:
-            judge.tick(due, now_us - at + due)
+            judge.tick(due, now_us - watched_us + due)
         if judge.next_due() <= due:
             break
-    judge.tick(at, now_us)
+    judge.tick(watched_us, now_us)
 
 
 def _block(series: AlarmedSeries, run: Sequence[Reading]) -> Block:
@@ -124,10 +124,10 @@ def _block(series: AlarmedSeries, run: Sequence[Reading]) -> Block:
     return Block(series.subject[0], [Column(series.subject[1], times, values, qualities)])
 
 
-def _count_changes(judge: Judge, found: dict[str, Rehearsed], began: dict[str, int]) -> None:
+def _count_changes(judge: Judge, rehearsed: dict[str, Rehearsed], began: dict[str, int]) -> None:
     """Count what the judge has found since; ``began``: alarm -> when it was raised, for those that are still in alarm."""
     for change in judge.take_findings().changes:
-        outcome = found[change.alarm.name]
+        outcome = rehearsed[change.alarm.name]
         if change.after is AlarmState.UNACKNOWLEDGED:
             outcome.raised += 1
             outcome.last_us = began[outcome.name] = change.ts_us

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sensorlogd import quality
 from sensorlogd.api.connections import Connections
-from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.engine import Query
 from sensorlogd.storage.query.log_reader import LogReader, SeriesReading, conversions, converted
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_names, bucket_row
 from sensorlogd.storage.series.stored import Series
@@ -26,12 +26,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ApiQuestion:
-    """A question. ``ask`` None: single readings in [since_us, until_us); else buckets."""
+    """A question. ``query`` None: single readings in [since_us, until_us); else buckets."""
 
     series: list[Series]
     since_us: int
     until_us: int
-    ask: Ask | None
+    query: Query | None
     unit: str | None
     zone: str
     limit: int | None = None
@@ -54,13 +54,13 @@ class Answer:
     def columns(self) -> tuple[str, ...]:
         """The columns of ``sensorlogd query``: ``time sensor channel value unit quality``, or ``time``, the aggregates, ``count``
         and ``coverage``."""
-        ask = self.wanted.ask
-        return READING_COLUMNS if ask is None else ("time", "sensor", "channel", *bucket_names(ask.aggregates))
+        query = self.wanted.query
+        return READING_COLUMNS if query is None else ("time", "sensor", "channel", *bucket_names(query.aggregates))
 
     def __iter__(self) -> Iterator[Row]:
         """The rows, as dictionaries by ``columns``. Raises LogError, ValueError."""
         self.notes.clear()
-        at_once = READINGS_AT_ONCE if self.wanted.ask is None else BUCKETS_AT_ONCE
+        at_once = READINGS_AT_ONCE if self.wanted.query is None else BUCKETS_AT_ONCE
         limit = self.wanted.limit
         rows = self._connections.stream(self._rows, at_once if limit is None else min(at_once, limit))
         return rows if limit is None else _first_rows(rows, limit)
@@ -76,10 +76,10 @@ class Answer:
             raise ValueError("limit is for rows; take head(n) of a dataframe")
 
         def of_log(log: LogReader) -> pandas.DataFrame:
-            if wanted.ask is None:
+            if wanted.query is None:
                 span = (wanted.since_us, wanted.until_us)
                 return dataframes.of_readings(log, wanted.series, *span, layout, wanted.unit, wanted.zone)
-            return dataframes.of_buckets(log, wanted.series, wanted.ask, layout, wanted.unit, wanted.zone)
+            return dataframes.of_buckets(log, wanted.series, wanted.query, layout, wanted.unit, wanted.zone)
 
         return self._connections.ask(of_log)
 
@@ -88,7 +88,7 @@ class Answer:
         return self.frame(layout)
 
     def _rows(self, log: LogReader) -> Generator[Row, None, None]:
-        return self._reading_rows(log) if self.wanted.ask is None else self._bucket_rows(log, self.wanted.ask)
+        return self._reading_rows(log) if self.wanted.query is None else self._bucket_rows(log, self.wanted.query)
 
     def _reading_rows(self, log: LogReader) -> Generator[Row, None, None]:
         wanted = self.wanted
@@ -105,12 +105,12 @@ class Answer:
                 "quality": quality.describe(reading.quality),
             }
 
-    def _bucket_rows(self, log: LogReader, ask: Ask) -> Generator[Row, None, None]:
-        for series, answer in log.buckets(self.wanted.series, ask, self.wanted.unit):
+    def _bucket_rows(self, log: LogReader, query: Query) -> Generator[Row, None, None]:
+        for series, answer in log.buckets(self.wanted.series, query, self.wanted.unit):
             self.notes.append(f"{series.name}: steps of {answer.step} from {answer.source}, resolution {answer.resolution}")
             self.notes += [f"{series.name}: {note}" for note in answer.notes]
             for row in answer.rows:
-                yield {"time": self._local(row.start_us)} | bucket_row(series, row, ask.aggregates, number)
+                yield {"time": self._local(row.start_us)} | bucket_row(series, row, query.aggregates, number)
 
 
 def number(value: Any) -> Any:

@@ -141,12 +141,12 @@ class Log:
         """
         span = self._range_us(since, until)
         wanted = self.series(names)
-        ask = question.ask(span, every, max_points, agg, fill, self.tz, question.as_keyword)
+        query = question.ask(span, every, max_points, agg, fill, self.tz, question.as_keyword)
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}; at least 1")
         if unit is not None:
             conversions(wanted, unit)  # raise at once for units that cannot be converted, not while the answer is read
-        return Answer(ApiQuestion(wanted, *span, ask, unit, self.tz, limit), self._connections, self.time)
+        return Answer(ApiQuestion(wanted, *span, query, unit, self.tz, limit), self._connections, self.time)
 
     def readings(
         self, names: Names, since: When = "-1h", until: When = "now", *, unit: str | None = None

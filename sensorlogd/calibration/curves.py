@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-MOST_POINTS = 1000
-MOST_TERMS = 20
+MAX_POINTS = 1000
+MAX_TERMS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class Curve:
         for number in (*self.terms, *itertools.chain.from_iterable(self.points)):
             if not math.isfinite(number):
                 raise ValueError(f"all numbers must be finite; {number} is not")
-        if self.terms and (len(self.terms) > MOST_TERMS or not any(self.terms[1:])):
+        if self.terms and (len(self.terms) > MAX_TERMS or not any(self.terms[1:])):
             found = f"has {len(self.terms)}" if any(self.terms[1:]) or len(self.terms) == 1 else "is the same everywhere"
             raise ValueError(
-                f"a polynomial has 2 to {MOST_TERMS} terms, [c0, c1, c2 ...], of which one beyond c0 is not 0; this one {found}"
+                f"a polynomial has 2 to {MAX_TERMS} terms, [c0, c1, c2 ...], of which one beyond c0 is not 0; this one {found}"
             )
         if self.points:
-            if not 2 <= len(self.points) <= MOST_POINTS:
-                raise ValueError(f"a table has 2 to {MOST_POINTS} points; this one has {len(self.points)}")
+            if not 2 <= len(self.points) <= MAX_POINTS:
+                raise ValueError(f"a table has 2 to {MAX_POINTS} points; this one has {len(self.points)}")
             xs = [x for x, _ in self.points]
             for before, after in itertools.pairwise(xs):
                 if before >= after:

@@ -85,7 +85,7 @@ def add(config_file: Path | None, duration: str, yes: bool, **options: Any) -> N
         fail(f"{plain_errors.os_error(error)}; nothing was changed")
 
 
-def _add(dialogue: Dialogue, config_file: Path | None, wanted: AddOptions) -> None:
+def _add(dialogue: Dialogue, config_file: Path | None, options: AddOptions) -> None:
     """Find out what speaks at a port, settle names and units, write the file and begin to log. Exits for what cannot be done;
     raises Stopped, DriverError, OSError."""
     from sensorlogd.cli import add_dialogue, sensor_file_place
@@ -97,7 +97,7 @@ def _add(dialogue: Dialogue, config_file: Path | None, wanted: AddOptions) -> No
     path, config = configuration(config_file)
     try:
         where = sensor_file_place.target(path, config)
-        if not wanted.dry_run:
+        if not options.dry_run:
             sensor_file_place.must_be_writable(path, where)
     except sensor_file_place.NoPlace as error:
         fail(str(error))
@@ -105,19 +105,19 @@ def _add(dialogue: Dialogue, config_file: Path | None, wanted: AddOptions) -> No
         dialogue.say(f"There is no configuration yet: {path} will be made")
     else:
         same_daemon(path)
-    problem = taken(config, where.folder, force=wanted.force)
-    add_dialogue.look_at_name(dialogue, wanted.name, problem)
+    problem = taken(config, where.folder, force=options.force)
+    add_dialogue.look_at_name(dialogue, options.name, problem)
     base = path.absolute().parent if config is None else config.base_dir
     sensors = {} if config is None else config.sensors
-    port, product = _choose_port(dialogue, wanted, sensors)
-    candidate, with_speed = _recognise(dialogue, wanted, port, base)
+    port, product = _choose_port(dialogue, options, sensors)
+    candidate, with_speed = _recognise(dialogue, options, port, base)
     draft = Draft.of(candidate, port, base, with_speed=with_speed)
-    add_dialogue.use_options(draft, wanted.channels, wanted.units, wanted.without)
-    settled = {text.partition("=")[0] for text in wanted.channels}
-    values = add_dialogue.watch(dialogue, draft, max(LIVE_S, wanted.seconds))
+    add_dialogue.use_options(draft, options.channels, options.units, options.without)
+    settled = {text.partition("=")[0] for text in options.channels}
+    values = add_dialogue.watch(dialogue, draft, max(LIVE_S, options.seconds))
     if not values and not dialogue.yes:
         _agree_without_values(dialogue, port)
-    name = wanted.name or add_dialogue.sensor_name(
+    name = options.name or add_dialogue.sensor_name(
         dialogue, suggested(draft, product, lambda proposed: problem(proposed) is None), problem
     )
     if config is not None and _has_readings(config, name):
@@ -127,7 +127,7 @@ def _add(dialogue: Dialogue, config_file: Path | None, wanted: AddOptions) -> No
     head = f"Added by 'sensorlogd add' on {today}: {draft.title}\n{_printable(draft.evidence)}"
     text = draft.text(name, head)
     file = where.folder / f"{name}.yaml"
-    if wanted.dry_run:
+    if options.dry_run:
         click.echo(text, nl=False)
         dialogue.say(f"# this would be {file}; nothing was written")
         return
@@ -135,7 +135,7 @@ def _add(dialogue: Dialogue, config_file: Path | None, wanted: AddOptions) -> No
         dialogue.say(f"\n{text}")
         if not dialogue.agreed(f"Write this to {near(file)} and begin to log?"):
             raise Stopped
-    finish(dialogue, path, file, name, text, force=wanted.force, run=wanted.run)
+    finish(dialogue, path, file, name, text, force=options.force, run=options.run)
 
 
 def _choose_port(dialogue: Dialogue, wanted: AddOptions, sensors: Mapping[str, Any]) -> tuple[str, str]:
@@ -169,7 +169,7 @@ def _choose_port(dialogue: Dialogue, wanted: AddOptions, sensors: Mapping[str, A
     return port, product
 
 
-def _recognise(dialogue: Dialogue, wanted: AddOptions, port: str, base: Path) -> tuple[Any, bool]:
+def _recognise(dialogue: Dialogue, options: AddOptions, port: str, base: Path) -> tuple[Any, bool]:
     """(the candidate that speaks there, whether its baud rate is known). Exits if nothing is recognised."""
     from sensorlogd.cli import add_dialogue
     from sensorlogd.cli.device_recognition import hear
@@ -177,28 +177,28 @@ def _recognise(dialogue: Dialogue, wanted: AddOptions, port: str, base: Path) ->
     from sensorlogd.config.validation.names import closest
     from sensorlogd.drivers.discovery.probing import Candidate, Heard
 
-    if wanted.profile is not None:
+    if options.profile is not None:
         known = profiles.available(base)
-        if wanted.profile not in known:
-            hint = closest(wanted.profile, known) or "; 'sensorlogd profiles' lists them"
-            fail(f"--profile {wanted.profile}: there is none of this name{hint}", exits.USAGE)
-        heard = Heard(wanted.baudrates[0] if wanted.baudrates else 9600, b"")
-        return Candidate(1.0, wanted.profile, "as told", f"profile: {wanted.profile}", heard), bool(wanted.baudrates)
+        if options.profile not in known:
+            hint = closest(options.profile, known) or "; 'sensorlogd profiles' lists them"
+            fail(f"--profile {options.profile}: there is none of this name{hint}", exits.USAGE)
+        heard = Heard(options.baudrates[0] if options.baudrates else 9600, b"")
+        return Candidate(1.0, options.profile, "as told", f"profile: {options.profile}", heard), bool(options.baudrates)
     dialogue.say(f"Listening at {port}")
-    found = hear(port, wanted.baudrates, wanted.seconds, active=wanted.active, show=lambda line: dialogue.say(f"  {line}"))
-    if not found.ranked and not found.heard_bytes and not wanted.active and dialogue.possible:
+    found = hear(port, options.baudrates, options.seconds, active=options.active, show=lambda line: dialogue.say(f"  {line}"))
+    if not found.ranked and not found.heard_bytes and not options.active and dialogue.possible:
         question = "Nothing comes by itself. Ask it (gas sensors, scales, Modbus)? That writes to the device."
         if dialogue.agreed(question, default=False):
             found = hear(
-                port, wanted.baudrates, min(wanted.seconds, 0.2), active=True, show=lambda line: dialogue.say(f"  {line}")
+                port, options.baudrates, min(options.seconds, 0.2), active=True, show=lambda line: dialogue.say(f"  {line}")
             )
     if not found.ranked:
         if found.heard_bytes:
             problem = f"{found.heard_bytes} bytes came, and they are nothing that is known"
             fail(f"{port}: {problem}; 'sensorlogd listen {port}' shows them, docs/formats.md has every format", exits.NO_DATA)
-        hint = "" if wanted.active else "; or it only answers when asked: try --active"
+        hint = "" if options.active else "; or it only answers when asked: try --active"
         fail(f"{port}: not a byte came; is it switched on, are TX and RX crossed, is it the right port{hint}?", exits.NO_DATA)
-    return add_dialogue.candidate_of(dialogue, found.ranked[:4], wanted.take), found.has_speed
+    return add_dialogue.candidate_of(dialogue, found.ranked[:4], options.take), found.has_speed
 
 
 def _agree_without_values(dialogue: Dialogue, port: str) -> None:

@@ -192,12 +192,12 @@ def series_of(log: LogReader, patterns: tuple[str, ...]) -> list[Series]:
         fail(str(error), exits.USAGE)
 
 
-def no_such_sensor(wanted: str, sensors: Collection[str], others: Collection[str] = ()) -> NoReturn:
-    """Exit 2 because ``wanted`` is none of ``sensors``, with the nearest of them and of ``others``, or with all sensors."""
+def no_such_sensor(name: str, sensors: Collection[str], others: Collection[str] = ()) -> NoReturn:
+    """Exit 2 because ``name`` is none of ``sensors``, with the nearest of them and of ``others``, or with all sensors."""
     from sensorlogd.config.validation.names import closest
 
     there = f"; there are {', '.join(sorted(sensors))}" if sensors else "; there is none yet"
-    fail(f"no sensor {wanted!r}{closest(wanted, {*sensors, *others}) or there}", exits.USAGE)
+    fail(f"no sensor {name!r}{closest(name, {*sensors, *others}) or there}", exits.USAGE)
 
 
 def reads_the_log(verb: Callable[..., Any]) -> Callable[..., Any]:

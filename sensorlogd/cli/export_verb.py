@@ -23,7 +23,7 @@ from sensorlogd.exchange.written import decimal_sign, text
 from sensorlogd.exchange.written.cells import Rows, Stamps
 from sensorlogd.notation import times
 from sensorlogd.notation.plurals import plural
-from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.engine import Query
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader, SeriesReading
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_row, cell, number
@@ -88,21 +88,21 @@ def export(
             raise ValueError(
                 f"--wide takes one aggregate, because a series has one column; {len(names)} are given: {', '.join(names)}"
             )
-        ask = None if every is None else Ask(*span, Step.parse(every), None, names, zone)
+        query = None if every is None else Query(*span, Step.parse(every), None, names, zone)
     except ValueError as error:
         fail(str(error), exits.USAGE)
     if wide:
         columns = ("time", *(f"{series.name} [{series.unit}]" if series.unit else series.name for series in wanted))
-        rows = _wide_readings(log, wanted, span, columns) if ask is None else _wide_buckets(log, wanted, ask, columns)
-    elif ask is None:
+        rows = _wide_readings(log, wanted, span, columns) if query is None else _wide_buckets(log, wanted, query, columns)
+    elif query is None:
         columns = tuple(READING_COLUMNS)
         rows = ((reading.ts_us, _reading_row(reading)) for reading in log.readings(wanted, *span))
     else:
         columns = ("time", "sensor", "channel", *names, *(name for name in ("count", "coverage") if name not in names))
-        rows = _bucket_rows(log, wanted, ask)
+        rows = _bucket_rows(log, wanted, query)
     # Long files of readings are for programs: one offset throughout. Buckets, wide tables and spreadsheets have local times.
-    for_programs = tz is None and not wide and ask is None and form in ("csv", "ndjson", "parquet")
-    stamps = Stamps("UTC" if for_programs else zone, _has_fractions(log, wanted, span, ask))
+    for_programs = tz is None and not wide and query is None and form in ("csv", "ndjson", "parquet")
+    stamps = Stamps("UTC" if for_programs else zone, _has_fractions(log, wanted, span, query))
     write = _writer_for(form, decimal or decimal_sign.decimal_of(os.environ))
     try:
         with _open_target(target, form) as file:
@@ -140,18 +140,18 @@ def _is_installed(library: str) -> bool:
     return find_spec(library) is not None
 
 
-def _has_fractions(log: LogReader, wanted: Sequence[Series], span: tuple[int, int], ask: Ask | None) -> bool:
+def _has_fractions(log: LogReader, wanted: Sequence[Series], span: tuple[int, int], query: Query | None) -> bool:
     """Whether any time has microseconds (then all are written with them); stops at the first that has."""
-    if ask is not None and ask.step is not None:
-        return ask.step.unit == "us" and ask.step.count % 1_000_000 != 0
+    if query is not None and query.step is not None:
+        return query.step.unit == "us" and query.step.count % 1_000_000 != 0
     return any(ts % 1_000_000 for series in wanted for rows in log.columns(series, *span) for ts, *_ in rows)
 
 
 def _range_us(
-    log: LogReader, wanted: Sequence[Series], since: str | None, until: str | None, now: int, zone: str
+    log: LogReader, series: Sequence[Series], since: str | None, until: str | None, now: int, zone: str
 ) -> tuple[int, int] | None:
     """[since, until) in µs; by default all that there is of the series. Raises ValueError."""
-    first, last = log.span(wanted)
+    first, last = log.span(series)
     if first is None or last is None:
         return None
     start = first if since is None else times.parse_time(since, now, zone)
@@ -171,10 +171,10 @@ def _reading_row(reading: SeriesReading) -> dict[str, Any]:
     }
 
 
-def _bucket_rows(log: LogReader, wanted: Sequence[Series], ask: Ask) -> Rows:
-    for series, answer in log.buckets(wanted, ask):
+def _bucket_rows(log: LogReader, wanted: Sequence[Series], query: Query) -> Rows:
+    for series, answer in log.buckets(wanted, query):
         for row in answer.rows:
-            yield row.start_us, bucket_row(series, row, ask.aggregates)
+            yield row.start_us, bucket_row(series, row, query.aggregates)
 
 
 def _wide_readings(log: LogReader, wanted: Sequence[Series], span: tuple[int, int], columns: Sequence[str]) -> Rows:
@@ -190,16 +190,16 @@ def _wide_readings(log: LogReader, wanted: Sequence[Series], span: tuple[int, in
             yield ts, row
 
 
-def _wide_buckets(log: LogReader, wanted: Sequence[Series], ask: Ask, columns: Sequence[str]) -> Rows:
+def _wide_buckets(log: LogReader, series: Sequence[Series], query: Query, columns: Sequence[str]) -> Rows:
     """Wide rows of buckets, some buckets of all series at a time, so that memory is bounded for any range."""
-    assert ask.step is not None
-    edges = ask.step.edges(ask.since_us, ask.until_us, ask.zone)
+    assert query.step is not None
+    edges = query.step.edges(query.since_us, query.until_us, query.zone)
     while chunk := [edge for _, edge in zip(range(BUCKETS_AT_ONCE), edges, strict=False)]:
-        part = Ask(
-            max(chunk[0][0], ask.since_us), min(chunk[-1][1], ask.until_us), ask.step, None, ask.aggregates, ask.zone
+        part = Query(
+            max(chunk[0][0], query.since_us), min(chunk[-1][1], query.until_us), query.step, None, query.aggregates, query.zone
         )  # fmt: skip
         table: dict[int, dict[str, Any]] = {}
-        for (_, answer), column in zip(log.buckets(wanted, part), columns[1:], strict=True):
+        for (_, answer), column in zip(log.buckets(series, part), columns[1:], strict=True):
             for row in answer.rows:
                 table.setdefault(row.start_us, {})[column] = cell(row.values[0])
         for start in sorted(table):

@@ -112,19 +112,19 @@ def enough_to_skip(name: str, options: Options, given: GivenOptions) -> str:
 
 
 def _keep_first(
-    found: Generator[FileReading, None, FileFindings], first: list[FileReading]
+    readings: Generator[FileReading, None, FileFindings], first: list[FileReading]
 ) -> Generator[FileReading, None, FileFindings]:
     """Pass on what is found, and add the first readings to ``first``."""
-    with closing(found):
+    with closing(readings):
         while len(first) < MAX_READINGS_SHOWN:
             try:
-                reading = next(found)
+                reading = next(readings)
             except StopIteration as end:
                 findings: FileFindings = end.value
                 return findings
             first.append(reading)
             yield reading
-        return (yield from found)
+        return (yield from readings)
 
 
 def _show_reading(reading: FileReading) -> None:

@@ -65,13 +65,13 @@ def note(sensor: str, text: str, at: str | None, by: str, tz: str | None, db: st
         click.echo(f"warning: --at {at} lies in the future ({times.format_time(at_us, zone)}); notes cannot be removed", err=True)
 
 
-def _subject(log: LogReader, wanted: str) -> tuple[str, str]:
+def _subject(log: LogReader, name: str) -> tuple[str, str]:
     """(sensor, channel) of the name that was given; the channel is empty for a note about a whole sensor."""
     known = log.series(retired=True)
     for series in known:
-        if series.name == wanted:
+        if series.name == name:
             return series.sensor, series.channel
     sensors = {series.sensor for series in known}
-    if wanted not in sensors:
-        no_such_sensor(wanted, sensors, [series.name for series in known])
-    return wanted, ""
+    if name not in sensors:
+        no_such_sensor(name, sensors, [series.name for series in known])
+    return name, ""

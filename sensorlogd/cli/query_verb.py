@@ -18,7 +18,7 @@ from sensorlogd.cli.output import COMPUTED, PLACES
 from sensorlogd.notation import numbers, times
 from sensorlogd.storage.query import question
 from sensorlogd.storage.query.aggregates import AGGREGATES, Aggregate, aggregate
-from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.engine import Query
 from sensorlogd.storage.query.log_reader import LogReader, SeriesReading, conversions, converted
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_names, bucket_row, reading_row
 from sensorlogd.storage.query.units import Conversion
@@ -83,12 +83,12 @@ def query(
         wanted = series_of(log, series)
         rows: Iterator[Mapping[str, Any]]
         columns: Sequence[str]
-        ask = question.ask((start, end), every, max_points, agg, fill, zone, question.as_option)
-        if ask is None:
+        query = question.ask((start, end), every, max_points, agg, fill, zone, question.as_option)
+        if query is None:
             columns = READING_COLUMNS
             rows = _readings(log, wanted, start, end, unit, zone)
         else:
-            columns, rows = _buckets(log, wanted, ask, unit)
+            columns, rows = _buckets(log, wanted, query, unit)
         first = list(islice(rows, 1))  # before anything is written: what cannot be answered has no head of an answer, either
         written = output.write(islice(chain(first, rows), limit), columns, form)
     except ValueError as error:
@@ -98,10 +98,10 @@ def query(
 
 
 def _readings(
-    log: LogReader, wanted: list[Series], start: int, end: int, unit: str | None, zone: str
+    log: LogReader, series: list[Series], start: int, end: int, unit: str | None, zone: str
 ) -> Iterator[Mapping[str, Any]]:
-    readings: Iterable[SeriesReading] = log.readings(wanted, start, end)
-    changes: dict[int, Conversion | None] = {} if unit is None else conversions(wanted, unit)
+    readings: Iterable[SeriesReading] = log.readings(series, start, end)
+    changes: dict[int, Conversion | None] = {} if unit is None else conversions(series, unit)
     for reading in converted(readings, changes) if changes else readings:
         change = changes.get(reading.series.id)
         row = output.placed(reading_row(reading, zone), reading.series)
@@ -140,15 +140,15 @@ def _places_of(chosen: Mapping[str, Aggregate], series: Series, change: Conversi
 
 
 def _buckets(
-    log: LogReader, wanted: list[Series], ask: Ask, unit: str | None
+    log: LogReader, wanted: list[Series], query: Query, unit: str | None
 ) -> tuple[Sequence[str], Iterator[Mapping[str, Any]]]:
     """Columns and rows; where each series' answer comes from goes to stderr. Raises ValueError."""
-    names, zone = ask.aggregates, ask.zone
+    names, zone = query.aggregates, query.zone
     columns = ("time", "sensor", "channel", *bucket_names(names))
     changes: dict[int, Conversion | None] = {} if unit is None else conversions(wanted, unit, names)
 
     def rows() -> Iterator[Mapping[str, Any]]:
-        for series, answer in log.buckets(wanted, ask, unit):
+        for series, answer in log.buckets(wanted, query, unit):
             chosen = {name: aggregate(name, series.kind) for name in names}
             change = changes.get(series.id)
             shown = {PLACES: _places_of(chosen, series, change), COMPUTED: _computed_of(chosen, series, change)}

@@ -128,9 +128,9 @@ def tail(log: LogReader, series: tuple[str, ...], since: str, duration: str | No
         return
 
 
-def _follow(log: LogReader, wanted: list[Series], start: int, until: float | None) -> Iterator[SeriesReading]:
+def _follow(log: LogReader, series: list[Series], start: int, until: float | None) -> Iterator[SeriesReading]:
     """The readings from ``start`` on, as they are committed. ``until``: a moment of the monotonic clock."""
-    followed = Followed(log, wanted, start)
+    followed = Followed(log, series, start)
     while True:
         yield from followed.new_readings(now_us())
         if until is not None and time.monotonic() >= until:

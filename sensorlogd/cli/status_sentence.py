@@ -68,8 +68,8 @@ def _verb(state: str) -> str:
     return {"stopped": "is stopped", "crashed": "has crashed", "hung": "hangs"}[state]
 
 
-def _reason(found: Condition) -> str:
-    return str(found.facts.get("state_reason") or "no reason was given")
+def _reason(condition: Condition) -> str:
+    return str(condition.facts.get("state_reason") or "no reason was given")
 
 
 def _mistakes(facts: Mapping[str, Any]) -> str:

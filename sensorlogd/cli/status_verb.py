@@ -154,10 +154,10 @@ def _print_status(log: LogReader, form: str | None, config_file: Path | None) ->
         sys.exit(exits.STALE)
 
 
-def _other_file(found: Condition, config_file: Path | None) -> str:
+def _other_file(condition: Condition, config_file: Path | None) -> str:
     """A sentence if the running daemon has another configuration than the one that was named; else empty."""
-    runs = str(found.facts.get("config_path") or "")
-    if config_file is None or found.state not in ALIVE or found.facts.get("from_last_good") or not os.path.isabs(runs):
+    runs = str(condition.facts.get("config_path") or "")
+    if config_file is None or condition.state not in ALIVE or condition.facts.get("from_last_good") or not os.path.isabs(runs):
         return ""
     if os.path.realpath(runs) == os.path.realpath(config_file):
         return ""
@@ -182,18 +182,18 @@ def _examples(rows: list[dict[str, Any]]) -> Iterator[str]:
         yield f"{len(examples) - MAX_EXAMPLES} more: --format json"
 
 
-def _echo_json(found: Condition, rows: list[dict[str, Any]], **more: Any) -> None:
-    document = {"state_now": found.state, "explanation": found.explanation, "answered": found.answered}
-    problems = list(found.facts.get("config_errors") or [])
+def _echo_json(condition: Condition, rows: list[dict[str, Any]], **more: Any) -> None:
+    document = {"state_now": condition.state, "explanation": condition.explanation, "answered": condition.answered}
+    problems = list(condition.facts.get("config_errors") or [])
     public_rows = [{name: value for name, value in row.items() if not name.startswith("_")} for row in rows]
-    whole = {"daemon": found.facts | document, "sensors": public_rows, "config_errors": problems} | more
+    whole = {"daemon": condition.facts | document, "sensors": public_rows, "config_errors": problems} | more
     click.echo(json.dumps(whole, ensure_ascii=False, indent=1))
 
 
-def _head_facts(log: LogReader, found: Condition) -> Iterator[tuple[str, str]]:
+def _head_facts(log: LogReader, condition: Condition) -> Iterator[tuple[str, str]]:
     """(label, text) of the facts about daemon and database."""
-    facts, alive = found.facts, found.state in ALIVE
-    yield "daemon", f"{found.state} ({found.explanation})"
+    facts, alive = condition.facts, condition.state in ALIVE
+    yield "daemon", f"{condition.state} ({condition.explanation})"
     if facts:
         writing = str(facts.get("state", "")) + (f": {facts['state_reason']}" if facts.get("state_reason") else "")
         yield "database", f"{log.path}, {_size_on_disk(log)}; {writing if alive else 'not being written'}"

@@ -110,7 +110,7 @@ class Node:
             made.qualities.append(quality)
         return made if made.times else None
 
-    def known(self, times: Sequence[int]) -> None:
+    def note_known(self, times: Sequence[int]) -> None:
         """Mark times whose readings are stored already."""
         for ts in times:
             if ts not in self._done:
@@ -120,7 +120,7 @@ class Node:
     def take_over(self, former: Node) -> None:
         """Continue with the state of another node of the same channel."""
         self.state, self.seed, self._sums = former.state, former.seed, former._sums
-        self.known(list(former._order))
+        self.note_known(list(former._order))
 
     def begin_with(self, total: float) -> None:
         """Let an integral begin with this sum instead of 0."""

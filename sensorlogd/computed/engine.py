@@ -56,7 +56,7 @@ class Engine:
         for rank, node in enumerate(self.nodes):
             for key in node.triggers:
                 self._users.setdefault(key, []).append(rank)
-        self.fresh = self._take_over(former, anew)
+        self.new_nodes = self._take_over(former, anew)
 
     def _add_memory(self, key: Key, heartbeat_us: int, former: Engine | None) -> None:
         if key not in self.memories:
@@ -68,7 +68,7 @@ class Engine:
     def _take_over(self, former: Engine | None, anew: Container[Key]) -> list[Node]:
         """Take over the state of ``former``. Returns the nodes that are new or have changed."""
         known = {} if former is None else {node.channel.key: node for node in former.nodes}
-        fresh = []
+        new_nodes = []
         for node in self.nodes:
             before = known.get(node.channel.key) if node.channel.key not in anew else None
             if before is not None and before.channel == node.channel:
@@ -76,8 +76,8 @@ class Engine:
                 continue
             if before is not None and before.channel.is_integral and node.channel.is_integral:
                 node.begin_with(before.seed if before.state is None else before.state.total)
-            fresh.append(node)
-        return fresh
+            new_nodes.append(node)
+        return new_nodes
 
     def feed(self, sensor: str, columns: Sequence[Column]) -> list[tuple[Key, Column]]:
         """The computed readings that follow from readings which a sensor hands over, in an order in which they may be stored."""

@@ -144,18 +144,18 @@ def _parse_flag(word: str, text: str) -> Condition:
     return Condition(FLAG, flag=int(FLAGS[word]))
 
 
-def _parse_comparison(found: re.Match[str], text: str, like: Condition | None) -> Condition:
+def _parse_comparison(match: re.Match[str], text: str, like: Condition | None) -> Condition:
     """A term, an operator and a number; without a term, that of ``like`` if there is one. Rates become units per second. Raises
     ValueError."""
-    term, over = found["term"], found["over"]
+    term, over = match["term"], match["over"]
     kind = term or VALUE
     if kind not in (VALUE, RATE, *WINDOWS):
         raise ValueError(f"{text!r}: {kind!r} is not known; write value, rate, or {', '.join(WINDOWS)} with a time in brackets")
     over_us = _window_us(kind, over, text)
     if term is None and like is not None and like.op:
         kind, over_us = like.term
-    op = _OPERATORS.get(found["op"], found["op"])
-    limit = float(found["limit"]) / _per_s(kind, found["rest"].strip(), text)
+    op = _OPERATORS.get(match["op"], match["op"])
+    limit = float(match["limit"]) / _per_s(kind, match["rest"].strip(), text)
     if not math.isfinite(limit):
         raise ValueError(f"{text!r}: the number is too large; write a finite one")
     return Condition(kind, op, limit, over_us)

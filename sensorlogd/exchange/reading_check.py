@@ -26,10 +26,10 @@ class ReadingCheck:
         self.doubtful = 0
         self.first_doubtful_us: int | None = None
 
-    def checked(self, found: Iterator[FileReading]) -> Iterator[FileReading]:
+    def checked(self, readings: Iterator[FileReading]) -> Iterator[FileReading]:
         """Pass the readings on."""
         null_numbers, earliest_us, latest_us = self._null_numbers, self._earliest_us, self._latest_us
-        for reading in found:
+        for reading in readings:
             if reading.value in null_numbers:
                 continue
             if type(reading.value) is Rounded:

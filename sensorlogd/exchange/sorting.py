@@ -83,16 +83,16 @@ class ReadingSorter:
     def __exit__(self, *_: object) -> None:
         self._conn.close()
 
-    def take(self, found: Generator[FileReading, None, Result], go_on: Callable[[], object]) -> Result:
-        """Take every reading of ``found`` and close it; returns what it returns. ``go_on`` is called now and then. Raises NoRoom,
-        and whatever ``found`` raises."""
+    def take(self, readings: Generator[FileReading, None, Result], go_on: Callable[[], object]) -> Result:
+        """Take every reading of ``readings`` and close it; returns what it returns. ``go_on`` is called now and then. Raises NoRoom,
+        and whatever ``readings`` raises."""
         rows: list[tuple[int, int, float | None, int]] = []
         numbers = self._numbers
         self._conn.execute("BEGIN")
-        with contextlib.closing(found):
+        with contextlib.closing(readings):
             while True:
                 try:
-                    target, ts, value, code = next(found)
+                    target, ts, value, code = next(readings)
                 except StopIteration as end:
                     result: Result = end.value
                     break

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.engine import Query
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.series.stored import Series
@@ -46,8 +46,8 @@ def curves(
 ) -> Iterator[PlottedCurve]:
     """The curves of series. Raises ValueError for a question that cannot be answered."""
     names = ("mean", "min", "max") if aggregate == "mean" else (aggregate,)
-    ask = Ask(since_us, until_us, None, points, names, zone, fill="null")
-    for drawn, answer in log.buckets(series, ask):
+    query = Query(since_us, until_us, None, points, names, zone, fill="null")
+    for drawn, answer in log.buckets(series, query):
         pieces: list[CurvePiece] = []
         joined = False
         half = answer.step.about_us // 2

@@ -17,17 +17,17 @@ from sensorlogd.plotting.curves import PlottedCurve
 FORMATS = ("png", "svg", "pdf")
 
 
-def draw(found: Sequence[PlottedCurve], since_us: int, until_us: int, form: str, zone: str, width: int, height: int) -> bytes:
+def draw(curves: Sequence[PlottedCurve], since_us: int, until_us: int, form: str, zone: str, width: int, height: int) -> bytes:
     """The picture as bytes. ``form``: one of FORMATS. ``width``, ``height``: pixels, the height for each panel."""
     made = io.BytesIO()
     tz = ZoneInfo(zone)
-    units = list(dict.fromkeys(curve.series.unit for curve in found))
+    units = list(dict.fromkeys(curve.series.unit for curve in curves))
     figure, axes = pyplot.subplots(
         len(units), 1, sharex=True, squeeze=False, figsize=(width / 100, height * len(units) / 100), dpi=100, layout="constrained"
     )
     try:
         for panel, unit in zip(axes[:, 0], units, strict=True):
-            for number, curve in enumerate(curve for curve in found if curve.series.unit == unit):
+            for number, curve in enumerate(curve for curve in curves if curve.series.unit == unit):
                 colour = f"C{number % 10}"
                 for first, piece in enumerate(curve.pieces):
                     times = [local_of(at, tz) for at in piece.times]

@@ -22,7 +22,7 @@ class Pace:
     def __int__(self) -> int:
         return int(self.rows)
 
-    def measured(self, took_s: float, slice_s: float | None = None) -> None:
+    def note_duration(self, took_s: float, slice_s: float | None = None) -> None:
         """Adjust ``rows``, of which the last slice took ``took_s``. ``slice_s``: the time it was allowed, where that varies from
         slice to slice."""
         change = (self.slice_s if slice_s is None else slice_s) / max(took_s, 1e-6)

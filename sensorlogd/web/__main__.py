@@ -26,7 +26,7 @@ def main() -> int:
     """Serve until the daemon is gone. Returns the exit status."""
     settings = Settings.from_json(sys.argv[1])
     logging.basicConfig(level=logging.WARNING, format="web: %(message)s")
-    _be_modest(settings.memory_limit_bytes)
+    _lower_priority(settings.memory_limit_bytes)
     try:
         if settings.auth == "token" and settings.token_file is not None:
             token.ensure(settings.token_file)
@@ -43,7 +43,7 @@ def main() -> int:
     return 0
 
 
-def _be_modest(memory_limit_bytes: int) -> None:
+def _lower_priority(memory_limit_bytes: int) -> None:
     """Logging goes first: this process yields the CPU, and is the one to die when memory is short."""
     with contextlib.suppress(OSError):
         os.nice(5)

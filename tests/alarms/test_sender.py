@@ -80,8 +80,8 @@ class Hour:
 
 
 @contextlib.contextmanager
-def world(wanted: dict[str, TargetOptions], **how: Any) -> Iterator[World]:
-    made = World(wanted, **how)
+def world(targets: dict[str, TargetOptions], **how: Any) -> Iterator[World]:
+    made = World(targets, **how)
     try:
         yield made
     finally:

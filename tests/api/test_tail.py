@@ -20,7 +20,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.file import reader
 from sensorlogd.storage.ingest.append import append
-from sensorlogd.storage.query.following import LATE_MOST_US, Following
+from sensorlogd.storage.query.following import MAX_LATE_US, Following
 from sensorlogd.storage.query.log_reader import LogReader, SeriesReading
 from sensorlogd.storage.rollups.edge import set_edge
 from sensorlogd.storage.series import catalog
@@ -137,12 +137,12 @@ def test_what_is_too_late_is_told_and_nothing_is_remembered_for_ever(log_path: P
         assert len(looked(following, log, EDGE, whole=True)) == 7200
         writer.roll_up(EDGE)
         looked(following, log, EDGE, whole=True)
-        assert following.floor_us == EDGE - LATE_MOST_US
+        assert following.floor_us == EDGE - MAX_LATE_US
         assert sum(map(len, following._seen.values())) == 120
-        writer.store("n", EDGE - LATE_MOST_US - S, EDGE - S)
+        writer.store("n", EDGE - MAX_LATE_US - S, EDGE - S)
         assert [reading.ts_us for reading in looked(following, log, EDGE, whole=True)] == [EDGE - S]
         (late,) = following.late
-        assert (late.series.name, late.since_us) == ("lab.n", EDGE - LATE_MOST_US - MINUTE_US)
+        assert (late.series.name, late.since_us) == ("lab.n", EDGE - MAX_LATE_US - MINUTE_US)
         following.late.clear()
         for minute in (1, 2, 2, 3, 5):
             writer.store("n", T0 + minute * MINUTE_US + S + minute)

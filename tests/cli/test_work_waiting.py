@@ -55,7 +55,7 @@ def test_without_a_daemon_an_import_behind_such_work_ends_too() -> None:
 
 
 def test_work_that_is_not_there_is_told_from_what_is(tmp_path: Path) -> None:
-    """As after damage: a fresh database knows nothing of the work that a verb waits for."""
+    """As after damage: a new database knows nothing of the work that a verb waits for."""
     with Offline(tmp_path / "log.db") as offline, pytest.raises(OperationError, match="the database has no work 7; it has none"):
         offline.do(WorkRequest(7))
 

@@ -250,5 +250,5 @@ def test_what_stays_the_same_goes_on_when_the_rest_changes() -> None:
     rig = Rig([channel("integral(a)"), channel("a + b", ("sum", "t"))])
     rig.feed((A, 0, 1.0, GOOD), (A, 2 * S, 1.0, GOOD))
     rig.engine = Engine([channel("integral(a)"), channel("a - b", ("sum", "t"))], rig.treat, rig.count, rig.engine)
-    assert [node.channel.key for node in rig.engine.fresh] == [("sum", "t")]
+    assert [node.channel.key for node in rig.engine.new_nodes] == [("sum", "t")]
     assert [v for key, _, v, _ in rig.feed((A, 3 * S, 1.0, GOOD)) if key == ("sum", "s")] == [3.0]

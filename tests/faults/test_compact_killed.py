@@ -74,12 +74,12 @@ def test_killed_at_any_moment_all_readings_are_there(holed: Path, tmp_path: Path
     subprocess.run([*COMMAND, str(copy_of(holed, tmp_path))], check=True, capture_output=True)
     takes = time.monotonic() - began
     seed = random.randrange(1 << 32)
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     for turn in range(8):
         path = copy_of(holed, tmp_path)
         with subprocess.Popen([*COMMAND, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
             try:
-                process.wait(chance.uniform(0.3, 1.1) * takes)
+                process.wait(rng.uniform(0.3, 1.1) * takes)
             except subprocess.TimeoutExpired:
                 process.kill()
         try:

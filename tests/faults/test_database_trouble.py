@@ -51,12 +51,12 @@ def events(path: Path) -> list[str]:
         return [kind for (kind,) in conn.execute("SELECT kind FROM event ORDER BY id")]
 
 
-def assert_whole(found: list[float | None]) -> None:
+def assert_whole(values: list[float | None]) -> None:
     """The counter rises by one from its first value: nothing between is lost or doubled."""
-    assert found
-    first = found[0]
+    assert values
+    first = values[0]
     assert first is not None
-    assert found == [first + n for n in range(len(found))]
+    assert values == [first + n for n in range(len(values))]
 
 
 def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_noise_in_whole_pages_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_a_damaged_database_is_set_aside_with_its_wal_and_salvaged(tmp_path: Path) -> None:
-    """A page of readings overwritten: a fresh database at once, and what was readable comes back into it."""
+    """A page of readings overwritten: a new database at once, and what was readable comes back into it."""
     config = configuration(tmp_path)
     with Daemon(config, tmp_path / "data") as daemon:
         daemon.wait_ready()

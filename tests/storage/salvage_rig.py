@@ -100,7 +100,7 @@ def frontier_of(conn: sqlite3.Connection) -> Frontier:
 
 def make_full(path: Path, seed: int = 1) -> None:
     """60 days of three series every ten minutes, those of 52 days expired; mended, calibrated, rolled up, cleanly closed."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     conn = connect_writer(path)
     conn.execute("PRAGMA synchronous = OFF")
     with transaction(conn):
@@ -117,9 +117,9 @@ def make_full(path: Path, seed: int = 1) -> None:
         catalog.sync(conn, sync_again, NOW - 30 * DAY)
         rows = []
         for n, ts in enumerate(range(NOW - DAYS * DAY, NOW, 10 * MINUTE)):
-            rows.append((ts, 1, chance.uniform(-5, 5), chance.choice([1, 1, 1, 3 | 32])))
+            rows.append((ts, 1, rng.uniform(-5, 5), rng.choice([1, 1, 1, 3 | 32])))
             rows.append((ts, 2, float(n * 7 % 1000), 1))
-            rows.append((ts, 3, float(chance.randint(0, 3)), 1))
+            rows.append((ts, 3, float(rng.randint(0, 3)), 1))
         rows += [(NOW - 2 * HOUR + n * SECOND, 1, n / 7, 1) for n in range(1, 7000) if n % 600]
         conn.executemany("INSERT INTO recent VALUES (?,?,?,?)", rows)
         for n in range(300):

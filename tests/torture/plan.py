@@ -57,41 +57,39 @@ class Plan:
 
 def plan(seed: int, seconds: float = 20.0) -> Plan:
     """The run of this seed. Equal for equal arguments, whatever the machine."""
-    chance = random.Random(f"sensorlogd torture {seed}")
-    rates = _rates(chance)
+    rng = random.Random(f"sensorlogd torture {seed}")
+    rates = _rates(rng)
     faults = [
-        Fault(round(at_s, 2), *FAMILIES[family](chance))
-        for family, rate in rates.items()
-        for at_s in _times(chance, rate, seconds)
+        Fault(round(at_s, 2), *FAMILIES[family](rng)) for family, rate in rates.items() for at_s in _times(rng, rate, seconds)
     ]
     faults += _visits(seed, seconds, rates)
     storage = {
-        "commit_interval": chance.choice(("100ms", "200ms", "1s", "3s")),
-        "rollup_interval": chance.choice(("500ms", "2s", "2s", "15min")),
-        "min_free": chance.choice(("0B", "1MB", "1MB")),
-        "when_full": chance.choice(("stop", "stop", "drop_oldest")),
-        "inbox_limit": chance.choice((1_000, 200_000, 200_000)),
+        "commit_interval": rng.choice(("100ms", "200ms", "1s", "3s")),
+        "rollup_interval": rng.choice(("500ms", "2s", "2s", "15min")),
+        "min_free": rng.choice(("0B", "1MB", "1MB")),
+        "when_full": rng.choice(("stop", "stop", "drop_oldest")),
+        "inbox_limit": rng.choice((1_000, 200_000, 200_000)),
     }
     return Plan(
         seed=seed,
         seconds=seconds,
         rates=rates,
-        intervals_ms=tuple(chance.choice((10, 20, 50, 100, 200)) for _ in range(chance.randint(2, 4))),
+        intervals_ms=tuple(rng.choice((10, 20, 50, 100, 200)) for _ in range(rng.randint(2, 4))),
         storage=storage,
-        keep_days=chance.choice((None, None, 90, 90, 10)),
-        wrong_at_start_s=_step(chance) if rates["clock"] and chance.random() < 0.3 else 0,
+        keep_days=rng.choice((None, None, 90, 90, 10)),
+        wrong_at_start_s=_step(rng) if rates["clock"] and rng.random() < 0.3 else 0,
         faults=tuple(sorted(faults, key=lambda fault: fault.at_s)),
     )
 
 
-def _rates(chance: random.Random) -> dict[str, float]:
-    count = chance.choice((2, 3, 3))
+def _rates(rng: random.Random) -> dict[str, float]:
+    count = rng.choice((2, 3, 3))
     chosen: set[str] = set()
     while len(chosen) < count:
-        chosen |= set(chance.choices(sorted(FAMILIES), [WEIGHTS.get(family, 1) for family in sorted(FAMILIES)]))
-    rest = chance.choice((0.0, 0.0, 0.1))
+        chosen |= set(rng.choices(sorted(FAMILIES), [WEIGHTS.get(family, 1) for family in sorted(FAMILIES)]))
+    rest = rng.choice((0.0, 0.0, 0.1))
     return {
-        family: round(chance.uniform(*RATES.get(family, (1.0, 4.0))) if family in chosen else rest * chance.random() * 3, 2)
+        family: round(rng.uniform(*RATES.get(family, (1.0, 4.0))) if family in chosen else rest * rng.random() * 3, 2)
         for family in sorted(FAMILIES)
     }
 
@@ -99,19 +97,19 @@ def _rates(chance: random.Random) -> dict[str, float]:
 def _visits(seed: int, seconds: float, rates: dict[str, float]) -> list[Fault]:
     """Of other programs, in every third run and by dice of their own. Not where files are removed, exchanged, or damaged: what a
     visitor does to such a one is lost by right."""
-    chance = random.Random(f"sensorlogd torture visits {seed}")
+    rng = random.Random(f"sensorlogd torture visits {seed}")
     if seed % 3 or rates["files"]:
         return []
     return [
-        Fault(round(at_s, 2), "visit", {"statement": chance.choice(VISITS), "for_s": round(chance.uniform(0.2, 3.0), 2)})
-        for at_s in _times(chance, chance.uniform(1.0, 5.0), seconds)
+        Fault(round(at_s, 2), "visit", {"statement": rng.choice(VISITS), "for_s": round(rng.uniform(0.2, 3.0), 2)})
+        for at_s in _times(rng, rng.uniform(1.0, 5.0), seconds)
     ]
 
 
-def _times(chance: random.Random, rate: float, seconds: float) -> list[float]:
+def _times(rng: random.Random, rate: float, seconds: float) -> list[float]:
     """As a Poisson process would have them."""
     found, at_s = [], 0.0
-    while rate and (at_s := at_s + chance.expovariate(rate / 10)) < seconds:
+    while rate and (at_s := at_s + rng.expovariate(rate / 10)) < seconds:
         found.append(at_s)
     return found
 
@@ -121,78 +119,78 @@ def _times(chance: random.Random, rate: float, seconds: float) -> list[float]:
 Choice = tuple[str, dict[str, Any]]
 
 
-def _short(chance: random.Random) -> float:
+def _short(rng: random.Random) -> float:
     """A time down or away: mostly short."""
-    return round(chance.choice((0.0, chance.uniform(0.0, 1.0), chance.uniform(0.0, 4.0))), 2)
+    return round(rng.choice((0.0, rng.uniform(0.0, 1.0), rng.uniform(0.0, 4.0))), 2)
 
 
-def _step(chance: random.Random) -> int:
+def _step(rng: random.Random) -> int:
     """Seconds to years, in both directions."""
-    size = chance.choice((2, 40, 600, 7_200, 5 * DAY_S, 60 * DAY_S, 400 * DAY_S, 10 * 365 * DAY_S))
-    return chance.choice((-1, 1)) * round(size * chance.uniform(0.6, 1.4))
+    size = rng.choice((2, 40, 600, 7_200, 5 * DAY_S, 60 * DAY_S, 400 * DAY_S, 10 * 365 * DAY_S))
+    return rng.choice((-1, 1)) * round(size * rng.uniform(0.6, 1.4))
 
 
-def _ends(chance: random.Random) -> Choice:
-    return chance.choice(("kill", "kill", "term")), {"down_s": _short(chance)}
+def _ends(rng: random.Random) -> Choice:
+    return rng.choice(("kill", "kill", "term")), {"down_s": _short(rng)}
 
 
-def _stops(chance: random.Random) -> Choice:
-    return chance.choice(("stop_daemon", "stop_aggregator")), {"for_s": round(chance.uniform(0.3, 6.0), 2)}
+def _stops(rng: random.Random) -> Choice:
+    return rng.choice(("stop_daemon", "stop_aggregator")), {"for_s": round(rng.uniform(0.3, 6.0), 2)}
 
 
-def _disk(chance: random.Random) -> Choice:
-    call, what = chance.choice(
+def _disk(rng: random.Random) -> Choice:
+    call, what = rng.choice(
         [("pwrite", "ENOSPC"), ("pwrite", "EIO"), ("pwrite", "SHORT"), ("fdatasync", "EIO"), ("fsync", "EIO"), ("ftruncate", "EIO"),
          ("write", "ENOSPC"), ("write", "SHORT"), ("rename", "EIO"), ("unlink", "EIO")]
     )  # fmt: skip
-    permille = chance.choice((3, 50, 300, 1000))
-    return "disk_fails", {"call": call, "what": what, "permille": permille, "for_s": round(chance.uniform(0.5, 6.0), 2)}
+    permille = rng.choice((3, 50, 300, 1000))
+    return "disk_fails", {"call": call, "what": what, "permille": permille, "for_s": round(rng.uniform(0.5, 6.0), 2)}
 
 
-def _full(chance: random.Random) -> Choice:
-    return "disk_full", {"free_bytes": chance.choice((0, 4_096, 500_000)), "for_s": round(chance.uniform(1.0, 9.0), 2)}
+def _full(rng: random.Random) -> Choice:
+    return "disk_full", {"free_bytes": rng.choice((0, 4_096, 500_000)), "for_s": round(rng.uniform(1.0, 9.0), 2)}
 
 
-def _locks(chance: random.Random) -> Choice:
-    return "lock", {"mode": chance.choice(("IMMEDIATE", "EXCLUSIVE")), "for_s": round(chance.uniform(1.0, 10.0), 2)}
+def _locks(rng: random.Random) -> Choice:
+    return "lock", {"mode": rng.choice(("IMMEDIATE", "EXCLUSIVE")), "for_s": round(rng.uniform(1.0, 10.0), 2)}
 
 
-def _files(chance: random.Random) -> Choice:
+def _files(rng: random.Random) -> Choice:
     """``down``: end the daemon so first (None: it goes on running meanwhile)."""
-    down = chance.choice((None, None, "kill", "term"))
-    kind = chance.choice(("remove", "replace", "truncate", "empty", "overwrite", "overwrite"))
+    down = rng.choice((None, None, "kill", "term"))
+    kind = rng.choice(("remove", "replace", "truncate", "empty", "overwrite", "overwrite"))
     how: dict[str, Any] = {"down": down}
     if kind in ("remove", "replace"):
-        how["side_files"] = chance.random() < 0.5  # whether the -wal and -shm go, too
+        how["side_files"] = rng.random() < 0.5  # whether the -wal and -shm go, too
     elif kind == "truncate":
-        how["part"] = round(chance.uniform(0.05, 0.95), 3)
+        how["part"] = round(rng.uniform(0.05, 0.95), 3)
     elif kind == "overwrite":
-        how |= {"pages": chance.choice((1, 1, 3, 10)), "where": chance.randrange(1 << 30)}
+        how |= {"pages": rng.choice((1, 1, 3, 10)), "where": rng.randrange(1 << 30)}
     return kind, how
 
 
-def _clock(chance: random.Random) -> Choice:
-    how = {"by_s": _step(chance), "for_s": round(chance.uniform(1.0, 8.0), 2)}
-    return chance.choice((("clock", how), ("clock", how), ("clock_at_start", how)))
+def _clock(rng: random.Random) -> Choice:
+    how = {"by_s": _step(rng), "for_s": round(rng.uniform(1.0, 8.0), 2)}
+    return rng.choice((("clock", how), ("clock", how), ("clock_at_start", how)))
 
 
-def _reloads(chance: random.Random) -> Choice:
-    return chance.choice(("reload", "reload_bad", "rename")), {}
+def _reloads(rng: random.Random) -> Choice:
+    return rng.choice(("reload", "reload_bad", "rename")), {}
 
 
-def _changes(chance: random.Random) -> Choice:
-    kind = chance.choice(("import", "import_replace", "flag", "recalibrate", "cut_mend", "cut_mend", "undo", "undo"))
+def _changes(rng: random.Random) -> Choice:
+    kind = rng.choice(("import", "import_replace", "flag", "recalibrate", "cut_mend", "cut_mend", "undo", "undo"))
     if kind == "cut_mend":
-        return kind, {"what": chance.choice(("verb", "daemon")), "scale": chance.choice((1.1, 1.3))}
+        return kind, {"what": rng.choice(("verb", "daemon")), "scale": rng.choice((1.1, 1.3))}
     if kind in ("flag", "recalibrate"):
-        since = chance.uniform(0.1, OLD_DAYS)
-        how = {"since_days": round(since, 2), "until_days": round(since * chance.choice((0.0, chance.random())), 2)}
-        return kind, how | ({"scale": chance.choice((1.1, 1.3, -0.7))} if kind == "recalibrate" else {})
+        since = rng.uniform(0.1, OLD_DAYS)
+        how = {"since_days": round(since, 2), "until_days": round(since * rng.choice((0.0, rng.random())), 2)}
+        return kind, how | ({"scale": rng.choice((1.1, 1.3, -0.7))} if kind == "recalibrate" else {})
     return kind, {}
 
 
-def _care(chance: random.Random) -> Choice:
-    return chance.choice(("rebuild", "backup", "compact")), {}
+def _care(rng: random.Random) -> Choice:
+    return rng.choice(("rebuild", "backup", "compact")), {}
 
 
 RATES = {"files": (0.5, 1.5)}  # each file's story must have the time to come to its end

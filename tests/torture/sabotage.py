@@ -48,9 +48,9 @@ def truncate(path: Path, part: float) -> tuple[int, bool]:
 
 def overwrite(path: Path, count: int, where: int) -> tuple[int, bool]:
     """Fill some pages with 0xFF. Returns how many, and whether they were all leaves."""
-    chance = random.Random(where)
+    rng = random.Random(where)
     pages = path.stat().st_size // PAGE
-    chosen = chance.sample(range(pages), min(count, pages))
+    chosen = rng.sample(range(pages), min(count, pages))
     lost = _kinds(path, chosen)
     with path.open("r+b") as file:
         for page in chosen:

@@ -14,7 +14,7 @@ from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.answering import api
 from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.answering.questions import row_text
-from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk
+from sensorlogd.web.answering.questions.reading_pages import ReadingsQuery
 from sensorlogd.web.settings import Settings
 from sensorlogd.web.workers.damage import DamageSkipper, Lost
 from tests.web.conftest import T0, S, serving
@@ -72,12 +72,12 @@ def test_a_page_that_is_damaged_at_an_edge_costs_its_own_rows(
     """Also if a whole step of the stream falls into it."""
     path = tmp_path / "log.db"
     hurt(made, path, leaf)
-    ask = ReadingsAsk(["lab.t"], T0, T0 + 7200 * S, None, TimeForm("us", "UTC"))
+    query = ReadingsQuery(["lab.t"], T0, T0 + 7200 * S, None, TimeForm("us", "UTC"))
     place = row_text.StreamProgress(T0, width_us, 2**62, 20_000)
 
     def lines(database: Path) -> tuple[list[bytes], list[Lost]]:
         with LogReader.open(database) as log:
-            page = row_text.page(log, ask, place, "csv")
+            page = row_text.page(log, query, place, "csv")
         assert page.following is None
         return page.body.splitlines(), page.lost
 
@@ -100,14 +100,14 @@ def test_each_lost_range_is_named_once_and_none_behind_the_page(
     """Though a span was read again because it held too many rows; as JSON and as a stream with a limit."""
     path = tmp_path / "log.db"
     hurt(made, path, 1)
-    ask = ReadingsAsk(["lab.*"], T0, T0 + 7200 * S, None, TimeForm("us", "UTC"))
+    query = ReadingsQuery(["lab.*"], T0, T0 + 7200 * S, None, TimeForm("us", "UTC"))
     monkeypatch.setattr(row_text, "MAX_ROWS", 300)
     with LogReader.open(path) as log:
-        page = row_text.page(log, ask, row_text.StreamProgress(T0, 7200 * S, 2**62, 20_000), "csv")
+        page = row_text.page(log, query, row_text.StreamProgress(T0, 7200 * S, 2**62, 20_000), "csv")
         assert len(page.lost) == len(set(page.lost)) > 0
         before = [line for line in page.body.splitlines() if int(line.partition(b",")[0]) < page.lost[0].since_us]
         log.conn.execute("ROLLBACK")
-        limited = row_text.page(log, ask, row_text.StreamProgress(T0, 7200 * S, len(before), 20_000), "csv")
+        limited = row_text.page(log, query, row_text.StreamProgress(T0, 7200 * S, len(before), 20_000), "csv")
         assert limited.body.splitlines() == before
         assert limited.lost == []
     with serving(Settings(path, query_threads=1)) as running:

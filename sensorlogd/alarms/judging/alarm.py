@@ -11,11 +11,12 @@ from sensorlogd.alarms.plan import AlarmedSeries, Definition
 
 @dataclass(slots=True, eq=False)
 class Alarm:
-    """An alarm of one series, or of the events of one sensor. ``..._at``: time watched, in µs; ``..._us``: wall clock. Owned by
+    """An alarm of one series, or of the events of one sensor. ``..._watched_us``: time watched; ``..._us``: wall clock. Owned by
     whoever owns the ``Judge``.
 
-    ``held_at``: since when the condition holds without interruption, while nobody has been notified of it. ``raised_at``: when it
-    became unacknowledged last. ``told_at``: when people were notified last, for ``repeat``. ``last_at``: of the last event.
+    ``held_watched_us``: since when the condition holds without interruption, while nobody has been notified of it.
+    ``raised_watched_us``: when it became unacknowledged last. ``told_watched_us``: when people were notified last, for ``repeat``.
+    ``last_watched_us``: of the last event.
     """
 
     definition: Definition
@@ -23,17 +24,17 @@ class Alarm:
     series: AlarmedSeries | None = None
     state: AlarmState = AlarmState.NORMAL
     since_us: int = 0
-    held_at: int | None = None
-    raised_at: int = 0
+    held_watched_us: int | None = None
+    raised_watched_us: int = 0
     raised_us: int = 0
-    told_at: int = 0
-    last_at: int = 0
+    told_watched_us: int = 0
+    last_watched_us: int = 0
     escalated: bool = False
     value: float | None = None
     detail: str = ""
     raises: int = 0
     note: str = ""
-    shelved_until_at: int = 0
+    shelved_until_watched_us: int = 0
     fault: str = ""
     touched: bool = False  # this process has judged it already: what the database remembers is older
 
@@ -44,7 +45,7 @@ class Alarm:
     @property
     def is_shelved(self) -> bool:
         """Whether somebody has muted it and the time for that is not over."""
-        return self.shelved_until_at > 0
+        return self.shelved_until_watched_us > 0
 
     @property
     def is_active(self) -> bool:

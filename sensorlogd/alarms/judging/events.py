@@ -30,7 +30,7 @@ class EventJudge:
         self._definitions = [definition for definition in plan.definitions if definition.of_events]
         self._is_full = False
 
-    def judge(self, kind: str, sensor: str | None, detail: str, ts_us: int, at: int, now_us: int) -> None:
+    def judge(self, kind: str, sensor: str | None, detail: str, ts_us: int, watched_us: int, now_us: int) -> None:
         """Judge an event; each sensor that it happens to has an alarm of its own."""
         for definition in self._definitions:
             options = definition.options
@@ -46,12 +46,12 @@ class EventJudge:
                 continue
             try:
                 if raises:
-                    alarm.last_at = at
+                    alarm.last_watched_us = watched_us
                     alarm.detail = f"{kind}: {detail}"
-                    self._transitions.apply(alarm, True, False, at, ts_us, None)
+                    self._transitions.apply(alarm, True, False, watched_us, ts_us, None)
                     self._transitions.found.unsaved[alarm] = None
                 elif any(fnmatch.fnmatchcase(kind, glob) for glob in options.until or ()):
-                    self._transitions.apply(alarm, False, True, at, ts_us, None)
+                    self._transitions.apply(alarm, False, True, watched_us, ts_us, None)
             except Exception as error:  # a fault in one alarm costs that alarm only
                 self._roster.stop_judging(alarm, error)
 

@@ -1,7 +1,7 @@
 """Turns readings, events and time into changes of alarms and announcements. It has no database, clock or thread: everything is
 passed in.
 
-``at``: time watched (µs). It never steps, and stands still while the daemon does not watch. Whatever is missing, pending or to be
+``watched_us``: time watched. It never steps, and stands still while the daemon does not watch. Whatever is missing, pending or to be
 repeated is measured by it, so setting the clock neither raises nor clears an alarm.
 """
 
@@ -39,22 +39,22 @@ class Judge:
         """What it has found since they were last taken."""
         return self._transitions.take_findings()
 
-    def use(self, plan: Plan, at: int, now_us: int) -> None:
+    def use(self, plan: Plan, watched_us: int, now_us: int) -> None:
         """Use another plan: see ``Roster.use``."""
-        self.roster.use(plan, at, now_us)
+        self.roster.use(plan, watched_us, now_us)
         self._events.use(plan)
 
-    def judge_readings(self, block: Block, at: int, now_us: int) -> None:
+    def judge_readings(self, block: Block, watched_us: int, now_us: int) -> None:
         """Judge one block of a sensor's readings, which has arrived now."""
-        self._readings.judge(block, at, now_us)
+        self._readings.judge(block, watched_us, now_us)
 
-    def judge_event(self, kind: str, sensor: str | None, detail: str, ts_us: int, at: int, now_us: int) -> None:
+    def judge_event(self, kind: str, sensor: str | None, detail: str, ts_us: int, watched_us: int, now_us: int) -> None:
         """Judge an event, which happened at ``ts_us``. ``sensor``: None for one of the daemon."""
-        self._events.judge(kind, sensor, detail, ts_us, at, now_us)
+        self._events.judge(kind, sensor, detail, ts_us, watched_us, now_us)
 
-    def tick(self, at: int, now_us: int) -> None:
+    def tick(self, watched_us: int, now_us: int) -> None:
         """Make the changes that are due by time alone. Cheap while nothing is due."""
-        self._due.tick(at, now_us)
+        self._due.tick(watched_us, now_us)
 
     def next_due(self) -> int:
         """When ``tick`` has something to do, at the earliest (a reading may move it)."""

@@ -23,22 +23,22 @@ class OperatorActions:
         self._transitions.change_state(alarm, after, now_us, "acknowledged", note)
         return True
 
-    def shelve(self, alarm: Alarm, until_at: int, now_us: int, note: str) -> None:
+    def shelve(self, alarm: Alarm, until_watched_us: int, now_us: int, note: str) -> None:
         """Mute the alarm until then; it is judged all the same."""
-        before, alarm.shelved_until_at = alarm.shown(), until_at
+        before, alarm.shelved_until_watched_us = alarm.shown(), until_watched_us
         alarm.note = note or alarm.note
         self._transitions.touch(alarm)
         self._transitions.found.changes.append(StateChange(alarm, "shelved", before, AlarmState.SHELVED, now_us, None, note))
 
-    def unshelve(self, alarm: Alarm, at: int, now_us: int, note: str) -> None:
+    def unshelve(self, alarm: Alarm, watched_us: int, now_us: int, note: str) -> None:
         """End the mute; if the alarm was raised meanwhile, it is announced now."""
         if not alarm.is_shelved:
             return
-        alarm.shelved_until_at = 0
+        alarm.shelved_until_watched_us = 0
         self._transitions.touch(alarm)
         self._transitions.found.changes.append(
             StateChange(alarm, "unshelved", AlarmState.SHELVED, alarm.state, now_us, None, note)
         )
         if alarm.state is AlarmState.UNACKNOWLEDGED:
-            alarm.told_at = at
+            alarm.told_watched_us = watched_us
             self._transitions.announce(alarm, "raised", alarm.definition.options.notify, now_us)

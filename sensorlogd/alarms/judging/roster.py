@@ -31,14 +31,14 @@ class Roster:
         self._series_alarms = 0  # how many of ``alarms`` are of series
         self._stopped: set[Alarm] = set()  # they are judged no more, after a fault
 
-    def use(self, plan: Plan, at: int, now_us: int) -> None:
+    def use(self, plan: Plan, watched_us: int, now_us: int) -> None:
         """Use another plan. An alarm whose conditions are the same keeps its state; one whose conditions have changed begins
         anew, which is a change of its own."""
         former, tracks = self.alarms, self.tracks
         self.plan, self.alarms, self.tracks = plan, {}, {}
         for definition in plan.definitions:
             for series in definition.series:
-                self._place_alarm(definition, series, former, tracks, at, now_us)
+                self._place_alarm(definition, series, former, tracks, watched_us, now_us)
         self._series_alarms = len(self.alarms)
         known = {definition.name: definition for definition in plan.definitions if definition.of_events}
         for key, alarm in former.items():
@@ -60,7 +60,7 @@ class Roster:
         series: AlarmedSeries,
         former: dict[tuple[str, str], Alarm],
         tracks: dict[Subject, Track],
-        at: int,
+        watched_us: int,
         now_us: int,
     ) -> None:
         """Set up the alarm of one definition for one series: an alarm of ``former`` that is judged by the same conditions stays,
@@ -68,7 +68,7 @@ class Roster:
         subject = ".".join(series.subject)
         track = self.tracks.get(series.subject)
         if track is None:
-            track = self.tracks[series.subject] = Track(series, at)
+            track = self.tracks[series.subject] = Track(series, watched_us)
             if (before := tracks.get(series.subject)) is not None:
                 track.take_over(before)
         alarm = former.get((definition.name, subject))

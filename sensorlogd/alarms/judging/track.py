@@ -23,9 +23,9 @@ class Track:
     """What is known of one series. ``seen_at``: when anything came last, late or not. ``at``: of the last judged reading.
     ``usable``: it has a value, and one that is not known to be wrong (flag fail); comparisons go by usable ones only."""
 
-    def __init__(self, series: AlarmedSeries, at: int) -> None:
+    def __init__(self, series: AlarmedSeries, watched_us: int) -> None:
         self.series = series
-        self.seen_at = at
+        self.seen_at = watched_us
         self.at = 0
         self.newest_us: int | None = None
         self.shown: float | None = None
@@ -60,26 +60,26 @@ class Track:
         if self.series.counter == former.series.counter:
             self._former = {key: term for key, term in former.terms.items() if key not in former._faults}
 
-    def add(self, at: int, value: float | None, quality: int) -> None:
+    def add(self, watched_us: int, value: float | None, quality: int) -> None:
         """The next reading in order."""
-        self.at, self.shown, self.flag = at, value, quality & FLAG_MASK
+        self.at, self.shown, self.flag = watched_us, value, quality & FLAG_MASK
         self.usable = value is not None and value == value and self.flag in _USABLE
         if value is None or not self.usable:
             return
         self.repeats = value == self.same
         if not self.repeats:
-            self.same, self.same_at = value, at
+            self.same, self.same_at = value, watched_us
         for key, term in self.terms.items():
             try:
-                term.add(at, value)
+                term.add(watched_us, value)
             except Exception as error:  # a fault of the code: it belongs to the alarms that ask for this term
                 self._faults.setdefault(key, error)
 
-    def value(self, term: TermKey, at: int) -> float | None:
+    def value(self, term: TermKey, watched_us: int) -> float | None:
         """The value of a term. Raises what a fault of the code raised when a reading was added to it."""
         if term in self._faults:
             raise self._faults[term]
-        return self.terms[term].value(at)
+        return self.terms[term].value(watched_us)
 
     def is_as_bad_as(self, flag: int) -> bool:
         """Whether the flag of the newest reading is ``flag`` or a worse one. A flag of a newer release counts as suspect."""

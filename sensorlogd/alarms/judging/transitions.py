@@ -20,27 +20,27 @@ class Transitions:
         taken, self.found = self.found, Findings()
         return taken
 
-    def apply(self, alarm: Alarm, holds: bool, ends: bool, at: int, ts_us: int, value: float | None) -> None:
-        """Move the alarm by what was found at ``at``: ``holds``, its condition is met; ``ends``, what ends it is met. ``value``:
-        the value found; None keeps the one that the alarm has."""
+    def apply(self, alarm: Alarm, holds: bool, ends: bool, watched_us: int, ts_us: int, value: float | None) -> None:
+        """Move the alarm by what was found at ``watched_us``: ``holds``, its condition is met; ``ends``, what ends it is met.
+        ``value``: the value found; None keeps the one that the alarm has."""
         options, state = alarm.definition.options, alarm.state
         if state in ACTIVE:
-            alarm.held_at = None
+            alarm.held_watched_us = None
         elif not holds:
-            if alarm.held_at is not None:
-                alarm.held_at = None
+            if alarm.held_watched_us is not None:
+                alarm.held_watched_us = None
                 self.touch(alarm)
-        elif alarm.held_at is None:
-            alarm.held_at = at
+        elif alarm.held_watched_us is None:
+            alarm.held_watched_us = watched_us
             alarm.value = value
             self.touch(alarm)
-        long_enough = alarm.held_at is not None and at - alarm.held_at >= options.for_
+        long_enough = alarm.held_watched_us is not None and watched_us - alarm.held_watched_us >= options.for_
         after = judged(state, holds=holds, ends=ends, long_enough=long_enough)
         if after is state:
             return
         if after is AlarmState.UNACKNOWLEDGED:
-            alarm.held_at = None
-            alarm.raised_at = alarm.told_at = at
+            alarm.held_watched_us = None
+            alarm.raised_watched_us = alarm.told_watched_us = watched_us
             alarm.raised_us, alarm.raises = ts_us, alarm.raises + 1
             alarm.escalated, alarm.note = False, ""
             if value is not None:

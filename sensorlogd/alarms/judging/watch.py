@@ -38,9 +38,9 @@ class WatchClock:
         self._is_held = True
 
 
-def mark(at: int, now_us: int) -> str:
+def mark(watched_us: int, now_us: int) -> str:
     """To be stored for the next run."""
-    return f"{at} {now_us}"
+    return f"{watched_us} {now_us}"
 
 
 def ended_us(marked: str | None, newest_us: int | None, now_us: int) -> int | None:

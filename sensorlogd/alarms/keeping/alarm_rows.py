@@ -14,10 +14,10 @@ from sensorlogd.storage.alarms.states import AlarmRow
 _STATES = frozenset(state.value for state in AlarmState)
 
 
-def row(alarm: Alarm, at: int, now_us: int) -> AlarmRow:
-    """The row of an alarm as it is now. ``at``: the time watched now."""
+def row(alarm: Alarm, watched_us: int, now_us: int) -> AlarmRow:
+    """The row of an alarm as it is now. ``watched_us``: the time watched now."""
     definition = alarm.definition
-    until_us = now_us + alarm.shelved_until_at - at if alarm.is_shelved else None
+    until_us = now_us + alarm.shelved_until_watched_us - watched_us if alarm.is_shelved else None
     return AlarmRow(
         name=alarm.name,
         subject=alarm.subject,
@@ -27,17 +27,17 @@ def row(alarm: Alarm, at: int, now_us: int) -> AlarmRow:
         unit="" if alarm.series is None else alarm.series.unit,
         state=alarm.state.value,
         since_us=alarm.since_us,
-        held_at=alarm.held_at,
-        raised_at=alarm.raised_at,
+        held_at=alarm.held_watched_us,
+        raised_at=alarm.raised_watched_us,
         raised_us=alarm.raised_us,
-        told_at=alarm.told_at,
-        last_at=alarm.last_at,
+        told_at=alarm.told_watched_us,
+        last_at=alarm.last_watched_us,
         escalated=int(alarm.escalated),
         value=alarm.value,
         detail=alarm.detail,
         raises=alarm.raises,
         note=alarm.note,
-        shelved_until_at=alarm.shelved_until_at,
+        shelved_until_at=alarm.shelved_until_watched_us,
         shelved_until_us=until_us,
         text=definition.options.text or "",
     )
@@ -67,11 +67,15 @@ def alarm_of(row: AlarmRow) -> Alarm:
 def restore(alarm: Alarm, row: AlarmRow, shift: int) -> None:
     """Give the alarm the state that the row says. ``shift``: from the time watched of the row to that of this process."""
     alarm.state, alarm.since_us = state_of(row), row.since_us
-    alarm.held_at = None if row.held_at is None else row.held_at + shift
-    alarm.raised_at, alarm.told_at, alarm.last_at = row.raised_at + shift, row.told_at + shift, row.last_at + shift
+    alarm.held_watched_us = None if row.held_at is None else row.held_at + shift
+    alarm.raised_watched_us, alarm.told_watched_us, alarm.last_watched_us = (
+        row.raised_at + shift,
+        row.told_at + shift,
+        row.last_at + shift,
+    )
     alarm.raised_us, alarm.raises, alarm.escalated = row.raised_us, row.raises, bool(row.escalated)
     alarm.value, alarm.detail, alarm.note = row.value, row.detail, row.note
-    alarm.shelved_until_at = row.shelved_until_at + shift if row.shelved_until_at else 0
+    alarm.shelved_until_watched_us = row.shelved_until_at + shift if row.shelved_until_at else 0
 
 
 def state_of(row: AlarmRow) -> AlarmState:

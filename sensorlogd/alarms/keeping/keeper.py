@@ -107,9 +107,9 @@ class Keeper:
         """For ``status``, as of the last observation."""
         return {**self._facts, "targets": self.sender.facts()}
 
-    def _use_plan(self, plan: Plan, at: int, now_us: int) -> None:
+    def _use_plan(self, plan: Plan, watched_us: int, now_us: int) -> None:
         self.sender.use(plan.targets, plan.zone, plan.logger_name)
-        self.judge.use(plan, at, now_us)
+        self.judge.use(plan, watched_us, now_us)
 
     # ---- the writer's thread ---------------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ class Keeper:
         """Whether there is something that should be committed now, and not with the next readings."""
         return self._unstored.is_urgent or bool(self.sender.outcomes)
 
-    def opened(self, db: OpenDatabase) -> None:
+    def note_opened(self, db: OpenDatabase) -> None:
         """Learn what the database remembers. At a later opening this process knows better, and stores all of its alarms there."""
         self._to_recall, self._to_recall_since_us = db, self.clocks.steady_us()
         self._recall()
@@ -132,8 +132,8 @@ class Keeper:
         try:
             if not self._loaded:
                 waiting = stored_notifications.waiting(db.conn)
-            at, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
-            unwatched = recall(self.judge, db, at, now_us, first=not self._loaded)
+            watched_us, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
+            unwatched = recall(self.judge, db, watched_us, now_us, first=not self._loaded)
             self._unwatched = self._unwatched if unwatched is None else unwatched.text()
             self._is_unwatched_stored = False
         except sqlite3.Error as error:
@@ -157,17 +157,17 @@ class Keeper:
             return
         self._observed_us = steady
         try:
-            at, now_us = self._watch.now(steady), self.clocks.now_us()
+            watched_us, now_us = self._watch.now(steady), self.clocks.now_us()
             if well:
                 self._recall()
-            self._answer_requests(at, now_us)
+            self._answer_requests(watched_us, now_us)
             if not self._loaded and steady - self._began_us < BLIND_AFTER_US:
                 return
             if not self.judge.roster.plan and not self._unstored and not self.judge.found.gone:
                 self._events.clear()
                 return
             held = list(blocks)
-            self._judge_blocks(held, at, now_us)
+            self._judge_blocks(held, watched_us, now_us)
             if not well or len(self._seen) > 2 * len(held) + 1000:
                 self._forget_dropped(held)
             self._take_findings(now_us)
@@ -176,17 +176,17 @@ class Keeper:
         except Exception as error:
             self._report_fault("an observation failed", error)
 
-    def _judge_blocks(self, blocks: Iterable[Block], at: int, now_us: int) -> None:
+    def _judge_blocks(self, blocks: Iterable[Block], watched_us: int, now_us: int) -> None:
         """Show the judge each block once, then the events, then the time."""
         seen = self._seen
         for block in blocks:
             if block.rows and id(block) not in seen:
                 seen[id(block)] = block
-                self.judge.judge_readings(block, at, now_us)
+                self.judge.judge_readings(block, watched_us, now_us)
         while self._events:
             ts_us, kind, sensor, detail = self._events.popleft()
-            self.judge.judge_event(kind, sensor, detail, ts_us, at, now_us)
-        self.judge.tick(at, now_us)
+            self.judge.judge_event(kind, sensor, detail, ts_us, watched_us, now_us)
+        self.judge.tick(watched_us, now_us)
 
     def _take_findings(self, now_us: int) -> None:
         """Take over what the judge has found, to be stored with the next commit."""
@@ -203,13 +203,13 @@ class Keeper:
         self._unstored.add(found)
         self._facts = self.judge.roster.facts()
 
-    def _answer_requests(self, at: int, now_us: int) -> None:
+    def _answer_requests(self, watched_us: int, now_us: int) -> None:
         """Call what was put by ``ask``; each caller gets the result or the error."""
         while self._requests:
             do, future = self._requests.popleft()
             if future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(do(at, now_us))
+                    future.set_result(do(watched_us, now_us))
                 except Exception as error:  # the error belongs to whoever called ``ask``
                     future.set_exception(error)
 
@@ -219,19 +219,19 @@ class Keeper:
         if not self._loaded or self._to_recall is not None:
             return False
         outcomes = len(self.sender.outcomes)
-        at, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
-        has_mark = bool(self.judge.roster.plan) and at - self._marked_at >= MARK_EVERY_US
+        watched_us, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
+        has_mark = bool(self.judge.roster.plan) and watched_us - self._marked_at >= MARK_EVERY_US
         if not (self._unstored or outcomes or has_mark):
             return False
         conn.execute("SAVEPOINT alarms")
         is_stored = False
         try:
             self._unstored.outcomes += [self.sender.outcomes.popleft() for _ in range(outcomes)]
-            self._unstored.store(conn, at, now_us)
-            meta.put(conn, meta.ALARMS_WATCHED, mark(at, now_us))
+            self._unstored.store(conn, watched_us, now_us)
+            meta.put(conn, meta.ALARMS_WATCHED, mark(watched_us, now_us))
             if not self._is_unwatched_stored and self._unwatched:
                 meta.put(conn, meta.ALARMS_UNWATCHED, self._unwatched)
-            self._marked_at = at
+            self._marked_at = watched_us
             is_stored = True
         except Exception as error:
             if _is_trouble(error) or not conn.in_transaction:
@@ -247,13 +247,13 @@ class Keeper:
         self.sender.put(self._unstored.notices)
         self._report_fault("changes could not be stored", error)
         changes, notices = len(self._unstored.changes), len(self._unstored.notices)
-        if self._unstored.refused() and (changes or notices):
+        if self._unstored.note_refusal() and (changes or notices):
             lost = f"{changes} {plural(changes, 'change')} of alarms and {notices} {plural(notices, 'notification')}"
             detail = f"{lost} are not recorded, because the database has refused them {MAX_STORE_TRIES} times: {error}; the notifications are sent"
             logger.error("alarms: %s", detail)
             self._emit(EventKind.ALARMS_FAILED, None, detail)
 
-    def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
+    def note_recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
         """These blocks were committed (or left out): forget them. ``kept``: ``record`` stored the results, and they were committed
         with the blocks, so the notifications may be sent."""
         for block in blocks:
@@ -261,7 +261,7 @@ class Keeper:
         if kept:
             self._is_unwatched_stored = True
             self.sender.put(self._unstored.notices)
-            self._unstored.stored()
+            self._unstored.note_stored()
 
     def _forget_dropped(self, held: Iterable[Block]) -> None:
         """Forget the blocks that the inbox had to drop: of all that were seen only ``held`` still wait."""

@@ -30,7 +30,7 @@ Reading = tuple[int, float | None, int]  # stamp, value, quality
 MAX_READ_S = 3.0  # seconds: windows that cannot be read within this time begin anew
 
 
-def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool) -> Unwatched | None:
+def recall(judge: Judge, db: OpenDatabase, watched_us: int, now_us: int, *, first: bool) -> Unwatched | None:
     """What the open database remembers. ``first``: of this process; else all is to be stored there as it is known here. Returns
     when nobody watched, up to this start; None if it is not the first.
 
@@ -45,7 +45,7 @@ def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool)
     unwatched = Unwatched.read(meta.get(db.conn, meta.ALARMS_UNWATCHED))
     newest_us = newest_reading_us(newest, now_us)
     ended = watch.ended_us(marked, newest_us, now_us)
-    past = None if ended is None else Past(ended, at, unwatched)
+    past = None if ended is None else Past(ended, watched_us, unwatched)
     tracks = {} if past is None else _tracks_with_readings(judge, db, newest)
     windows, troubles = ({}, []) if past is None else _read_windows(db, tracks, past)
     judge.found.troubles += troubles
@@ -54,7 +54,7 @@ def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool)
         for row in rows.values()
         if not alarm_rows.is_known(row)
     ]
-    shift = at - watch.ended_at(marked, newest_us)
+    shift = watched_us - watch.ended_at(marked, newest_us)
     for key, remembered in rows.items():
         _recall_alarm(judge, key, remembered, shift, now_us)
     if past is not None:
@@ -91,7 +91,7 @@ def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int,
         return
     alarm_rows.restore(alarm, row, shift)
     is_same = row == alarm_rows.row_of(alarm, row)
-    if is_same and alarm.state is AlarmState.NORMAL and alarm.held_at is None and not alarm.is_shelved:
+    if is_same and alarm.state is AlarmState.NORMAL and alarm.held_watched_us is None and not alarm.is_shelved:
         judge.found.unsaved.pop(alarm, None)
     else:  # the times are converted to this run's time watched
         judge.found.unsaved[alarm] = None
@@ -105,16 +105,16 @@ def newest_reading_us(newest: Mapping[int, Reading], now_us: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The time of former runs, as seen from this one: they watched until ``ended_us`` of the wall clock, which is ``at`` of the time
+    """The time of former runs, as seen from this one: they watched until ``ended_us`` of the wall clock, which is ``watched_us`` of the time
     watched now."""
 
     ended_us: int
-    at: int
+    watched_us: int
     unwatched: Unwatched
 
     def at_of(self, ts_us: int) -> int:
         """The time watched of a stamp; now for one that is later than the end."""
-        return self.at - self.unwatched.watched_us(ts_us, self.ended_us)
+        return self.watched_us - self.unwatched.watched_us(ts_us, self.ended_us)
 
     def back_us(self, over_us: int) -> int:
         """The wall clock from which on this much was watched until the end."""

@@ -51,9 +51,10 @@ class Unstored:
         """Whether people wait for it: changes, notifications and their outcomes. States alone can wait for the next commit."""
         return bool(self.changes or self.notices or self.outcomes)
 
-    def add(self, found: Findings) -> None:
-        """All of ``found`` but what is announced, which becomes ``notices`` elsewhere. The oldest give way beyond ``MAX_UNSTORED_RESULTS``."""
-        for change in found.changes:
+    def add(self, findings: Findings) -> None:
+        """All of ``findings`` but what is announced, which becomes ``notices`` elsewhere. The oldest give way beyond
+        ``MAX_UNSTORED_RESULTS``."""
+        for change in findings.changes:
             self.changes.append(
                 ChangeRow(
                     change.ts_us,
@@ -68,28 +69,28 @@ class Unstored:
             )
             sensor = change.alarm.subject.partition(".")[0] or None
             self.events.append((change.ts_us, _EVENTS[change.kind], sensor, _sentence(change)))
-        for alarm in found.gone:
+        for alarm in findings.gone:
             self.alarms.pop(alarm, None)
             self.gone.append((alarm.name, alarm.subject))
         self.changes, self.events = self.changes[-MAX_UNSTORED_RESULTS:], self.events[-MAX_UNSTORED_RESULTS:]
         self.notices = self.notices[-MAX_UNSTORED_RESULTS:]  # the sender has these already
-        self.alarms |= found.unsaved
+        self.alarms |= findings.unsaved
 
-    def store(self, conn: sqlite3.Connection, at: int, now_us: int) -> None:
+    def store(self, conn: sqlite3.Connection, watched_us: int, now_us: int) -> None:
         """In the caller's transaction. Raises sqlite3.Error."""
         states.remove(conn, self.gone)
-        states.save(conn, [alarm_rows.row(alarm, at, now_us) for alarm in self.alarms])
+        states.save(conn, [alarm_rows.row(alarm, watched_us, now_us) for alarm in self.alarms])
         changes.add(conn, self.changes)
         for event in self.events:
             events.record(conn, *event)
         notifications.add(conn, self.notices)
         notifications.end(conn, self.outcomes)
 
-    def stored(self) -> None:
+    def note_stored(self) -> None:
         """The commit has succeeded: forget what it stored."""
         self._clear()
 
-    def refused(self) -> bool:
+    def note_refusal(self) -> bool:
         """The database has refused the results. Returns whether it has done so ``MAX_STORE_TRIES`` times, so that they are dropped."""
         self.faults += 1
         is_last = self.faults >= MAX_STORE_TRIES

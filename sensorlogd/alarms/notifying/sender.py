@@ -59,13 +59,13 @@ class Sender:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def use(self, wanted: Mapping[str, TargetOptions], zone: str, logger_name: str) -> None:
+    def use(self, targets: Mapping[str, TargetOptions], zone: str, logger_name: str) -> None:
         """The targets of this configuration. What waits for one that is no more is given up."""
         with self._lock:
             self.settings = replace(self.settings, zone=zone, logger_name=logger_name)
-            removed = [target for name, target in self._targets.items() if name not in wanted]
-            self._targets = {name: target for name, target in self._targets.items() if name in wanted}
-            for name, options in wanted.items():
+            removed = [target for name, target in self._targets.items() if name not in targets]
+            self._targets = {name: target for name, target in self._targets.items() if name in targets}
+            for name, options in targets.items():
                 if name in self._targets:
                     self._targets[name].use(options, self.settings)
                 else:
@@ -78,11 +78,11 @@ class Sender:
         undelivered: Counter[str] = Counter()
         faults: list[str] = []
         with self._lock:
-            fresh = [row for row in rows if row.identity not in self._taken]
-            self._taken |= dict.fromkeys(row.identity for row in fresh)
+            new = [row for row in rows if row.identity not in self._taken]
+            self._taken |= dict.fromkeys(row.identity for row in new)
             while len(self._taken) > notifications.MAX_UNSTORED_RESULTS:
                 del self._taken[next(iter(self._taken))]
-            for row in fresh:
+            for row in new:
                 target = self._targets.get(row.target)
                 if fault := notifications.fault_of(row):
                     self.outcomes.append(

@@ -43,16 +43,16 @@ class DeviceProfiles:
                 if wanted is not None and not (isinstance(wanted, str) and wanted in self.by_name):
                     yield place, name, wanted
 
-    def _read_profile(self, found: profiles.Profile) -> None:
+    def _read_profile(self, profile: profiles.Profile) -> None:
         """Read one profile; a file that is none is noted as a mistake."""
-        tree = self._document.read(found.path)
+        tree = self._document.read(profile.path)
         sensor = tree.data.get("sensor") if tree is not None and isinstance(tree.data, dict) else None
         if tree is None or not isinstance(sensor, dict):
             problem = "a profile has the keys title:, source: and sensor: (with the keys of a sensor)"
-            self._document.error_at(Mark(found.path), "", problem)
+            self._document.error_at(Mark(profile.path), "", problem)
             return
-        self.by_name[found.name] = sensor
-        self._document.graft(("profiles", found.name), tree, ("sensor",))
-        if found.own:
-            self._document.files.append(found.path)
-            self.own[found.name] = sensor
+        self.by_name[profile.name] = sensor
+        self._document.graft(("profiles", profile.name), tree, ("sensor",))
+        if profile.own:
+            self._document.files.append(profile.path)
+            self.own[profile.name] = sensor

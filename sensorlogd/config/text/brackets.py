@@ -88,36 +88,36 @@ class _Walker:
 
     def _walk_line(self, row: int) -> tuple[int, str]:
         """(number of the line on which it ends, since a quote may go on; its text without a comment) of line ``row``."""
-        line, col, fresh = self.lines[row], 0, True
+        line, col, at_value_start = self.lines[row], 0, True
         while col < len(line):
             char = line[col]
             if char == "#" and (col == 0 or line[col - 1] in " \t"):
                 return row, line[:col]
-            if char in "\"'" and fresh:
+            if char in "\"'" and at_value_start:
                 row, col, line = self._skip_quote(row, col)
                 if row < 0:
                     return len(self.lines), ""
-                fresh, self.ended = False, True
+                at_value_start, self.ended = False, True
                 continue
-            if char in "[{" and (self.open or fresh):
+            if char in "[{" and (self.open or at_value_start):
                 self._check_comma(row, col)
                 self.open.append((char, row, col))
-                self.colon, self.ended, self.word, fresh = False, False, "", True
-            elif char in "]}" and (self.open or (self.ended and not fresh)):
+                self.colon, self.ended, self.word, at_value_start = False, False, "", True
+            elif char in "]}" and (self.open or (self.ended and not at_value_start)):
                 self._close_bracket(row, col, char)
-                fresh = False
+                at_value_start = False
             elif self.open:
-                fresh = self._take_in(row, col, char, fresh)
+                at_value_start = self._take_in(row, col, char, at_value_start)
             elif char not in " \t":
                 after = line[col + 1 : col + 2]
-                fresh = (char == ":" or (char == "-" and fresh)) and after in ("", " ", "\t")
-                self.ended = self.ended and fresh is False and char in "]}"
+                at_value_start = (char == ":" or (char == "-" and at_value_start)) and after in ("", " ", "\t")
+                self.ended = self.ended and at_value_start is False and char in "]}"
             col += 1
         if self.open and self.word and not self.word.endswith(" "):
             self.word += " "
         return row, line
 
-    def _take_in(self, row: int, col: int, char: str, fresh: bool) -> bool:
+    def _take_in(self, row: int, col: int, char: str, at_value_start: bool) -> bool:
         """Take in a character between brackets. Returns whether a value may begin after it."""
         after = self.lines[row][col + 1 : col + 2]
         if char == ",":
@@ -130,9 +130,9 @@ class _Walker:
             return True
         if char not in " \t":
             self._check_comma(row, col)
-            fresh = False
+            at_value_start = False
         self.word += char
-        return fresh
+        return at_value_start
 
     def _note_missing_comma(self, row: int, col: int) -> None:
         """Note the comma that is missing before the key of a second colon in one entry."""

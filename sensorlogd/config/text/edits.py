@@ -41,22 +41,22 @@ def with_include(text: str, entry: str = FOLDER) -> str | None:
         if node is not None or top.flow_style:
             return None
         wanted["include"] = entry
-        return _if_it_says(wanted, _append_line(text, f"include: {entry}"))
+        return _if_equal(wanted, _append_line(text, f"include: {entry}"))
     before = data["include"]
     wanted["include"] = [*(before if isinstance(before, list) else [before]), entry]
     if isinstance(node, yaml.ScalarNode):
         start, end = node.start_mark.index, node.end_mark.index
-        return _if_it_says(wanted, f"{text[:start]}[{text[start:end]}, {entry}]{text[end:]}")
+        return _if_equal(wanted, f"{text[:start]}[{text[start:end]}, {entry}]{text[end:]}")
     if isinstance(node, yaml.SequenceNode) and node.value:
         last = node.value[-1]
         end = last.end_mark.index
         if node.flow_style:
-            return _if_it_says(wanted, f"{text[:end]}, {entry}{text[end:]}")
+            return _if_equal(wanted, f"{text[:end]}, {entry}{text[end:]}")
         dash = text.rfind("\n", 0, last.start_mark.index) + 1
         line_end = text.find("\n", end)
         line_end = len(text) if line_end < 0 else line_end
         lead = text[dash : last.start_mark.index]
-        return _if_it_says(wanted, f"{text[:line_end]}{_newline(text)}{lead}{entry}{text[line_end:]}")
+        return _if_equal(wanted, f"{text[:line_end]}{_newline(text)}{lead}{entry}{text[line_end:]}")
     return None
 
 
@@ -96,7 +96,7 @@ def renamed(text: str, old: str, new: str) -> str | None:
         start = end = first.index
         words = f"was: {old}{_newline(text)}{' ' * first.column}"
     text = text[:start] + words + text[end:]
-    return _if_it_says(wanted, text[: key.start_mark.index] + new + text[key.end_mark.index :])
+    return _if_equal(wanted, text[: key.start_mark.index] + new + text[key.end_mark.index :])
 
 
 def _compose(text: str) -> Any:
@@ -113,7 +113,7 @@ def _parsed(text: str) -> Any:
     return None if tree is None or errors else tree.data
 
 
-def _if_it_says(wanted: dict[str, Any], text: str) -> str | None:
+def _if_equal(wanted: dict[str, Any], text: str) -> str | None:
     """``text`` if it says exactly what is wanted, else None."""
     return text if _parsed(text) == wanted else None
 

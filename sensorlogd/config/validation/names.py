@@ -12,7 +12,7 @@ def closest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {found[0]!r}?)" if found else ""
 
 
-def nearest(word: str, known: Iterable[str], most: int) -> list[str]:
-    """At most ``most`` known words that are like ``word``, the nearest first."""
+def nearest(word: str, known: Iterable[str], limit: int) -> list[str]:
+    """At most ``limit`` known words that are like ``word``, the nearest first."""
     by_lower = {name.lower(): name for name in known}
-    return [by_lower[name] for name in difflib.get_close_matches(word.lower(), by_lower, n=most, cutoff=0.6)]
+    return [by_lower[name] for name in difflib.get_close_matches(word.lower(), by_lower, n=limit, cutoff=0.6)]

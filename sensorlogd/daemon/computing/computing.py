@@ -79,7 +79,7 @@ class Computing:
             for name, sensor in formulas.sensors.items():
                 if name in former[0].sensors:
                     sensor.go_on_from(former[0].sensors[name])
-            made = self._warm_up(self.engine.fresh)[0] if self._is_warm else []
+            made = self._warm_up(self.engine.new_nodes)[0] if self._is_warm else []
             self._faults = 0  # those of the former formulas say nothing of these
             return made
         except (sqlite3.Error, OSError):

@@ -35,7 +35,7 @@ from sensorlogd.storage.work import Slice, Work
 from sensorlogd.storage.worker import NOT_YET, NotYet, Worker
 
 SLICE_S = 0.02
-MOST_ROWS, LEAST_ROWS = 4_000, 50  # input readings at once
+MAX_ROWS_AT_ONCE, MIN_ROWS_AT_ONCE = 4_000, 50  # input readings at once
 LOOK_BACK_ROWS = 100_000  # of recent ones, for the reading that an integral goes on from
 SAME = 1e-9  # relative difference of two sums that rounding alone may cause
 
@@ -53,12 +53,12 @@ class RecomputeWorker(Worker[None]):
         now_us: Callable[[], int],
         settles_us: int = 2_000_000,
         slice_s: float = SLICE_S,
-        rows: int = MOST_ROWS,
+        rows: int = MAX_ROWS_AT_ONCE,
     ) -> None:
         self.computing = computing
         self._now_us = now_us
         self._settles_us = settles_us
-        self._pace = Pace(slice_s, min(500, rows), min(LEAST_ROWS, rows), rows)
+        self._pace = Pace(slice_s, min(500, rows), min(MIN_ROWS_AT_ONCE, rows), rows)
         self._last_run: tuple[int, int, _Run] | None = None  # (work, where it stands, all that is known there)
 
     def fetch(self, work: Work) -> NotYet | None:
@@ -85,7 +85,7 @@ class RecomputeWorker(Worker[None]):
             return Slice(work.progress, 0, True)
         except upsert.UpsertError as error:
             return Slice({}, 0, False, str(error), failed=True)
-        self._pace.measured(time.perf_counter() - began)
+        self._pace.note_duration(time.perf_counter() - began)
         # For a sum all that is stored is computed then, and what is on its way has times before now.
         at_us = run.wait() if is_sum and done.at_us >= until else done.at_us
         self._last_run = (work.id, at_us, run)

@@ -21,7 +21,7 @@ from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.reading_tables import together
 from sensorlogd.storage.reading_tables.readings import Reading, Readings
 
-MOST_ROWS = 100_000  # of all series together that are looked through
+MAX_SEARCHED_ROWS = 100_000  # of all series together that are looked through
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ def warm(
     keys = {ids[key]: key for key in engine.memories if key in ids}
     nodes_by_id = {ids[node.channel.key]: node for node in nodes if node.channel.key in ids}
     stored = latest.saved_or_settled(conn, {*keys, *nodes_by_id})
-    floor = together.reach(conn, MOST_ROWS) or 0
+    floor = together.reach(conn, MAX_SEARCHED_ROWS) or 0
     back = 2 * max((memory.heartbeat_us for memory in engine.memories.values()), default=0)
     ends = [stored[series_id][0] for series_id in nodes_by_id if series_id in stored]
     begin = min(ends) if ends else max((stored[series_id][0] for series_id in keys if series_id in stored), default=0)
@@ -69,7 +69,7 @@ def warm(
             continue
         seed(key, newest)
         ends_us[key] = after[key] = newest[0]
-        node.known([ts for ts, *_ in rows[series_id]])
+        node.note_known([ts for ts, *_ in rows[series_id]])
         if newest[0] < floor and any(rows[ids[source]] for source in node.triggers if source in ids):
             warmed.not_continued.append(key)
         if node.channel.is_integral:
@@ -78,9 +78,9 @@ def warm(
                 node.resume(last[0], unscaled(key, last[1]))
                 after[key] = last[0]
     for key, column in engine.replay(after):
-        fresh = _not_stored_yet(column, ends_us[key])
-        if fresh is not None:
-            warmed.made.append((key, fresh))
+        new = _not_stored_yet(column, ends_us[key])
+        if new is not None:
+            warmed.made.append((key, new))
     return warmed
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.calling import MOST_BYTES, short_path
+from sensorlogd.calling import MAX_MESSAGE_BYTES, short_path
 from sensorlogd.daemon.writing.stopped import WriterStopped
 from sensorlogd.processes.wake_pipe import WakePipe
 from sensorlogd.storage.corrections.change import MendError
@@ -265,8 +265,8 @@ class ClientThread:
         if is_complete:
             self._unwatch(client)
             self._take_up(client)
-        elif len(client.heard) > MOST_BYTES:
-            self._answer(client, _error_answer(f"a request has at most {MOST_BYTES} bytes"))
+        elif len(client.heard) > MAX_MESSAGE_BYTES:
+            self._answer(client, _error_answer(f"a request has at most {MAX_MESSAGE_BYTES} bytes"))
 
     def _take_up(self, client: _Client) -> None:
         """The request is complete."""
@@ -317,7 +317,7 @@ def _send_away(sock: socket.socket, answer: bytes) -> None:
 def _hang_up(sock: socket.socket) -> None:
     """Close. What was said and not read is read first, without waiting: else the client finds a reset instead of its answer."""
     with sock, contextlib.suppress(OSError):
-        for _ in range(MOST_BYTES // 65536 + 1):
+        for _ in range(MAX_MESSAGE_BYTES // 65536 + 1):
             if not sock.recv(65536):
                 return
 

@@ -118,19 +118,19 @@ def _programs_on_path(program: str, search: str) -> list[Path]:
     return [Path(path) for path in found if path is not None]
 
 
-def _check_path(where: str, path: Path, user: User, wanted: int, what: str = "file") -> Iterator[Finding]:
+def _check_path(where: str, path: Path, user: User, access: int, what: str = "file") -> Iterator[Finding]:
     """A file, or with ENTER a folder, that is there and may be used."""
-    what = "folder" if wanted == ENTER else what
+    what = "folder" if access == ENTER else what
     try:
         if not path.exists():
             yield Finding(where, f"{path}: there is no such {what}", "see how its name is written")
-        elif wanted == ENTER and not path.is_dir():
+        elif access == ENTER and not path.is_dir():
             yield Finding(where, f"{path} is a file, not a folder", "name a folder")
         elif what == "file" and path.is_dir():
             yield Finding(where, f"{path} is a folder, not a file", "name a file in it")
         elif (folder := user.kept_out_by(path)) is not None:
             yield Finding(where, f"{path}: the user {user.name} may not enter {folder}", f"move it, or chmod o+x {folder}")
-        elif what != "program" and not user.may(path, wanted):
+        elif what != "program" and not user.may(path, access):
             yield Finding(where, f"{path}: the user {user.name} may not use it", f"its owner and mode decide: ls -ld {path}")
     except OSError as error:
         yield Finding(where, f"{path}: cannot be looked at: {error.strerror}", f"its owner and mode decide: ls -ld {path}")

@@ -35,20 +35,20 @@ class User:
             return None
         return cls(entry.pw_name, entry.pw_uid, frozenset(groups), me=entry.pw_uid == os.geteuid())
 
-    def may(self, path: Path, wanted: int) -> bool:
-        """Whether this user may do what is ``wanted`` (READ | WRITE | ENTER) with an existing file, device or folder.
+    def may(self, path: Path, access: int) -> bool:
+        """Whether this user has ``access`` (READ | WRITE | ENTER) to an existing file, device or folder.
 
         Raises OSError if it cannot be looked at.
         """
         if self.me:
-            return os.access(path, wanted, effective_ids=True)
+            return os.access(path, access, effective_ids=True)
         if self.uid == 0:
             return True
         found = path.stat()
         if _has_acl(path):
             return True  # too fine for the mode: it is not said that it may not
         shift = 6 if found.st_uid == self.uid else 3 if found.st_gid in self.groups else 0
-        return (stat.S_IMODE(found.st_mode) >> shift) & wanted == wanted
+        return (stat.S_IMODE(found.st_mode) >> shift) & access == access
 
     def kept_out_by(self, path: Path) -> Path | None:
         """The first folder on the way to an existing file that this user may not enter; None if there is none.

@@ -127,7 +127,7 @@ class Aggregator:
             logger.error("aggregator: process %s cannot be killed; left behind", killed.pid)
 
     def _forget_ended(self) -> None:
-        self._killed = [killed for killed in self._killed if not killed.reaped()]
+        self._killed = [killed for killed in self._killed if not killed.reap()]
 
 
 def start_aggregator(path: Path) -> Child:

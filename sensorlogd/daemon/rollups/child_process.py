@@ -43,24 +43,24 @@ class Child:
         return f"ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
 
     def kill(self) -> None:
-        """Kill the process, stopped (SIGSTOP) or not, and close the channel; ``reaped`` tells when it is gone."""
+        """Kill the process, stopped (SIGSTOP) or not, and close the channel; ``reap`` tells when it is gone."""
         self.channel.close()
         self._process.kill()
 
-    def reaped(self) -> bool:
-        """Whether the process has ended; it is then reaped, so that no zombie is left."""
+    def reap(self) -> bool:
+        """Collect the exit status of the process if it has ended, so that no zombie is left. Returns whether it has."""
         if self.alive():
             return False
         self.channel.close()
         return True
 
     def wait(self, deadline_s: float) -> bool:
-        """As ``reaped``, but wait this long for it."""
+        """As ``reap``, but wait this long for it."""
         try:
             self._process.wait(max(deadline_s, 0.0))
         except subprocess.TimeoutExpired:
             return False
-        return self.reaped()
+        return self.reap()
 
 
 def start(module: str, *arguments: str) -> Child:

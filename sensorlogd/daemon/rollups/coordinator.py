@@ -33,7 +33,7 @@ from sensorlogd.daemon.rollups.messages import Failed, Message, Rows, RowsStored
 from sensorlogd.daemon.rollups.rollup_run import Edge, JobQueue, RollUpRun
 from sensorlogd.daemon.rollups.run_failures import RunFailures
 from sensorlogd.daemon.rollups.schedule import BLOCK_US, Schedule
-from sensorlogd.daemon.rollups.writer_steps import Settled, WriterSteps
+from sensorlogd.daemon.rollups.writer_steps import StepResult, WriterSteps
 from sensorlogd.daemon.writing.between_commits.jobs import Superseded
 
 STOP_WITHIN_S = 2.0
@@ -142,8 +142,8 @@ class Coordinator:
     def tick(self) -> None:
         """Advance whatever can be advanced; called at least every second and after every wake-up."""
         self.on_readable()
-        for settled in self._writer_steps.settled():
-            self._take_settled(settled)
+        for result in self._writer_steps.results():
+            self._take_result(result)
         if not self._run.over and self._run.token not in (None, self._writer.open_token):
             self._end_superseded_run()
         computes = self.state is CoordinatorState.WORKING and not self._run.storing
@@ -163,24 +163,24 @@ class Coordinator:
 
     def _begin_run(self, now: float) -> None:
         """Step 1: tell the writer the edge."""
-        self._schedule.begun(now)
+        self._schedule.note_begin(now)
         self._run = RollUpRun(self._now_us, self._zone, self._schedule.block_us)
         self._writer_steps.submit(self._run, "edge", self._run.take_edge)
 
-    def _take_settled(self, settled: Settled) -> None:
+    def _take_result(self, result: StepResult) -> None:
         """Go on with the run after a step that the writer has dealt with, or end it if that step failed."""
-        run, future = settled.run, settled.future
+        run, future = result.run, result.future
         if run.over:
             return
         error = None if future.cancelled() else future.exception()
         if isinstance(error, Superseded):
             self._end_superseded_run()
         elif future.cancelled() or error is not None:
-            self._step_refused(f"{settled.step}: {error or 'the writer ended'}")
-        elif settled.step == "edge":
+            self._note_step_refusal(f"{result.step}: {error or 'the writer ended'}")
+        elif result.step == "edge":
             self._send_work(run, future.result())
-        elif settled.step == "rows":
-            self._acknowledge_rows(run, settled.at - future.result())
+        elif result.step == "rows":
+            self._acknowledge_rows(run, result.at - future.result())
         else:
             self._end_run(run)
 
@@ -197,16 +197,16 @@ class Coordinator:
             self._run.rows_sent()  # step 3
             self._writer_steps.submit(self._run, "rows", functools.partial(self._run.store, message))
         elif isinstance(message, RunDone):
-            self._run.computed(message)
+            self._run.note_computed(message)
             self._writer_steps.submit(self._run, "finish", self._run.finish)
         elif isinstance(message, Failed):
-            self._process_failed(message)
+            self._note_process_failure(message)
         else:
             self._lose_process(f"said {type(message).__name__}, which is not for it to say")
 
     def _acknowledge_rows(self, run: RollUpRun, took_s: float) -> None:
         self.longest_store_s = max(self.longest_store_s, took_s)
-        run.rows_stored()
+        run.note_rows_stored()
         self._aggregator.send(RowsStored(took_s / self._slice_factor))
 
     def _end_run(self, run: RollUpRun) -> None:
@@ -215,7 +215,7 @@ class Coordinator:
         self.runs += 1
         self._trouble.over()
         assert run.done is not None
-        self._schedule.ended(run.done.seconds, more_to_close=run.more_to_close, more=run.done.more, left=run.done.left)
+        self._schedule.note_end(run.done.seconds, more_to_close=run.more_to_close, more=run.done.more, left=run.done.left)
 
     # ---- the run ends before its time ------------------------------------------------------------------------------
 
@@ -242,7 +242,7 @@ class Coordinator:
         self._run.end()
         self._schedule.want()
 
-    def _step_refused(self, reason: str) -> None:
+    def _note_step_refusal(self, reason: str) -> None:
         """The writer refused a step."""
         if self.state is CoordinatorState.WORKING:
             self._report_and_replace(reason)
@@ -251,7 +251,7 @@ class Coordinator:
         self._run.end()
         self._schedule.put_off(self._monotonic() + self._trouble.pause_s())
 
-    def _process_failed(self, message: Failed) -> None:
+    def _note_process_failure(self, message: Failed) -> None:
         """The process could not finish. If it found damage, report it to the writer, which may never read those pages."""
         self._trouble.report(message.reason)
         self._run.end()

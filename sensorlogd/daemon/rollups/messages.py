@@ -22,14 +22,14 @@ from typing import Any
 from sensorlogd.storage.rollups.outdated import Advance, Mark
 from sensorlogd.storage.rollups.snapshot import Key, Row
 
-MOST_BYTES = 64 * 1024 * 1024  # of one message; a peer that announces more is not an aggregator
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024  # of one message; a peer that announces more is not an aggregator
 _READ = 256 * 1024
-_MOST_AT_ONCE = 4 * 1024 * 1024  # read by one receive(): a peer that never stops sending must not hold up the loop
+_MAX_RECEIVED_BYTES = 4 * 1024 * 1024  # read by one receive(): a peer that never stops sending must not hold up the loop
 _LENGTH = struct.Struct("!I")
 
 
 class TooLarge(ValueError):
-    """A message of more than ``MOST_BYTES``; nothing of it was sent."""
+    """A message of more than ``MAX_MESSAGE_BYTES``; nothing of it was sent."""
 
 
 class ParentGone(Exception):
@@ -103,8 +103,8 @@ class _Unpickler(pickle.Unpickler):
 def encode(message: Message) -> bytes:
     """The message as it travels. Raises TooLarge."""
     body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-    if len(body) > MOST_BYTES:
-        raise TooLarge(f"a message of {len(body)} bytes, where {MOST_BYTES} are allowed")
+    if len(body) > MAX_MESSAGE_BYTES:
+        raise TooLarge(f"a message of {len(body)} bytes, where {MAX_MESSAGE_BYTES} are allowed")
     return _LENGTH.pack(len(body)) + body
 
 
@@ -163,7 +163,7 @@ class MessagePipe:
 
     def receive(self) -> list[Message]:
         """The messages that are complete, in order. What came before an end is still handed out."""
-        limit = self.heard + _MOST_AT_ONCE
+        limit = self.heard + _MAX_RECEIVED_BYTES
         end = ""
         try:
             while not self.ended and self.heard < limit:
@@ -194,7 +194,7 @@ class MessagePipe:
         messages: list[Message] = []
         while not self.ended and len(self._in) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._in)
-            if length > MOST_BYTES:
+            if length > MAX_MESSAGE_BYTES:
                 self._end(f"announced a message of {length} bytes")
                 break
             end = _LENGTH.size + length

@@ -39,7 +39,7 @@ from sensorlogd.storage.rollups.snapshot import Key, Row
 
 # Rows per message: so many that storing them holds the writer for STORE_S; measured anew with every message.
 ROWS_PER_MESSAGE = 300
-LEAST_ROWS, MOST_ROWS = 20.0, 3_000.0
+MIN_ROWS_PER_MESSAGE, MAX_ROWS_PER_MESSAGE = 20.0, 3_000.0
 STORE_S = 0.015
 MARKS = 20_000  # outdated minutes computed again on one snapshot
 RUN_S = 10.0  # healing and doing anew stop after that, so that minutes are closed in between
@@ -71,7 +71,7 @@ def _serve_parent(line: ChildEnd, path: str) -> None:
         try:
             more, left = _do_run(sender, path, message.old_edge_us, message.new_edge_us, message.zone)
         except (sqlite3.Error, OSError, TooLarge) as error:
-            sender.settle()
+            sender.await_acknowledgements()
             line.send(Failed(f"{type(error).__name__}: {error}", _is_damage(error)))
         else:
             line.send(RunDone(time.monotonic() - started, more, left))
@@ -123,7 +123,7 @@ class _Sender:
 
     def __init__(self, line: ChildEnd) -> None:
         self.line = line
-        self.pace = Pace(STORE_S, ROWS_PER_MESSAGE, LEAST_ROWS, MOST_ROWS)
+        self.pace = Pace(STORE_S, ROWS_PER_MESSAGE, MIN_ROWS_PER_MESSAGE, MAX_ROWS_PER_MESSAGE)
         self._pending: dict[Key, Row | None] = {}  # a row that is computed again replaces the earlier one; None: delete the row
         self._marks: list[Mark] = []
         self._advances: list[Advance] = []
@@ -144,7 +144,7 @@ class _Sender:
         """Send the rest and wait until all is acknowledged; ends the snapshot."""
         conn.execute("COMMIT")  # the snapshot is not needed for what is computed already
         self._send_pending()
-        self.settle()
+        self.await_acknowledgements()
 
     def _send_pending(self) -> None:
         """Send everything that waits, in messages of a size that the pace gives; marks and advances go with the last rows."""
@@ -165,7 +165,7 @@ class _Sender:
     def _send_rows(self, rows: list[Row], deletes: list[Key], marks: list[Mark], advances: list[Advance]) -> None:
         """Send one message, once the one before is acknowledged; one that is too large is halved. Raises ParentGone,
         ProtocolError, TooLarge."""
-        self.settle()
+        self.await_acknowledgements()
         try:
             self.line.send(Rows(rows, deletes, marks, advances))
         except TooLarge:  # states with long names
@@ -177,7 +177,7 @@ class _Sender:
             return
         self._unanswered = max(len(rows) + len(deletes) + len(marks) // 4, 1)
 
-    def settle(self) -> None:
+    def await_acknowledgements(self) -> None:
         """Wait until everything that was sent is acknowledged. Raises ParentGone, ProtocolError."""
         if not self._unanswered:
             return
@@ -186,7 +186,7 @@ class _Sender:
             raise ProtocolError(f"{type(answer).__name__} in place of an acknowledgement")
         # The pace is the number of rows whose storing takes STORE_S. Few rows say little: a commit has a price of its own.
         if answer.seconds > STORE_S or self._unanswered >= self.pace.rows / 2:
-            self.pace.measured(answer.seconds)
+            self.pace.note_duration(answer.seconds)
         self._unanswered = 0
 
 

@@ -120,11 +120,11 @@ class RollUpRun:
         """Rows are on their way to the writer."""
         self.storing = True
 
-    def rows_stored(self) -> None:
+    def note_rows_stored(self) -> None:
         """The writer has stored them."""
         self.storing = False
 
-    def computed(self, done: RunDone) -> None:
+    def note_computed(self, done: RunDone) -> None:
         """Everything is computed, and its rows are stored."""
         self.done = done
 

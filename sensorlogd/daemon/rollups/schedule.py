@@ -8,7 +8,7 @@ from sensorlogd.notation.microseconds import DAY_US, HOUR_US
 from sensorlogd.storage.pace import Pace
 
 # After a long absence a run closes the buckets of so much time as takes it about RUN_S.
-BLOCK_US, LEAST_BLOCK_US, MOST_BLOCK_US = DAY_US, HOUR_US, 60 * DAY_US
+BLOCK_US, MIN_BLOCK_US, MAX_BLOCK_US = DAY_US, HOUR_US, 60 * DAY_US
 RUN_S = 10.0
 ROWS_TRIGGER = 300_000  # this many new readings make a roll-up due before its interval has passed
 FIRST_WITHIN_S = 5.0
@@ -23,7 +23,7 @@ class Schedule:
 
     def __init__(self, interval_s: float, committed: Callable[[], int], now: float) -> None:
         self.wanted = False
-        self._block_us = Pace(RUN_S, BLOCK_US, LEAST_BLOCK_US, MOST_BLOCK_US, slower=0.2, faster=2.0)
+        self._block_us = Pace(RUN_S, BLOCK_US, MIN_BLOCK_US, MAX_BLOCK_US, slower=0.2, faster=2.0)
         self._interval_s = interval_s
         self._committed = committed
         self._due = now + min(interval_s, FIRST_WITHIN_S)
@@ -43,7 +43,7 @@ class Schedule:
         """A run is due at once. Any thread."""
         self.wanted = True
 
-    def begun(self, now: float) -> None:
+    def note_begin(self, now: float) -> None:
         """A run is under way."""
         self.wanted = False
         self._due = now + self._interval_s
@@ -55,10 +55,10 @@ class Schedule:
         self.wanted = True
         self._not_before = until
 
-    def ended(self, took_s: float, *, more_to_close: bool, more: bool, left: bool) -> None:
+    def note_end(self, took_s: float, *, more_to_close: bool, more: bool, left: bool) -> None:
         """A run succeeded. ``more_to_close``: it could have closed more. ``more``: much is left, ``left``: something, to do anew."""
         if more_to_close:
-            self._block_us.measured(took_s)
+            self._block_us.note_duration(took_s)
         if more_to_close or more:
             self._not_before = 0.0
         self.wanted = self.wanted or more_to_close or more or left

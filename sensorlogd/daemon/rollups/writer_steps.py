@@ -15,7 +15,7 @@ from sensorlogd.daemon.writing.recovery.failures import DamageFound
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class StepResult:
     """A step that the writer has dealt with, and when it had (monotonic)."""
 
     run: RollUpRun
@@ -30,22 +30,22 @@ class WriterSteps:
     def __init__(self, writer: JobQueue, wake: Callable[[], None]) -> None:
         self._writer = writer
         self._wake = wake
-        self._settled: deque[Settled] = deque()  # put by the writer thread
+        self._results: deque[StepResult] = deque()  # put by the writer thread
 
     def submit(self, run: RollUpRun, step: str, job: Callable[[JobDatabase], Any]) -> None:
-        """``settled`` returns the step when the writer is done with it."""
+        """``results`` returns the step when the writer is done with it."""
         future = self._writer.submit(f"roll-up {step}", job, token=run.token)
-        future.add_done_callback(functools.partial(self._note_settled, run, step))
+        future.add_done_callback(functools.partial(self._note_result, run, step))
 
-    def _note_settled(self, run: RollUpRun, step: str, future: Future[Any]) -> None:
+    def _note_result(self, run: RollUpRun, step: str, future: Future[Any]) -> None:
         """On the writer thread, after the commit."""
-        self._settled.append(Settled(run, step, future, time.monotonic()))
+        self._results.append(StepResult(run, step, future, time.monotonic()))
         self._wake()
 
-    def settled(self) -> Iterator[Settled]:
+    def results(self) -> Iterator[StepResult]:
         """The steps that the writer has dealt with since the last call, in that order."""
-        while self._settled:
-            yield self._settled.popleft()
+        while self._results:
+            yield self._results.popleft()
 
     def report_damage(self, reason: str, token: int | None) -> None:
         """Have the writer treat the damage as if it had found it itself."""

@@ -25,7 +25,7 @@ from sensorlogd.daemon.timekeeping.early_stamps import EarlyStamps
 _STEP_NS = STEP_US * 1000
 _TIGHT_NS = 20_000  # two clocks read within this time count as read at once
 _TRIES = 5
-_MOST_CHANGES = 20  # changes reported at one poll: two programs that fight over the clock must not fill the table of events
+_MAX_CHANGES = 20  # changes reported at one poll: two programs that fight over the clock must not fill the table of events
 
 Nanoseconds = Callable[[], int]
 _boottime_ns: Nanoseconds = functools.partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
@@ -53,7 +53,7 @@ class JudgedClock(Clock):
         self._offset_ns: int | None = None  # the time expected is the steady clock plus this; None: nothing is expected
         self._synchronised_by_kernel: bool | None = None
         self._ask_at_ns = 0
-        self._changes: deque[ClockStep | ClockJudged] = deque(maxlen=_MOST_CHANGES)
+        self._changes: deque[ClockStep | ClockJudged] = deque(maxlen=_MAX_CHANGES)
         self._early = EarlyStamps()
         wall, steady = self._read_both_clocks()
         self._begun_us = steady // 1000
@@ -92,7 +92,7 @@ class JudgedClock(Clock):
             return self._judge().safe_us
 
     @property
-    def anchored(self) -> bool:
+    def is_anchored(self) -> bool:
         """Whether it is known what time to expect; until then ``safe_us`` is the wall clock's and nothing may go by it."""
         return self._anchored
 
@@ -101,7 +101,7 @@ class JudgedClock(Clock):
         return self._belief.state
 
     @property
-    def synchronised(self) -> bool:
+    def is_synchronised(self) -> bool:
         """What the machine says of its clock; True where nobody tells."""
         return self._synchronised_by_kernel is not False
 

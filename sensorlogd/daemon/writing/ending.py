@@ -94,7 +94,7 @@ class Ending:
                 try:
                     self._close_database(complete, fault)
                 finally:
-                    self._trouble.ended()
+                    self._trouble.note_end()
 
     def abandon(self) -> None:
         """On another thread, once the writer does not come back from the disk: spill what it holds. The process must end after

@@ -91,7 +91,7 @@ class Totals:
         """This many readings more are lost for good."""
         self._stats.given_up += readings
 
-    def committed(self, result: Appended, took_s: float, now_us: int) -> None:
+    def note_commit(self, result: Appended, took_s: float, now_us: int) -> None:
         """One commit more."""
         with self._lock:
             stats = self._stats

@@ -218,7 +218,7 @@ class Writer:
         if not (trouble.is_well() and trouble.may_try()):
             # The one batch is held; the inbox holds the rest and, when full, drops its oldest and counts.
             self.inbox.wait(0.05 if stopping else min(max(trouble.retry_at - now, 0.0), 1.0))
-            return 0.0 if stopping and self._clock.anchored else -1.0
+            return 0.0 if stopping and self._clock.is_anchored else -1.0
         if stopping:
             return 0.0
         due = min(self._times.status_at, self._upkeep.due_at())
@@ -243,7 +243,7 @@ class Writer:
         db, notes = self._opening.open(first=not self.ready.is_set(), beat=lambda: self._totals.beat(time.monotonic()))
         self._take_over_notes(notes)  # first: no later opening tells of this again
         try:
-            self._watcher.opened(db)
+            self._watcher.note_opened(db)
             made = self._computing.opened(db, self.now_us())
         except BaseException:
             db.let_go()

@@ -191,7 +191,7 @@ class MbusDriver(Driver):
             self.meter.missed(now)
             round_.end()
         elif not round_.begun:
-            round_.acknowledged(now)
+            round_.note_acknowledged(now)
         else:
             self.meter.answered()
             found = records(outcome.answer, self.context.count, round_.values)

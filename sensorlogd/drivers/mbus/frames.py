@@ -107,7 +107,7 @@ class LongFrames:
     def _give_up(self, start: int, cost: int) -> int:
         """There is no frame at ``start``, after ``cost`` bytes of it were examined: skip it. Returns the place in the buffer
         where to go on, which may be after its end."""
-        stop = start + self._effort.failed(self._base + start, cost)
+        stop = start + self._effort.note_failure(self._base + start, cost)
         self._skip(start, min(stop, len(self._buffer)))
         return stop
 

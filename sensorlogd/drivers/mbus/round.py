@@ -30,7 +30,7 @@ class Round:
         """Whether the meter has answered."""
         return self.control != SND_NKE
 
-    def acknowledged(self, at: float) -> None:
+    def note_acknowledged(self, at: float) -> None:
         """The link was reset; the next question has the frame count bit set."""
         self.control, self.answered_at = REQ_UD2 | FCB, at
 

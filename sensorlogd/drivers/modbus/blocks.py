@@ -77,7 +77,7 @@ class Blocks:
         self._replace([block], parts)
         return parts
 
-    def answered(self, block: Block) -> None:
+    def note_answer(self, block: Block) -> None:
         """The block was answered, so its back-off ends. Once all parts of a cut block have answered, its silence was an accident,
         and they are joined again."""
         block.pace.answered()

@@ -31,7 +31,7 @@ class ModbusDriver(Driver):
 
     def open(self) -> None:
         self.port.open()
-        self.role.opened()
+        self.role.note_opened()
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
         """What the master or the listener has finished within ``timeout_s``; see there. Raises DriverError."""

@@ -38,7 +38,7 @@ class Pairing:
         """A question was heard."""
         self._question_at = now
 
-    def answered(self, now: float, *, paired: bool) -> None:
+    def note_answer(self, now: float, *, paired: bool) -> None:
         """An answer was heard."""
         if paired and self._question_at is not None:
             self._times.append(now - self._question_at)
@@ -80,7 +80,7 @@ class Listener:
         self._skipped = 0
         self._pairing = Pairing(options.turnaround / 1e6)
 
-    def opened(self) -> None:
+    def note_opened(self) -> None:
         """Nothing is to be forgotten here: a driver is made anew for each opening."""
 
     def read(self, timeout_s: float) -> Sequence[Sample]:
@@ -109,7 +109,7 @@ class Listener:
             if answer is None:
                 self._pairing.question_heard(now)
                 continue
-            self._pairing.answered(now, paired=question is not None)
+            self._pairing.note_answer(now, paired=question is not None)
             if question is None:
                 self.context.count("unpaired_answers", 1, f"unit {answer.unit}, function {answer.function}")
             elif question.unit == self.options.unit:

@@ -61,7 +61,7 @@ class Master:
         blocks = Blocks(self.registers, options.max_gap, options.max_registers, interval_s=interval_s, cap_s=MAX_SHARED_WAIT_S)
         return AskingPace(interval_s, MAX_SHARED_WAIT_S if options.shared else MAX_OWN_WAIT_S), blocks
 
-    def opened(self) -> None:
+    def note_opened(self) -> None:
         """The port was opened. What was learned about the unit before is still known."""
         key = f"{self.context.sensor} {self.options.model_dump_json()}"
         self.unit, self.blocks = self.asker.port.line.recall(key, self._new_knowledge)
@@ -164,7 +164,7 @@ class Master:
         which some may not be asked yet."""
         answered, self._answered = self._answered, []
         for block in answered:
-            self.blocks.answered(block)
+            self.blocks.note_answer(block)
 
     def _note_sign_of_life(self) -> None:
         self._spoke = True

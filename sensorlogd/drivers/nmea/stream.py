@@ -124,7 +124,7 @@ class Messages:
 
     def _skip_false_start(self, start: int, used: int, cost: int = 0) -> int:
         """There is no message at ``start``: skip ``used`` bytes, or more if there are too many false beginnings."""
-        step = self._effort.failed(self._base + start, cost)
+        step = self._effort.note_failure(self._base + start, cost)
         if step <= used or step == 1:
             return used
         self._skipped += step - used
@@ -219,7 +219,7 @@ class Messages:
         buffer = self._buffer
         stop = min(len(buffer), start + length)
         place, seen = self._inside
-        while seen < MIN_WITNESSES and not self._effort.tired(self._base + start):
+        while seen < MIN_WITNESSES and not self._effort.is_exhausted(self._base + start):
             witness = _WITNESS.search(buffer, start + place, stop)
             if witness is None:
                 place = max(place, stop - start - 240)  # a witness is shorter
@@ -248,7 +248,7 @@ class Messages:
                 seen += 1
                 place += size
             else:
-                self._effort.failed(self._base + start, size)
+                self._effort.note_failure(self._base + start, size)
                 place += 1
         self._inside = place, seen
         if seen < MIN_WITNESSES:

@@ -119,17 +119,17 @@ def _json_rows(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, str] | 
 
 
 def _parse_row(
-    cells: Mapping[str, str], read_time: Callable[[Mapping[str, str]], int | None], sensor: str | None, wanted: set[str]
+    cells: Mapping[str, str], read_time: Callable[[Mapping[str, str]], int | None], sensor: str | None, names: set[str]
 ) -> Row | None:
     """The wanted values of a row, in the long form or with a column a channel; None if it has none. Raises BadRow, BadLine."""
     if _is_long(cells):
         name = cells["channel"] if sensor is not None else ".".join(filter(None, (cells.get("sensor"), cells["channel"])))
-        if (sensor is not None and cells.get("sensor") != sensor) or name not in wanted:
+        if (sensor is not None and cells.get("sensor") != sensor) or name not in names:
             return None
         value = _parse_number(cells["value"])
         values = {name: math.nan if value is None else value}
     else:
-        values = {name: value for name in wanted if name in cells and (value := _parse_number(cells[name])) is not None}
+        values = {name: value for name in names if name in cells and (value := _parse_number(cells[name])) is not None}
     return Row(read_time(cells), values) if values else None
 
 

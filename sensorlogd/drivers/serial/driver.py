@@ -40,7 +40,7 @@ class SerialDriver(Driver):
         """Open the port; with ``poll:`` also plan the first question. Raises DriverError."""
         self.transport.open()
         if self.poller is not None:
-            self.poller.opened()
+            self.poller.note_opened()
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
         """The readings that were completed by what arrived or by a pause; with ``poll:`` the readings of one answer. Raises DriverError."""

@@ -23,7 +23,7 @@ class Effort:
         self._level = 0
         self._at = 0
 
-    def failed(self, at: int, cost: int) -> int:
+    def note_failure(self, at: int, cost: int) -> int:
         """What began at ``at`` was no frame, after ``cost`` bytes of it were examined. Returns how many bytes to skip."""
         cost += LOOK
         level = self._level - CREDIT * (at - self._at)
@@ -31,7 +31,7 @@ class Effort:
         self._at = at
         return 1 if level <= RESERVE else max(GIVEN_UP, cost // CREDIT)
 
-    def tired(self, at: int) -> bool:
+    def is_exhausted(self, at: int) -> bool:
         """Whether the allowance is used up at ``at``."""
         return self._level - CREDIT * (at - self._at) > RESERVE
 

@@ -57,7 +57,7 @@ class Poller:
     def _new_pace(self) -> AskingPace:
         return AskingPace(self._interval_s, MAX_OWN_WAIT_S if self.own else MAX_SHARED_WAIT_S)
 
-    def opened(self) -> None:
+    def note_opened(self) -> None:
         """The port was opened. What was learned about the device before is still known."""
         self._due = time.monotonic()
         key = f"{self.context.sensor} {self._question.key} {self._interval_s}"

@@ -104,7 +104,7 @@ class OwnPort(Transport):
     def open(self) -> None:
         """Open the port and join its line. Raises DriverError."""
         super().open()
-        self._generation = self._on_line.join().opened(self.quiet_s)
+        self._generation = self._on_line.join().note_opened(self.quiet_s)
 
     def reopen(self) -> None:
         """See ``Port``."""
@@ -119,13 +119,13 @@ class OwnPort(Transport):
         """As ``Port.read``. Where this sensor asks, the line hears what has arrived before the sensor sees it."""
         arrived = super().read(timeout_s)
         if self.asks and arrived is not None and arrived[1]:
-            self.line.heard(arrived[1], arrived[0])
+            self.line.note_arrived(arrived[1], arrived[0])
         return arrived
 
     def discard_input(self) -> bytes:
         thrown = super().discard_input()
         if self.asks and thrown and not self.has_descriptor:
-            self.line.heard(thrown, self.context.now_us())  # else ``read`` has told it
+            self.line.note_arrived(thrown, self.context.now_us())  # else ``read`` has told it
         return thrown
 
     def queue_up(self, ready: Callable[[], bool]) -> None:

@@ -91,7 +91,7 @@ class _Hub:
             self._close()
             raise
         self.transport.hand_over(self._context)
-        self.generation = self.line.opened(self.opener.quiet_s)
+        self.generation = self.line.note_opened(self.opener.quiet_s)
         with self.lock:
             self.opened = True
         # daemon: a device that hangs in a system call must not keep the process from ending
@@ -181,7 +181,7 @@ class _Hub:
             self.heard = time.monotonic()
             to = [end for end in self.ends if not end.asks or end is self.owner]
             asking = [end for end in self.ends if end.asks and end is not self.owner]
-        changed = self.line.heard(data, now_us)
+        changed = self.line.note_arrived(data, now_us)
         for end in to:
             end.take(now_us, data)
         for end in asking if changed else ():

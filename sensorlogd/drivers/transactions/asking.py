@@ -13,7 +13,7 @@ from sensorlogd.batch import Batch
 from sensorlogd.drivers.contract import DriverContext, DriverError
 from sensorlogd.drivers.transactions.answers import Awaited, Separation
 from sensorlogd.drivers.transactions.echo import Echo, without_echo
-from sensorlogd.drivers.transactions.line import SHOWN_BYTES, Open
+from sensorlogd.drivers.transactions.line import SHOWN_BYTES, OpenQuestion
 
 if TYPE_CHECKING:
     from sensorlogd.drivers.serial.shared import Port
@@ -214,14 +214,14 @@ class Asker:
         more."""
         line, outcome = self.port.line, Outcome(Fate.NOT_YET)
         sent, awaited = question.make()
-        opened = line.begin(awaited.fresh(), question.key, self.context.count, question.turnaround_s, question.separation)
+        open_question = line.begin(awaited.fresh(), question.key, self.context.count, question.turnaround_s, question.separation)
         try:
-            outcome = self._send_and_listen(question, opened, sent, awaited)
+            outcome = self._send_and_listen(question, open_question, sent, awaited)
         finally:
-            line.end(opened, damaged=outcome.fate is Fate.DAMAGED)
+            line.end(open_question, damaged=outcome.fate is Fate.DAMAGED)
         return outcome
 
-    def _send_and_listen(self, question: Question, opened: Open, sent: bytes, awaited: Awaited) -> Outcome:
+    def _send_and_listen(self, question: Question, open_question: OpenQuestion, sent: bytes, awaited: Awaited) -> Outcome:
         """Send the question, and listen until its answer is complete, until the time is over, or until a stop. Raises
         DriverError."""
         line = self.port.line
@@ -245,17 +245,19 @@ class Asker:
             if not data and quiet_s < left and question.quiet is not None:
                 answer = question.quiet(now_us)
             if answer is not None:
-                line.answered(opened, self.port.generation)
+                line.note_answered(open_question, self.port.generation)
                 self._count_strays(question, awaited, echo, heard)
                 with contextlib.ExitStack() as turns:
-                    return Outcome(self._listen_on(question, opened, awaited, answer, turns), answer, now_us, heard)
+                    return Outcome(self._listen_on(question, open_question, awaited, answer, turns), answer, now_us, heard)
             if awaited.damaged and data:
                 until = min(until, time.monotonic() + DAMAGED_S)
             elif question.gap_s and data and awaited.begun():
                 until = min(max(until, time.monotonic() + question.gap_s), began + question.turnaround_s + MAX_ANSWER_S)
-        return self._outcome_at_time_out(question, opened, awaited, echo, heard)
+        return self._outcome_at_time_out(question, open_question, awaited, echo, heard)
 
-    def _outcome_at_time_out(self, question: Question, opened: Open, awaited: Awaited, echo: _Echoes, heard: bytes) -> Outcome:
+    def _outcome_at_time_out(
+        self, question: Question, open_question: OpenQuestion, awaited: Awaited, echo: _Echoes, heard: bytes
+    ) -> Outcome:
         """The outcome when the time is over: what was held back as an echo, or what ``quiet`` makes of what has come, may still
         be the answer."""
         held = echo.give_up()
@@ -265,7 +267,7 @@ class Asker:
             answer = question.quiet(now_us)
         self._count_strays(question, awaited, echo, heard)
         if answer is not None:
-            self.port.line.answered(opened, self.port.generation)
+            self.port.line.note_answered(open_question, self.port.generation)
             return Outcome(Fate.ANSWERED, answer, now_us, heard)
         damaged = awaited.damaged or (question.separation in ("number", "content") and awaited.begun())
         return Outcome(Fate.DAMAGED if damaged else Fate.SILENT, None, now_us, heard)
@@ -273,24 +275,26 @@ class Asker:
     def _count_strays(self, question: Question, awaited: Awaited, echo: _Echoes, heard: bytes) -> None:
         """Count the echo, and whole answers of others that passed meanwhile."""
         if question.echo == "known" and heard:
-            self.port.line.echoed(question.key, echo.seen)
-            if echo.seen:
+            self.port.line.note_echo(question.key, echo.is_seen)
+            if echo.is_seen:
                 self.context.count("echoes", 1, "")
         if awaited.foreign:
             self.context.count("foreign_answers", awaited.foreign, f"{heard.hex(' ')} while {question.key} was asked")
 
-    def _listen_on(self, question: Question, opened: Open, awaited: Awaited, answer: Any, turns: contextlib.ExitStack) -> Fate:
+    def _listen_on(
+        self, question: Question, open_question: OpenQuestion, awaited: Awaited, answer: Any, turns: contextlib.ExitStack
+    ) -> Fate:
         """Listen until the unit has said everything. What it says is given to ``more``, or counted."""
         line = self.port.line
-        if question.more is None and self._differs(question, opened, awaited, b"", answer):
+        if question.more is None and self._differs(question, open_question, awaited, b"", answer):
             return Fate.AMBIGUOUS
         if isinstance(answer, Batch) and len(answer.times_us) > 1:
-            line.talks_on(question.key)
-        hold_s = line.hold_s(opened, question.learning_s)
+            line.note_more_followed(question.key)
+        hold_s = line.hold_s(open_question, question.learning_s)
         began, trail_s = time.monotonic(), 0.0
         until = began + hold_s
         while (left := until - time.monotonic()) > 0:
-            arrived = self._read_on(opened, left, turns)
+            arrived = self._read_on(open_question, left, turns)
             if arrived is None:
                 return Fate.ANSWERED
             if not arrived[1]:
@@ -299,31 +303,35 @@ class Asker:
             until = min(max(until, time.monotonic() + trail_s), began + max(hold_s, question.learning_s))
             if question.more is not None:
                 question.more(arrived[1], arrived[0])
-            elif self._differs(question, opened, awaited, arrived[1], answer):
+            elif self._differs(question, open_question, awaited, arrived[1], answer):
                 return Fate.AMBIGUOUS
         if hold_s:
-            line.heard_out(question.key, trail_s, wholly=hold_s >= question.learning_s)
+            line.note_trail(question.key, trail_s, wholly=hold_s >= question.learning_s)
         return Fate.ANSWERED
 
-    def _read_on(self, opened: Open, left_s: float, turns: contextlib.ExitStack) -> tuple[int, bytes] | None:
+    def _read_on(self, open_question: OpenQuestion, left_s: float, turns: contextlib.ExitStack) -> tuple[int, bytes] | None:
         """Read as the port does, and once in a new connection where the old one is closed after the answer, which stands. None:
         a stop was asked for, or nothing more can be learned; what is wrong with the port, the next question meets again."""
         port, line = self.port, self.port.line
         try:
             return port.read(left_s)
         except DriverError as error:
-            if not line.goes_on(opened, port.generation, left_s) or not port.is_connection or self.context.wait(0):
+            if (
+                not line.note_closed_after_answer(open_question, port.generation, left_s)
+                or not port.is_connection
+                or self.context.wait(0)
+            ):
                 return None
             try:
                 port.reopen()
-                line.goes_on_in(opened, port.generation)
+                line.note_listening_in(open_question, port.generation)
                 has_turn = turns.enter_context(port.transaction(left_s, left_s + GRACE_S))
             except DriverError:
                 return None
             self.context.count("reopened", 1, str(error))
             return (self.context.now_us(), b"") if has_turn else None
 
-    def _differs(self, question: Question, opened: Open, awaited: Awaited, data: bytes, answer: Any) -> bool:
+    def _differs(self, question: Question, open_question: OpenQuestion, awaited: Awaited, data: bytes, answer: Any) -> bool:
         """Whether another answer comes after the first one, that is not the same once more. Then the first was an earlier question's,
         which would go on for ever with a unit that says everything twice: each question would get the repetition before its own."""
         came_again = False
@@ -333,10 +341,10 @@ class Asker:
                 break
             came_again, data = True, b""
             if another != answer:
-                self.port.line.doubt(opened)
+                self.port.line.doubt(open_question)
                 self.context.count("ambiguous_answers", 1, question.key)
                 return True
-            self.port.line.talks_on(question.key)
+            self.port.line.note_more_followed(question.key)
             self.context.count("repeated_answers", 1, question.key)
         if data and not came_again:
             self.context.count("unasked_bytes", len(data), f"{data[:SHOWN_BYTES].hex(' ')} after {question.key}")
@@ -351,7 +359,7 @@ class _Echoes:
         self._echo = Echo(sent, expected=expected) if way == "known" else None
 
     @property
-    def seen(self) -> bool:
+    def is_seen(self) -> bool:
         """Whether the question came back as an echo. Only the way ``known`` can say so; for ``like`` it is always False."""
         return self._echo is not None and self._echo.seen
 

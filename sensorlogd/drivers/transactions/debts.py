@@ -54,7 +54,7 @@ class Debts:
         )
         return max(hindering, default=0.0)
 
-    def settle(self, data: bytes, now_us: int, now: float, current: Awaited | None) -> Debt | None:
+    def match(self, data: bytes, now_us: int, now: float, current: Awaited | None) -> Debt | None:
         """The debt whose answer ``data`` completes, if it completes one: it is dropped with all like it that are older, whose
         answers will not come any more. Debts like ``current`` are for the one who asks to judge."""
         while self._debts and self._debts[0].asked_at < now - FORGOTTEN_S and self._debts[0].until <= now:
@@ -63,9 +63,9 @@ class Debts:
         come = [debt for debt in owed if debt.awaited.feed(data, now_us) is not None]
         if not come:
             return None
-        settled = next((debt for debt in come if debt.until > now), come[-1])  # the oldest that is waited for, else the youngest
-        for other in [other for other in self._debts if other.awaited.like(settled.awaited)]:
+        matched = next((debt for debt in come if debt.until > now), come[-1])  # the oldest that is waited for, else the youngest
+        for other in [other for other in self._debts if other.awaited.like(matched.awaited)]:
             other.awaited = other.awaited.fresh()  # these bytes were the other's
-            if other.asked_at <= settled.asked_at:
+            if other.asked_at <= matched.asked_at:
                 self._debts.remove(other)
-        return settled
+        return matched

@@ -88,13 +88,13 @@ class Habits:
         # Long enough also for the unit's own answer, should what came have been the rest of another one.
         return min(SLOWER * max(habit.trail_s, *habit.times_s, 0.0) + TRAIL_MARGIN_S, learning_s)
 
-    def heard_out(self, key: str, trail_s: float, *, wholly: bool) -> None:
+    def note_trail(self, key: str, trail_s: float, *, wholly: bool) -> None:
         """After its answer the last byte came this late. ``wholly``: it was listened to for all of the learning time."""
         habit = self._of(key)
         habit.trail_s = max(habit.trail_s, trail_s)
         habit.heard_out += wholly
 
-    def talks_on(self, key: str) -> None:
+    def note_more_followed(self, key: str) -> None:
         """More came with its answer, in one piece: the next time it may come a little after it."""
         habit = self._of(key)
         habit.trail_s = max(habit.trail_s, AT_ONCE_S)
@@ -110,7 +110,7 @@ class Habits:
         """Whether this question comes back before its answer."""
         return self._of(key).echoes
 
-    def echoed(self, key: str, seen: bool) -> None:
+    def note_echo(self, key: str, seen: bool) -> None:
         """Note whether the question came back, or something else came instead."""
         habit = self._of(key)
         habit.echo_misses = 0 if seen else habit.echo_misses + 1

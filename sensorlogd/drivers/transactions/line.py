@@ -40,7 +40,7 @@ SHOWN_BYTES = 24
 
 
 @dataclass(slots=True, eq=False)
-class Open:
+class OpenQuestion:
     """The question that is open now. ``held_until``: its unit may go on talking. ``debt``: the connection was opened anew meanwhile, by
     another sensor, and its answer may come there."""
 
@@ -63,23 +63,23 @@ class Line:
     users: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _debts: Debts = field(default_factory=Debts)
-    _open: Open | None = None
-    _last: Open | None = None
+    _open: OpenQuestion | None = None
+    _last: OpenQuestion | None = None
     _habits: Habits = field(default_factory=Habits)
     _learned: dict[str, object] = field(default_factory=dict)
     _number: int = 0
-    _generation: int = 0
+    _opening: int = 0
     _answered_in: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_OPENINGS))
     _quiet_until: float = 0.0
     _quiet_most: float | None = None  # it is not put off beyond this
 
     # ---- opening -----------------------------------------------------------------------------------------------------
 
-    def opened(self, quiet_s: float) -> int:
+    def note_opened(self, quiet_s: float) -> int:
         """Note that the port was opened; returns which opening that is. What was asked before, by whomever, may be answered
         within ``quiet_s``; but where the last unit was heard out often enough, what it says and what it owes is known."""
         with self._lock:
-            self._generation += 1
+            self._opening += 1
             now = self.clock()
             former, self._open = self._open, None
             if former is not None and former.answered:
@@ -88,30 +88,30 @@ class Line:
                 former.debt = self._add_debt(former, now + self._habits.quiet_s(former.turnaround_s, former.key))
             if self._last is None or not self._is_learned(self._last):
                 self._quiet_until = max(self._quiet_until, now + quiet_s)
-            return self._generation
+            return self._opening
 
-    def _is_learned(self, opened: Open) -> bool:
+    def _is_learned(self, question: OpenQuestion) -> bool:
         """Whether the unit was heard out often enough, or whatever comes is its own."""
-        return opened.separation == "own" or self._habits.is_heard_out(opened.key)
+        return question.separation == "own" or self._habits.is_heard_out(question.key)
 
-    def goes_on(self, opened: Open, generation: int, left_s: float) -> bool:
+    def note_closed_after_answer(self, question: OpenQuestion, opening: int, left_s: float) -> bool:
         """Note that the connection was closed after its answer, and that the unit may still talk for this long: nobody asks
         meanwhile. Returns whether something was answered in that opening, so that it is worth while to listen in a new one."""
         with self._lock:
             self._quiet_until = max(self._quiet_until, self.clock() + left_s)
-            return generation in self._answered_in
+            return opening in self._answered_in
 
-    def goes_on_in(self, opened: Open, generation: int) -> None:
+    def note_listening_in(self, question: OpenQuestion, opening: int) -> None:
         """Note that the question's unit is listened to in that opening."""
         with self._lock:
-            self._note_answer_in(generation)
+            self._note_answer_in(opening)
             if self._open is None:
-                self._open = opened
+                self._open = question
 
-    def answered_in(self, generation: int) -> bool:
+    def answered_in(self, opening: int) -> bool:
         """Whether anything was answered in that opening, so that opening it again is worth while."""
         with self._lock:
-            return generation in self._answered_in
+            return opening in self._answered_in
 
     def next_number(self) -> int:
         """For protocols that number their questions: never the same twice in a row on one line, also over openings."""
@@ -145,101 +145,103 @@ class Line:
             free_at = self._debts.free_at(awaited, now, key if again else None)
             return max(quiet_until - now, free_at - now, 0.0)
 
-    def begin(self, awaited: Awaited, key: str, count: Count, turnaround_s: float, separation: Separation) -> Open:
+    def begin(self, awaited: Awaited, key: str, count: Count, turnaround_s: float, separation: Separation) -> OpenQuestion:
         """Open a question that is about to be sent."""
         with self._lock:
             self._quiet_most = None
-            self._open = Open(awaited, key, count, turnaround_s, separation, self.clock())
+            self._open = OpenQuestion(awaited, key, count, turnaround_s, separation, self.clock())
             return self._open
 
-    def answered(self, opened: Open, generation: int = 0) -> None:
+    def note_answered(self, question: OpenQuestion, opening: int = 0) -> None:
         """Note that the question was answered, in that opening; it stays open until ``end``, because more may belong to its
         answer."""
         with self._lock:
-            self._note_answer_in(generation or self._generation)
-            opened.answered = True
-            self._debts.drop(opened.debt)
-            self._habits.note_answer(opened.key, self.clock() - opened.asked_at)
+            self._note_answer_in(opening or self._opening)
+            question.answered = True
+            self._debts.drop(question.debt)
+            self._habits.note_answer(question.key, self.clock() - question.asked_at)
 
-    def _note_answer_in(self, generation: int) -> None:
+    def _note_answer_in(self, opening: int) -> None:
         """Something was answered in that opening, so that opening it again is worth while."""
-        if generation not in self._answered_in:
-            self._answered_in.append(generation)
+        if opening not in self._answered_in:
+            self._answered_in.append(opening)
 
-    def doubt(self, opened: Open) -> None:
+    def doubt(self, question: OpenQuestion) -> None:
         """The question was not answered after all: what came may have been an earlier one's. All that is learned is void."""
         with self._lock:
-            opened.answered = False
+            question.answered = False
             self._habits.forget_what_follows()
 
-    def hold_s(self, opened: Open, learning_s: float) -> float:
+    def hold_s(self, question: OpenQuestion, learning_s: float) -> float:
         """How long to listen on after an answer: the whole ``learning_s`` until it is known what the unit does."""
         with self._lock:
-            seconds = self._habits.hold_s(opened.key, learning_s)
-            opened.held_until = self.clock() + seconds
+            seconds = self._habits.hold_s(question.key, learning_s)
+            question.held_until = self.clock() + seconds
             return seconds
 
-    def heard_out(self, key: str, trail_s: float, *, wholly: bool) -> None:
+    def note_trail(self, key: str, trail_s: float, *, wholly: bool) -> None:
         """After its answer the last byte came this late. ``wholly``: it was listened to for all of the learning time."""
         with self._lock:
-            self._habits.heard_out(key, trail_s, wholly=wholly)
+            self._habits.note_trail(key, trail_s, wholly=wholly)
 
-    def talks_on(self, key: str) -> None:
+    def note_more_followed(self, key: str) -> None:
         """More came with its answer, in one piece: the next time it may come a little after it."""
         with self._lock:
-            self._habits.talks_on(key)
+            self._habits.note_more_followed(key)
 
     def echoes(self, key: str) -> bool:
         """Whether this question comes back before its answer."""
         with self._lock:
             return self._habits.echoes(key)
 
-    def echoed(self, key: str, seen: bool) -> None:
+    def note_echo(self, key: str, seen: bool) -> None:
         """Note whether the question came back, or something else came instead."""
         with self._lock:
-            self._habits.echoed(key, seen)
+            self._habits.note_echo(key, seen)
 
-    def end(self, opened: Open, *, damaged: bool = False) -> None:
+    def end(self, question: OpenQuestion, *, damaged: bool = False) -> None:
         """Close the question: nobody listens for its answer any more. If there was none, it is owed from now on."""
         with self._lock:
-            if self._open is opened:
+            if self._open is question:
                 self._open = None
-            if opened.answered:
-                self._last = opened
+            if question.answered:
+                self._last = question
                 return
-            if opened.debt in self._debts:
+            if question.debt in self._debts:
                 return  # since the connection was opened anew
             now = self.clock()
             if damaged:  # what was damaged was the answer, most likely; should it have been noise, the answer is due soon
-                until = max(now, opened.asked_at + 2 * opened.turnaround_s)
+                until = max(now, question.asked_at + 2 * question.turnaround_s)
             else:
-                until = now + self._habits.quiet_s(opened.turnaround_s, opened.key)
-                self._habits.note_miss(opened.key)
-            self._add_debt(opened, until)
+                until = now + self._habits.quiet_s(question.turnaround_s, question.key)
+                self._habits.note_miss(question.key)
+            self._add_debt(question, until)
 
-    def _add_debt(self, opened: Open, until: float) -> Debt:
+    def _add_debt(self, question: OpenQuestion, until: float) -> Debt:
         """Note that an answer is owed; nothing like it is asked before ``until``."""
-        debt = Debt(opened.awaited, opened.key, opened.count, opened.turnaround_s, opened.asked_at, until, opened.separation)
+        debt = Debt(
+            question.awaited, question.key, question.count, question.turnaround_s, question.asked_at, until, question.separation
+        )
         self._debts.add(debt)
         return debt
 
     # ---- listening -----------------------------------------------------------------------------------------------------
 
-    def heard(self, data: bytes, now_us: int) -> bool:
+    def note_arrived(self, data: bytes, now_us: int) -> bool:
         """Everything that arrives passes here, whoever reads it. True if it changes what the others wait for."""
         with self._lock:
             now = self.clock()
             current = self._open
-            settled = self._debts.settle(data, now_us, now, None if current is None else current.awaited)
-            if settled is not None:
-                self._note_late_answer(settled, now)
+            debt = self._debts.match(data, now_us, now, None if current is None else current.awaited)
+            if debt is not None:
+                self._note_late_answer(debt, now)
             elif current is None:
                 self._note_unasked(data, now_us, now)
-            return settled is not None
+            return debt is not None
 
     def _note_late_answer(self, debt: Debt, now: float) -> None:
         """An owed answer has come: count it, and learn how late."""
-        self._note_answer_in(self._generation)
+        self._note_answer_in(self._opening)
         late_s = now - debt.asked_at
         debt.count("late_answers", 1, f"{debt.key} after {late_s:.2f} s; turnaround is {debt.turnaround_s:g} s")
         self._habits.note_answer(debt.key, late_s)

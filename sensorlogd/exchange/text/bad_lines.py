@@ -62,7 +62,7 @@ class BadLines:
             )
             raise FileError(name, 0, f"{found}; the first is {self.examples[0]}")
 
-    def keep(self, beside: Path) -> Path:
+    def keep(self, source_file: Path) -> Path:
         """Write the bad lines into a new file ``beside.bad`` (or ``.bad2`` ...; one that holds exactly these lines is used again).
         Returns its path.
 
@@ -72,7 +72,7 @@ class BadLines:
         self._kept.seek(0)
         number = 1
         while True:
-            path = beside.with_name(f"{beside.name}.bad{'' if number == 1 else number}")
+            path = source_file.with_name(f"{source_file.name}.bad{'' if number == 1 else number}")
             try:
                 with path.open("x", encoding=self.encoding, errors="surrogateescape", newline="") as file:
                     while piece := self._kept.read(1 << 16):

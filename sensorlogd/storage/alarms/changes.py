@@ -59,9 +59,9 @@ def newest(conn: sqlite3.Connection, since_us: int | None, limit: int, names: st
     return [ChangeRow(*row) for row in reversed(found)]
 
 
-def periods(conn: sqlite3.Connection, since_us: int, until_us: int, most: int = KEEP) -> list[Period]:
+def periods(conn: sqlite3.Connection, since_us: int, until_us: int, limit: int = KEEP) -> list[Period]:
     """The periods in which alarms were raised that touch [since, until), in order of their beginning; a period that began before
-    the range keeps its own beginning. Only the newest ``most`` changes are looked at. Empty in a log of an older release. Raises
+    the range keeps its own beginning. Only the newest ``limit`` changes are looked at. Empty in a log of an older release. Raises
     sqlite3.Error.
     """
     if conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alarm_change'").fetchone() is None:
@@ -71,7 +71,7 @@ def periods(conn: sqlite3.Connection, since_us: int, until_us: int, most: int = 
         if kind == RAISED:
             began[name, subject] = ts
     found: list[Period] = []
-    rows = conn.execute(_TURNS, (since_us, until_us, most)).fetchall()
+    rows = conn.execute(_TURNS, (since_us, until_us, limit)).fetchall()
     for _, ts, name, subject, kind in reversed(rows):
         key = name, subject
         if kind == RAISED:

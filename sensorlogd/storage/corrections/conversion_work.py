@@ -75,7 +75,7 @@ class ConvertWorker(Worker[None]):
         moved, passed_us = move.fresh(passed_us, int(self._passed))
         took = time.perf_counter() - began
         if passed_us < END_US or took > self._slice_s:
-            self._passed.measured(took)
+            self._passed.note_duration(took)
         return moved, passed_us
 
 
@@ -85,7 +85,7 @@ def _run_at_pace(pace: Pace, some: Callable[[int], int]) -> int:
     most = int(pace)
     done = some(most)
     if done >= most:  # too few to measure a pace by
-        pace.measured(time.perf_counter() - began)
+        pace.note_duration(time.perf_counter() - began)
     return done
 
 
@@ -103,12 +103,12 @@ class _Move:
         self.differing = 0
         self._carry = Carry(old, new, linear.factor, linear.shift)
 
-    def roll_ups(self, most: int) -> int:
+    def roll_ups(self, limit: int) -> int:
         """Convert and move roll-ups whose readings have expired; delete the others, which readings give again."""
         cut = cuts.of_series(self.conn, self.old)
         kept_from = BEGINNING_US if cut is None else cuts.kept_from(cut)
         for resolution in resolutions.DEFAULT_RESOLUTIONS:
-            start = stored_rollups.oldest_start(self.conn, self.old, resolution, END_US, most)
+            start = stored_rollups.oldest_start(self.conn, self.old, resolution, END_US, limit)
             until = END_US if start is None else start
             stored_rollups.carry(self.conn, self.old, self.new, resolution, min(until, kept_from), **self.linear._asdict())
             done = stored_rollups.delete_before(self.conn, self.old, resolution, until)
@@ -116,12 +116,12 @@ class _Move:
                 return done
         return 0
 
-    def settled(self, most: int) -> int:
-        return self._note(moving.carry_settled(self.conn, self.frontier, self._carry, most))
+    def settled(self, limit: int) -> int:
+        return self._note(moving.carry_settled(self.conn, self.frontier, self._carry, limit))
 
-    def fresh(self, passed_us: int, most: int) -> tuple[int, int]:
+    def fresh(self, passed_us: int, limit: int) -> tuple[int, int]:
         """(readings moved, how far it has got)."""
-        carried = moving.carry_fresh(self.conn, self.frontier, self._carry, passed_us, most)
+        carried = moving.carry_fresh(self.conn, self.frontier, self._carry, passed_us, limit)
         return self._note(carried), carried.until_us
 
     def _note(self, carried: Carried | None) -> int:
@@ -134,8 +134,8 @@ class _Move:
         outdated.mark(self.conn, self.both, self.now_us, carried.since_us)
         return carried.rows
 
-    def marks(self, most: int) -> int:
-        return outdated.forget_first_minutes(self.conn, self.old, most)
+    def marks(self, limit: int) -> int:
+        return outdated.forget_first_minutes(self.conn, self.old, limit)
 
     def finish(self, readings: int, differing: int) -> tuple[str, str]:
         """Delete the old series, which is empty now. ``differing``: how many readings gave way, of all slices. Returns (sensor, a

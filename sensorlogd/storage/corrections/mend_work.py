@@ -21,8 +21,8 @@ from sensorlogd.storage.work import Slice, Work, any_lost_to_damage
 from sensorlogd.storage.worker import Worker
 
 SLICE_S = 0.015  # beside it the commit takes its time
-MOST_ROWS = 1_000  # readings changed, and kept, together
-LEAST_ROWS = 20
+MAX_ROWS_AT_ONCE = 1_000  # readings changed, and kept, together
+MIN_ROWS_AT_ONCE = 20
 SCAN_ROWS = 40_000  # fresh readings lie in order of time: this many rows of all series are read at once to find those of one
 
 
@@ -41,9 +41,9 @@ class MendWorker(Worker[None]):
     kind = mend_state.MEND
     grows = True
 
-    def __init__(self, slice_s: float = SLICE_S, rows: int = MOST_ROWS) -> None:
+    def __init__(self, slice_s: float = SLICE_S, rows: int = MAX_ROWS_AT_ONCE) -> None:
         self.slice_s = slice_s
-        self._pace = Pace(slice_s / 2, rows, min(LEAST_ROWS, rows), rows)
+        self._pace = Pace(slice_s / 2, rows, min(MIN_ROWS_AT_ONCE, rows), rows)
 
     def fetch(self, work: Work) -> None:
         """Nothing: all that is needed is in the log."""
@@ -68,7 +68,7 @@ class MendWorker(Worker[None]):
             at_us, changed, rolls_up = some.at_us, changed + some.readings, rolls_up or some.rolls_up
             took = time.perf_counter() - started
             if some.readings == int(self._pace) or took > self.slice_s:
-                self._pace.measured(took)
+                self._pace.note_duration(took)
             if time.perf_counter() - began + took > self.slice_s:
                 break
         more = at_us < mend.until_us

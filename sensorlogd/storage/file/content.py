@@ -11,7 +11,7 @@ from pathlib import Path
 MAGIC = b"SQLite format 3\0"
 _HEAD = 4096  # bytes that show whether a file holds text
 _CHUNK = 1 << 20
-_LEAST_PAGE = 512  # bytes; every size that a page of SQLite can have is a multiple
+_MIN_PAGE_BYTES = 512  # bytes; every size that a page of SQLite can have is a multiple
 _SIDES = ("-wal", "-shm", "-journal")
 _TEXT_ONLY = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f]*")
 
@@ -49,7 +49,7 @@ def never_a_database(path: Path) -> str | None:
         return None
     if _is_text_throughout(real):
         return "a text file"
-    return f"no file of SQLite: it begins with the bytes {head[:8].hex(' ')}" if status.st_size % _LEAST_PAGE else None
+    return f"no file of SQLite: it begins with the bytes {head[:8].hex(' ')}" if status.st_size % _MIN_PAGE_BYTES else None
 
 
 def _is_text_throughout(path: Path) -> bool:

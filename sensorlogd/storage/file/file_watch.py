@@ -74,7 +74,7 @@ class FileWatch:
         self._copied_at = time.monotonic()
         wal.know_index()
 
-    def copied(self) -> None:
+    def note_copied(self) -> None:
         """The WAL was copied into the file: what it is long now is what it should be."""
         self._copied_at = time.monotonic()
         with contextlib.suppress(OSError):
@@ -116,23 +116,23 @@ class FileWatch:
         except FileNotFoundError:
             return False
 
-    def _check_content(self, found: os.stat_result, conn: sqlite3.Connection) -> None:
+    def _check_content(self, status: os.stat_result, conn: sqlite3.Connection) -> None:
         """Compare epoch and size of the file with those that are known. Raises FileMoves, FileOverwritten, FileCut, OSError,
         sqlite3.Error."""
         head = os.pread(self._descriptor, 100, 0)
         other = head.startswith(MAGIC) and head[EPOCH] != self._epoch and any(head[EPOCH]) and any(self._epoch)
-        if not other and found.st_size >= self._bytes:
-            self._bytes, self._moved = found.st_size, None
+        if not other and status.st_size >= self._bytes:
+            self._bytes, self._moved = status.st_size, None
             return
-        if not other and self._has_all_pages(found.st_size, conn):
-            self._bytes, self._moved = found.st_size, None
+        if not other and self._has_all_pages(status.st_size, conn):
+            self._bytes, self._moved = status.st_size, None
             return
-        self._wait_for_rest(found)
+        self._wait_for_rest(status)
         if other:
             raise FileOverwritten(
                 f"another database was copied into {self.path} while running; the write-ahead log is not its own"
             )
-        raise FileCut(f"{self.path} was cut from {self._bytes:,} to {found.st_size:,} bytes while running")
+        raise FileCut(f"{self.path} was cut from {self._bytes:,} to {status.st_size:,} bytes while running")
 
     def _has_all_pages(self, size: int, conn: sqlite3.Connection) -> bool:
         """Whether the file is as long as its pages need: somebody else may have copied the WAL into one that had become
@@ -141,9 +141,9 @@ class FileWatch:
         (page,) = conn.execute("PRAGMA page_size").fetchone()
         return bool(size >= pages * page)
 
-    def _wait_for_rest(self, found: os.stat_result) -> None:
+    def _wait_for_rest(self, status: os.stat_result) -> None:
         """Raises FileMoves until the file is at rest: a copy that is under way cuts it first and fills it then."""
-        now, state = time.monotonic(), (found.st_mtime_ns, found.st_size)
+        now, state = time.monotonic(), (status.st_mtime_ns, status.st_size)
         if self._moved is None or self._moved[0] != state:
             self._moved = (state, now)
         if now - self._moved[1] < AT_REST_S:

@@ -85,7 +85,7 @@ class OpenedFile:
         self.wal_is_held = copied < frames
         if not self.wal_is_held:
             self._generation = self._put_page_one()  # the first frame of the WAL as it begins anew
-            self._file.copied()
+            self._file.note_copied()
 
     def _put_page_one(self) -> bytes:
         """Into the WAL, which is begun by that if there is none. Returns the generation of the WAL. Raises sqlite3.Error."""

@@ -180,7 +180,7 @@ def _complete_move(database: Path, folder: Path, note: dict[str, Any], *, is_cer
     """Move what has not been moved yet, make the links, and note that it is whole. May be repeated.
 
     ``is_certain``: nothing came between the plan and this. Otherwise, while the main file waits, whatever lies beside it
-    belongs to it; once it has gone, a side file under its name may be that of a fresh database.
+    belongs to it; once it has gone, a side file under its name may be that of a new database.
     """
     planned: Mapping[str, Any] = note["files"]
     main_waits = database.name in planned and not (folder / database.name).exists()

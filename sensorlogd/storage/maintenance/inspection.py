@@ -148,7 +148,7 @@ def compare_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Com
 
 
 def _random_roll_ups(
-    conn: sqlite3.Connection, snapshot: Snapshot, sample: int, chance: random.Random
+    conn: sqlite3.Connection, snapshot: Snapshot, sample: int, rng: random.Random
 ) -> Iterator[tuple[int, int, int]]:
     """Roll-ups at random times of random series, the coarse resolutions as often as the fine ones; none twice."""
     spans = [
@@ -164,8 +164,8 @@ def _random_roll_ups(
     ]
     drawn: set[tuple[int, int, int]] = set()
     for _ in range(sample if spans else 0):
-        series, resolution, first, last = chance.choice(spans)
-        at_us = chance.randint(first, last)
+        series, resolution, first, last = rng.choice(spans)
+        at_us = rng.randint(first, last)
         (start,) = conn.execute(
             "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, resolution, at_us)
         ).fetchone()

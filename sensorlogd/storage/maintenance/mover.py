@@ -32,7 +32,7 @@ from sensorlogd.storage.watermarks import Frontier
 
 _PINNED_US = MINUTE_US  # ``moved_until_us`` so far in the future is no matter of a clock that was set back a little
 _SERIES_ROWS = 10_000  # readings of one series copied at once, until measured
-_LEAST_ROWS = 1_000
+_MIN_ROWS_AT_ONCE = 1_000
 _PAGE_ROWS = 100  # readings a page holds, about: fewer of a series at once would write the same page again and again
 _SCAN_SHARE = 4  # at most this part of a slice goes into reading over the window
 _FILTER_COST = 1.5  # passing a row over in moving.copy takes this many times as long as in moving.count (measured: 62 and 45 ns)
@@ -76,10 +76,10 @@ class Mover:
         self._window = (0, 0)
         self._next_series = 0  # index of the series to copy next in this window
         self._window_rows = float(block_rows)
-        self._copy_pace = Pace(slice_s, 15_000, _LEAST_ROWS, block_rows, slower=0.2)  # readings to copy at once, about
+        self._copy_pace = Pace(slice_s, 15_000, _MIN_ROWS_AT_ONCE, block_rows, slower=0.2)  # readings to copy at once, about
         self._row_s = 0.0  # what passing over one row of the window takes, as measured
         self._was_slow = False  # one series alone took too long in this window
-        self._delete_pace = Pace(slice_s, 5_000, _LEAST_ROWS, 100_000)
+        self._delete_pace = Pace(slice_s, 5_000, _MIN_ROWS_AT_ONCE, 100_000)
         self._unpinning = False
         self._back_pace = Pace(slice_s, 2_000, 100, block_rows)  # readings to bring back at once, about
 
@@ -170,7 +170,7 @@ class Mover:
             return None
         began = time.perf_counter()
         more, last = moving.count(conn, start, limit, self.block_rows - self._counted)
-        if more >= _LEAST_ROWS:
+        if more >= _MIN_ROWS_AT_ONCE:
             self._row_s = (time.perf_counter() - began) * _FILTER_COST / more
         if last is not None and self._counted + more >= self.block_rows:
             return last + 1
@@ -218,7 +218,7 @@ class Mover:
         if self._row_s:
             self._window_rows = min(self._window_rows, self.slice_s / _SCAN_SHARE / self._row_s)
         least = _PAGE_ROWS * len(self._series) if not self._was_slow else 0
-        self._window_rows = max(self._window_rows, min(least, self.block_rows), _LEAST_ROWS)
+        self._window_rows = max(self._window_rows, min(least, self.block_rows), _MIN_ROWS_AT_ONCE)
         start = self._window[1]
         last = moving.end_of(conn, start, self._until_us, int(self._window_rows))
         self._window = (start, self._until_us if last is None else min(last + 1, self._until_us))
@@ -234,7 +234,7 @@ class Mover:
             self._window_rows *= max(room / work, 0.1)
             self._was_slow = True
         if work > room or is_full:  # the few series at the end of a window say nothing about more
-            self._copy_pace.measured(work, room)
+            self._copy_pace.note_duration(work, room)
 
     def _end_copying(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
         with transaction(conn):
@@ -252,7 +252,7 @@ class Mover:
             # All rows of an instant go together; what is left of it would be passed over again.
             moving.delete_left_over(conn, frontier.moved_until_us if last is None else last + 1)
             took = time.perf_counter() - began
-        self._delete_pace.measured(took)
+        self._delete_pace.note_duration(took)
         if last is None:
             self.state = MoverState.IDLE
         return True
@@ -272,7 +272,7 @@ class Mover:
         self._counted = self._counted_until_us = 0
         took = time.perf_counter() - began
         self.longest_slice_s = max(self.longest_slice_s, took)
-        self._back_pace.measured(took)
+        self._back_pace.note_duration(took)
 
 
 def _series_ids(conn: sqlite3.Connection) -> list[int]:

@@ -31,7 +31,7 @@ from sensorlogd.storage.watermarks import Frontier
 
 _ENOUGH_FREE_PAGES = 500  # one megabyte that new readings can use before the file grows
 _DROP_FOR_S = 0.25  # how long a call of drop_oldest may take
-_LEAST_ROWS = 100.0
+_MIN_ROWS_AT_ONCE = 100.0
 _SERIES = "SELECT series.id, sensor.name FROM series JOIN sensor ON sensor.id = series.sensor_id"
 
 
@@ -78,7 +78,7 @@ class Retention:
         self._work: list[Cut] | None = None  # (series, resolution, cut) still to delete; None: no round
         self._dropping: list[Cut] = []
         self._done: dict[tuple[int, int], int] = {}  # (series, resolution) -> nothing older is left
-        self._delete_pace = Pace(slice_s, 2_000, _LEAST_ROWS, 50_000)
+        self._delete_pace = Pace(slice_s, 2_000, _MIN_ROWS_AT_ONCE, 50_000)
         self._page_pace = Pace(slice_s, 200, least=10, most=5_000)
 
     def use_plan(self, plan: RetentionPlan) -> None:
@@ -192,7 +192,7 @@ class Retention:
             took = time.perf_counter() - began
         self.deleted += deleted
         if took > self.slice_s or end is not None:  # too few to measure a pace by
-            self._delete_pace.measured(took)
+            self._delete_pace.note_duration(took)
         return end is not None
 
     def _vacuum(self, conn: sqlite3.Connection) -> bool:
@@ -205,7 +205,7 @@ class Retention:
             began = time.perf_counter()
             conn.execute(f"PRAGMA incremental_vacuum({int(self._page_pace)})").fetchall()
             took = time.perf_counter() - began
-        self._page_pace.measured(took)
+        self._page_pace.note_duration(took)
         return True
 
     # ---- a disk without room ---------------------------------------------------------------------------------------

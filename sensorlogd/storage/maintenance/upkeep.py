@@ -67,7 +67,7 @@ class Upkeep:
         self._expire_due = 0.0
         self.retention.read_cuts(conn, frontier)
 
-    def stored(self, rows: int) -> None:
+    def note_stored(self, rows: int) -> None:
         """Count committed readings; once they are a good part of a block, the next check of the mover is due at once."""
         self.backlog += rows
         self._stored += rows

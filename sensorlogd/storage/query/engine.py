@@ -60,7 +60,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Query:
     """What is wanted of each series. Exactly one of ``step`` and ``max_points``."""
 
     since_us: int
@@ -90,44 +90,44 @@ class Ask:
             next(self.step.edges(self.since_us, self.until_us, self.zone), None)  # raises at once if there are too many buckets
 
 
-def buckets(snapshot: Snapshot, series: int, ask: Ask, conversion: Conversion | None = None) -> Answer:
+def buckets(snapshot: Snapshot, series: int, query: Query, conversion: Conversion | None = None) -> Answer:
     """Ask one series. ``conversion``: one that all aggregates have. Raises ValueError (a percentile over too much)."""
     kind = snapshot.rules_of(series).kind
-    chosen = [aggs.aggregate(name, kind) for name in ask.aggregates]
+    chosen = [aggs.aggregate(name, kind) for name in query.aggregates]
     needs = dict.fromkeys(need for aggregate in chosen for need in aggregate.needs)
     counts = [name for name in QUALITIES if name in needs]
     segments = Segments(snapshot, series, (*BASE, *(name for name in needs if name not in BASE)))
-    since, until, step = ask.since_us, ask.until_us, ask.step
+    since, until, step = query.since_us, query.until_us, query.step
     notes: list[str] = []
     if step is None:
-        assert ask.max_points is not None
-        step = _for_points(segments, since, until, ask.max_points, ask.zone)
-        since = step.bucket(since, ask.zone)[0]
-        until = step.bucket(until - 1, ask.zone)[1]
-    source, resolution = _source_and_resolution(segments, step, since, until, ask, [each.ranked for each in chosen])
+        assert query.max_points is not None
+        step = _for_points(segments, since, until, query.max_points, query.zone)
+        since = step.bucket(since, query.zone)[0]
+        until = step.bucket(until - 1, query.zone)[1]
+    source, resolution = _source_and_resolution(segments, step, since, until, query, [each.ranked for each in chosen])
     cut = segments.cut_us(0)
     if resolution == "raw" and cut is not None and since < cut:
         notes.append(
-            f"readings before {format_time(cut, ask.zone)} have expired; steps of whole minutes are answered from roll-ups"
+            f"readings before {format_time(cut, query.zone)} have expired; steps of whole minutes are answered from roll-ups"
         )
-    if kind == "angle" and (blank := [name for name in ask.aggregates if aggs.is_blank_for_angles(name)]):
+    if kind == "angle" and (blank := [name for name in query.aggregates if aggs.is_blank_for_angles(name)]):
         notes.append(f"{', '.join(blank)}: says nothing about directions, left empty; mean, stddev and resultant do")
-    rows = _bucket_rows(segments, step, since, until, ask, chosen, bool(counts))
-    if ask.fill in ("previous", "linear"):
-        rows = _with_empty_filled(rows, ask, chosen, segments, since, kind)
+    rows = _bucket_rows(segments, step, since, until, query, chosen, bool(counts))
+    if query.fill in ("previous", "linear"):
+        rows = _with_empty_filled(rows, query, chosen, segments, since, kind)
     if conversion is not None:
-        rows = _converted(rows, ask.aggregates, conversion)
+        rows = _converted(rows, query.aggregates, conversion)
     return Answer(step, since, until, source, resolution, rows, notes)
 
 
-def hold_recent(snapshot: Snapshot, series: Sequence[int], ask: Ask) -> Snapshot:
+def hold_recent(snapshot: Snapshot, series: Sequence[int], query: Query) -> Snapshot:
     """The snapshot with the newest readings of all ``series`` at hand, if they are few enough: read in one pass."""
-    step = ask.step
-    since, until = ask.since_us, ask.until_us
+    step = query.step
+    since, until = query.since_us, query.until_us
     if step is None:
-        assert ask.max_points is not None
-        step = grid.for_points(since, until, ask.max_points, ask.zone)
-        since, until = step.bucket(since, ask.zone)[0], step.bucket(until - 1, ask.zone)[1]
+        assert query.max_points is not None
+        step = grid.for_points(since, until, query.max_points, query.zone)
+        since, until = step.bucket(since, query.zone)[0], step.bucket(until - 1, query.zone)[1]
     if step.about_us >= MINUTE_US:  # roll-ups answer for what is before the edge
         since = max(since, watermarks.stored(snapshot.conn).edge_us or since)
     since = max(since, snapshot.readings.moved_until_us)
@@ -158,13 +158,13 @@ def _usable_resolutions(segments: Segments, step: Step, zone: str, edges: list[t
 
 
 def _source_and_resolution(
-    segments: Segments, step: Step, since_us: int, until_us: int, ask: Ask, ranked: Sequence[bool]
+    segments: Segments, step: Step, since_us: int, until_us: int, query: Query, ranked: Sequence[bool]
 ) -> tuple[Source, str]:
     """(source, resolution) of the answer. Known before the first row, so that a stream can begin with them."""
     if all(ranked):
         return "readings", "raw"
-    edges = list(islice(step.edges(since_us, until_us, ask.zone), 100))
-    for resolution in _usable_resolutions(segments, step, ask.zone, edges):
+    edges = list(islice(step.edges(since_us, until_us, query.zone), 100))
+    for resolution in _usable_resolutions(segments, step, query.zone, edges):
         whole = segments.whole_buckets(since_us, until_us, resolution)
         if whole is not None:
             exact = whole == (since_us, until_us) and not segments.is_dirty(since_us, until_us)
@@ -182,19 +182,19 @@ def _buckets_in_chunks(step: Step, since_us: int, until_us: int, zone: str) -> I
 
 
 def _bucket_rows(
-    segments: Segments, step: Step, since_us: int, until_us: int, ask: Ask, chosen: Sequence[Aggregate], counts: bool
+    segments: Segments, step: Step, since_us: int, until_us: int, query: Query, chosen: Sequence[Aggregate], counts: bool
 ) -> Iterator[BucketRow]:
     """The rows of the answer, in order. Without ``fill`` empty buckets are left out, but for those with failed readings to
     count."""
     sorting = any(each.ranked for each in chosen)
     reduction = Reduction(segments, needs_before="increase" in segments.fields or "states" in segments.fields)
-    for edges in _buckets_in_chunks(step, since_us, until_us, ask.zone):
+    for edges in _buckets_in_chunks(step, since_us, until_us, query.zone):
         begin, end = max(edges[0][0], since_us), min(edges[-1][1], until_us)
-        usable = _usable_resolutions(segments, step, ask.zone, edges)
+        usable = _usable_resolutions(segments, step, query.zone, edges)
         found: list[Segment] = segments.collect(begin, end, usable, edges)
         for (start, _), span in zip(edges, reduction.spans(found, edges, begin, end), strict=True):
             empty = span.i == span.j
-            if empty and ask.fill == "none" and not (counts and span.counted):
+            if empty and query.fill == "none" and not (counts and span.counted):
                 continue
             if sorting and not empty:
                 span.sorted_values = segments.sorted_values(span.start_us, span.end_us)
@@ -203,13 +203,13 @@ def _bucket_rows(
 
 
 def _with_empty_filled(
-    rows: Iterable[BucketRow], ask: Ask, chosen: Sequence[Aggregate], segments: Segments, since_us: int, kind: str
+    rows: Iterable[BucketRow], query: Query, chosen: Sequence[Aggregate], segments: Segments, since_us: int, kind: str
 ) -> Iterator[BucketRow]:
     """Empty buckets get values; only those aggregates that are values of the series (not counts, sums or differences)."""
     fillable = [each.unit == "value" for each in chosen]
     before: BucketRow | None = None
     waiting: list[BucketRow] = []
-    if ask.fill == "previous":
+    if query.fill == "previous":
         last = segments.before(since_us)
         if last is not None:
             before = BucketRow(since_us, (last[1],) * len(chosen), 0, 0.0)
@@ -221,7 +221,7 @@ def _with_empty_filled(
             waiting = []
             before = row
             yield row
-        elif ask.fill == "previous":
+        elif query.fill == "previous":
             yield row if before is None else _filled_from(row, before, fillable)
         else:
             waiting.append(row)

@@ -18,7 +18,7 @@ from sensorlogd.storage.query.log_reader import LogReader, SeriesReading
 from sensorlogd.storage.series.stored import Series
 
 NEWEST_US = 10 * SECOND_US  # what a quick check reads
-LATE_MOST_US = 2 * MINUTE_US  # a reading may come this long after its time, and is followed
+MAX_LATE_US = 2 * MINUTE_US  # a reading may come this long after its time, and is followed
 AT_ONCE = 5_000
 KEPT_MOST = 500_000  # readings that are remembered; where nobody rolls up, the edge stays where it is
 
@@ -59,7 +59,7 @@ class Following:
         self._from_us, self._after = (self.floor_us if whole else max(self.floor_us, now_us - NEWEST_US)), None
         self._is_whole = whole
         if whole:
-            self._keep_from_us = max(self.floor_us, edge_us - LATE_MOST_US)
+            self._keep_from_us = max(self.floor_us, edge_us - MAX_LATE_US)
 
     def end(self) -> None:
         """End a check, of which all pages have been read."""

@@ -26,7 +26,7 @@ from sensorlogd.storage.reading_tables.readings import Readings
 from sensorlogd.storage.series.stored import Series, all_series, matches
 
 if TYPE_CHECKING:
-    from sensorlogd.storage.query.engine import Answer, Ask
+    from sensorlogd.storage.query.engine import Answer, Query
     from sensorlogd.storage.query.gaps import Gap
     from sensorlogd.storage.query.segments import Segments
     from sensorlogd.storage.query.units import Conversion
@@ -220,7 +220,7 @@ class LogReader:
             yield from gaps(_segments(conn, series), since_us, until_us, max(least_us, series.heartbeat_us))
 
     def buckets(
-        self, series: Sequence[Series], ask: Ask, unit: str | None = None
+        self, series: Sequence[Series], query: Query, unit: str | None = None
     ) -> Generator[tuple[Series, Answer], None, None]:
         """The answer of each series; read an answer's rows before asking for the next. ``unit``: convert to it.
 
@@ -229,11 +229,11 @@ class LogReader:
         from sensorlogd.storage.query import engine
         from sensorlogd.storage.rollups.snapshot import Snapshot
 
-        changes = [None if unit is None else conversion_of(each, unit, ask.aggregates) for each in series]
+        changes = [None if unit is None else conversion_of(each, unit, query.aggregates) for each in series]
         with self._snapshot() as conn:
-            snapshot = engine.hold_recent(Snapshot.of(conn, ask.zone), [each.id for each in series], ask)
+            snapshot = engine.hold_recent(Snapshot.of(conn, query.zone), [each.id for each in series], query)
             for each, change in zip(series, changes, strict=True):
-                yield each, engine.buckets(snapshot, each.id, ask, change)
+                yield each, engine.buckets(snapshot, each.id, query, change)
 
     def stamped(self, since_us: int, until_us: int) -> list[tuple[int, int, float | None, int]]:
         """(time, series id, value, quality) of every series in [since, until), in order of time: for short, recent ranges."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sensorlogd.storage.query.aggregates import DEFAULT
-from sensorlogd.storage.query.engine import FILLS, Ask
+from sensorlogd.storage.query.engine import FILLS, Query
 from sensorlogd.storage.query.grid import Step
 
 Spell = Callable[[str], str]
@@ -39,7 +39,7 @@ def ask(
     fill: str | None,
     zone: str,
     spell: Spell,
-) -> Ask | None:
+) -> Query | None:
     """None: readings as they are, not aggregated. Raises ValueError for words that cannot be answered."""
     if every is None and max_points is None:
         for name, given in (("agg", agg), ("fill", fill)):
@@ -53,7 +53,7 @@ def ask(
     chosen = next((name for name in FILLS if name == (fill or "none")), None)
     if chosen is None:
         raise ValueError(f"unknown {spell('fill')} {fill!r}; known: {', '.join(FILLS)}")
-    return Ask(*span, None if every is None else Step.parse(every), max_points, aggregates(agg), zone, chosen)
+    return Query(*span, None if every is None else Step.parse(every), max_points, aggregates(agg), zone, chosen)
 
 
 def aggregates(agg: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -36,13 +36,13 @@ class Reduction:
         self._earlier: list[float] = []  # counters: the values of the last two readings before the chunk, or of one
         self._begun = False
 
-    def spans(self, found: Sequence[Segment], edges: Sequence[tuple[int, int]], begin_us: int, end_us: int) -> Iterator[Span]:
-        """One span per edge. ``found``: the segments of [begin, end)."""
+    def spans(self, segments: Sequence[Segment], edges: Sequence[tuple[int, int]], begin_us: int, end_us: int) -> Iterator[Span]:
+        """One span per edge. ``segments``: the segments of [begin, end)."""
         self._look_before(begin_us)
         following = self.segments.after(end_us, self.heartbeat_us)
-        chunk = self._chunk(found, following, end_us)
+        chunk = self._chunk(segments, following, end_us)
         starts, lasts, holds, values = chunk.starts, chunk.lasts, chunk.holds, chunk.values
-        flags = _Flags(self.segments.fields, found)
+        flags = _Flags(self.segments.fields, segments)
         counts = bool(flags.indexes)
         before = self._before
         before_holds = None
@@ -75,9 +75,9 @@ class Reduction:
             i = j
         self._before = before
 
-    def _chunk(self, found: Sequence[Segment], following: int | None, end_us: int) -> _Chunk:
+    def _chunk(self, segments: Sequence[Segment], following: int | None, end_us: int) -> _Chunk:
         """The segments with what the steps between them add. ``following``: when the next reading after them is."""
-        columns = self._columns(found)
+        columns = self._columns(segments)
         steps = self._steps(columns["first_ts"], columns["last_ts"], following)
         if "states" in columns:
             columns["_steps"] = steps
@@ -95,14 +95,14 @@ class Reduction:
         if "increase" in self.segments.fields and self._before is not None:
             self._earlier = self.segments.last_two(begin_us)
 
-    def _columns(self, found: Sequence[Segment]) -> dict[str, Sequence[Any]]:
+    def _columns(self, segments: Sequence[Segment]) -> dict[str, Sequence[Any]]:
         """The segments that have usable readings, by column; with a mean also ``_sums``, n * mean of each segment."""
         fields = self.segments.fields
         n_at = fields.index("n")
-        if not all(map(itemgetter(n_at), found)):
-            found = [segment for segment in found if segment[n_at]]
+        if not all(map(itemgetter(n_at), segments)):
+            segments = [segment for segment in segments if segment[n_at]]
         columns: dict[str, Sequence[Any]] = (
-            dict(zip(fields, zip(*found, strict=True), strict=True)) if found else dict.fromkeys(fields, ())
+            dict(zip(fields, zip(*segments, strict=True), strict=True)) if segments else dict.fromkeys(fields, ())
         )
         if "mean" in columns:
             counted, means = columns["n"], columns["mean"]
@@ -205,10 +205,10 @@ class _Flags:
 
     __slots__ = ("fields", "found", "indexes", "starts")
 
-    def __init__(self, fields: Sequence[str], found: Sequence[Segment]) -> None:
-        self.fields, self.found = fields, found
+    def __init__(self, fields: Sequence[str], segments: Sequence[Segment]) -> None:
+        self.fields, self.found = fields, segments
         self.indexes = [fields.index(name) for name in QUALITIES if name in fields]
-        self.starts = [segment[0] for segment in found] if self.indexes else []
+        self.starts = [segment[0] for segment in segments] if self.indexes else []
 
     def between(self, begin_us: int, until_us: int) -> dict[str, int] | None:
         """The counts of the segments that begin in [begin, until); None: there are none."""

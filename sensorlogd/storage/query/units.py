@@ -63,36 +63,36 @@ def _registry() -> Any:
     return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
 
 
-def unit_conversion(stored: str, wanted: str) -> Conversion | None:
+def unit_conversion(stored: str, target_unit: str) -> Conversion | None:
     """The conversion from a series' unit to another one; None if they are the same. Raises UnitError."""
-    if micro(stored) == micro(wanted):
+    if micro(stored) == micro(target_unit):
         return None
     if not stored:
-        raise UnitError(f"it has no unit that could be converted to {wanted}; give the channel a unit:")
+        raise UnitError(f"it has no unit that could be converted to {target_unit}; give the channel a unit:")
     registry = _registry()
     try:
         zero, one, ten = (
-            registry.Quantity(value, _pint_name(stored)).to(_pint_name(wanted)).magnitude for value in (0.0, 1.0, 10.0)
+            registry.Quantity(value, _pint_name(stored)).to(_pint_name(target_unit)).magnitude for value in (0.0, 1.0, 10.0)
         )
     except Exception:  # the library raises its own kinds, and those of the tokenizer
-        raise UnitError(_why_not(stored, wanted)) from None
+        raise UnitError(_why_not(stored, target_unit)) from None
     factor = one - zero
     if abs(zero + 10 * factor - ten) > 1e-9 * max(abs(ten), 1.0):
-        raise UnitError(f"{stored!r} to {wanted!r} is not a matter of scale and offset")
-    return Conversion(wanted, round_off(factor), round_off(zero))
+        raise UnitError(f"{stored!r} to {target_unit!r} is not a matter of scale and offset")
+    return Conversion(target_unit, round_off(factor), round_off(zero))
 
 
-def _why_not(stored: str, wanted: str) -> str:
+def _why_not(stored: str, target_unit: str) -> str:
     """The sentence about two units that cannot be converted: what is wrong with them, and which ones are allowed."""
-    measured, asked_for = _dimensions(stored), _dimensions(wanted)
+    measured, asked_for = _dimensions(stored), _dimensions(target_unit)
     if measured is None:
-        return f"its unit {stored!r} is not known, so that it cannot be converted to {wanted!r}"
+        return f"its unit {stored!r} is not known, so that it cannot be converted to {target_unit!r}"
     same = [unit for unit in _EXAMPLES if _dimensions(unit) == measured and _pint_name(unit) != _pint_name(stored)]
     allowed = f"; allowed are units of the same quantity, e.g. {', '.join(same)}" if same else ""
     if asked_for is None:
-        return f"its unit {stored!r} cannot be converted to {wanted!r}, which is not a known unit{allowed}"
+        return f"its unit {stored!r} cannot be converted to {target_unit!r}, which is not a known unit{allowed}"
     reason = ", which measures something else" if asked_for != measured else ""
-    return f"its unit {stored!r} cannot be converted to {wanted!r}{reason}{allowed}"
+    return f"its unit {stored!r} cannot be converted to {target_unit!r}{reason}{allowed}"
 
 
 def _dimensions(unit: str) -> Any:

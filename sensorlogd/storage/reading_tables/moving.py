@@ -76,9 +76,9 @@ def oldest(conn: sqlite3.Connection, moved_until_us: int) -> int | None:
     return first
 
 
-def count(conn: sqlite3.Connection, since_us: int, until_us: int, most: int) -> tuple[int, int | None]:
-    """(how many are fresh in a span, at most ``most``; when the last of them is)."""
-    counted: tuple[int, int | None] = conn.execute(_COUNT, (since_us, until_us, most)).fetchone()
+def count(conn: sqlite3.Connection, since_us: int, until_us: int, limit: int) -> tuple[int, int | None]:
+    """(how many are fresh in a span, at most ``limit``; when the last of them is)."""
+    counted: tuple[int, int | None] = conn.execute(_COUNT, (since_us, until_us, limit)).fetchone()
     return counted
 
 
@@ -162,33 +162,33 @@ class Carried(NamedTuple):
     differing: Sequence[Reading] = ()
 
 
-def carry_settled(conn: sqlite3.Connection, border: Border, carry: Carry, most: int) -> Carried | None:
-    """Move the ``most`` oldest settled readings of a series to another one. None: there are none."""
-    first = oldest_settled(conn, carry.old, border.moved_until_us)
+def carry_settled(conn: sqlite3.Connection, border: Border, move: Carry, limit: int) -> Carried | None:
+    """Move the ``limit`` oldest settled readings of a series to another one. None: there are none."""
+    first = oldest_settled(conn, move.old, border.moved_until_us)
     if first is None:
         return None
-    until = oldest_settled(conn, carry.old, border.moved_until_us, most)
+    until = oldest_settled(conn, move.old, border.moved_until_us, limit)
     until = border.moved_until_us if until is None else until
-    return _carry_span(conn, carry, "history", first, until)
+    return _carry_span(conn, move, "history", first, until)
 
 
-def carry_fresh(conn: sqlite3.Connection, border: Border, carry: Carry, since_us: int, most: int) -> Carried:
-    """Move fresh readings of a series from ``since_us`` on to another one, passing over about ``most`` fresh readings of all
+def carry_fresh(conn: sqlite3.Connection, border: Border, move: Carry, since_us: int, limit: int) -> Carried:
+    """Move fresh readings of a series from ``since_us`` on to another one, passing over about ``limit`` fresh readings of all
     series. In the result ``until_us`` is END_US when nothing is left to pass over."""
     since = max(since_us, border.moved_until_us)
-    row = conn.execute("SELECT ts FROM recent WHERE ts >= ? ORDER BY ts LIMIT 1 OFFSET ?", (since, most)).fetchone()
+    row = conn.execute("SELECT ts FROM recent WHERE ts >= ? ORDER BY ts LIMIT 1 OFFSET ?", (since, limit)).fetchone()
     until = END_US if row is None else row[0] + 1
     if border.copying is not None:  # readings of the block that is being copied are, or are going to be, in both tables
         begin, end = max(since, border.copying[0]), min(until, border.copying[1])
-        conn.execute(_COPY_CARRIED.format(table="recent", into="history"), carry._asdict() | {"since": begin, "until": end})
-        conn.execute(_DELETE_CARRIED.format(table="history"), {"old": carry.old, "since": begin, "until": end})
-    return _carry_span(conn, carry, "recent", since, until)
+        conn.execute(_COPY_CARRIED.format(table="recent", into="history"), move._asdict() | {"since": begin, "until": end})
+        conn.execute(_DELETE_CARRIED.format(table="history"), {"old": move.old, "since": begin, "until": end})
+    return _carry_span(conn, move, "recent", since, until)
 
 
-def _carry_span(conn: sqlite3.Connection, carry: Carry, table: str, since_us: int, until_us: int) -> Carried:
+def _carry_span(conn: sqlite3.Connection, move: Carry, table: str, since_us: int, until_us: int) -> Carried:
     """Move what a series has in one table, to another series in the same table."""
     span = {"since": since_us, "until": until_us}
-    differing = sorted(conn.execute(_DIFFERING.format(table=table), carry._asdict() | span))
-    conn.execute(_COPY_CARRIED.format(table=table, into=table), carry._asdict() | span)
-    moved = conn.execute(_DELETE_CARRIED.format(table=table), {"old": carry.old} | span).rowcount
+    differing = sorted(conn.execute(_DIFFERING.format(table=table), move._asdict() | span))
+    conn.execute(_COPY_CARRIED.format(table=table, into=table), move._asdict() | span)
+    moved = conn.execute(_DELETE_CARRIED.format(table=table), {"old": move.old} | span).rowcount
     return Carried(moved, since_us, until_us, differing)

@@ -33,7 +33,7 @@ _LAST_SETTLED_OF_EACH = (
 _USABLE = f"value IS NOT NULL AND quality & {FLAG_MASK} NOT IN {UNUSABLE}"
 _USABLE_SETTLED = f"SELECT ts, value FROM history WHERE series_id = ? AND ts >= ? AND ts < ? AND {_USABLE} ORDER BY ts"
 _USABLE_FRESH = f"SELECT ts, value FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? AND {_USABLE} ORDER BY ts"
-_MOST_NAMED = 1_000  # series that a statement names; of more it reads all
+_MAX_NAMED_SERIES = 1_000  # series that a statement names; of more it reads all
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +70,17 @@ class Readings:
         if since_us < until_us:
             yield from _chunks(self.conn.execute(_SETTLED, (series, since_us, until_us)), rows)
 
-    def some(self, series: int, since_us: int, until_us: int, most: int, passed: int) -> tuple[list[Reading], int]:
-        """(at most ``most`` readings, where to go on). Passes over at most ``passed`` fresh readings of all series."""
+    def some(self, series: int, since_us: int, until_us: int, limit: int, passed: int) -> tuple[list[Reading], int]:
+        """(at most ``limit`` readings, where to go on). Passes over at most ``passed`` fresh readings of all series."""
         settled, _ = self.spans(since_us, until_us)
         if settled is not None:
             end = settled[1]
-            rows = self.conn.execute(_SOME_SETTLED, (series, since_us, end, most)).fetchall()
+            rows = self.conn.execute(_SOME_SETTLED, (series, since_us, end, limit)).fetchall()
         else:
             row = self.conn.execute(_AFTER, (since_us, until_us, passed)).fetchone()
             end = until_us if row is None else row[0] + 1
-            rows = self.conn.execute(_SOME_FRESH, (series, since_us, end, most)).fetchall()
-        return rows, rows[-1][0] + 1 if len(rows) == most else end
+            rows = self.conn.execute(_SOME_FRESH, (series, since_us, end, limit)).fetchall()
+        return rows, rows[-1][0] + 1 if len(rows) == limit else end
 
     def last_usable(self, series: int, since_us: int, until_us: int) -> tuple[int, float] | None:
         """(ts, value) of the last one that has a value and is neither failed nor missing."""
@@ -118,9 +118,9 @@ class Readings:
         there = [end for end in ends if end[0] is not None]
         return (there[0][0], there[-1][1]) if there else None
 
-    def last_settled(self, series: int, since_us: int, most: int) -> list[Reading]:
-        """The newest ``most`` settled readings of a series from ``since_us`` on, in order of time."""
-        rows = self.conn.execute(f"{_SETTLED} DESC LIMIT ?", (series, since_us, self.moved_until_us, most)).fetchall()
+    def last_settled(self, series: int, since_us: int, limit: int) -> list[Reading]:
+        """The newest ``limit`` settled readings of a series from ``since_us`` on, in order of time."""
+        rows = self.conn.execute(f"{_SETTLED} DESC LIMIT ?", (series, since_us, self.moved_until_us, limit)).fetchall()
         return rows[::-1]
 
     # ---- all series ------------------------------------------------------------------------------------------------
@@ -168,20 +168,20 @@ class Readings:
             if settled is not None:
                 for ts, value, quality in self.conn.execute(_SETTLED, (series, *settled)):
                     yield ts, series, value, quality
-        some = f"AND series_id IN ({','.join('?' * len(since_us))})" if len(since_us) < _MOST_NAMED else ""
+        some = f"AND series_id IN ({','.join('?' * len(since_us))})" if len(since_us) < _MAX_NAMED_SERIES else ""
         sql = f"SELECT ts, series_id, value, quality FROM recent WHERE ts >= ? AND ts < ? {some} ORDER BY ts, series_id"
         begin = max(min(since_us.values(), default=until_us), self.moved_until_us)
         for row in self.conn.execute(sql, (begin, until_us, *(since_us if some else ()))):
             if row[0] >= since_us.get(row[1], until_us):
                 yield row
 
-    def few_fresh(self, series: Sequence[int], since_us: int, until_us: int, most: int) -> dict[int, list[Reading]] | None:
-        """What is fresh of these series, each in order of time; None: it is more than ``most`` readings."""
-        some = f"AND series_id IN ({','.join('?' * len(series))})" if len(series) < _MOST_NAMED else ""
+    def few_fresh(self, series: Sequence[int], since_us: int, until_us: int, limit: int) -> dict[int, list[Reading]] | None:
+        """What is fresh of these series, each in order of time; None: it is more than ``limit`` readings."""
+        some = f"AND series_id IN ({','.join('?' * len(series))})" if len(series) < _MAX_NAMED_SERIES else ""
         span = f"FROM recent WHERE ts >= ? AND ts < ? {some}"
         parameters = (max(since_us, self.moved_until_us), until_us, *(series if some else ()))
-        few = f"SELECT count(*) FROM (SELECT 1 {span} LIMIT {most + 1})"
-        if self.conn.execute(few, parameters).fetchone()[0] > most:
+        few = f"SELECT count(*) FROM (SELECT 1 {span} LIMIT {limit + 1})"
+        if self.conn.execute(few, parameters).fetchone()[0] > limit:
             return None
         rows: dict[int, list[Reading]] = {identity: [] for identity in series}
         for identity, *reading in self.conn.execute(f"SELECT series_id, ts, value, quality {span} ORDER BY ts", parameters):

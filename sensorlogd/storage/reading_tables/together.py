@@ -28,16 +28,16 @@ def fresh(conn: sqlite3.Connection, series: Collection[int], since_us: int, move
 
 
 def some(
-    conn: sqlite3.Connection, series: Collection[int], since_us: int, until_us: int, moved_us: int, most: int
+    conn: sqlite3.Connection, series: Collection[int], since_us: int, until_us: int, moved_us: int, limit: int
 ) -> tuple[list[Stamped], int]:
     """(readings of these series from ``since_us`` on in order of time, until when that is all of them).
 
-    Some ``most`` readings are looked at, but at least those of one instant.
+    Some ``limit`` readings are looked at, but at least those of one instant.
     """
     if since_us < moved_us:
-        return _some_settled(conn, series, since_us, min(until_us, moved_us), max(most // max(len(series), 1), 1))
+        return _some_settled(conn, series, since_us, min(until_us, moved_us), max(limit // max(len(series), 1), 1))
     sql = "SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
-    row = conn.execute(sql, (since_us, until_us, most)).fetchone()
+    row = conn.execute(sql, (since_us, until_us, limit)).fetchone()
     end = until_us if row is None else max(row[0], since_us + 1)
     sql = "SELECT ts, series_id, value, quality FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts, series_id"
     return [row for row in conn.execute(sql, (since_us, end)) if row[1] in series], end

@@ -53,9 +53,9 @@ def clear_minutes(conn: sqlite3.Connection, marks: Sequence[Mark]) -> None:
     conn.executemany("DELETE FROM dirty WHERE series_id = ? AND start = ? AND generation <= ?", marks)
 
 
-def first_minutes(conn: sqlite3.Connection, most: int) -> list[Mark]:
+def first_minutes(conn: sqlite3.Connection, limit: int) -> list[Mark]:
     """At most this many dirty minutes, in order of series and then of time."""
-    return conn.execute("SELECT series_id, start, generation FROM dirty ORDER BY series_id, start LIMIT ?", (most,)).fetchall()
+    return conn.execute("SELECT series_id, start, generation FROM dirty ORDER BY series_id, start LIMIT ?", (limit,)).fetchall()
 
 
 def minutes_since(conn: sqlite3.Connection, since_us: int) -> list[Mark]:
@@ -86,9 +86,9 @@ def newest_generation(conn: sqlite3.Connection) -> int:
     return int(generation)
 
 
-def forget_first_minutes(conn: sqlite3.Connection, series: int, most: int) -> int:
-    """Delete the oldest ``most`` marks of a series whose readings are in another one now. Returns how many there were."""
-    row = conn.execute("SELECT start FROM dirty WHERE series_id = ? ORDER BY start LIMIT 1 OFFSET ?", (series, most)).fetchone()
+def forget_first_minutes(conn: sqlite3.Connection, series: int, limit: int) -> int:
+    """Delete the oldest ``limit`` marks of a series whose readings are in another one now. Returns how many there were."""
+    row = conn.execute("SELECT start FROM dirty WHERE series_id = ? ORDER BY start LIMIT 1 OFFSET ?", (series, limit)).fetchone()
     until = END_US if row is None else row[0]
     return conn.execute("DELETE FROM dirty WHERE series_id = ? AND start < ?", (series, until)).rowcount
 

@@ -184,8 +184,8 @@ def _series_in_history(damaged: DamagedLog) -> set[int]:
     """The series that settled readings are of, whether or not their names can be read."""
     series_ids: set[int] = set()
     series, missed = 0, 0
-    while series <= plausible.MOST_SERIES and missed < _TRIES:
-        first = damaged.first(statements.SERIES, series, plausible.MOST_SERIES)
+    while series <= plausible.MAX_SERIES_ID and missed < _TRIES:
+        first = damaged.first(statements.SERIES, series, plausible.MAX_SERIES_ID)
         if first is None:  # the page with the next one is damaged: try after it
             missed += 1
             series += 1
@@ -203,4 +203,4 @@ def _newest_event_id(damaged: DamagedLog) -> int:
         row = damaged.conn.execute("SELECT max(id) FROM event").fetchone()
     except sqlite3.Error:
         row = None
-    return row[0] if row and plausible.is_newest_event(row[0]) else plausible.MOST_IDS
+    return row[0] if row and plausible.is_newest_event(row[0]) else plausible.MAX_ID

@@ -4,7 +4,7 @@ The rules, from the single value to the row:
 
 - An instant lies in the years 1 to 9999, as that of every reading that is taken. A bound may also be the beginning or the end
   of all time.
-- A series has an id from 1 to MOST_SERIES; ids of other rows, and numbers of readings, are below 2 to the power of 40.
+- A series has an id from 1 to MAX_SERIES_ID; ids of other rows, and numbers of readings, are below 2 to the power of 40.
 - A number is finite. Only the value of a reading may be an infinity, or missing.
 - A reading has an instant, a series, and a quality with a flag that exists. So has each original that a mend keeps; they
   ascend in time, and are as many as their row says.
@@ -39,8 +39,8 @@ from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.reading import Row
 
-MOST_SERIES = 1_000_000
-MOST_IDS = 1 << 40  # ids, and numbers of readings, are smaller
+MAX_SERIES_ID = 1_000_000
+MAX_ID = 1 << 40  # ids, and numbers of readings, are smaller
 _FIRST_US = -62_135_596_800_000_000  # the year 1: an import takes readings from then on
 _FAR_FUTURE_US = 253_402_300_800_000_000  # the year 10000
 _LONGEST_HEARTBEAT_US = 10 * 366 * DAY_US
@@ -63,7 +63,7 @@ def is_bound(us: object) -> bool:
 
 
 def is_series(series: object) -> bool:
-    return type(series) is int and 0 < series <= MOST_SERIES
+    return type(series) is int and 0 < series <= MAX_SERIES_ID
 
 
 def is_quality(quality: object) -> bool:
@@ -168,7 +168,7 @@ def is_dirty_minute(series: object, start_us: object) -> bool:
 
 def is_newest_event(identity: object) -> bool:
     """The highest id of an event."""
-    return type(identity) is int and 0 <= identity < MOST_IDS
+    return type(identity) is int and 0 <= identity < MAX_ID
 
 
 def zone_or_none(name: str | None) -> str | None:
@@ -203,7 +203,7 @@ def is_mend(row: Row) -> bool:
     curve, are not asked: see ``mend_kind``."""
     identity, made, series, since, until, quality, scale, offset, note, at_us, count, done, undone = row[:13]
     return (
-        -MOST_IDS < identity < MOST_IDS
+        -MAX_ID < identity < MAX_ID
         and is_series(series)
         and is_time(made)
         and all(is_bound(us) for us in (since, until, at_us))
@@ -211,7 +211,7 @@ def is_mend(row: Row) -> bool:
         and all(value is None or is_number(value) for value in (scale, offset))
         and type(note) is str
         and type(count) is int
-        and 0 <= count < MOST_IDS
+        and 0 <= count < MAX_ID
         and all(us is None or is_time(us) for us in (done, undone))
     )
 
@@ -233,7 +233,7 @@ def is_event(row: Row, newest_event: int) -> bool:
     """(id, ts, kind, sensor, detail). ``newest_event``: the highest id there."""
     identity, ts, kind, sensor, detail = row
     return (
-        -MOST_IDS < identity <= newest_event
+        -MAX_ID < identity <= newest_event
         and is_time(ts)
         and type(kind) is str
         and type(detail) is str

@@ -8,7 +8,7 @@ from typing import Any
 
 from sensorlogd.storage.salvage.pieces import Pointer
 
-MOST_EXAMPLES = 20  # sentences for people; more are only counted
+MAX_EXAMPLES = 20  # sentences for people; more are only counted
 
 
 @dataclass(slots=True)
@@ -50,8 +50,8 @@ class Progress:
             "torn": self.torn,
             "skipped": self.skipped,
             "stretches": self.stretches,
-            "apart": self.apart[:MOST_EXAMPLES],
-            "cut_short": self.cut_short[:MOST_EXAMPLES],
+            "apart": self.apart[:MAX_EXAMPLES],
+            "cut_short": self.cut_short[:MAX_EXAMPLES],
             "other_days": self.other_days,
         }
         return {"pointer": list(self.pointer), "counts": self.counts} | {name: value for name, value in named.items() if value}
@@ -63,5 +63,5 @@ class Progress:
     def add_stretch(self, sentence: str) -> None:
         """One more stretch that could not be read."""
         self.skipped += 1
-        if len(self.stretches) < MOST_EXAMPLES:
+        if len(self.stretches) < MAX_EXAMPLES:
             self.stretches.append(sentence)

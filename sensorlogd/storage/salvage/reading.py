@@ -21,7 +21,7 @@ FAR = END_US - 1  # the last key, be it a time or an id
 NOWHERE = -FAR
 Row = tuple[Any, ...]
 _LONGEST_VALUE = 50_000_000
-_MOST_REGIONS = 20
+_MAX_REGIONS = 20
 # What says nothing about the file, only about this moment.
 _PASSING = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT,
@@ -102,10 +102,10 @@ class DamagedLog:
             return []
         return [column[0] for column in cursor.description]
 
-    def all(self, query: str, most: int = 1_000_000) -> RowBatch:
+    def all(self, query: str, limit: int = 1_000_000) -> RowBatch:
         """A small table."""
         whole = RowBatch(NOWHERE)
-        while not whole.finished and len(whole.rows) < most:
+        while not whole.finished and len(whole.rows) < limit:
             batch = self.batch(query, whole.low, limit=5_000)
             whole.low, whole.finished = batch.low, batch.finished
             whole.rows += batch.rows
@@ -219,7 +219,7 @@ class DamagedLog:
             bad += step
             step += step // 4 + 1  # a quarter of the gap at a time: what is readable between two gaps is not leapt over
         good = self._first_readable(query, bad, bad + step, high)
-        for _ in range(0 if is_anchored else _MOST_REGIONS):
+        for _ in range(0 if is_anchored else _MAX_REGIONS):
             earlier = self._earlier_readable(query, first_bad, good, high)
             if earlier is None:
                 break

@@ -48,15 +48,15 @@ def _earliest_start(piece: FetchedPiece, source: PieceSource) -> int:
 class StoringPiece:
     """What one slice of a salvage stores, and what the work has to remember of it."""
 
-    def __init__(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: FoundPiece, now_us: int) -> None:
+    def __init__(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, piece: FoundPiece, now_us: int) -> None:
         self.conn = conn
         self.frontier = frontier
         self.made_us = work.made_us
-        self.found = found
-        self.former = found.former
+        self.found = piece
+        self.former = piece.former
         self.now_us = now_us
         self.kept = names.SalvageMemory(conn, work.id)
-        self.names = names.LiveIds(conn, found.former, self.kept, found.incident.name, now_us)
+        self.names = names.LiveIds(conn, piece.former, self.kept, piece.incident.name, now_us)
         self.progress = Progress.from_json(work.progress)
         self.touched: set[int] = set()
 

@@ -34,7 +34,7 @@ SLICE_S = 0.025
 PAUSE_S = 2.0
 PATIENCE_S = 600.0
 _NAMES_AT_ONCE = 100
-_MOST_ROWS = 5_000.0
+_MAX_ROWS_AT_ONCE = 5_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Salvage(Worker[FoundPiece | SalvageFailure | Finished]):
         self.slice_s = slice_s
         self.longest_slice_s = 0.0
         self._make_template = make_template
-        self._pace = Pace(slice_s, 1_000, 100, _MOST_ROWS)
+        self._pace = Pace(slice_s, 1_000, 100, _MAX_ROWS_AT_ONCE)
         self._work: int | None = None
         self._opening: IncidentOpening | None = None
         self._damaged: DamagedLog | None = None
@@ -165,7 +165,7 @@ class Salvage(Worker[FoundPiece | SalvageFailure | Finished]):
             took = time.perf_counter() - began
             self.longest_slice_s = max(self.longest_slice_s, took)
             if took > self.slice_s or done.done:
-                self._pace.measured(took)
+                self._pace.note_duration(took)
             return done
         names.SalvageMemory(conn, work.id).forget()
         progress = Progress.from_json(work.progress)
@@ -181,8 +181,8 @@ class Salvage(Worker[FoundPiece | SalvageFailure | Finished]):
             )
         return Slice(work.progress, 0, False, outcome, events=[(EventKind.SALVAGED, None, outcome)], rolls_up=True)
 
-    def _store_piece(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: FoundPiece, now_us: int) -> Slice:
-        storing = StoringPiece(conn, frontier, work, found, now_us)
+    def _store_piece(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, piece: FoundPiece, now_us: int) -> Slice:
+        storing = StoringPiece(conn, frontier, work, piece, now_us)
         stored = storing.store_all()
         return Slice(stored.progress, stored.rows, True, touched=stored.touched)
 

@@ -29,7 +29,7 @@ class SeriesMismatch(Exception):
     """The series that is stored under that name has another unit or kind."""
 
 
-def ensure(conn: sqlite3.Connection, wanted: WantedSeries, now_us: int) -> int:
+def ensure(conn: sqlite3.Connection, spec: WantedSeries, now_us: int) -> int:
     """The id of a series, made if there is none; the caller owns the transaction. Raises SeriesMismatch.
 
     One that is not configured counts as retired: its history stays, nobody waits for new readings. It goes on when the
@@ -37,33 +37,33 @@ def ensure(conn: sqlite3.Connection, wanted: WantedSeries, now_us: int) -> int:
     """
     found = conn.execute(
         "SELECT series.id, unit, kind FROM series JOIN sensor ON sensor.id = sensor_id WHERE name = ? AND channel = ?",
-        (wanted.sensor, wanted.channel),
+        (spec.sensor, spec.channel),
     ).fetchone()
     if found is not None:
         identity, unit, kind = found
-        if wanted.unit is not None and micro(wanted.unit) != micro(unit):
+        if spec.unit is not None and micro(spec.unit) != micro(unit):
             raise SeriesMismatch(
-                f"{wanted.sensor}.{wanted.channel} is stored in {unit!r}, the file is in {wanted.unit!r}; convert the file's values first,"
-                f" give them another channel (--column 'COLUMN={wanted.sensor}.CHANNEL:{wanted.unit}'), or leave the unit out if they"
+                f"{spec.sensor}.{spec.channel} is stored in {unit!r}, the file is in {spec.unit!r}; convert the file's values first,"
+                f" give them another channel (--column 'COLUMN={spec.sensor}.CHANNEL:{spec.unit}'), or leave the unit out if they"
                 f" are in {unit!r}"
             )
-        if wanted.kind is not None and wanted.kind != kind:
+        if spec.kind is not None and spec.kind != kind:
             raise SeriesMismatch(
-                f"{wanted.sensor}.{wanted.channel} is stored as a {kind}, the file is said to hold a {wanted.kind}; give it another"
-                f" channel (--column 'COLUMN={wanted.sensor}.CHANNEL:UNIT:{wanted.kind}'), or leave the kind out if it is a {kind}"
+                f"{spec.sensor}.{spec.channel} is stored as a {kind}, the file is said to hold a {spec.kind}; give it another"
+                f" channel (--column 'COLUMN={spec.sensor}.CHANNEL:UNIT:{spec.kind}'), or leave the kind out if it is a {kind}"
             )
         return int(identity)
-    row = conn.execute("SELECT id FROM sensor WHERE name = ?", (wanted.sensor,)).fetchone()
+    row = conn.execute("SELECT id FROM sensor WHERE name = ?", (spec.sensor,)).fetchone()
     if row is None:
-        sensor = rows.insert_sensor(conn, NewSensor(name=wanted.sensor, driver=IMPORTED, created_us=now_us, retired_us=now_us))
+        sensor = rows.insert_sensor(conn, NewSensor(name=spec.sensor, driver=IMPORTED, created_us=now_us, retired_us=now_us))
     else:
         sensor = row[0]
     new = NewSeries(
         sensor=sensor,
-        channel=wanted.channel,
-        unit=wanted.unit or "",
-        kind=wanted.kind or "gauge",
-        heartbeat_us=wanted.heartbeat_us or MINUTE_US,
+        channel=spec.channel,
+        unit=spec.unit or "",
+        kind=spec.kind or "gauge",
+        heartbeat_us=spec.heartbeat_us or MINUTE_US,
         created_us=now_us,
         retired_us=now_us,
     )

@@ -16,10 +16,10 @@ from sensorlogd.web.answering.live.stream import open_stream
 from sensorlogd.web.answering.params import DEFAULT_ROWS, MAX_ROWS, Params, TimeForm
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.answering.questions import alarm_lists, current, mend_lists, row_text
-from sensorlogd.web.answering.questions.bucket_pages import BucketsAsk
-from sensorlogd.web.answering.questions.costs import CostAsk
-from sensorlogd.web.answering.questions.event_pages import EVENT_COLUMNS_WITH_ID, EventsAsk
-from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk, parse_cursor
+from sensorlogd.web.answering.questions.bucket_pages import BucketsQuery
+from sensorlogd.web.answering.questions.costs import CostQuery
+from sensorlogd.web.answering.questions.event_pages import EVENT_COLUMNS_WITH_ID, EventsQuery
+from sensorlogd.web.answering.questions.reading_pages import ReadingsQuery, parse_cursor
 from sensorlogd.web.encode import FORMATS, MEDIA_TYPES, CutOff, json_answer, streamed, tagged, takes_gzip
 from sensorlogd.web.refusal import ApiError
 from sensorlogd.web.settings import Settings
@@ -85,7 +85,7 @@ async def events(request: Request) -> Response:
     """GET /api/v1/events: a page of them as JSON; as CSV or NDJSON the same page, without ``earlier``."""
     _, params, form = _common_parameters(request, "events")
     kind = params.choice("format", FORMATS, "json")
-    ask = EventsAsk(
+    query = EventsQuery(
         params.time_us("since", None),
         params.time_us("until", None),
         params.whole("limit", 100, 1, MAX_ROWS),
@@ -96,10 +96,10 @@ async def events(request: Request) -> Response:
         form,
     )
     if kind == "json":
-        return await _answer(request, "events", ask)
+        return await _answer(request, "events", query)
 
     async def page(_: object) -> tuple[bytes, None]:
-        return await answer_of(request, QUESTIONS + "events_page", ask, kind), None
+        return await answer_of(request, QUESTIONS + "events_page", query, kind), None
 
     return await streamed(request, kind, EVENT_COLUMNS_WITH_ID, page, "events")
 
@@ -149,8 +149,10 @@ async def cost(request: Request) -> Response:
     _, params, form = _common_parameters(request, "cost")
     settings: Settings = request.app.state.settings
     since, until = params.span("-1d")
-    ask = CostAsk(params.series(), since, until, params.step("every", "1h"), params.zone, settings.zone, settings.tariffs, form)
-    return await _answer(request, "cost", ask)
+    query = CostQuery(
+        params.series(), since, until, params.step("every", "1h"), params.zone, settings.zone, settings.tariffs, form
+    )
+    return await _answer(request, "cost", query)
 
 
 async def database(request: Request) -> Response:
@@ -162,15 +164,15 @@ async def database(request: Request) -> Response:
 async def readings(request: Request) -> Response:
     """GET /api/v1/readings: a page of them as JSON, or all of them as CSV or NDJSON, streamed page by page."""
     _, params, form = _common_parameters(request, "readings")
-    ask = ReadingsAsk(params.series(), *params.span("-1h"), params.text("unit"), form, parse_cursor(params.text("after")))
+    query = ReadingsQuery(params.series(), *params.span("-1h"), params.text("unit"), form, parse_cursor(params.text("after")))
     kind, shape = params.choice("format", FORMATS, "json"), params.choice("shape", SHAPES, "rows")
     if kind == "json":
-        return await _answer(request, "readings", ask, shape, params.whole("limit", DEFAULT_ROWS, 1, MAX_ROWS))
-    first = row_text.begin(ask, params.whole("limit", 2**62, 1, 2**62), 4 * PAGE_ROWS)
+        return await _answer(request, "readings", query, shape, params.whole("limit", DEFAULT_ROWS, 1, MAX_ROWS))
+    first = row_text.begin(query, params.whole("limit", 2**62, 1, 2**62), 4 * PAGE_ROWS)
     lost: list[Lost] = []
 
     async def page(place: Any) -> tuple[bytes, Any]:
-        found = await answer_of(request, QUESTIONS + "readings_page", ask, place or first, kind, patient=place is not None)
+        found = await answer_of(request, QUESTIONS + "readings_page", query, place or first, kind, patient=place is not None)
         if found.lost and place is not None:
             stretch = found.lost[0]
             raise CutOff(f"{stretch.series} cannot be read from {form(stretch.since_us)} on: the file is damaged")
@@ -197,7 +199,7 @@ def _in_short(lost: list[Lost]) -> list[Lost]:
 async def buckets(request: Request) -> Response:
     """GET /api/v1/buckets: all of them as JSON, or as CSV or NDJSON, streamed page by page."""
     _, params, form = _common_parameters(request, "buckets")
-    wanted = BucketsAsk(params.series(), params.ask(), params.text("unit"), form)
+    wanted = BucketsQuery(params.series(), params.query(), params.text("unit"), form)
     kind, shape = params.choice("format", FORMATS, "json"), params.choice("shape", SHAPES, "rows")
     if kind == "json":
         return await _answer(request, "buckets", wanted, shape)

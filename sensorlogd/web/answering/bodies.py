@@ -27,27 +27,27 @@ class RequestBody:
         self.now_us = now_us
         self.zone = zone
 
-    def text(self, name: str, default: str | None = None, most: int = MAX_TEXT_CHARACTERS) -> str:
-        """The field as text of at most ``most`` characters. Raises ApiError 400; also if it is missing and has no default."""
+    def text(self, name: str, default: str | None = None, limit: int = MAX_TEXT_CHARACTERS) -> str:
+        """The field as text of at most ``limit`` characters. Raises ApiError 400; also if it is missing and has no default."""
         value = self.found.get(name, default)
         if value is None:
             raise bad_parameter(name, "is required")
         if not isinstance(value, str):
             raise bad_parameter(name, f"must be a text, not {_in_words(value)}")
-        if len(value) > most:
-            raise bad_parameter(name, f"has {len(value):,} characters; at most {most:,}")
+        if len(value) > limit:
+            raise bad_parameter(name, f"has {len(value):,} characters; at most {limit:,}")
         _check_encodable(name, value)
         return value
 
-    def texts(self, name: str, most: int) -> list[str]:
-        """The field as a list of one to ``most`` texts, each once. Raises ApiError 400."""
+    def texts(self, name: str, limit: int) -> list[str]:
+        """The field as a list of one to ``limit`` texts, each once. Raises ApiError 400."""
         values = self.found.get(name)
         if values is None:
             raise bad_parameter(name, "is required", "a list of texts")
         if not isinstance(values, list) or not values:
             raise bad_parameter(name, f"must be a list of texts, at least one, not {_in_words(values)}")
-        if len(values) > most:
-            raise bad_parameter(name, f"names {len(values)}; at most {most}")
+        if len(values) > limit:
+            raise bad_parameter(name, f"names {len(values)}; at most {limit}")
         for value in values:
             if not isinstance(value, str):
                 raise bad_parameter(name, f"must be a list of texts; in it is {_in_words(value)}")

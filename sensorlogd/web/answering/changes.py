@@ -46,7 +46,7 @@ FIELDS = {
 QUALITIES = tuple(flag.name.lower() for flag in (Flag.GOOD, Flag.NOT_EVALUATED, Flag.SUSPECT, Flag.FAIL))
 MAX_SERIES = 40
 MAX_ALARMS = 100
-ASK_S = 10.0
+ANSWER_WITHIN_S = 10.0
 WATCH_S = 3.0  # the answer waits this long for a mend to be done
 START_IT = "start it: systemctl start sensorlogd, or sensorlogd run; sensorlogd status says how it is"
 MAX_CHANGES_AT_ONCE = 2  # requests that change something
@@ -75,8 +75,10 @@ async def flag(request: Request) -> Response:
 
     wanted, epoch = await _pool(request).run(find)
 
-    def order(ask: Ask) -> dict[str, Any]:
-        return _flag_each(ask, wanted, epoch=epoch, since_us=since, until_us=until, quality=int(Flag[quality.upper()]), note=note)
+    def order(daemon: DaemonClient) -> dict[str, Any]:
+        return _flag_each(
+            daemon, wanted, epoch=epoch, since_us=since, until_us=until, quality=int(Flag[quality.upper()]), note=note
+        )
 
     return json_answer(request, await _daemon(request, order))
 
@@ -85,10 +87,10 @@ async def undo(request: Request) -> Response:
     """POST /api/v1/undo."""
     mend = (await _read_body(request, "undo")).whole("mend")
 
-    def order(ask: Ask) -> dict[str, Any]:
-        answer = ask(do="undo", id=mend)
-        ask(do="roll_up")
-        return _mend(ask, answer, time.monotonic() + WATCH_S)
+    def order(daemon: DaemonClient) -> dict[str, Any]:
+        answer = daemon(do="undo", id=mend)
+        daemon(do="roll_up")
+        return _mend(daemon, answer, time.monotonic() + WATCH_S)
 
     return json_answer(request, await _daemon(request, order))
 
@@ -104,10 +106,10 @@ async def note(request: Request) -> Response:
     for series in found:
         sensors.setdefault(series.sensor, []).append(series.channel)
 
-    def order(ask: Ask) -> None:
+    def order(daemon: DaemonClient) -> None:
         for sensor, channels in sensors.items():
             said = f"{', '.join(channels)}: {detail}"
-            ask(do="note", kind=EventKind.NOTE, sensor=sensor, detail=said, at_us=at)
+            daemon(do="note", kind=EventKind.NOTE, sensor=sensor, detail=said, at_us=at)
 
     await _daemon(request, order)
     return json_answer(request, {"noted": len(sensors)})
@@ -117,7 +119,7 @@ async def ack(request: Request) -> Response:
     """POST /api/v1/ack."""
     body = await _read_body(request, "ack")
     names = body.texts("alarms", MAX_ALARMS)
-    note = _note_text(body) if body.text("note", "").strip() else notes.one_line(body.text("by", "", notes.MOST_NAME))
+    note = _note_text(body) if body.text("note", "").strip() else notes.one_line(body.text("by", "", notes.MAX_NAME_LENGTH))
     await _pool(request).run(lambda log: _check_alarms(log, names))
     answer = await _daemon(request, lambda ask: ask(do="alarm_ack", alarms=names, note=note))
     return json_answer(request, {"acknowledged": answer["acknowledged"]})
@@ -127,7 +129,7 @@ async def save_view(request: Request) -> Response:
     """POST /api/v1/panel_save."""
     body = await _read_body(request, "panel_save")
     try:
-        view = saved_views.saved_view(body.text("name"), body.text("view", most=saved_views.MOST_VIEW), 0)
+        view = saved_views.saved_view(body.text("name"), body.text("view", limit=saved_views.MAX_VIEW_LENGTH), 0)
     except saved_views.SavedViewError as error:
         raise ApiError(400, "bad_parameter", str(error)) from None
     await _daemon(request, lambda ask: ask(do="panel_save", name=view.name, view=view.view))
@@ -173,9 +175,9 @@ def _series(log: LogReader, names: list[str]) -> list[Series]:
     return [known[name] for name in names]
 
 
-def _where_readings_are(log: LogReader, wanted: list[Series], zone: str) -> str:
+def _where_readings_are(log: LogReader, series: list[Series], zone: str) -> str:
     """The hint of an answer that says that a range has none."""
-    first_us, last_us = log.span(wanted)
+    first_us, last_us = log.span(series)
     if first_us is None or last_us is None:
         return "no reading of these series is stored"
     return f"stored are readings from {times.format_time(first_us, zone)} to {times.format_time(last_us, zone)}"
@@ -190,7 +192,7 @@ def _check_alarms(log: LogReader, names: list[str]) -> None:
             raise ApiError(404, "unknown_alarm", f"no alarm is called {ascii(name)[:200]}", hint=hint)
 
 
-class Ask:
+class DaemonClient:
     """Sends requests to the daemon of this database. Raises ApiError 503 if none runs, 409 if it refuses."""
 
     def __init__(self, settings: Settings) -> None:
@@ -210,7 +212,7 @@ class Ask:
 
     def __call__(self, **request: Any) -> dict[str, Any]:
         try:
-            answer = calling.ask(self._control_folder, request, ASK_S)
+            answer = calling.ask(self._control_folder, request, ANSWER_WITHIN_S)
         except (OSError, ValueError) as error:
             reason = f"the daemon does not answer: {error}; check whether it was done before you do it again"
             hint = f"if it does not run any more, {START_IT}"
@@ -223,7 +225,7 @@ class Ask:
         return answer
 
 
-async def _daemon(request: Request, order: Callable[[Ask], T]) -> T:
+async def _daemon(request: Request, order: Callable[[DaemonClient], T]) -> T:
     """Run ``order`` on a thread and return its answer. Few run at the same time, because each waits for the daemon."""
     settings: Settings = request.app.state.settings
     turns: Counter[str] = request.app.state.changing
@@ -231,12 +233,12 @@ async def _daemon(request: Request, order: Callable[[Ask], T]) -> T:
         raise ApiError(503, "busy", "too many changes at once", headers={"Retry-After": "2"})
     turns["now"] += 1
     try:
-        return await run_in_threadpool(lambda: order(Ask(settings)))
+        return await run_in_threadpool(lambda: order(DaemonClient(settings)))
     finally:
         turns["now"] -= 1
 
 
-def _flag_each(ask: Ask, wanted: list[Series], **what: Any) -> dict[str, Any]:
+def _flag_each(daemon: DaemonClient, wanted: list[Series], **what: Any) -> dict[str, Any]:
     """Order a mend of each series. ``mends``: what was ordered, and how far it has got; ``refused``: the series for which that was
     refused, and why. Raises ApiError if all were."""
     ordered: list[tuple[Series, dict[str, Any]]] = []
@@ -246,16 +248,16 @@ def _flag_each(ask: Ask, wanted: list[Series], **what: Any) -> dict[str, Any]:
             refused.append((series, refused[-1][1]))
             continue
         try:
-            ordered.append((series, ask(do="mend", series=series.id, **what)))
+            ordered.append((series, daemon(do="mend", series=series.id, **what)))
         except ApiError as error:
             refused.append((series, error))
     with contextlib.suppress(ApiError):  # it only makes roll-ups follow sooner
-        ask(do="roll_up")
+        daemon(do="roll_up")
     until_s = time.monotonic() + WATCH_S
     mends = []
     for series, answer in ordered:
         try:
-            mends.append(_mend(ask, answer, until_s) | {"series": series.name})
+            mends.append(_mend(daemon, answer, until_s) | {"series": series.name})
         except ApiError as error:
             if error.status == 503:  # it was ordered; how far it has got is not known
                 mends.append({"mend": int(answer["id"]), "readings": 0, "done": False, "series": series.name})
@@ -266,11 +268,11 @@ def _flag_each(ask: Ask, wanted: list[Series], **what: Any) -> dict[str, Any]:
     return {"mends": mends, "refused": [{"series": series.name, "message": str(error)} for series, error in refused]}
 
 
-def _mend(ask: Ask, ordered: dict[str, Any], until_s: float) -> dict[str, Any]:
+def _mend(daemon: DaemonClient, ordered: dict[str, Any], until_s: float) -> dict[str, Any]:
     """How far a change of stored readings has got. One that takes longer than the request goes on in the daemon."""
     pause_s = 0.02
     while True:
-        stands = ask(do="work", id=int(ordered["work"]))
+        stands = daemon(do="work", id=int(ordered["work"]))
         waits = stands.get("state") == State.WAITING
         if not waits or time.monotonic() > until_s:
             break

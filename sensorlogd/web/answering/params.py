@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sensorlogd.notation import times
 from sensorlogd.storage.query import aggregates
-from sensorlogd.storage.query.engine import FILLS, Ask, Fill
+from sensorlogd.storage.query.engine import FILLS, Fill, Query
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader, UnknownSeries, conversions
 from sensorlogd.storage.query.units import Conversion
@@ -75,12 +75,12 @@ class Params:
         """Whether the parameter is 1 or true; it is 0 if it was not given. Raises ApiError 400 for other words."""
         return self.choice(name, ("0", "1", "false", "true"), "0") in ("1", "true")
 
-    def names(self, name: str, most: int) -> list[str]:
+    def names(self, name: str, limit: int) -> list[str]:
         """The values of a parameter that may be repeated, and may hold several names separated by commas."""
         values = [part.strip() for value in self.given.getlist(name) for part in value.split(",")]
         found = list(dict.fromkeys(part for part in values if part))
-        if len(found) > most:
-            raise bad_parameter(name, f"names {len(found)}; at most {most}")
+        if len(found) > limit:
+            raise bad_parameter(name, f"names {len(found)}; at most {limit}")
         longest = max(found, key=len, default="")
         if len(longest) > MAX_VALUE_CHARACTERS:
             raise _too_long(name, longest)
@@ -120,7 +120,7 @@ class Params:
         except (ValueError, OverflowError) as error:
             raise bad_parameter(name, str(error)) from None
 
-    def ask(self) -> Ask:
+    def query(self) -> Query:
         """The question that ``since until every max_points agg fill`` describe."""
         span = self.span("-1d")
         every, points = self.text("every"), self.whole("max_points", 0, 1, MAX_POINTS) or None
@@ -140,7 +140,7 @@ class Params:
                 raise bad_parameter("agg", str(error)) from None
         fill: Fill = next(fill_ for fill_ in FILLS if fill_ == self.choice("fill", FILLS, "none"))
         try:
-            return Ask(*span, step, points, names, self.zone, fill)
+            return Query(*span, step, points, names, self.zone, fill)
         except ValueError as error:
             raise bad_parameter("every" if step is not None else "since", str(error)) from None
 
@@ -183,9 +183,9 @@ def find_series(log: LogReader, patterns: list[str], *, retired: bool = False) -
         raise ApiError(404, "unknown_series", message, hint=hint, nearest=error.nearest) from None
 
 
-def changes_of(wanted: Sequence[Series], unit: str | None) -> dict[int, Conversion | None]:
+def changes_of(series: Sequence[Series], unit: str | None) -> dict[int, Conversion | None]:
     """The conversion of each series to ``unit``, by series id. Raises ApiError for a series that cannot be converted."""
     try:
-        return {} if unit is None else conversions(wanted, unit)
+        return {} if unit is None else conversions(series, unit)
     except ValueError as error:
         raise bad_parameter("unit", str(error)) from None

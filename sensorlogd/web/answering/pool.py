@@ -83,7 +83,7 @@ class Pool:
         log = current.get()
         until = time.monotonic() + timeout_s
 
-        def is_over() -> int:
+        def is_over() -> bool:
             return time.monotonic() > until or self._closed.is_set()
 
         log.conn.set_progress_handler(is_over, STEPS_BETWEEN_CHECKS)

@@ -32,12 +32,12 @@ class Limits:
         """The same for an intermediate vector. Raises PromError."""
         self._check(series, steps, step_us, BETWEEN * self.cells, "a part of the query has")
 
-    def _check(self, series: int, steps: int, step_us: int, most: int, what: str) -> None:
-        if series * steps <= most:
+    def _check(self, series: int, steps: int, step_us: int, limit: int, what: str) -> None:
+        if series * steps <= limit:
             return
-        fit = most // series
+        fit = limit // series
         if fit and step_us:
-            longer = f"a step of {math.ceil(step_us * steps / fit / 1e6)} s or more, or {most // steps:,} series, would fit"
+            longer = f"a step of {math.ceil(step_us * steps / fit / 1e6)} s or more, or {limit // steps:,} series, would fit"
         else:
-            longer = f"{most // steps:,} series would fit"
-        raise PromError(f"{what} {series:,} series at {steps:,} steps; at most {most:,} values are given; {longer}")
+            longer = f"{limit // steps:,} series would fit"
+        raise PromError(f"{what} {series:,} series at {steps:,} steps; at most {limit:,} values are given; {longer}")

@@ -114,11 +114,11 @@ class LogSource:
         self.limits.check_readings(self.looked_at + self._looked_at_rolled + rows)
         self._looked_at_rolled += rows
 
-    def expired(self, name: str, kept_from_us: int) -> None:
+    def note_expired(self, name: str, kept_from_us: int) -> None:
         """Note that a window of readings of this series begins before ``kept_from_us``, from where on they are kept."""
         self._expired[name] = kept_from_us
 
-    def rolled(self, tiles: Tiles) -> None:
+    def note_rolled(self, tiles: Tiles) -> None:
         """Note that a series was answered from roll-ups."""
         self._resolutions[tiles.resolution] = self._resolutions.get(tiles.resolution, True) and tiles.is_exact()
 
@@ -151,7 +151,7 @@ class _LogSeries:
     def window(self, after_us: int, until_us: int) -> Samples:
         after_us, until_us = _in_calendar(after_us), _in_calendar(until_us)
         if self._has_expired(after_us):
-            self.source.expired(self.series.name, self._segments().cut_us(0) or 0)
+            self.source.note_expired(self.series.name, self._segments().cut_us(0) or 0)
         try:
             return self._read_window(after_us, until_us)
         except DatabaseError as error:
@@ -207,7 +207,7 @@ class _LogSeries:
             if not is_damaged_page(error):
                 raise
             return None  # readings may be whole, or tell what is not
-        self.source.rolled(tiles)
+        self.source.note_rolled(tiles)
         return found
 
     def is_to_look_up(self, ends: Sequence[int], lookback_us: int) -> bool:

@@ -25,10 +25,10 @@ def matrix(series: Iterable[Series], times_us: Sequence[int]) -> str:
     return f'{{"resultType":"matrix","result":[{",".join(lines)}]}}'
 
 
-def samples(found: Iterable[tuple[Labels, Samples]]) -> str:
+def samples(series: Iterable[tuple[Labels, Samples]]) -> str:
     """``data`` with the readings of a range."""
     lines = []
-    for labels, some in found:
+    for labels, some in series:
         if some.times:
             pairs = _pairs([f'[{seconds(us)},"' for us in some.times], list(some.values))
             lines.append(f'{{"metric":{_labels_json(labels)},"values":[{pairs}]}}')

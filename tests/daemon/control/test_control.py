@@ -216,7 +216,7 @@ def test_a_request_has_a_size(acting: Acting, tmp_path: Path) -> None:
     """Who never comes to an end is told, and costs a bounded amount of memory."""
     with acting.client() as client:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            client.sendall(b"x" * (calling.MOST_BYTES + 100_000))
+            client.sendall(b"x" * (calling.MAX_MESSAGE_BYTES + 100_000))
         assert "at most" in _answer(client)["error"]
     assert control_socket.ask(tmp_path, {"do": "ping"})["ok"]
 

@@ -499,7 +499,7 @@ def test_a_folder_that_cannot_be_looked_at(tmp_path: Path) -> None:
     """It is a finding, not an exception."""
 
     class Blind(User):
-        def may(self, path: Path, wanted: int) -> bool:
+        def may(self, path: Path, access: int) -> bool:
             raise PermissionError(errno.EACCES, "Permission denied")
 
     (found,) = folders.folders(config(tmp_path), Blind("blind", 1, frozenset(), me=False))

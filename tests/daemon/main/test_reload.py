@@ -95,12 +95,12 @@ def test_only_what_changed_is_made_and_leaves(daemon: Callable[..., DaemonParts]
         parts.sensors.running,
         parts.sensors.make,
     )
-    assert sorted(change.fresh) == ["new", "other"]
+    assert sorted(change.added) == ["new", "other"]
     assert sorted(change.leaving) == ["gone", "other"]
     assert change.kept == 1
     assert change.restart_needed == ("storage",)
     assert change.message() == "started other, new; removed gone; kept 1"
-    for sensor_thread in change.fresh.values():
+    for sensor_thread in change.added.values():
         sensor_thread.join()
 
 
@@ -115,7 +115,7 @@ def test_a_computed_sensor_that_stays_is_kept(daemon: Callable[..., DaemonParts]
         parts.sensors.make,
     )
     assert change.message() == "started b; removed none; kept 2"
-    for sensor_thread in change.fresh.values():
+    for sensor_thread in change.added.values():
         sensor_thread.join()
 
 
@@ -169,7 +169,7 @@ def test_short_of_descriptors_at_any_point_it_is_all_or_nothing(daemon: Callable
             assert descriptors() == before, f"with room for {room}"
             assert "cannot be started" in problems[0]
         else:
-            for sensor_thread in change.fresh.values():
+            for sensor_thread in change.added.values():
                 assert sensor_thread.join()
         assert list(parts.sensors.running) == ["a"]
         assert descriptors() == before

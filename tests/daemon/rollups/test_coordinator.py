@@ -98,7 +98,7 @@ class Puppet:
     def close(self) -> None:
         self._channel.close()
         self.process.end(0)
-        assert self.child.reaped()
+        assert self.child.reap()
 
 
 @dataclass
@@ -726,7 +726,7 @@ class Line:
 
 def test_rows_that_are_too_long_for_one_message_go_in_several(monkeypatch: pytest.MonkeyPatch) -> None:
     """In order, and the marks with the last of them: they hold once all is stored."""
-    monkeypatch.setattr(messages, "MOST_BYTES", 2000)
+    monkeypatch.setattr(messages, "MAX_MESSAGE_BYTES", 2000)
     line = Line()
     sender = process._Sender(line)  # type: ignore[arg-type]  # has what a ChildEnd is used for here
     long = [(1, 60, n, f"{n}" * 50) for n in range(40)]

@@ -159,7 +159,7 @@ def test_a_closed_channel_is_silent(ends: Ends) -> None:
 
 def test_a_size_has_a_bound_at_both_ends(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sender is told before a byte is sent; the receiver believes no such announcement."""
-    monkeypatch.setattr(messages, "MOST_BYTES", 1000)
+    monkeypatch.setattr(messages, "MAX_MESSAGE_BYTES", 1000)
     with pytest.raises(TooLarge):
         ends.channel.send(Failed("x" * 1000))
     assert not ends.channel.pending
@@ -170,7 +170,7 @@ def test_a_size_has_a_bound_at_both_ends(ends: Ends, monkeypatch: pytest.MonkeyP
 
 def test_who_never_stops_talking_gets_a_turn_not_the_day(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     """One receive takes a bounded amount."""
-    monkeypatch.setattr(messages, "_MOST_AT_ONCE", 1000)
+    monkeypatch.setattr(messages, "_MAX_RECEIVED_BYTES", 1000)
     monkeypatch.setattr(messages, "_READ", 100)
     encoded = messages.encode(RowsStored(1.0))
     ends.put(encoded * 100)

@@ -13,8 +13,8 @@ from sensorlogd.daemon.rollups.run_failures import RunFailures
 from sensorlogd.daemon.rollups.schedule import (
     BLOCK_US,
     FIRST_WITHIN_S,
-    LEAST_BLOCK_US,
-    MOST_BLOCK_US,
+    MAX_BLOCK_US,
+    MIN_BLOCK_US,
     ROWS_TRIGGER,
     RUN_S,
     Schedule,
@@ -32,36 +32,36 @@ def test_the_first_run_is_due_soon_and_each_other_after_an_interval() -> None:
     it = schedule()
     assert not it.is_due(FIRST_WITHIN_S - 0.1)
     assert it.is_due(FIRST_WITHIN_S)
-    it.begun(FIRST_WITHIN_S)
+    it.note_begin(FIRST_WITHIN_S)
     assert not it.is_due(FIRST_WITHIN_S + INTERVAL_S - 0.1)
     assert it.is_due(FIRST_WITHIN_S + INTERVAL_S)
 
 
 def test_one_that_is_wanted_at_once_leaves_a_second_between_two() -> None:
     it = schedule()
-    it.begun(10.0)
+    it.note_begin(10.0)
     it.want()
     assert not it.is_due(10.9)
     assert it.is_due(11.0)
-    it.begun(11.0)
+    it.note_begin(11.0)
     assert not it.wanted
 
 
 def test_many_new_readings_make_one_due() -> None:
     stored = [0]
     it = schedule(stored)
-    it.begun(10.0)
+    it.note_begin(10.0)
     stored[0] = ROWS_TRIGGER - 1
     assert not it.is_due(20.0)
     stored[0] = ROWS_TRIGGER
     assert it.is_due(20.0)
-    it.begun(20.0)
+    it.note_begin(20.0)
     assert not it.is_due(30.0)
 
 
 def test_one_that_is_put_off_waits_and_is_not_forgotten() -> None:
     it = schedule()
-    it.begun(10.0)
+    it.note_begin(10.0)
     it.put_off(200.0)
     assert not it.is_due(199.0)
     assert it.is_due(200.0)
@@ -70,15 +70,15 @@ def test_one_that_is_put_off_waits_and_is_not_forgotten() -> None:
 @pytest.mark.parametrize(("more_to_close", "more", "at_once"), [(True, False, True), (False, True, True), (False, False, False)])
 def test_what_could_go_on_goes_on_at_once(more_to_close: bool, more: bool, at_once: bool) -> None:
     it = schedule()
-    it.begun(10.0)
-    it.ended(1.0, more_to_close=more_to_close, more=more, left=False)
+    it.note_begin(10.0)
+    it.note_end(1.0, more_to_close=more_to_close, more=more, left=False)
     assert (it.wanted, it.is_due(10.0)) == (at_once, at_once)
 
 
 def test_what_is_left_is_wanted_but_not_at_once() -> None:
     it = schedule()
-    it.begun(10.0)
-    it.ended(1.0, more_to_close=False, more=False, left=True)
+    it.note_begin(10.0)
+    it.note_end(1.0, more_to_close=False, more=False, left=True)
     assert it.wanted
     assert not it.is_due(10.5)
 
@@ -89,14 +89,14 @@ def test_a_block_stays_within_bounds_whatever_runs_take(seconds: list[float]) ->
     it = schedule()
     for took in seconds:
         before = it.block_us
-        it.ended(took, more_to_close=True, more=False, left=False)
-        assert LEAST_BLOCK_US <= it.block_us <= MOST_BLOCK_US
+        it.note_end(took, more_to_close=True, more=False, left=False)
+        assert MIN_BLOCK_US <= it.block_us <= MAX_BLOCK_US
         assert it.block_us >= before if took <= RUN_S else it.block_us <= before
 
 
 def test_a_run_that_closed_all_there_was_says_nothing_of_the_size() -> None:
     it = schedule()
-    it.ended(1e6, more_to_close=False, more=True, left=True)
+    it.note_end(1e6, more_to_close=False, more=True, left=True)
     assert it.block_us == BLOCK_US
 
 

@@ -169,7 +169,7 @@ def test_the_owner_may_say_so_before_the_database_is_open() -> None:
     clock = machine.clock()
     clock.believe()
     clock.anchor(T0)
-    assert clock.anchored
+    assert clock.is_anchored
     assert clock.safe_us() == machine.wall_us
     assert clock.poll() == []
 
@@ -223,7 +223,7 @@ def test_marks_follow_the_kernel_where_the_clock_is_believed(synchronised: bool 
     machine.synchronised = synchronised
     clock = anchored(machine)
     assert clock.flags_unsynced is marked
-    assert clock.synchronised is not marked
+    assert clock.is_synchronised is not marked
 
 
 def test_the_kernel_is_asked_every_poll_until_it_is_synchronised_then_now_and_then() -> None:

@@ -169,12 +169,12 @@ def test_each_statement_may_fail_and_nothing_is_lost_or_doubled(make: Callable[.
 @pytest.mark.parametrize("seed", range(8))
 def test_kills_at_any_moment_neither_lose_nor_repeat(make: Callable[..., Rig], seed: int) -> None:
     """What was committed is whole, and the next process goes on with the sum."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     computer = Computer(make)
     for _ in range(6):
-        for _ in range(chance.randrange(8)):
-            computer.measure(chance.randrange(4))
-            computer.rig.turn(chance.randrange(3), 0.4)
+        for _ in range(rng.randrange(8)):
+            computer.measure(rng.randrange(4))
+            computer.rig.turn(rng.randrange(3), 0.4)
         computer.rig.kill()
         computer.again()
     computer.measure(5)
@@ -429,7 +429,7 @@ def test_readings_that_are_missing_are_added_and_the_right_ones_stay(computer: C
 @pytest.mark.parametrize("seed", range(6))
 def test_interrupted_at_any_slice_it_goes_on(make: Callable[..., Rig], seed: int) -> None:
     """Killed, with new readings coming meanwhile: in the end the log, and the sum that goes on, are right."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     computer = Computer(make)
     computer.measure(300)
     computer.settle()
@@ -439,9 +439,9 @@ def test_interrupted_at_any_slice_it_goes_on(make: Callable[..., Rig], seed: int
     computer.rig.turn(2)
     identity = order(computer, since=-5)
     for _ in range(8):
-        computer.measure(chance.randrange(3))
-        computer.rig.turn(chance.randrange(6), 0.3)
-        if chance.random() < 0.7:
+        computer.measure(rng.randrange(3))
+        computer.rig.turn(rng.randrange(6), 0.3)
+        if rng.random() < 0.7:
             computer.rig.kill()
             computer.again()
     assert finish(computer, identity).state is work.State.DONE

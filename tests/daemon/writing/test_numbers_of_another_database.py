@@ -46,7 +46,7 @@ def set_aside(rig: Rig, script: Script) -> None:
     rig.put(1)
     rig.turn(1)
     script.heal()
-    rig.turn_until(rig.is_idle, "a fresh database")
+    rig.turn_until(rig.is_idle, "a new database")
     assert "corrupt" in rig.kinds()
 
 

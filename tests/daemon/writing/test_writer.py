@@ -138,7 +138,7 @@ def test_one_bad_hand_over_costs_itself_only(rig: Rig, path: Path) -> None:
 class Faulty(NullWatcher):
     """An observer that breaks its promise to raise nothing."""
 
-    def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
+    def note_recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
         raise KeyError("recorded")
 
 
@@ -345,7 +345,7 @@ def test_events_that_are_too_many_are_counted() -> None:
     assert waiting[3].kind == "events_dropped"
     assert waiting[3].detail.startswith("5 events")
     queue.put(Event(10, OtherKind("noted"), None, "late"))
-    queue.stored(4)
+    queue.note_stored(4)
     assert [event.detail[:2] for event in queue.waiting(9)] == ["1 "]
     queue.put_first(Event(0, OtherKind("noted"), None, "before"))
     assert [event.detail[:2] for event in queue.waiting(9)] == ["be", "1 "]
@@ -371,7 +371,7 @@ def test_any_thread_may_tell_while_the_writer_stores() -> None:
     while not ended.is_set() or len(queue):
         waiting = queue.waiting(0)
         stored += waiting
-        queue.stored(len(waiting))
+        queue.note_stored(len(waiting))
     watcher.join()
     withheld = sum(int(event.detail.split()[0]) for event in stored if event.kind == "events_dropped")
     assert sum(event.kind != "events_dropped" for event in stored) + withheld == 4_000

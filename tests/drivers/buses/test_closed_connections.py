@@ -51,7 +51,7 @@ class ClosingServer:
         self.again = again
         self.now_s = 0.0
         self.line = Line(clock=lambda: self.now_s)
-        self.generation = self.line.opened(0.0)
+        self.generation = self.line.note_opened(0.0)
         self.openings = 1
         self.waited_s = 0.0
         self._owed: deque[bytes] = deque()
@@ -68,7 +68,7 @@ class ClosingServer:
     def read(self, timeout_s: float) -> tuple[int, bytes]:
         if self._arrived:
             data = self._arrived.popleft()
-            self.line.heard(data, 0)
+            self.line.note_arrived(data, 0)
             return 0, data
         self._raise_if_closed()
         self.waited_s += timeout_s
@@ -84,7 +84,7 @@ class ClosingServer:
     def reopen(self) -> None:
         self._closed = False
         self.openings += 1
-        self.generation = self.line.opened(START_QUIET_S)
+        self.generation = self.line.note_opened(START_QUIET_S)
         self._arrived.extend(self._owed)
         self._owed.clear()
 
@@ -157,9 +157,9 @@ def test_who_opens_anew_first_does_not_ask_into_the_answer_of_another() -> None:
     """The other has not even seen that its connection is closed; its answer may still come, or lies there unread."""
     bench = Bench()
     asked = bench.line.begin(A, "a", bench.count, TURN_S, "content")
-    bench.line.opened(0.0)
+    bench.line.note_opened(0.0)
     assert bench.wait_s(B, "b") > TURN_S
-    bench.line.answered(asked)
+    bench.line.note_answered(asked)
     assert bench.wait_s(B, "b") == 0
     bench.line.end(asked)
     assert bench.wait_s(B, "b") == 0
@@ -169,9 +169,9 @@ def test_nor_while_the_other_may_still_talk() -> None:
     """Its answer has come, and it has not been heard out."""
     bench = Bench()
     asked = bench.line.begin(A, "a", bench.count, TURN_S, "content")
-    bench.line.answered(asked)
+    bench.line.note_answered(asked)
     assert bench.line.hold_s(asked, TURN_S) == TURN_S
-    bench.line.opened(0.0)
+    bench.line.note_opened(0.0)
     assert bench.wait_s(B, "b") == pytest.approx(TURN_S)
 
 
@@ -179,10 +179,10 @@ def test_an_end_that_comes_late_ends_nobody_elses_question() -> None:
     """Who was held up ends its own, not the one that is open now."""
     bench = Bench()
     first = bench.line.begin(A, "a", bench.count, TURN_S, "content")
-    bench.line.opened(0.0)
+    bench.line.note_opened(0.0)
     second = bench.line.begin(B, "b", bench.count, TURN_S, "content")
     bench.line.end(first)
-    bench.line.heard(b"b", 0)
-    bench.line.answered(second)
+    bench.line.note_arrived(b"b", 0)
+    bench.line.note_answered(second)
     bench.line.end(second)
     assert not bench.counts.get("unasked_bytes")

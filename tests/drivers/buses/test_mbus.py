@@ -122,7 +122,7 @@ def test_records_of_a_second_telegram_have_names_of_their_own() -> None:
     """A meter with two tariffs in two telegrams: neither value is lost, and what no name is left for is counted."""
     counts: Counter[str] = Counter()
     round_ = Round()
-    round_.acknowledged(0.0)
+    round_.note_acknowledged(0.0)
     for body in (BODY + b"\x1f", bytes.fromhex("0C1300000100")):
         frame = long_frame(5, body)
         round_.take_answer(frame, records(frame, partial(add, counts), round_.values), 0, 0.0)

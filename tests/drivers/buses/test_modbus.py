@@ -160,11 +160,11 @@ def test_a_short_answer_is_damaged(cable: Cable, units: Units) -> None:
 
 def test_noise_before_the_answer_does_no_harm(cable: Cable, units: Units) -> None:
     """Neither stray bytes nor what was on the line before the question."""
-    chance = random.Random(3)
-    cable.up = lambda data: chance.randbytes(5) + data
+    rng = random.Random(3)
+    cable.up = lambda data: rng.randbytes(5) + data
     with Unit(cable.port.path) as unit:
         for _ in range(20):
-            cable.port.send(chance.randbytes(5))
+            cable.port.send(rng.randbytes(5))
             assert unit.sample() == {"voltage": 230.5, "current": 1.25}
     assert set(unit.lent.counts) == {"unasked_bytes"}
 
@@ -251,10 +251,10 @@ def test_babble_is_not_an_answer(tmp_path: Path) -> None:
     babbling = threading.Event()
 
     def babble() -> None:
-        chance = random.Random(5)
+        rng = random.Random(5)
         while not babbling.is_set():
             try:
-                port.send(chance.randbytes(500), 0.05)
+                port.send(rng.randbytes(500), 0.05)
             except AssertionError:
                 continue
 

@@ -35,18 +35,18 @@ def _reads() -> list[tuple[bytes, bytes]]:
     return [pair for pair in _pairs() if pair[0][1] in NAMES]
 
 
-def _cut(data: bytes, chance: random.Random) -> Iterator[bytes]:
+def _cut(data: bytes, rng: random.Random) -> Iterator[bytes]:
     """In pieces of random length, down to single bytes."""
     at = 0
-    longest = chance.choice((1, 3, 20, 1000))
+    longest = rng.choice((1, 3, 20, 1000))
     while at < len(data):
-        size = chance.randint(1, longest)
+        size = rng.randint(1, longest)
         yield data[at : at + size]
         at += size
 
 
-def _fed(awaited: AwaitedResponse, data: bytes, chance: random.Random) -> Answer | None:
-    for piece in _cut(data, chance):
+def _fed(awaited: AwaitedResponse, data: bytes, rng: random.Random) -> Answer | None:
+    for piece in _cut(data, rng):
         answer = awaited.feed(piece)
         if answer is not None:
             return answer
@@ -80,7 +80,7 @@ def test_questions_are_the_recorded_ones() -> None:
 @pytest.mark.parametrize("noise", [False, True])
 def test_recorded_answers_in_any_framing(framing: Framing, noise: bool) -> None:
     """Each recorded answer is found and decoded as pymodbus decodes it, wherever it is cut and whatever precedes it."""
-    chance = random.Random(1)
+    rng = random.Random(1)
     reads = _reads()
     assert len(reads) > 3
     for recorded, response in reads:
@@ -88,8 +88,8 @@ def test_recorded_answers_in_any_framing(framing: Framing, noise: bool) -> None:
         for _ in range(20):
             line = _framed(framing, response, asked.transaction)
             if noise:
-                line = chance.randbytes(chance.randint(1, 40)) + line
-            answer = _fed(AwaitedResponse(asked), line, chance)
+                line = rng.randbytes(rng.randint(1, 40)) + line
+            answer = _fed(AwaitedResponse(asked), line, rng)
             assert answer is not None, (recorded.hex(), line.hex())
             assert list(answer.values) == _expected(recorded, response)
 
@@ -218,9 +218,9 @@ def test_captures_in_noise_lose_nothing(name: str) -> None:
     frames = _capture(name)
     clean = [_shown(both) for both in _sniffed(iter(frames))]
     for seed in range(20):
-        chance = random.Random(seed)
-        noisy = b"".join(chance.randbytes(chance.randint(0, 12)) + frame for frame in frames)
-        assert [_shown(both) for both in _sniffed(_cut(noisy, chance))] == clean
+        rng = random.Random(seed)
+        noisy = b"".join(rng.randbytes(rng.randint(0, 12)) + frame for frame in frames)
+        assert [_shown(both) for both in _sniffed(_cut(noisy, rng))] == clean
 
 
 def _shown(both: tuple[Any, Any]) -> str:
@@ -233,9 +233,9 @@ def test_all_96_recorded_pairs_are_overheard() -> None:
     """Reading and writing functions alike: each pair is one question and its answer, byte for byte."""
     pairs = _pairs()
     assert len(pairs) == 96
-    chance = random.Random(2)
+    rng = random.Random(2)
     for recorded, response in pairs:
-        (question, nothing), (asked, answer) = _sniffed(_cut(recorded + response, chance))
+        (question, nothing), (asked, answer) = _sniffed(_cut(recorded + response, rng))
         assert nothing is None
         assert asked is question
         for frame, bytes_ in ((question, recorded), (answer, response)):

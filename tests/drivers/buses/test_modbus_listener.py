@@ -47,15 +47,15 @@ def answer(address: int, round_: int) -> bytes:
     return frame + crc(frame)
 
 
-def hurt(frame: bytes, chance: random.Random) -> bytes:
+def hurt(frame: bytes, rng: random.Random) -> bytes:
     """A bit is wrong, the end is missing, or nothing was heard of it."""
-    fate = chance.randrange(3)
+    fate = rng.randrange(3)
     if fate == 0:
         return b""
     if fate == 1:
-        return frame[: chance.randrange(1, len(frame))]
-    at = chance.randrange(len(frame))
-    return frame[:at] + bytes((frame[at] ^ 1 << chance.randrange(8),)) + frame[at + 1 :]
+        return frame[: rng.randrange(1, len(frame))]
+    at = rng.randrange(len(frame))
+    return frame[:at] + bytes((frame[at] ^ 1 << rng.randrange(8),)) + frame[at + 1 :]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -96,12 +96,12 @@ def test_units_that_became_slower_are_heard_again() -> None:
     for _ in range(LEARNED):
         pairing.question_heard(now)
         assert not pairing.too_late(now + 0.01)
-        pairing.answered(now + 0.01, paired=True)
+        pairing.note_answer(now + 0.01, paired=True)
         now += 1
     late = []
     for _ in range(2 * FORGOTTEN):
         pairing.question_heard(now)
         late.append(pairing.too_late(now + 0.5))
-        pairing.answered(now + 0.5, paired=not late[-1])
+        pairing.note_answer(now + 0.5, paired=not late[-1])
         now += 1
     assert late == [True] * FORGOTTEN + [False] * FORGOTTEN

@@ -161,7 +161,7 @@ def test_the_registers_to_blame_are_found(size: int, data: st.DataObject) -> Non
                     blocks.cut(block)
             else:
                 read |= set(block.question.names)
-                blocks.answered(block)
+                blocks.note_answer(block)
         _whole(blocks, maps)
     assert read >= set(maps) - silent
     assert {block.question.names[0] for block in blocks.all if block.single} >= silent
@@ -184,7 +184,7 @@ def test_however_blocks_are_cut_and_joined_each_register_is_in_one(size: int, ma
         if step == "c" and not block.single:
             made += blocks.cut(block)
         elif step == "a":
-            blocks.answered(made[which % len(made)])
+            blocks.note_answer(made[which % len(made)])
         elif step == "r":
             block.refused = True
         else:
@@ -230,7 +230,7 @@ def test_parts_that_answer_become_whole_again_but_not_for_ever() -> None:
             if len(block.question.names) > 2:
                 blocks.cut(block)
             else:
-                blocks.answered(block)
+                blocks.note_answer(block)
         seen.append(len(blocks.all))
     assert seen[0] == 2
     assert seen[1] == 1
@@ -243,7 +243,7 @@ def test_what_is_refused_stays_cut() -> None:
     whole: Block = blocks.all[0]
     whole.refused = True
     for part in blocks.cut(whole):
-        blocks.answered(part)
+        blocks.note_answer(part)
     assert len(blocks.all) == 2
 
 

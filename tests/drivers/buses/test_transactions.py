@@ -14,7 +14,7 @@ from sensorlogd.drivers.transactions.answers import Separation
 from sensorlogd.drivers.transactions.asking_pace import PATIENT
 from sensorlogd.drivers.transactions.echo import Echo
 from sensorlogd.drivers.transactions.habits import LEARNING, MAX_TURNAROUNDS, QUIET_TURNAROUNDS
-from sensorlogd.drivers.transactions.line import Open
+from sensorlogd.drivers.transactions.line import OpenQuestion
 from tests.drivers.decoders.decoding import pieces
 
 TURN_S = 1.0
@@ -60,13 +60,13 @@ class Bench:
             self.now += TURN_S
         else:
             self.now += answer_after
-            self.line.heard(what.text, 0)
-            self.line.answered(asked)
+            self.line.note_arrived(what.text, 0)
+            self.line.note_answered(asked)
         self.line.end(asked)
 
     def hold_s(self, key: str) -> float:
         """After an answer to that question."""
-        return self.line.hold_s(Open(Said(b""), key, self.count, TURN_S, "content", self.now), TURN_S)
+        return self.line.hold_s(OpenQuestion(Said(b""), key, self.count, TURN_S, "content", self.now), TURN_S)
 
     def wait_s(self, what: Said, key: str, separation: Separation = "content", *, again: bool = False) -> float:
         return self.line.wait_s(what, key, separation, again=again)
@@ -86,7 +86,7 @@ def test_a_missed_answer_keeps_those_waiting_that_could_be_mistaken_for_it(bench
     assert bench.wait_s(B, "b") == pytest.approx(QUIET_TURNAROUNDS * TURN_S)
     assert bench.wait_s(OTHER, "o") == 0
     bench.now += 0.5
-    assert bench.line.heard(b"a", 0)
+    assert bench.line.note_arrived(b"a", 0)
     assert bench.wait_s(B, "b") == 0
     assert bench.counts == {"late_answers": 1}
 
@@ -95,7 +95,7 @@ def test_a_late_answer_is_recognised_while_somebody_else_asks(bench: Bench) -> N
     """Of another unit, in the middle of a question."""
     bench.ask(A, "a")
     bench.line.begin(OTHER, "o", bench.count, TURN_S, "content")
-    assert bench.line.heard(b"a", 0)
+    assert bench.line.note_arrived(b"a", 0)
     assert bench.counts == {"late_answers": 1}
 
 
@@ -119,7 +119,7 @@ def test_a_unit_that_is_silent_for_good_is_waited_for_less(bench: Bench) -> None
     assert waits == pytest.approx([3, 3, 1, 1])
     bench.ask(A, "a", "time")
     bench.now += 0.5
-    bench.line.heard(b"a", 0)
+    bench.line.note_arrived(b"a", 0)
     bench.now += 10 * TURN_S
     bench.ask(A, "a", "time")
     assert bench.wait_s(B, "b", "time") == pytest.approx(3)
@@ -129,7 +129,7 @@ def test_the_line_is_drained_for_longer_than_the_slowest_answer_seen(bench: Benc
     """Also beyond the usual quiet time, once such an answer has been noticed; but never without bound."""
     bench.ask(A, "a")
     bench.now += 5 * TURN_S
-    bench.line.heard(b"a", 0)
+    bench.line.note_arrived(b"a", 0)
     bench.now += 20 * TURN_S
     bench.ask(A, "a")
     assert 6 * TURN_S < bench.wait_s(B, "b") <= MAX_TURNAROUNDS * TURN_S
@@ -140,7 +140,7 @@ def test_what_only_time_keeps_apart_waits_for_a_quiet_line_but_not_for_ever(benc
     bench.ask(A, "a", "time", answer_after=0.1)
     began = bench.now
     while bench.now < began + 2 * MAX_TURNAROUNDS * TURN_S:
-        bench.line.heard(b"?", 0)
+        bench.line.note_arrived(b"?", 0)
         if not bench.wait_s(B, "b", "time"):
             break
         bench.now += 0.2
@@ -152,30 +152,30 @@ def test_how_long_a_unit_talks_on_is_learned(bench: Bench) -> None:
     """The first answers are heard out; then the line is held for as long as the second part takes; what was unasked voids that."""
     for _ in range(LEARNING):
         assert bench.hold_s("a") == TURN_S
-        bench.line.heard_out("a", 0.2, wholly=True)
+        bench.line.note_trail("a", 0.2, wholly=True)
     assert 0.2 < bench.hold_s("a") < TURN_S / 2
     for _ in range(LEARNING):
-        bench.line.heard_out("b", 0.0, wholly=True)
+        bench.line.note_trail("b", 0.0, wholly=True)
     assert bench.hold_s("b") == 0
     bench.ask(B, "b", "time", answer_after=0.1)
-    bench.line.heard(b"?", 0)
+    bench.line.note_arrived(b"?", 0)
     assert bench.hold_s("b") == TURN_S
 
 
 def test_what_came_in_one_piece_may_come_in_two(bench: Bench) -> None:
     """A repetition right behind its answer is read with it, nearly always; the line is held for it all the same."""
     for _ in range(LEARNING):
-        bench.line.talks_on("a")
-        bench.line.heard_out("a", 0.0, wholly=True)
+        bench.line.note_more_followed("a")
+        bench.line.note_trail("a", 0.0, wholly=True)
     assert 0.02 < bench.hold_s("a") < TURN_S / 2
 
 
 def test_a_doubted_answer_is_none(bench: Bench) -> None:
     """It leaves a debt as silence does, and all answers are heard out anew."""
     for _ in range(LEARNING):
-        bench.line.heard_out("a", 0.0, wholly=True)
+        bench.line.note_trail("a", 0.0, wholly=True)
     asked = bench.line.begin(A, "a", bench.count, TURN_S, "content")
-    bench.line.answered(asked)
+    bench.line.note_answered(asked)
     bench.line.doubt(asked)
     bench.line.end(asked)
     assert bench.wait_s(B, "b") > TURN_S
@@ -185,22 +185,22 @@ def test_a_doubted_answer_is_none(bench: Bench) -> None:
 def test_a_repeated_answer_is_told(bench: Bench) -> None:
     """By what is in it."""
     bench.ask(A, "a", answer_after=0.1)
-    bench.line.heard(b"a", 0)
+    bench.line.note_arrived(b"a", 0)
     assert bench.counts == {"repeated_answers": 1}
 
 
 def test_after_opening_a_question_of_an_earlier_run_may_be_answered(bench: Bench) -> None:
     """So the line is quiet for a moment, unless answers are numbered."""
-    bench.line.opened(0.25)
+    bench.line.note_opened(0.25)
     assert bench.wait_s(A, "a", "time") == pytest.approx(0.25)
     assert bench.wait_s(A, "a", "number") == 0
 
 
 def test_only_an_opening_that_brought_an_answer_is_worth_another(bench: Bench) -> None:
     """A device that closes at once is left to the daemon's own patience."""
-    first = bench.line.opened(0)
+    first = bench.line.note_opened(0)
     bench.ask(A, "a", answer_after=0.1)
-    second = bench.line.opened(0)
+    second = bench.line.note_opened(0)
     assert bench.line.answered_in(first)
     assert not bench.line.answered_in(second)
 
@@ -218,7 +218,7 @@ def test_no_answer_comes_while_another_question_is_open(plan: list[tuple[str, fl
                 return False
             owed.remove((at, key))
             bench.now = at
-            bench.line.heard(key, 0)
+            bench.line.note_arrived(key, 0)
             if open_key is not None:
                 assert key == open_key, "an answer to another question"
                 return True
@@ -234,7 +234,7 @@ def test_no_answer_comes_while_another_question_is_open(plan: list[tuple[str, fl
         asked = bench.line.begin(awaited, name, bench.count, TURN_S, "time")
         owed.append((asked_at + delay * TURN_S, key))
         if deliver(asked_at + TURN_S, key):
-            bench.line.answered(asked)
+            bench.line.note_answered(asked)
         else:
             bench.now = asked_at + TURN_S
         bench.line.end(asked)

@@ -394,7 +394,7 @@ def test_an_asking_sensor_is_deaf_outside_its_turn_but_the_line_is_not(line: Por
         heard.append(data)
         return False
 
-    deaf.port.line.heard = hear  # type: ignore[method-assign]  # listened to
+    deaf.port.line.note_arrived = hear  # type: ignore[method-assign]  # listened to
     line.send(b"late")
     until(lambda: b"".join(heard) == b"late", "the line to hear it")
     at_us, nothing = deaf.port.read(0.0) or (0, b"none")

@@ -49,7 +49,7 @@ def test_a_slice_that_fails_leaves_no_transaction_open(conn: sqlite3.Connection)
 
 
 def test_trimming_no_events_does_nothing(conn: sqlite3.Connection) -> None:
-    """A fresh database."""
+    """A new database."""
     assert not events.trim(conn)
 
 

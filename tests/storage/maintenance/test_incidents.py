@@ -157,7 +157,7 @@ def test_removing_takes_the_links_along_and_nothing_else(tmp_path: Path) -> None
 
 
 def test_what_was_salvaged_is_remembered(tmp_path: Path) -> None:
-    """A fresh database asks for the others only."""
+    """A new database asks for the others only."""
     path = tmp_path / "log.db"
     made = []
     for text in "abc":

@@ -63,7 +63,7 @@ def test_a_reading_that_comes_after_a_failed_move_is_kept(conn: sqlite3.Connecti
     upkeep.recover(conn, frontier, T0)
     for channel in "abc":
         store(conn, ids, frontier, channel, [T0 + n * 1000 for n in range(1000)])
-    upkeep.stored(10_000_000)  # a source that never rests: several slices a turn
+    upkeep.note_stored(10_000_000)  # a source that never rests: several slices a turn
     monkeypatch.setattr(moving, "copy", refusing(moving.copy, 2))
     with pytest.raises(sqlite3.OperationalError):
         upkeep.slice(conn, frontier, NOW)
@@ -86,7 +86,7 @@ def test_moved_readings_of_a_failed_turn_are_taken_off_the_backlog(
     upkeep = Upkeep(Mover(block_rows=300, slice_s=1e-6), Retention())
     upkeep.recover(conn, frontier, T0)
     store(conn, ids, frontier, "a", [T0 + n for n in range(1000)])
-    upkeep.stored(1000)
+    upkeep.note_stored(1000)
     monkeypatch.setattr(moving, "end_of_left_over", refusing(moving.end_of_left_over, 1))
     with pytest.raises(sqlite3.OperationalError):
         upkeep.slice(conn, frontier, NOW)

@@ -19,7 +19,7 @@ from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.query import engine, stream
 from sensorlogd.storage.query.aggregates import AGGREGATES, aggregate
-from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.engine import Query
 from sensorlogd.storage.query.grid import LADDER, Step, for_points
 from sensorlogd.storage.rollups.edge import set_edge
 from sensorlogd.storage.rollups.snapshot import Snapshot
@@ -58,10 +58,10 @@ ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Australi
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def ask(machine: Machine, channel: str, wanted: Ask) -> engine.Answer:
+def ask(machine: Machine, channel: str, query: Query) -> engine.Answer:
     machine.conn.execute("BEGIN")
     try:
-        answer = engine.buckets(Snapshot.of(machine.conn, machine.zone), machine.ids["s", channel], wanted)
+        answer = engine.buckets(Snapshot.of(machine.conn, machine.zone), machine.ids["s", channel], query)
         answer.rows = iter(list(answer.rows))
         return answer
     finally:
@@ -142,7 +142,7 @@ def close(name: str, found: Any, expected: Any) -> None:
 
 def check(machine: Machine, channel: str, step: str, since: int, until: int, names: dict[str, str]) -> None:
     """``names``: aggregate -> what it is called in the truth."""
-    answer = ask(machine, channel, Ask(since, until, Step.parse(step), None, tuple(names), machine.zone))
+    answer = ask(machine, channel, Query(since, until, Step.parse(step), None, tuple(names), machine.zone))
     rows = {row.start_us: row for row in answer.rows}
     raw = machine.raw(machine.ids["s", channel])
     for start, end in local_edges(step, since, until, machine.zone):
@@ -158,7 +158,7 @@ def check(machine: Machine, channel: str, step: str, since: int, until: int, nam
 
 def check_flags(machine: Machine, channel: str, step: str, since: int, until: int) -> None:
     """Readings are counted by flag, those of buckets in which all have failed, too."""
-    answer = ask(machine, channel, Ask(since, until, Step.parse(step), None, tuple(FLAGS), machine.zone))
+    answer = ask(machine, channel, Query(since, until, Step.parse(step), None, tuple(FLAGS), machine.zone))
     raw = machine.raw(machine.ids["s", channel])
     expected = {}
     for start, end in local_edges(step, since, until, machine.zone):
@@ -259,7 +259,7 @@ def test_a_range_without_anything_in_it_is_refused_with_its_ends(until: int) -> 
     with pytest.raises(
         ValueError, match=r"begins at 1970-01-01T00:00:00.*, which is not before its end, (1970|1969)-.*earlier begin"
     ):
-        Ask(0, until, max_points=10)
+        Query(0, until, max_points=10)
 
 
 @given(st.integers(1, 5000), st.integers(1_000, 20 * 365 * 86_400_000_000), st.integers(0, 10**15))
@@ -274,8 +274,8 @@ def test_zooming_and_scrolling_show_the_same_buckets(tmp_path: Path, fresh: Path
     """With max_points a range grows to whole buckets, so that a bucket says the same wherever the window ends."""
     machine = Machine(tmp_path, fresh, "UTC")
     machine.store([(T0 + n * MINUTE_US, float(n), 1) for n in range(600)])
-    wide = ask(machine, "gauge", Ask(T0 + 17, T0 + 6 * HOUR_US + 5, None, 30))
-    shifted = ask(machine, "gauge", Ask(T0 + 7 * MINUTE_US, T0 + 6 * HOUR_US + 8 * MINUTE_US, None, 30))
+    wide = ask(machine, "gauge", Query(T0 + 17, T0 + 6 * HOUR_US + 5, None, 30))
+    shifted = ask(machine, "gauge", Query(T0 + 7 * MINUTE_US, T0 + 6 * HOUR_US + 8 * MINUTE_US, None, 30))
     machine.close()
     assert str(wide.step) == str(shifted.step) == "15min"
     ours, theirs = ({row.start_us: row for row in answer.rows} for answer in (wide, shifted))
@@ -290,7 +290,7 @@ def test_the_answer_says_where_it_comes_from(tmp_path: Path, fresh: Path) -> Non
     machine.roll_up(T0 + 23 * HOUR_US, [])
 
     def of(since: int, until: int, step: str) -> tuple[str, str]:
-        answer = ask(machine, "gauge", Ask(since, until, Step.parse(step)))
+        answer = ask(machine, "gauge", Query(since, until, Step.parse(step)))
         return answer.source, answer.resolution
 
     assert of(T0, T0 + 4 * HOUR_US, "2h") == ("rollups", "1h")
@@ -314,7 +314,7 @@ def test_fills(tmp_path: Path, fresh: Path, fill: engine.Fill, expected: list[tu
     """Hours 1, 2 and 4 are empty; only what is asked for invents values, and the count says 0."""
     machine = Machine(tmp_path, fresh, "UTC")
     machine.store([(T0 + 60, 5.0, 1), (T0 + 3 * HOUR_US + 60, 8.0, 1)])
-    answer = ask(machine, "gauge", Ask(T0, T0 + 5 * HOUR_US, Step.parse("1h"), None, ("mean",), "UTC", fill))
+    answer = ask(machine, "gauge", Query(T0, T0 + 5 * HOUR_US, Step.parse("1h"), None, ("mean",), "UTC", fill))
     machine.close()
     rows = list(answer.rows)
     assert [((row.start_us - T0) // HOUR_US, row.values[0]) for row in rows] == expected
@@ -326,7 +326,7 @@ def test_previous_looks_before_the_range(tmp_path: Path, fresh: Path) -> None:
     machine = Machine(tmp_path, fresh, "UTC")
     machine.store([(T0 + 60, 5.0, 1)])
     answer = ask(
-        machine, "gauge", Ask(T0 + 2 * HOUR_US, T0 + 4 * HOUR_US, Step.parse("1h"), None, ("last", "count"), "UTC", "previous")
+        machine, "gauge", Query(T0 + 2 * HOUR_US, T0 + 4 * HOUR_US, Step.parse("1h"), None, ("last", "count"), "UTC", "previous")
     )
     machine.close()
     assert [row.values for row in answer.rows] == [(5.0, 0), (5.0, 0)]
@@ -349,7 +349,7 @@ def test_what_cannot_be_answered_says_why(tmp_path: Path, fresh: Path, arguments
     machine = Machine(tmp_path, fresh, "UTC")
     try:
         with pytest.raises(ValueError, match=message):
-            list(ask(machine, "gauge", Ask(*arguments)).rows)
+            list(ask(machine, "gauge", Query(*arguments)).rows)
     finally:
         machine.close()
 
@@ -385,7 +385,7 @@ def test_angles_have_circular_means(tmp_path: Path, fresh: Path, angles: list[fl
     machine.store([(T0 + n * 7 * MINUTE_US, angle, 1) for n, angle in enumerate(angles)])
     machine.roll_up(T0 + hours * HOUR_US, [])
     raw = machine.raw(machine.ids["s", "gauge"])
-    rows = list(ask(machine, "gauge", Ask(T0, T0 + 8 * HOUR_US, Step.parse(step), None, ("mean", "resultant"))).rows)
+    rows = list(ask(machine, "gauge", Query(T0, T0 + 8 * HOUR_US, Step.parse(step), None, ("mean", "resultant"))).rows)
     machine.close()
     assert rows
     for row in rows:
@@ -402,12 +402,12 @@ def test_what_is_no_number_for_a_direction_is_left_empty(tmp_path: Path, fresh: 
     machine = Machine(tmp_path, fresh, "UTC", kind="angle")
     machine.store([(T0, 350.0, 1), (T0 + 2 * HOUR_US, 10.0, 1)])
     answer = ask(
-        machine, "gauge", Ask(T0, T0 + 3 * HOUR_US, Step.parse("3h"), None, ("mean", "median", "sum", "twmean", "delta"))
+        machine, "gauge", Query(T0, T0 + 3 * HOUR_US, Step.parse("3h"), None, ("mean", "median", "sum", "twmean", "delta"))
     )
     [row] = answer.rows
     assert row.values == (pytest.approx(0, abs=1e-9), None, None, None, pytest.approx(20))
     assert answer.notes == ["median, sum, twmean: says nothing about directions, left empty; mean, stddev and resultant do"]
-    filled = ask(machine, "gauge", Ask(T0, T0 + 3 * HOUR_US, Step.parse("1h"), None, ("mean",), fill="linear"))
+    filled = ask(machine, "gauge", Query(T0, T0 + 3 * HOUR_US, Step.parse("1h"), None, ("mean",), fill="linear"))
     assert [row.values[0] for row in filled.rows] == [pytest.approx(350), pytest.approx(0, abs=1e-9), pytest.approx(10)]
     machine.close()
 
@@ -431,7 +431,7 @@ def test_readings_are_counted_by_their_flags(tmp_path: Path, fresh: Path) -> Non
         machine.roll_up(edge, [])
         for hours in (1, 6):
             step = hours * HOUR_US
-            rows = ask(machine, "gauge", Ask(T0, until, Step.parse(f"{hours}h"), None, tuple(FLAGS))).rows
+            rows = ask(machine, "gauge", Query(T0, until, Step.parse(f"{hours}h"), None, tuple(FLAGS))).rows
             found = {row.start_us: row.values for row in rows}
             for start in range(T0 - T0 % step, until, step):
                 inside = [flag & 15 for ts, _, flag in stored if max(start, T0) <= ts < min(start + step, until)]
@@ -449,7 +449,7 @@ def test_numbers_at_the_edge_of_a_double_are_no_error(tmp_path: Path, fresh: Pat
     for edge in (T0, T0 + 3 * HOUR_US):
         machine.roll_up(edge, [])
         for step in ("10min", "1h", "6h"):
-            rows = list(ask(machine, "gauge", Ask(T0, T0 + 5 * HOUR_US, Step.parse(step), None, names)).rows)
+            rows = list(ask(machine, "gauge", Query(T0, T0 + 5 * HOUR_US, Step.parse(step), None, names)).rows)
             assert sum(row.readings for row in rows) == 40
             for row in rows:
                 assert row.values[5] in (-1.7e308, 1.7e308)
@@ -465,7 +465,7 @@ def test_roll_ups_of_another_kind_are_no_error(tmp_path: Path, fresh: Path) -> N
         machine.store([(T0 + n * 7 * MINUTE_US, float(n), 1) for n in range(100)])
         machine.roll_up(T0 + 6 * HOUR_US, [])
         machine.conn.execute("UPDATE series SET kind = ?", (kind,))
-        [row] = ask(machine, "gauge", Ask(T0, T0 + 12 * HOUR_US, Step.parse("12h"), None, names)).rows
+        [row] = ask(machine, "gauge", Query(T0, T0 + 12 * HOUR_US, Step.parse("12h"), None, names)).rows
         assert row.values[-1] == 99.0
         assert row.values[names.index("increase")] is None
         assert row.values[names.index("states")] is None
@@ -482,7 +482,7 @@ def test_answers_about_readings_that_have_expired(tmp_path: Path, fresh: Path) -
     machine.roll_up(T0 + 80 * HOUR_US, [])
     names = ("count", "mean", "min", "max", "first", "last", "sum", "stddev", "range", "delta", "twmean", "coverage", "increase")
     asked = {
-        step: list(ask(machine, channel, Ask(T0, end, Step.parse(step), None, names, machine.zone)).rows)
+        step: list(ask(machine, channel, Query(T0, end, Step.parse(step), None, names, machine.zone)).rows)
         for step in ("1min", "15min", "1h", "6h", "1d", "2d")
         for channel in ("counter",)
     }
@@ -496,15 +496,15 @@ def test_answers_about_readings_that_have_expired(tmp_path: Path, fresh: Path) -
     for edge in (T0 + 80 * HOUR_US, T0 + 5 * HOUR_US):  # the latter: the clock was set back since
         set_edge(machine.conn, edge)
         for step, before in asked.items():
-            after = list(ask(machine, "counter", Ask(T0, end, Step.parse(step), None, names, machine.zone)).rows)
+            after = list(ask(machine, "counter", Query(T0, end, Step.parse(step), None, names, machine.zone)).rows)
             assert [row.start_us for row in after] == [row.start_us for row in before]
             for old, new in zip(before, after, strict=True):
                 for name, a, b in zip(names, old.values, new.values, strict=True):
                     close(name, b, a)
-    answer = ask(machine, "counter", Ask(T0, end, Step.parse("90s"), None, ("mean",), machine.zone))
+    answer = ask(machine, "counter", Query(T0, end, Step.parse("90s"), None, ("mean",), machine.zone))
     assert answer.rows
     assert any("have expired; steps of whole minutes are answered from roll-ups" in note for note in answer.notes)
-    picture = ask(machine, "counter", Ask(T0, T0 + HOUR_US, None, 3600, ("mean", "max"), machine.zone))
+    picture = ask(machine, "counter", Query(T0, T0 + HOUR_US, None, 3600, ("mean", "max"), machine.zone))
     assert str(picture.step) == "1min"
     assert [row.values[1] for row in picture.rows] == [value for ts, value, flag in stored if ts < T0 + HOUR_US and flag == 1]
     machine.close()
@@ -537,7 +537,7 @@ def test_a_day_is_the_day_of_the_zone(
     machine.store([(origin + n * quarter, float(n), 1) for n in range(40 + 4 * 25 + 40)])
     if rolled_up_in is not None:
         machine.roll_up(end + 20 * quarter, [])
-    wanted = Ask(start - HOUR_US, end + HOUR_US, Step.parse("1d"), None, ("count", "sum", "first", "last", "coverage"), zone)
+    wanted = Query(start - HOUR_US, end + HOUR_US, Step.parse("1d"), None, ("count", "sum", "first", "last", "coverage"), zone)
     rows = {row.start_us: row.values for row in ask(machine, "gauge", wanted).rows}
     machine.close()
     n = 4 * hours
@@ -557,7 +557,7 @@ def test_a_counter_that_began_again_is_told_from_a_misread_when_the_readings_hav
     end = T0 + 80 * HOUR_US
     machine.move(600, end)
     machine.roll_up(end, [])
-    wanted = Ask(T0, T0 + 10 * HOUR_US, Step.parse("1h"), None, ("increase", "resets"))
+    wanted = Query(T0, T0 + 10 * HOUR_US, Step.parse("1h"), None, ("increase", "resets"))
     before = list(ask(machine, "counter", wanted).rows)
     retention = Retention(machine.zone)
     retention.use_plan(RetentionPlan({0: 24 * HOUR_US}))

@@ -11,7 +11,7 @@ import pytest
 
 from sensorlogd.storage import meta
 from sensorlogd.storage.maintenance import inspection
-from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.engine import Query
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.series.stored import Series
@@ -83,7 +83,7 @@ def test_the_write_ahead_log_of_a_linked_database_counts(path: Path, conn: sqlit
 
 
 NOW_US = 4_000_000
-ASK = Ask(0, NOW_US, step=Step.parse("1s"), aggregates=("count",))
+ASK = Query(0, NOW_US, step=Step.parse("1s"), aggregates=("count",))
 STREAMS: dict[str, Callable[[LogReader, Series], Iterator[Any]]] = {
     "readings": lambda log, series: log.readings([series], 0, NOW_US),
     "columns": lambda log, series: log.columns(series, 0, NOW_US),

@@ -151,14 +151,14 @@ class Machine:
         self.conn.close()
 
 
-def same(found: RollUp | None, expected: RollUp | None, what: object) -> None:
-    assert (found is None) == (expected is None), (what, found, expected)
-    if found is None or expected is None:
+def same(rollup: RollUp | None, expected: RollUp | None, what: object) -> None:
+    assert (rollup is None) == (expected is None), (what, rollup, expected)
+    if rollup is None or expected is None:
         return
     for name in ("n", "min", "max", "first_ts", "first", "last_ts", "last", "covered_us", "resets", *RollUp._fields[15:20]):
-        assert getattr(found, name) == getattr(expected, name), (what, name)
+        assert getattr(rollup, name) == getattr(expected, name), (what, name)
     for name in ("mean", "m2", "integral", "increase"):
-        a, b = getattr(found, name), getattr(expected, name)
+        a, b = getattr(rollup, name), getattr(expected, name)
         assert (a is None) == (b is None), (what, name)
         assert a is None or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-6), (what, name, a, b)
 

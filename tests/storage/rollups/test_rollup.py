@@ -77,17 +77,17 @@ def close(a: float | None, b: float | Fraction | None, scale: float = 1.0) -> bo
     return math.isclose(a, float(b), rel_tol=1e-9, abs_tol=1e-9 * scale)
 
 
-def equal(found: RollUp, expected: RollUp, scale: float) -> None:
+def equal(rollup: RollUp, expected: RollUp, scale: float) -> None:
     """Counts, times and extremes exactly, sums and means within 1e-9 (of the largest value where they cancel)."""
     exact = (
         "n", "min", "max", "first_ts", "first", "last_ts", "last", "covered_us", "resets", "transitions", "states", "second",
         "last_but_one",
     )  # fmt: skip
     for name in (*exact, *RollUp._fields[15:20]):
-        assert getattr(found, name) == getattr(expected, name), name
-    n = max(found.n, 1)
+        assert getattr(rollup, name) == getattr(expected, name), name
+    n = max(rollup.n, 1)
     for name, size in [("mean", 1), ("m2", scale * n), ("integral", 60), ("increase", n), ("sin_sum", 1), ("cos_sum", 1)]:
-        assert close(getattr(found, name), getattr(expected, name), scale * size), name
+        assert close(getattr(rollup, name), getattr(expected, name), scale * size), name
 
 
 def largest(rows: Rows) -> float:

@@ -28,7 +28,7 @@ from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.pace import Pace
 from sensorlogd.storage.query import engine
-from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.engine import Query
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.rollups import outdated, resolutions, rollup, stored_rollups
 from sensorlogd.storage.rollups.edge import set_edge, stored_edge, take_edge, use_day_zone
@@ -120,11 +120,11 @@ class Machine(RuleBasedStateMachine):
         self.transaction(lambda: set_edge(self.conn, self.t0))
         self.transaction(lambda: use_day_zone(self.conn, zone, self.now_us))
         self.restart()
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         for channel in CHANNELS:
-            times = sorted(chance.sample(range(2 * 24 * 12), 60))
+            times = sorted(rng.sample(range(2 * 24 * 12), 60))
             batch = [
-                (n * 5 * MINUTE_US + n, float(chance.randint(0, 3 if channel == "state" else 400)), chance.choice([1, 1, 1, 4]))
+                (n * 5 * MINUTE_US + n, float(rng.randint(0, 3 if channel == "state" else 400)), rng.choice([1, 1, 1, 4]))
                 for n in times
             ]
             self.store(batch, True, channel)
@@ -372,7 +372,7 @@ class Machine(RuleBasedStateMachine):
         if since >= until:
             return
         names = OF_KIND[rules.kind]
-        wanted = Ask(since, until, Step.parse(step), None, tuple(names), zone)
+        wanted = Query(since, until, Step.parse(step), None, tuple(names), zone)
         self.conn.execute("BEGIN")
         rows = {row.start_us: row for row in engine.buckets(Snapshot.of(self.conn, zone), series, wanted).rows}
         self.conn.execute("ROLLBACK")
@@ -468,29 +468,29 @@ def _rolled_up(rows: tuple[tuple[int, float | None, int], ...], rules: rollup.Ru
     return rollup.of(*zip(*rows, strict=True), rules) if rows else None  # type: ignore[arg-type, call-arg]  # three columns
 
 
-def converted(found: RollUp, linear: conversion.Linear) -> RollUp:
+def converted(rollup: RollUp, linear: conversion.Linear) -> RollUp:
     """A roll-up in another unit."""
     factor, shift = linear
-    values = {name: getattr(found, name) for name in ("mean", "min", "max", "first", "last")}
+    values = {name: getattr(rollup, name) for name in ("mean", "min", "max", "first", "last")}
     changed: dict[str, Any] = {name: None if value is None else value * factor + shift for name, value in values.items()}
-    return found._replace(
+    return rollup._replace(
         **changed,
-        m2=None if found.m2 is None else found.m2 * factor**2,
-        increase=None if found.increase is None else found.increase * factor,
-        integral=None if found.integral is None else found.integral * factor + shift * (found.covered_us or 0) / 1e6,
+        m2=None if rollup.m2 is None else rollup.m2 * factor**2,
+        increase=None if rollup.increase is None else rollup.increase * factor,
+        integral=None if rollup.integral is None else rollup.integral * factor + shift * (rollup.covered_us or 0) / 1e6,
     )
 
 
-def same(found: RollUp | None, expected: RollUp | None, what: object) -> None:
-    if found == expected:
+def same(rollup: RollUp | None, expected: RollUp | None, what: object) -> None:
+    if rollup == expected:
         return  # nearly always, and to compare field by field is what takes longest here
-    assert found is not None, (what, expected)
-    assert expected is not None, (what, found)
+    assert rollup is not None, (what, expected)
+    assert expected is not None, (what, rollup)
     exact = ("n", "min", "max", "first_ts", "first", "last_ts", "last", "covered_us", "resets", "transitions", "states")
     for name in (*exact, *RollUp._fields[15:20]):
-        assert getattr(found, name) == getattr(expected, name), (what, name, found, expected)
+        assert getattr(rollup, name) == getattr(expected, name), (what, name, rollup, expected)
     for name in ("mean", "m2", "integral", "increase", "sin_sum", "cos_sum"):
-        a, b = getattr(found, name), getattr(expected, name)
+        a, b = getattr(rollup, name), getattr(expected, name)
         assert (a is None) == (b is None), (what, name)
         assert a is None or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-6), (what, name, a, b)
 

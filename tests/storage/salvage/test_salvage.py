@@ -123,10 +123,10 @@ GARBAGE = st.tuples(st.sampled_from(["zeroes", "pattern", "noise"]), st.integers
 
 def garbage(kind: str, seed: int) -> bytes:
     """A page of it."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     if kind == "zeroes":
         return bytes(rig.PAGE)
-    return (chance.randbytes(1 + seed % 40) * rig.PAGE)[: rig.PAGE] if kind == "pattern" else chance.randbytes(rig.PAGE)
+    return (rng.randbytes(1 + seed % 40) * rig.PAGE)[: rig.PAGE] if kind == "pattern" else rng.randbytes(rig.PAGE)
 
 
 # An example takes a second: a few each time, and none to make a failing one smaller.

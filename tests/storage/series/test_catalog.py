@@ -103,7 +103,7 @@ def test_a_chain_of_renames_shifts_along(conn: sqlite3.Connection, order: int) -
 
 
 def test_was_of_something_unknown_is_just_a_new_sensor(conn: sqlite3.Connection) -> None:
-    """A fresh database with an old configuration."""
+    """A new database with an old configuration."""
     assert kinds(sync(conn, [named("b", "a", SeriesSpec("y", was="x"))], NOW)) == []
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.storage.query.engine import FILLS, Ask, Fill
+from sensorlogd.storage.query.engine import FILLS, Fill, Query
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.web.answering import api, pool
@@ -136,7 +136,7 @@ def test_an_answer_is_the_engines_in_every_form(
     since, until = T0 + begin * S, T0 + (begin + length) * S
     asked = {"series": series, "since": since, "until": until, "every": every, "agg": ",".join(agg), "fill": fill, "time": "us"}
     with LogReader.open(made) as log:
-        ask = Ask(since, until, Step.parse(every), None, tuple(agg), "UTC", fill)
+        query = Query(since, until, Step.parse(every), None, tuple(agg), "UTC", fill)
         names = [name for name in ("count", "coverage") if name not in agg]
         truth = [
             [
@@ -146,7 +146,7 @@ def test_an_answer_is_the_engines_in_every_form(
                 *row.values,
                 *[{"count": row.readings, "coverage": row.coverage}[name] for name in names],
             ]
-            for each_series, answer in log.buckets(log.series(series), ask)
+            for each_series, answer in log.buckets(log.series(series), query)
             for row in answer.rows
         ]
     keys = ["sensor", "channel", "time", *agg, *names]

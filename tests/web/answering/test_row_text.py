@@ -10,7 +10,7 @@ from sensorlogd.storage.query.rows import READING_COLUMNS
 from sensorlogd.storage.series.stored import Series
 from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.answering.questions import row_text
-from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk, reading_as_row
+from sensorlogd.web.answering.questions.reading_pages import ReadingsQuery, reading_as_row
 from sensorlogd.web.workers.texts import rows_as_csv, rows_as_ndjson, safe_cell
 
 NAMES = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=12)
@@ -37,10 +37,10 @@ def test_by_column_is_row_by_row(
 ) -> None:
     """Times of any year and zone, whatever floats there are, names that need quoting."""
     series = Series(1, sensor, channel, unit, "gauge", 1, {}, None)
-    ask = ReadingsAsk(["*"], 0, 1, None, form)
-    writer = row_text._Writer(series, ask, text, row_text._Stamps(form, text))
+    query = ReadingsQuery(["*"], 0, 1, None, form)
+    writer = row_text._Writer(series, query, text, row_text._Stamps(form, text))
     found = "".join(line for _, _, line in writer.lines(readings)).encode()
-    rows = [reading_as_row(SeriesReading(series, *reading), ask) for reading in readings]
+    rows = [reading_as_row(SeriesReading(series, *reading), query) for reading in readings]
     assert found == (rows_as_csv if text == "csv" else rows_as_ndjson)(rows, READING_COLUMNS)
 
 

@@ -304,9 +304,9 @@ def _difference(found: Any, case: Eval, steps: int) -> str:
     return ""
 
 
-def same_all(found: list[float | None], wanted: list[Any], steps: int) -> bool:
+def same_all(values: list[float | None], wanted: list[Any], steps: int) -> bool:
     wanted = wanted + [None] * (steps - len(wanted))
-    return len(found) == len(wanted) and all(same(a, b) for a, b in zip(found, wanted, strict=True))
+    return len(values) == len(wanted) and all(same(a, b) for a, b in zip(values, wanted, strict=True))
 
 
 def same(a: float | None, b: float | None) -> bool:

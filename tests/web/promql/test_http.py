@@ -164,7 +164,7 @@ def test_the_same_as_prometheus(fresh: Path, tmp_path: Path) -> None:
     window, and no counter begins near zero.
     """
     promtool, prometheus = needs.tool("promtool", "prometheus"), needs.tool("prometheus", "prometheus")
-    chance = random.Random(7)
+    rng = random.Random(7)
     begin = (time.time_ns() // 1_000_000_000 - 3 * 3600) // 3600 * 3600
     path = tmp_path / "log.db"
     shutil.copy(fresh, path)
@@ -186,11 +186,11 @@ def test_the_same_as_prometheus(fresh: Path, tmp_path: Path) -> None:
         energy, at = 100_000.0, begin * 1000 + 137
         times, rows = [], []
         while at < begin * 1000 + 3600 * 1000:
-            energy = energy / 2 if chance.random() < 0.01 else energy + chance.randint(0, 5)
+            energy = energy / 2 if rng.random() < 0.01 else energy + rng.randint(0, 5)
             at += at % 1000 == 0  # windows begin and end on whole seconds
             times.append(at)
-            rows.append((round(20 + chance.gauss(0, 1), 3), energy))
-            at += 15_000 + chance.randint(-700, 700) + (400_000 if chance.random() < 0.01 else 0)
+            rows.append((round(20 + rng.gauss(0, 1), 3), energy))
+            at += 15_000 + rng.randint(-700, 700) + (400_000 if rng.random() < 0.01 else 0)
         for index, channel in enumerate(lines):
             values: list[float | None] = [row[index] for row in rows]
             append(conn, [Block(name, [Column(channel, [ts * 1000 for ts in times], values, 1)], True)], ids, Frontier())

@@ -82,7 +82,7 @@ class OfflineAlarmHandlers:
 
         def do(alarms: StoredAlarms) -> Muted:
             later = [] if request.for_us else alarms.hold_for_the_daemon(_find_alarms(alarms.judge, request.alarms))
-            return Muted(mute(alarms.judge, request, alarms.at, alarms.now_us, later), tuple(map(_name_of, later)))
+            return Muted(mute(alarms.judge, request, alarms.watched_us, alarms.now_us, later), tuple(map(_name_of, later)))
 
         return self._change_stored(do)
 

@@ -118,7 +118,7 @@ class DatabaseHandlers:
         def run(db: OpenDatabase) -> Freed:
             began = time.perf_counter()
             free, left = give_back(db.conn, int(self._page_pace))
-            self._page_pace.measured(time.perf_counter() - began)
+            self._page_pace.note_duration(time.perf_counter() - began)
             return Freed(freed_pages=free - left, left_pages=left, more=0 < left < free)
 
         return self._run_on_writer("compact", run)
@@ -197,7 +197,7 @@ class DatabaseHandlers:
             if replace is not None:
                 replace = Replace(some.mend, replace.note)
             if end <= len(request.times):
-                self._upsert_pace.measured(took)
+                self._upsert_pace.note_duration(took)
             start = min(end, len(request.times))
         counts = {name: getattr(upserted, name) for name in upsert.COUNTS}
         hindrance = self._writer.hindrance() if busy else ""

@@ -65,11 +65,11 @@ class PreparedSettings:
 
 @dataclass(frozen=True, slots=True)
 class ConfigChange:
-    """What leads from one configuration to the next. ``fresh``: sensor threads that are made and not started; ``leaving``: to be
+    """What leads from one configuration to the next. ``added``: sensor threads that are made and not started; ``leaving``: to be
     stopped."""
 
     config: Config
-    fresh: Mapping[str, Sensor]
+    added: Mapping[str, Sensor]
     leaving: Mapping[str, Sensor]
     kept: int
     restart_needed: tuple[str, ...]
@@ -78,8 +78,8 @@ class ConfigChange:
 
     def message(self) -> str:
         """What changes, in one line."""
-        removed = sorted(set(self.leaving) - set(self.fresh))
-        return f"started {', '.join(self.fresh) or 'none'}; removed {', '.join(removed) or 'none'}; kept {self.kept}"
+        removed = sorted(set(self.leaving) - set(self.added))
+        return f"started {', '.join(self.added) or 'none'}; removed {', '.join(removed) or 'none'}; kept {self.kept}"
 
 
 def prepare(
@@ -95,25 +95,25 @@ def prepare(
         raise ReloadRefused([str(line) for line in getattr(error, "errors", None) or [error]]) from error
     if lost := [f"sensors.{name}: {why}" for name, why in new.failed_sensors.items() if name in sensor_threads]:
         raise ReloadRefused(lost)  # the sensor runs: a mistake in the file of its driver is no reason to stop it
-    fresh: dict[str, Sensor] = {}
+    added: dict[str, Sensor] = {}
     doing = "the configuration"
     try:
         kept = {name for name in new.sensors if name in sensor_threads and _is_unchanged(old, new, name, sensor_threads[name])}
         for name, sensor in new.sensors.items():
             if name not in kept and sensor.enabled:
                 doing = f"{sensor.written_below}.{name}"
-                fresh[name] = make(name, sensor, new)
+                added[name] = make(name, sensor, new)
         doing = "the configuration"
-        parts = PreparedSettings.of(new, {name: thread for name, thread in sensor_threads.items() if name in kept} | fresh)
-        doing = f"{len(fresh)} {plural(len(fresh), 'sensor')}"
+        parts = PreparedSettings.of(new, {name: thread for name, thread in sensor_threads.items() if name in kept} | added)
+        doing = f"{len(added)} {plural(len(added), 'sensor')}"
         _check_descriptors()
     except Exception as error:  # no descriptors, no memory, a driver that cannot be made
-        for thread in fresh.values():
+        for thread in added.values():
             thread.join()
         raise ReloadRefused([f"{doing}: cannot be started: {error}"]) from error
     leaving = {name: thread for name, thread in sensor_threads.items() if name not in kept}
     restart = tuple(part for part in ("daemon", "storage") if getattr(old, part) != getattr(new, part))
-    return ConfigChange(new, fresh, leaving, len(kept), restart, parts, tuple(units.problems(old, new, converts)))
+    return ConfigChange(new, added, leaving, len(kept), restart, parts, tuple(units.problems(old, new, converts)))
 
 
 def _check_descriptors() -> None:

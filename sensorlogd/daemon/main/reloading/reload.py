@@ -90,7 +90,7 @@ class Reload:
         self._writer.use_specs(made.specs, made.retention, made.formulas)
         self._alarms.use(made.alarms)
         self._care.use(change.config)
-        for name, thread in change.fresh.items():
+        for name, thread in change.added.items():
             self._sensors.start(name, change.config.sensors[name], change.config, thread)
         logger.info("reload: %s", change.message())
         self._writer.emit(EventKind.CONFIG_RELOADED, None, change.message())

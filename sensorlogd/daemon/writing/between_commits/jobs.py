@@ -79,7 +79,8 @@ class Jobs:
                 job.future.set_exception(WriterStopped(reason))
 
     def first(self) -> Job[Any] | None:
-        """The next job that somebody still waits for; it stays in the queue until ``done`` or ``failed``. None: there is none."""
+        """The next job that somebody still waits for; it stays in the queue until ``note_result`` or ``note_error``. None: there
+        is none."""
         while self._jobs:
             job = self._jobs[0]
             if job.begin():
@@ -87,11 +88,11 @@ class Jobs:
             self._jobs.popleft()
         return None
 
-    def done(self, job: Job[Any], value: Any) -> None:
+    def note_result(self, job: Job[Any], value: Any) -> None:
         self._jobs.remove(job)
         job.future.set_result(value)
 
-    def failed(self, job: Job[Any], error: BaseException) -> None:
+    def note_error(self, job: Job[Any], error: BaseException) -> None:
         self._jobs.remove(job)
         job.future.set_exception(error)
 
@@ -133,19 +134,19 @@ class JobRunner:
         """Run a job, and give its value to its future. Raises what ``run_job`` raises."""
         value = run_job(job, self._log.opened())
         self._log.look_for_work()  # it may have ordered some
-        self._jobs.done(job, value)
+        self._jobs.note_result(job, value)
 
-    def refused(self, job: Job[Any], error: Exception, verdict: Verdict) -> None:
+    def note_refusal(self, job: Job[Any], error: Exception, verdict: Verdict) -> None:
         """The job waits for another try; after the last one its future fails."""
         tries = job.note_refusal()
         self.paused_until = time.monotonic() + verdict.delay_s
         if tries >= TRIES:
             logger.error("writer: %s was refused %d times: %s", job.name, tries, verdict.reason)
-            self._jobs.failed(job, error)
+            self._jobs.note_error(job, error)
 
-    def failed(self, job: Job[Any], error: Exception) -> None:
+    def note_fault(self, job: Job[Any], error: Exception) -> None:
         """The job itself has failed: its future gets the error."""
-        self._jobs.failed(job, error)
+        self._jobs.note_error(job, error)
 
 
 class _RunJob(Task):
@@ -154,9 +155,9 @@ class _RunJob(Task):
         self._runner = runner
         self._job = job
 
-    def refused(self, error: Exception, verdict: Verdict) -> None:
-        self._runner.refused(self._job, error, verdict)
+    def after_refusal(self, error: Exception, verdict: Verdict) -> None:
+        self._runner.note_refusal(self._job, error, verdict)
 
-    def failed(self, error: Exception) -> bool:
-        self._runner.failed(self._job, error)
+    def after_fault(self, error: Exception) -> bool:
+        self._runner.note_fault(self._job, error)
         return False

@@ -141,12 +141,12 @@ class KeptWork:
                 self._pause(chosen, NOT_YET_S)
                 return
             with db.transaction() as conn:
-                fresh = work.find(conn, chosen.id)
-                if fresh is None or fresh.state is not work.State.WAITING:  # other work has ended it: an undo, a conversion
+                current = work.find(conn, chosen.id)
+                if current is None or current.state is not work.State.WAITING:  # other work has ended it: an undo, a conversion
                     self._look = True
                     return
-                done = store(conn, db.frontier, fresh, now_us)
-                work.store_slice(conn, fresh, done, now_us)
+                done = store(conn, db.frontier, current, now_us)
+                work.store_slice(conn, current, done, now_us)
                 newest = dict(db.newest)
                 latest.renew(conn, newest, done.touched)
         except Exception as error:  # a fault in a worker must neither stop the writer nor repeat for ever

@@ -76,11 +76,11 @@ class UpkeepTask(Task):
             self._damage_check_at = time.monotonic() + DAMAGE_CHECK_EVERY_S
             db.check_for_damage(DAMAGE_CHECK_S)
 
-    def refused(self, error: Exception, verdict: Verdict) -> None:
+    def after_refusal(self, error: Exception, verdict: Verdict) -> None:
         """Upkeep was refused: wait before the next try, longer each time."""
         self._postpone(verdict.reason)
 
-    def failed(self, error: Exception) -> bool:
+    def after_fault(self, error: Exception) -> bool:
         logger.exception("writer: upkeep failed; it is tried again later")
         self._postpone(f"{type(error).__name__}: {error}")
         return False

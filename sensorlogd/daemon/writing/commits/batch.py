@@ -32,10 +32,10 @@ class BatchTask(Task):
         try:
             result = self._committing.store(db, commit)
         except Exception:
-            self._due.failed(commit)
+            self._due.note_failure(commit)
             raise
         self._committing.note(db, commit, result)
 
-    def failed(self, error: Exception) -> bool:
+    def after_fault(self, error: Exception) -> bool:
         logger.exception("writer: a batch could not be stored; it is tried block by block")
         return False

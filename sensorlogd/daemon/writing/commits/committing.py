@@ -77,11 +77,11 @@ class Committing:
         here, it is stored."""
         self._tried = None
         # First: whatever fails below, this must not be stored again.
-        self._unstored.stored(len(commit.blocks), len(commit.events), dropped=commit.dropped)
+        self._unstored.note_stored(len(commit.blocks), len(commit.events), dropped=commit.dropped)
         db.replace_newest(result.newest)
-        db.upkeep.stored(result.appended.stored)
-        self._times.committed(commit, result)
-        self._totals.committed(result.appended, result.took_s, self._now_us())
-        self._watcher.recorded(commit.blocks, kept=result.watched)
+        db.upkeep.note_stored(result.appended.stored)
+        self._times.note_commit(commit, result)
+        self._totals.note_commit(result.appended, result.took_s, self._now_us())
+        self._watcher.note_recorded(commit.blocks, kept=result.watched)
         if result.appended.poison_example:
             logger.warning("writer: a reading could not be stored: %s", result.appended.poison_example)

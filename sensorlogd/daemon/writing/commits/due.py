@@ -52,7 +52,7 @@ class Due:
             latest_back_us=self._times.latest_back_us,
         )
 
-    def failed(self, commit: Commit) -> None:
+    def note_failure(self, commit: Commit) -> None:
         """The commit was not stored: its status is still wanted."""
         if commit.report is not None:
             self._notices.status_changed()

@@ -37,17 +37,17 @@ class NewSensorsTask(Task):
         for event in self._opening.take_over(self._log.opened(), new.specs, new.plan):
             self._notices.put(event)
         made = [] if new.formulas is None else self._computing.use(new.formulas)
-        self._pending.committed(1)
+        self._pending.note_committed(1)
         self._pending.add(made)
         self._faults = 0
         self._log.look_for_work()
 
-    def failed(self, error: Exception) -> bool:
+    def after_fault(self, error: Exception) -> bool:
         """Go on without the new sensors after some tries, because the readings after them must not wait for ever."""
         self._faults += 1
         if self._faults >= TRIES:
             self._faults = 0
-            self._pending.committed(1)
+            self._pending.note_committed(1)
             reason = f"the new sensors could not be taken over: {type(error).__name__}: {error}"
             self._notices.emit(
                 EventKind.SENSORS_FAILED,
@@ -55,4 +55,4 @@ class NewSensorsTask(Task):
                 f"{reason}; readings of those that are not known yet are counted as unknown_channel,"
                 " and formulas stay as they were",
             )
-        return super().failed(error)
+        return super().after_fault(error)

@@ -68,13 +68,13 @@ class PiecesTask(Task):
                 detail = f"1 event, {event.kind}, could not be stored: {error!r}"
                 self._notices.emit(EventKind.EVENTS_DROPPED, event.sensor, detail)
 
-    def failed(self, error: Exception) -> bool:
+    def after_fault(self, error: Exception) -> bool:
         """If no block is stored by now, the first one is left out and its readings are counted as poisoned, to save the
         others."""
         blocks = self._unstored.pending.first()[:1]
         if blocks and len(self._unstored.pending.blocks) >= self._waiting_at_begin:
-            self._unstored.stored(1, 0, dropped=0)
+            self._unstored.note_stored(1, 0, dropped=0)
             for block in blocks:
                 self._report_left_out(Commit([block]), error)
                 self._totals.count("poisoned", {block.sensor: block.rows})
-        return super().failed(error)
+        return super().after_fault(error)

@@ -28,4 +28,4 @@ class Storing:
         if remedy is None and self._new_sensors.is_next():
             remedy = self._trouble.attempt(self._new_sensors)
         if remedy is None:
-            self._trouble.recovered()
+            self._trouble.note_recovery()

@@ -27,7 +27,7 @@ class Timetable:
     def latest_is_due(self, now: float) -> bool:
         return now >= self.latest_at
 
-    def committed(self, commit: Commit, result: CommitResult) -> None:
+    def note_commit(self, commit: Commit, result: CommitResult) -> None:
         """What was written is due again later."""
         if result.wrote_latest and commit.latest_is_due:
             self.latest_at = result.began_s + self.latest_every_s

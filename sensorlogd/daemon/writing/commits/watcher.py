@@ -2,7 +2,7 @@
 writer thread; none may wait, and none but ``record`` may raise.
 
 The writer shows each block before it is committed, and again while it cannot be; what the watcher wants to keep goes into the
-transaction of a commit, inside a savepoint of its own (``record``), and is certain once ``recorded`` is called.
+transaction of a commit, inside a savepoint of its own (``record``), and is certain once ``note_recorded`` is called.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Watcher(Protocol):
     def note(self, event: Event) -> None:
         """Something happened; from any thread."""
 
-    def opened(self, db: OpenDatabase) -> None:
+    def note_opened(self, db: OpenDatabase) -> None:
         """Another file is open, or the same one anew. Outside a transaction."""
 
     def observe(self, blocks: Iterable[Block], *, well: bool) -> None:
@@ -35,7 +35,7 @@ class Watcher(Protocol):
         """Inside the transaction of a commit. Returns whether something was put into it. Raises sqlite3.Error if the database
         itself is in trouble."""
 
-    def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
+    def note_recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
         """These blocks are dealt with: committed, or left out because they cannot be stored. ``kept``: what ``record`` has put
         into the transaction was committed, too."""
 
@@ -47,11 +47,11 @@ class NullWatcher:
 
     def note(self, event: Event) -> None: ...
 
-    def opened(self, db: OpenDatabase) -> None: ...
+    def note_opened(self, db: OpenDatabase) -> None: ...
 
     def observe(self, blocks: Iterable[Block], *, well: bool) -> None: ...
 
     def record(self, conn: sqlite3.Connection) -> bool:
         return False
 
-    def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None: ...
+    def note_recorded(self, blocks: Iterable[Block], *, kept: bool) -> None: ...

@@ -48,7 +48,7 @@ class Dropped:
             self._notices.emit(EventKind.DROPPED, sensor, f"{n} {plural(n, 'reading')}: the inbox was full")
             logger.error("%s: %d readings dropped: the inbox was full", sensor, n)
 
-    def stored(self, readings: int) -> None:
+    def note_stored(self, readings: int) -> None:
         """The database counts so many of them now, as given up for good."""
         self._totals.add_given_up(readings)
         for sensor, own in list(self._unstored.items()):

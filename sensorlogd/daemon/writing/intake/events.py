@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sensorlogd.event_kinds import EventKind, Kind
 from sensorlogd.notation.plurals import plural
 
-MOST = 10_000
+MAX_EVENTS = 10_000
 
 
 class Event(NamedTuple):
@@ -26,10 +26,10 @@ class EventQueue:
     """The events that wait for a commit. When the queue is full the newest events are dropped, because the first ones show the
     cause; how many is recorded as an event, too."""
 
-    def __init__(self, most: int = MOST, note: Callable[[Event], None] = lambda event: None) -> None:
+    def __init__(self, limit: int = MAX_EVENTS, note: Callable[[Event], None] = lambda event: None) -> None:
         """``note``: called with each event, on the thread that adds it."""
         self._note = note
-        self._most = most
+        self._most = limit
         self._lock = threading.Lock()
         self._events: deque[Event] = deque()
         self._withheld = 0
@@ -49,7 +49,7 @@ class EventQueue:
             self._events.appendleft(event)
 
     def waiting(self, now_us: int, correction_us: Callable[[int], int] = lambda ts_us: 0) -> list[Event]:
-        """All that is to be stored now; they stay until ``stored``. If events were dropped, one that says how many
+        """All that is to be stored now; they stay until ``note_stored``. If events were dropped, one that says how many
         joins the queue first, and the count begins anew. ``correction_us``: what to add to a time that was stamped
         before it was known what to believe of the clock."""
         with self._lock:
@@ -62,7 +62,7 @@ class EventQueue:
                 self._withheld = 0
             return [event._replace(ts_us=event.ts_us + correction_us(event.ts_us)) for event in self._events]
 
-    def stored(self, count: int) -> None:
+    def note_stored(self, count: int) -> None:
         """The first ``count`` are in the database."""
         with self._lock:
             for _ in range(count):

@@ -132,7 +132,7 @@ class Pending:
                 return self.blocks[:index]
         return self.blocks
 
-    def committed(self, count: int) -> None:
+    def note_committed(self, count: int) -> None:
         """Forget the first ``count`` blocks, which are stored or counted as refused, and end every ``Flush`` among them."""
         done, self.blocks = self.blocks[:count], self.blocks[count:]
         self._begun = self._begun or any(block.rows for block in done)

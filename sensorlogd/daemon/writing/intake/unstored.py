@@ -61,17 +61,17 @@ class Unstored:
         """The events that wait, with corrected times."""
         return self._notices.events.waiting(self._clock.now_us(), self._clock.correction_us)
 
-    def stored(self, blocks: int, events: int, *, dropped: int) -> None:
+    def note_stored(self, blocks: int, events: int, *, dropped: int) -> None:
         """Forget this many of the first blocks, of the first events and of the dropped readings: they are stored, or counted as
         refused."""
         self.uncertain = None
-        self.pending.committed(blocks)
-        self._notices.events.stored(events)
+        self.pending.note_committed(blocks)
+        self._notices.events.note_stored(events)
         if dropped:
-            self.dropped.stored(dropped)
+            self.dropped.note_stored(dropped)
 
     def begin_commit(self, uncertain: UncertainCommit | None) -> None:
-        """COMMIT comes next: until ``stored`` nobody knows whether it has taken effect, not even another thread that spills all of
+        """COMMIT comes next: until ``note_stored`` nobody knows whether it has taken effect, not even another thread that spills all of
         this. None: there are only readings in it."""
         self.uncertain = uncertain
 
@@ -89,5 +89,5 @@ class Unstored:
 
     def correct_early(self) -> None:
         """Correct the stamps of what came before it was known what time it was, once that is known. Idempotent."""
-        if self._clock.anchored:
+        if self._clock.is_anchored:
             self.pending.inbox.correct_early()

@@ -2,7 +2,7 @@
 
 What happens at an opening, in this order, and what would break if it were another:
 0. The lock is taken anew if its file went with the folder: two daemons would else write one database.
-1. An incident that was cut off half way is completed: its files would else meet those of a fresh database.
+1. An incident that was cut off half way is completed: its files would else meet those of a new database.
 2. The bytes are looked at before SQLite sees them: it deletes a WAL beside an empty file, applies a foreign one, and takes a
    short text for an empty database.
 3. The file is opened, upgraded, given its epoch; the frontier is read.

@@ -12,7 +12,7 @@ from sensorlogd.event_kinds import EventKind
 
 logger = logging.getLogger(__name__)
 
-MOST_REASONS = 5  # that are logged of one blocking: some hold a number that changes
+MAX_LOGGED_REASONS = 5  # that are logged of one blocking: some hold a number that changes
 
 
 class Standing:
@@ -36,7 +36,7 @@ class Standing:
         begins = self._totals.state is not WriterState.BLOCKED
         if begins:
             self._logged.clear()
-        if verdict.reason not in self._logged and len(self._logged) < MOST_REASONS:
+        if verdict.reason not in self._logged and len(self._logged) < MAX_LOGGED_REASONS:
             self._logged.add(verdict.reason)
             logger.error("database: %s: %s; readings are held in memory and it is tried again", what, verdict.reason)
         if begins:

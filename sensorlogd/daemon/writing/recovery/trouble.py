@@ -1,8 +1,8 @@
 """The one place that handles errors of the database: every access to it is a ``Task`` that passes through ``Trouble.attempt``.
 
 ``failures.decide`` says what an error means. What follows for the database is said here, and done by ``remedies``: it is held,
-opened anew, rescued, set aside, refused. What it means for the thing that was tried, that thing knows: ``Task.refused`` and
-``Task.failed``.
+opened anew, rescued, set aside, refused. What it means for the thing that was tried, that thing knows: ``Task.after_refusal`` and
+``Task.after_fault``.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Task:
     own_faults: bool = False
     tries: int = 0
 
-    def refused(self, error: Exception, verdict: Verdict) -> None:
+    def after_refusal(self, error: Exception, verdict: Verdict) -> None:
         """Called for a task that ``is_secondary``: the database has refused it, whether or not the database itself is
         in trouble."""
 
-    def failed(self, error: Exception) -> bool:
+    def after_fault(self, error: Exception) -> bool:
         """The fault is not the database's. Returns whether to wait a second before anything is tried again."""
         logger.exception("writer: %s failed; it is tried again later", self.name)
         return True
@@ -94,7 +94,7 @@ class Trouble:
             return verdict.remedy
         return None
 
-    def recovered(self) -> None:
+    def note_recovery(self) -> None:
         """A commit has succeeded: the trouble is over."""
         self._standing.write(time.monotonic() - self._since)
         self._forget_failures()
@@ -109,7 +109,7 @@ class Trouble:
         else:
             self._forget_failures()
 
-    def ended(self) -> None:
+    def note_end(self) -> None:
         """The writer has ended: nobody needs to wait for the database any more."""
         if self.refusal is None:
             self._standing.move(WriterState.STOPPED, "")
@@ -127,12 +127,12 @@ class Trouble:
             if self._log.db is None:  # readings wait for the opening, whoever's fault it is that there is none
                 reason = f"{task.name} failed: {type(error).__name__}: {error}"
                 self._standing.block(task.name, replace(verdict, event=EventKind.DATABASE_UNAVAILABLE, reason=reason))
-            if task.failed(error):
+            if task.after_fault(error):
                 self.retry_at = time.monotonic() + 1.0
             return
         if task.is_secondary and remedy in (Remedy.TRY_AGAIN, Remedy.HOLD, Remedy.REOPEN) and not verdict.is_damage:
             # The next commit, which is due now, tells whether the database is in trouble. If it is not, this is the task's own.
-            task.refused(error, verdict)
+            task.after_refusal(error, verdict)
             if remedy is Remedy.REOPEN:
                 self._remedies.close()
             return

@@ -110,7 +110,7 @@ class Unescaped:
         """There is no frame at ``start``, after ``cost`` bytes of it were examined: count why. Returns how many bytes to skip."""
         if counter:
             self.tally.add(counter, 1, bytes(self._buffer[start : start + 24]), why)
-        step = step or self._effort.failed(self._base + start, cost)
+        step = step or self._effort.note_failure(self._base + start, cost)
         self._note_skipped(start, start + step)
         self._inside = 1, 0, 0
         return step
@@ -200,7 +200,7 @@ class Unescaped:
             return False
         stop = min(len(buffer), start + length)
         offset, seen, due = self._inside
-        while seen < MIN_WITNESSES and not self._effort.tired(self._base + start):
+        while seen < MIN_WITNESSES and not self._effort.is_exhausted(self._base + start):
             found = shape.header.search(buffer, start + offset, stop)
             if found is None:
                 offset = max(offset, stop - start - shape.header_bytes + 1)
@@ -217,7 +217,7 @@ class Unescaped:
                 seen = seen + 1 if not shape.unproven or offset == due else 1
                 offset = due = offset + inner
             else:
-                self._effort.failed(self._base + start, inner if fits else 0)
+                self._effort.note_failure(self._base + start, inner if fits else 0)
                 offset += 1
         self._inside = offset, seen, due
         return seen >= MIN_WITNESSES

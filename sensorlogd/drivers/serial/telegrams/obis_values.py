@@ -128,15 +128,15 @@ def _read_us(text: str, zone: ZoneInfo) -> int | None:
     return (since.days * 86_400 + since.seconds) * 1_000_000
 
 
-def factor(unit: str, wanted: str) -> float | None:
-    """What a value in ``unit`` is multiplied by to be in ``wanted``: W and kWh are told apart, m3 is m³. None: they do not fit.
+def factor(unit: str, target_unit: str) -> float | None:
+    """What a value in ``unit`` is multiplied by to be in ``target_unit``: W and kWh are told apart, m3 is m³. None: they do not fit.
 
     A unit that is none of a meter's is nobody's business here: 1.
     """
-    unit, wanted = _SAME.get(unit, unit), _SAME.get(wanted, wanted)
-    if not unit or not wanted or unit == wanted:
+    unit, target_unit = _SAME.get(unit, unit), _SAME.get(target_unit, target_unit)
+    if not unit or not target_unit or unit == target_unit:
         return 1.0
-    given, wanted_parts = _unit_parts(unit), _unit_parts(wanted)
+    given, wanted_parts = _unit_parts(unit), _unit_parts(target_unit)
     if given is None or wanted_parts is None:
         return None if wanted_parts is not None and unit in _SAME.values() else 1.0
     return given[1] / wanted_parts[1] if given[0] == wanted_parts[0] else None

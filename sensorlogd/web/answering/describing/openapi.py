@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sensorlogd import __version__, saved_views
-from sensorlogd.notes import MOST_NAME, MOST_TEXT
+from sensorlogd.notes import MAX_NAME_LENGTH, MAX_TEXT_LENGTH
 from sensorlogd.storage.query import aggregates
 from sensorlogd.storage.query.engine import FILLS
 from sensorlogd.web.answering import api, changes
@@ -139,8 +139,8 @@ JSON_ENDPOINTS: dict[str, tuple[str, Schema]] = {
     "status": ("The daemon, the database and each sensor in short.", ref("Status")),
 }
 SERIES: Schema = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": changes.MAX_SERIES}
-NOTE: Schema = {"type": "string", "minLength": 1, "maxLength": MOST_TEXT, "description": "why, or what happened"}
-BY: Schema = {"type": "string", "maxLength": MOST_NAME, "description": "who says so"}
+NOTE: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH, "description": "why, or what happened"}
+BY: Schema = {"type": "string", "maxLength": MAX_NAME_LENGTH, "description": "who says so"}
 WHEN: Schema = {"type": "string", "description": TIMES}
 # endpoint -> (one line, what is sent, what its JSON is)
 CHANGES: dict[str, tuple[str, Schema, Schema]] = {
@@ -183,7 +183,7 @@ CHANGES |= {
                     "maxItems": changes.MAX_ALARMS,
                     "description": "alarm/series, as /api/v1/alarms names both",
                 },
-                "note": {"type": "string", "maxLength": MOST_TEXT, "description": "what was found"},
+                "note": {"type": "string", "maxLength": MAX_TEXT_LENGTH, "description": "what was found"},
                 "by": BY,
             },
             optional=("note", "by"),
@@ -194,8 +194,8 @@ CHANGES |= {
         "Save a view of the dashboard under a name; one of that name is replaced.",
         closed(
             {
-                "name": {"type": "string", "minLength": 1, "maxLength": saved_views.MOST_NAME},
-                "view": {"type": "string", "pattern": "^#/", "maxLength": saved_views.MOST_VIEW},
+                "name": {"type": "string", "minLength": 1, "maxLength": saved_views.MAX_NAME_LENGTH},
+                "view": {"type": "string", "pattern": "^#/", "maxLength": saved_views.MAX_VIEW_LENGTH},
             }
         ),
         closed({"name": {"type": "string"}}),

@@ -329,7 +329,7 @@ async def _missed_in_database(pool: Pool, subscription: Subscription, at_us: int
     since_us = at_us - AHEAD_US - await pool.run(overlap_us)
     if since_us >= now_us:
         return b""
-    ask = reading_pages.ReadingsAsk(list(subscription.patterns), since_us, now_us + 1, None, subscription.form)
+    ask = reading_pages.ReadingsQuery(list(subscription.patterns), since_us, now_us + 1, None, subscription.form)
     found, following = await pool.run(lambda found: reading_pages.page_of_readings(found, ask, None, MAX_MISSED_READINGS))
     if following is not None:
         return message("gap", {"since": subscription.form(since_us), "until": subscription.form(now_us)}, identity)

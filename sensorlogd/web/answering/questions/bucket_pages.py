@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sensorlogd.storage.query import grid
-from sensorlogd.storage.query.engine import Answer, Ask, BucketRow
+from sensorlogd.storage.query.engine import Answer, BucketRow, Query
 from sensorlogd.storage.query.log_reader import LogReader
 from sensorlogd.storage.query.rows import bucket_row, cell
 from sensorlogd.storage.series.stored import Series
@@ -21,30 +21,30 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class BucketsAsk:
+class BucketsQuery:
     """A question for buckets of series. ``unit``: to convert the values to; None: as stored."""
 
     patterns: list[str]
-    ask: Ask
+    query: Query
     unit: str | None
     form: TimeForm
 
     def columns(self) -> tuple[str, ...]:
         """The columns of the answer as CSV or NDJSON."""
-        names = self.ask.aggregates
+        names = self.query.aggregates
         return ("time", "sensor", "channel", *names, *(name for name in ("count", "coverage") if name not in names))
 
 
-def buckets(log: LogReader, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
+def buckets(log: LogReader, wanted: BucketsQuery, shape: str, lost: list[Lost]) -> Json:
     """One entry for each series: its buckets, and which source they came from. The ranges that a damaged file does not give are
     appended to ``lost``."""
-    ask, form = wanted.ask, wanted.form
+    query, form = wanted.query, wanted.form
     entries: list[Json] = []
-    left = CellBudget(len(ask.aggregates), is_filled=_needs_neighbours(ask))
+    left = CellBudget(len(query.aggregates), is_filled=_needs_neighbours(query))
     found = find_series(log, wanted.patterns)
     changes_of(found, wanted.unit)
     try:
-        pending = log.buckets(found, ask, wanted.unit)
+        pending = log.buckets(found, query, wanted.unit)
         for index, series in enumerate(found):
             try:
                 _, answer = next(pending)
@@ -54,7 +54,7 @@ def buckets(log: LogReader, wanted: BucketsAsk, shape: str, lost: list[Lost]) ->
                     raise
                 pending.close()  # it holds a snapshot
                 answer, rows = _around_damage(log, series, wanted, lost, error)
-                pending = log.buckets(found[index + 1 :], ask, wanted.unit)
+                pending = log.buckets(found[index + 1 :], query, wanted.unit)
             entry: Json = {
                 "sensor": series.sensor,
                 "channel": series.channel,
@@ -68,9 +68,9 @@ def buckets(log: LogReader, wanted: BucketsAsk, shape: str, lost: list[Lost]) ->
                 "notes": answer.notes,
             }
             if shape == "columns":
-                entry |= bucket_columns(rows, ask.aggregates, form)
+                entry |= bucket_columns(rows, query.aggregates, form)
             else:
-                entry["rows"] = [bucket_as_row(series, row, ask.aggregates, form) for row in rows]
+                entry["rows"] = [bucket_as_row(series, row, query.aggregates, form) for row in rows]
             entries.append(entry)
     except ValueError as error:
         raise ApiError(400, "unanswerable", str(error)) from None
@@ -101,20 +101,20 @@ class CellBudget:
 
 
 def _around_damage(
-    log: LogReader, series: Series, wanted: BucketsAsk, lost: list[Lost], error: sqlite3.DatabaseError
+    log: LogReader, series: Series, wanted: BucketsQuery, lost: list[Lost], error: sqlite3.DatabaseError
 ) -> tuple[Answer, list[BucketRow]]:
     """The buckets of one series that can be read in spite of damaged pages. Raises ``error`` if none can."""
-    ask, zone = wanted.ask, wanted.ask.zone
+    query, zone = wanted.query, wanted.query.zone
     answer: Answer | None = None
-    step, since, until = ask.step, ask.since_us, ask.until_us
+    step, since, until = query.step, query.since_us, query.until_us
     if step is None:
-        assert ask.max_points is not None
-        step = grid.for_points(since, until, ask.max_points, zone)
+        assert query.max_points is not None
+        step = grid.for_points(since, until, query.max_points, zone)
         since, until = step.bucket(since, zone)[0], step.bucket(until - 1, zone)[1]
 
     def rows(a: int, b: int) -> list[BucketRow]:
         nonlocal answer
-        with closing(log.buckets([series], Ask(a, b, step, None, ask.aggregates, zone, ask.fill), wanted.unit)) as pending:
+        with closing(log.buckets([series], Query(a, b, step, None, query.aggregates, zone, query.fill), wanted.unit)) as pending:
             _, answer = next(pending)
             return list(answer.rows)
 
@@ -150,7 +150,7 @@ class BucketsPlace:
 
 
 def page_of_buckets(
-    log: LogReader, wanted: BucketsAsk, place: BucketsPlace | None, limit: int
+    log: LogReader, wanted: BucketsQuery, place: BucketsPlace | None, limit: int
 ) -> tuple[list[tuple[Series, BucketRow]], BucketsPlace | None]:
     """At most ``limit`` rows, series by series, and the place where the next page begins (None after the last).
 
@@ -159,16 +159,16 @@ def page_of_buckets(
     """
     series_found = find_series(log, wanted.patterns)
     changes_of(series_found, wanted.unit)
-    ask = wanted.ask
+    query = wanted.query
     index = place.series if place else 0
-    since = place.since_us if place else ask.since_us
-    whole = _needs_neighbours(ask) or ask.step is None
+    since = place.since_us if place else query.since_us
+    whole = _needs_neighbours(query) or query.step is None
     rows: list[tuple[Series, BucketRow]] = []
     while index < len(series_found):
         series = series_found[index]
-        for row in _bucket_rows(log, series, ask, since, wanted.unit):
+        for row in _bucket_rows(log, series, query, since, wanted.unit):
             if len(rows) >= limit and not whole:
-                assert ask.step is not None
+                assert query.step is not None
                 return rows, BucketsPlace(index, max(row.start_us, since))
             if whole and len(rows) >= MAX_ROWS:
                 raise ApiError(
@@ -178,20 +178,20 @@ def page_of_buckets(
                     hint="take longer steps or a shorter range, or fill=none or null, which have no limit",
                 )
             rows.append((series, row))
-        index, since = index + 1, ask.since_us
+        index, since = index + 1, query.since_us
         if len(rows) >= limit and index < len(series_found):
             return rows, BucketsPlace(index, since)
     return rows, None
 
 
-def _needs_neighbours(ask: Ask) -> bool:
+def _needs_neighbours(query: Query) -> bool:
     """Whether rows are filled from the rows beside them, so that a series cannot be cut into pages."""
-    return ask.fill in ("previous", "linear")
+    return query.fill in ("previous", "linear")
 
 
-def _bucket_rows(log: LogReader, series: Series, ask: Ask, since_us: int, unit: str | None) -> Iterator[BucketRow]:
+def _bucket_rows(log: LogReader, series: Series, query: Query, since_us: int, unit: str | None) -> Iterator[BucketRow]:
     """The rows of one series from ``since_us`` on. Raises ApiError 400 if the question cannot be answered."""
-    question = Ask(since_us, ask.until_us, ask.step, ask.max_points, ask.aggregates, ask.zone, ask.fill)
+    question = Query(since_us, query.until_us, query.step, query.max_points, query.aggregates, query.zone, query.fill)
     try:
         with closing(log.buckets([series], question, unit)) as answers:
             for _, answer in answers:

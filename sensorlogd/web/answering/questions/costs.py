@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sensorlogd.notation.microseconds import DAY_US, HOUR_US
 from sensorlogd.prices import Tariff
-from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.engine import Query
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log_reader import LogReader, UnknownSeries
 from sensorlogd.storage.series.stored import Series
@@ -28,7 +28,7 @@ QUARTER = Step(HOUR_US // 4)
 
 
 @dataclass(frozen=True, slots=True)
-class CostAsk:
+class CostQuery:
     """A question for costs. ``zone``: the zone of days and months in the answer. ``home``: the zone in which the hours and days
     of prices are written."""
 
@@ -57,7 +57,7 @@ class PriceSeries:
     """Prices that are logged as series, by hour. Each series is read once for a question."""
 
     log: LogReader
-    ask: CostAsk
+    query: CostQuery
     known: dict[str, dict[int, float]] = field(default_factory=dict)
 
     def price(self, name: str, at_us: int) -> float | None:
@@ -76,34 +76,34 @@ class PriceSeries:
             found = self.log.series([name], retired=True)
         except UnknownSeries:
             return {}
-        rows = _rows(self.log, found[0], self.ask.since_us - MAX_PRICE_AGE_US, self.ask.until_us, HOUR, "mean", None)
+        rows = _rows(self.log, found[0], self.query.since_us - MAX_PRICE_AGE_US, self.query.until_us, HOUR, "mean", None)
         return {start: value for start, value in rows if value is not None}
 
 
-def cost(log: LogReader, ask: CostAsk) -> dict[str, Any]:
+def cost(log: LogReader, query: CostQuery) -> dict[str, Any]:
     """One entry for each series that has a price. Raises ApiError 400 for too long a range or too short a step."""
-    if ask.until_us - ask.since_us > MAX_HOURS * HOUR_US:
+    if query.until_us - query.since_us > MAX_HOURS * HOUR_US:
         raise bad_parameter("since", f"the range is longer than {MAX_HOURS:,} hours; ask for the cost of a shorter one")
-    if ask.every.about_us < HOUR_US:
+    if query.every.about_us < HOUR_US:
         raise bad_parameter("every", "is shorter than an hour, by which prices are known")
-    announced = PriceSeries(log, ask)
+    announced = PriceSeries(log, query)
     entries = []
-    for series in find_series(log, ask.patterns, retired=True):
-        tariff = next((tariff for tariff in ask.tariffs if tariff.meets(series.name)), None)
+    for series in find_series(log, query.patterns, retired=True):
+        tariff = next((tariff for tariff in query.tariffs if tariff.meets(series.name)), None)
         if tariff is not None and series.kind == "counter":
-            entries.append(_cost_of_series(log, series, tariff, ask, announced))
+            entries.append(_cost_of_series(log, series, tariff, query, announced))
     return {"series": entries}
 
 
-def _cost_of_series(log: LogReader, series: Series, tariff: Tariff, ask: CostAsk, announced: PriceSeries) -> dict[str, Any]:
+def _cost_of_series(log: LogReader, series: Series, tariff: Tariff, query: CostQuery, announced: PriceSeries) -> dict[str, Any]:
     """The increase and cost of one series in each step, as columns."""
     sums: dict[int, Sum] = {}
-    home = ZoneInfo(ask.home)
-    whole = all(_has_whole_hours(zone, ask.since_us, ask.until_us) for zone in (ask.home, ask.zone))
-    for start, rose in _rows(log, series, ask.since_us, ask.until_us, HOUR if whole else QUARTER, "increase", tariff.unit):
+    home = ZoneInfo(query.home)
+    whole = all(_has_whole_hours(zone, query.since_us, query.until_us) for zone in (query.home, query.zone))
+    for start, rose in _rows(log, series, query.since_us, query.until_us, HOUR if whole else QUARTER, "increase", tariff.unit):
         if rose is None:
             continue
-        bucket = sums.setdefault(ask.every.bucket(max(start, ask.since_us), ask.zone)[0], Sum())
+        bucket = sums.setdefault(query.every.bucket(max(start, query.since_us), query.zone)[0], Sum())
         bucket.increase += rose
         price = tariff.price(datetime.fromtimestamp(start / 1e6, home), lambda name, at=start: announced.price(name, at))  # type: ignore[misc]
         if price is None:
@@ -116,7 +116,7 @@ def _cost_of_series(log: LogReader, series: Series, tariff: Tariff, ask: CostAsk
         "tariff": tariff.name,
         "currency": tariff.currency,
         "unit": tariff.unit,
-        "time": [ask.form(at) for at in times],
+        "time": [query.form(at) for at in times],
         "increase": [sums[at].increase for at in times],
         "cost": [sums[at].cost for at in times],
         "unpriced": [sums[at].unpriced for at in times],
@@ -137,7 +137,7 @@ def _rows(
 ) -> list[tuple[int, float | None]]:
     """A list of (begin of the step, value). Raises ApiError 400 for a unit that cannot be converted."""
     try:
-        with closing(log.buckets([series], Ask(since, until, every, None, (aggregate,), "UTC"), unit)) as answers:
+        with closing(log.buckets([series], Query(since, until, every, None, (aggregate,), "UTC"), unit)) as answers:
             return [(row.start_us, row.values[0]) for _, answer in answers for row in answer.rows]
     except ValueError as error:
         raise ApiError(400, "unanswerable", str(error)) from None

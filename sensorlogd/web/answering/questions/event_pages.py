@@ -15,7 +15,7 @@ EVENT_COLUMNS_WITH_ID = ("id", *EVENT_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
-class EventsAsk:
+class EventsQuery:
     """A question for events. ``after``, ``before``: ids that bound it; None: no bound. ``kind``, ``sensor``: globs."""
 
     since_us: int | None
@@ -28,15 +28,15 @@ class EventsAsk:
     form: TimeForm
 
 
-def events(log: LogReader, ask: EventsAsk) -> Json:
+def events(log: LogReader, query: EventsQuery) -> Json:
     """The newest ``limit`` events that match, oldest first. ``earlier`` in the answer is the ``before`` to ask for the page
     before this one."""
     rows = log.events_between(
-        ask.since_us, ask.until_us, ask.kind, ask.sensor, after=ask.after, before=ask.before, limit=ask.limit + 1
+        query.since_us, query.until_us, query.kind, query.sensor, after=query.after, before=query.before, limit=query.limit + 1
     )
-    found = rows[: ask.limit][::-1]
-    form = ask.form
+    found = rows[: query.limit][::-1]
+    form = query.form
     return {
         "events": [{"id": event.id, **event_row(event, form.zone), "time": form(event.ts_us)} for event in found],
-        "earlier": found[0].id if len(rows) > ask.limit else None,
+        "earlier": found[0].id if len(rows) > query.limit else None,
     }

@@ -19,7 +19,7 @@ _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,15})")  # no more than SQLite h
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingsAsk:
+class ReadingsQuery:
     """A question for readings. ``after``: (time, series id) of the last row of the page before."""
 
     patterns: list[str]
@@ -31,18 +31,18 @@ class ReadingsAsk:
 
 
 def page_of_readings(
-    log: LogReader, ask: ReadingsAsk, after: tuple[int, int] | None, limit: int
+    log: LogReader, query: ReadingsQuery, after: tuple[int, int] | None, limit: int
 ) -> tuple[list[SeriesReading], str | None]:
     """At most ``limit`` readings in order of time and series, and where the next page begins, if there is one."""
-    wanted = find_series(log, ask.patterns)
-    changes = changes_of(wanted, ask.unit)
-    since = ask.since_us
+    wanted = find_series(log, query.patterns)
+    changes = changes_of(wanted, query.unit)
+    since = query.since_us
     if after is not None and len(wanted) == 1:
         since, after = max(since, after[0] + 1), None
     found: list[SeriesReading] = []
-    if since >= ask.until_us:
+    if since >= query.until_us:
         return found, None
-    with closing(log.readings(wanted, since, ask.until_us, after)) as readings:
+    with closing(log.readings(wanted, since, query.until_us, after)) as readings:
         for reading in converted(readings, changes) if changes else readings:
             if len(found) == limit:
                 last = found[-1]
@@ -70,17 +70,17 @@ def parse_cursor(text: str | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
-def reading_as_row(reading: SeriesReading, ask: ReadingsAsk) -> Json:
+def reading_as_row(reading: SeriesReading, query: ReadingsQuery) -> Json:
     """A reading as the API gives it (Reading); its value has the unit of the question already."""
-    row = reading_row(reading, ask.form.zone)
-    if ask.form.kind != "rfc3339":
-        row["time"] = ask.form(reading.ts_us)
-    if ask.unit is not None:
-        row["unit"] = ask.unit
+    row = reading_row(reading, query.form.zone)
+    if query.form.kind != "rfc3339":
+        row["time"] = query.form(reading.ts_us)
+    if query.unit is not None:
+        row["unit"] = query.unit
     return row
 
 
-def readings_as_columns(found: list[SeriesReading], ask: ReadingsAsk) -> list[Json]:
+def readings_as_columns(found: list[SeriesReading], query: ReadingsQuery) -> list[Json]:
     """One entry a series: arrays of equal length."""
     by_series: dict[str, Json] = {}
     for reading in found:
@@ -90,12 +90,12 @@ def readings_as_columns(found: list[SeriesReading], ask: ReadingsAsk) -> list[Js
             entry = by_series[series.name] = {
                 "sensor": series.sensor,
                 "channel": series.channel,
-                "unit": series.unit if ask.unit is None else ask.unit,
+                "unit": series.unit if query.unit is None else query.unit,
                 "time": [],
                 "value": [],
                 "quality": [],
             }
-        entry["time"].append(ask.form(reading.ts_us))
+        entry["time"].append(query.form(reading.ts_us))
         entry["value"].append(number(reading.value))
         entry["quality"].append(quality.describe(reading.quality))
     return [by_series[name] for name in sorted(by_series)]

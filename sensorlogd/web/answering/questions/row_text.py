@@ -22,7 +22,7 @@ from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.rollups.snapshot import Snapshot
 from sensorlogd.storage.series.stored import Series
 from sensorlogd.web.answering.params import TimeForm, changes_of, find_series
-from sensorlogd.web.answering.questions.reading_pages import ReadingsAsk
+from sensorlogd.web.answering.questions.reading_pages import ReadingsQuery
 from sensorlogd.web.workers.damage import DamageSkipper, Lost
 from sensorlogd.web.workers.texts import safe_cell
 
@@ -60,11 +60,11 @@ class _TooMany(Exception):
     """A span holds more rows than fit in a page."""
 
 
-def page(log: LogReader, ask: ReadingsAsk, place: StreamProgress, form: str) -> Page:
+def page(log: LogReader, query: ReadingsQuery, place: StreamProgress, form: str) -> Page:
     """The lines of the next page, in order of time and series. Raises ApiError, or sqlite3.Error if nothing can be read."""
-    wanted = find_series(log, ask.patterns)
-    stamps = _Stamps(ask.form, form)
-    writers = [_Writer(series, ask, form, stamps) for series in wanted]
+    wanted = find_series(log, query.patterns)
+    stamps = _Stamps(query.form, form)
+    writers = [_Writer(series, query, form, stamps) for series in wanted]
     log.conn.execute("BEGIN")
     snapshot = Snapshot.of(log.conn, "UTC")
     lines: list[Line] = []
@@ -72,16 +72,16 @@ def page(log: LogReader, ask: ReadingsAsk, place: StreamProgress, form: str) -> 
     failed: sqlite3.DatabaseError | None = None
     anything = False  # could be read
     since, width = place.since_us, place.width_us
-    while since < ask.until_us and len(lines) < min(place.enough, place.left):
-        until = min(since + width, ask.until_us)
+    while since < query.until_us and len(lines) < min(place.enough, place.left):
+        until = min(since + width, query.until_us)
         try:
             some, gone, error = _lines_of_span(snapshot, writers, since, until)
         except _TooMany:
             width = max((until - since) // 2, 1)
             continue
         anything = anything or bool(some)
-        if ask.after is not None and since <= ask.after[0]:
-            some = [line for line in some if line[:2] > ask.after]
+        if query.after is not None and since <= query.after[0]:
+            some = [line for line in some if line[:2] > query.after]
         lines += some
         lost += gone
         failed = failed or error
@@ -94,14 +94,14 @@ def page(log: LogReader, ask: ReadingsAsk, place: StreamProgress, form: str) -> 
         lines = lines[: place.left]
         lost = [stretch for stretch in lost if stretch.since_us <= lines[-1][0]]
     left = place.left - len(lines)
-    following = StreamProgress(since, width, left, place.enough) if since < ask.until_us and left else None
+    following = StreamProgress(since, width, left, place.enough) if since < query.until_us and left else None
     return Page("".join([line[2] for line in lines]).encode(), following, lost)
 
 
-def begin(ask: ReadingsAsk, most: int, enough: int) -> StreamProgress:
-    """Where a streamed answer begins. ``most``: rows in all; ``enough``: rows of a page."""
-    since = ask.since_us if ask.after is None else max(ask.since_us, ask.after[0])
-    return StreamProgress(since, FIRST_WIDTH_US, most, enough)
+def begin(query: ReadingsQuery, limit: int, enough: int) -> StreamProgress:
+    """Where a streamed answer begins. ``limit``: rows in all; ``enough``: rows of a page."""
+    since = query.since_us if query.after is None else max(query.since_us, query.after[0])
+    return StreamProgress(since, FIRST_WIDTH_US, limit, enough)
 
 
 def _lines_of_span(
@@ -133,14 +133,14 @@ def _lines_of_span(
     return lines, lost, failed
 
 
-def _reader_of_series(snapshot: Snapshot, series: Series, most: int) -> Callable[[int, int], list[Row]]:
-    """A function that reads the rows of a series in a span; it raises _TooMany for more than ``most``."""
+def _reader_of_series(snapshot: Snapshot, series: Series, limit: int) -> Callable[[int, int], list[Row]]:
+    """A function that reads the rows of a series in a span; it raises _TooMany for more than ``limit``."""
 
     def rows(since_us: int, until_us: int) -> list[Row]:
         found: list[Row] = []
         for some in Segments(snapshot, series.id, BASE).chunks(since_us, until_us):
             found += some
-            if len(found) > most:
+            if len(found) > limit:
                 raise _TooMany
         return found
 
@@ -148,15 +148,15 @@ def _reader_of_series(snapshot: Snapshot, series: Series, most: int) -> Callable
 
 
 def _reader_of_fresh(
-    snapshot: Snapshot, wanted: dict[int, Any], most: int
+    snapshot: Snapshot, wanted: dict[int, Any], limit: int
 ) -> Callable[[int, int], list[tuple[int, int, Any, int]]]:
-    """A function that reads the fresh rows of all wanted series in one pass; it raises _TooMany for more than ``most``."""
+    """A function that reads the fresh rows of all wanted series in one pass; it raises _TooMany for more than ``limit``."""
 
     def rows(since_us: int, until_us: int) -> list[tuple[int, int, Any, int]]:
         found: list[tuple[int, int, Any, int]] = []
         for some in snapshot.readings.fresh_stamped(since_us, until_us, MAX_ROWS_AT_ONCE):
             found += [row for row in some if row[1] in wanted]
-            if len(found) > most:
+            if len(found) > limit:
                 raise _TooMany
         return found
 
@@ -214,11 +214,11 @@ class _Tails(dict[int, str]):
 class _Writer:
     """Writes the rows of one series."""
 
-    def __init__(self, series: Series, ask: ReadingsAsk, form: str, stamps: _Stamps) -> None:
+    def __init__(self, series: Series, query: ReadingsQuery, form: str, stamps: _Stamps) -> None:
         self.series = series
         self._stamps = stamps
-        self._change = changes_of([series], ask.unit).get(series.id)
-        self._tails = _Tails(series.unit if ask.unit is None else ask.unit, form)
+        self._change = changes_of([series], query.unit).get(series.id)
+        self._tails = _Tails(series.unit if query.unit is None else query.unit, form)
         if form == "csv":
             self._head, self._middle, self._none = "", f",{_csv_cells(series.sensor, series.channel)},", ""
         else:

@@ -15,5 +15,5 @@ def test_newest_values_become_due_although_every_large_commit_writes_them() -> N
         now = 100.0 + tenth / 10
         is_due = times.latest_is_due(now)
         due.append(is_due)
-        times.committed(Commit(latest_is_due=is_due), CommitResult(Appended(), {}, wrote_latest=True, began_s=now))
+        times.note_commit(Commit(latest_is_due=is_due), CommitResult(Appended(), {}, wrote_latest=True, began_s=now))
     assert [tenth for tenth, is_due in enumerate(due) if is_due] == [0, 50, 100, 150]

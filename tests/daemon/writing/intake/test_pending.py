@@ -40,12 +40,12 @@ def test_a_commit_takes_what_stands_before_new_sensors() -> None:
     pending = filled(first, mark, second)
     assert pending.first() == [first]
     assert pending.next_specs() is None
-    pending.committed(1)
+    pending.note_committed(1)
     assert pending.first() == []
     assert pending.next_specs() is mark
     pending.take(0.0)
     assert pending.blocks == [mark]
-    pending.committed(1)
+    pending.note_committed(1)
     pending.take(0.0)
     assert pending.first() == [second]
     assert pending.next_specs() is None
@@ -55,10 +55,10 @@ def test_a_commit_takes_what_stands_before_new_sensors() -> None:
 def test_the_first_readings_of_a_run_are_due_at_once() -> None:
     """Later ones wait for the interval, so that the card is written less often; a marker before them changes nothing."""
     pending = filled(marker(), block())
-    pending.committed(1)
+    pending.note_committed(1)
     pending.take(0.0)
     assert pending.is_due(time.monotonic())
-    pending.committed(1)
+    pending.note_committed(1)
     before = time.monotonic()
     pending.add([block()])
     assert pending.due_at >= before + pending.interval_s
@@ -70,10 +70,10 @@ def test_two_markers_are_two_steps() -> None:
     first, second = marker(), marker()
     pending = filled(first, second)
     assert pending.next_specs() is first
-    pending.committed(1)
+    pending.note_committed(1)
     pending.take(0.0)
     assert pending.next_specs() is second
-    pending.committed(1)
+    pending.note_committed(1)
     assert not pending.is_due(0.0)
 
 
@@ -82,9 +82,9 @@ def test_whoever_waits_learns_it_with_the_commit_of_what_came_before() -> None:
     first, waiting, last = block(), Flush(), block()
     pending = filled(first, waiting, last)
     assert pending.is_due(0.0)  # somebody waits
-    pending.committed(1)
+    pending.note_committed(1)
     assert not waiting.done.done()
-    pending.committed(1)
+    pending.note_committed(1)
     assert waiting.done.result(0) is None
     assert pending.blocks == [last]
     assert not pending.is_due(pending.due_at - 0.001)
@@ -94,7 +94,7 @@ def test_whoever_waits_learns_it_with_the_commit_of_what_came_before() -> None:
 def test_giving_up_tells_whoever_waits() -> None:
     served, waiting = Flush(), Flush()
     pending = filled(served, block(), waiting)
-    pending.committed(1)
+    pending.note_committed(1)
     pending.give_up("the end")
     assert served.done.result(0) is None
     with pytest.raises(RuntimeError, match="the end"):
@@ -108,7 +108,7 @@ def test_no_more_is_taken_than_one_commit_holds() -> None:
     pending.take(0.0)
     assert pending.rows == 40
     assert pending.inbox.depth == 60
-    pending.committed(4)
+    pending.note_committed(4)
     pending.take(-1.0)
     assert pending.rows == 0  # not now
     pending.take(0.0)

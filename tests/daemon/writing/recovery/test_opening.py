@@ -345,7 +345,7 @@ class _FaultyOnce(NullWatcher):
     def __init__(self) -> None:
         self.faults = [ZeroDivisionError("as scripted")]
 
-    def opened(self, db: open_database.OpenDatabase) -> None:
+    def note_opened(self, db: open_database.OpenDatabase) -> None:
         if self.faults:
             raise self.faults.pop()
 
