@@ -38,7 +38,7 @@ T0 = 1_735_689_600  # 2025-01-01T00:00Z
 def build(path: Path, days: int) -> None:
     """One gauge at 1 Hz."""
     ensure_schema(path)
-    conn = connect_writer(path)
+    conn = connect_writer(path, waits_for_disk=True)
     conn.execute("PRAGMA synchronous = 0")
     conn.execute("BEGIN IMMEDIATE")
     spec = catalog.SensorSpec("bench", "simulated", series=[catalog.SeriesSpec("value", heartbeat_us=5_000_000)])

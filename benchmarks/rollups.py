@@ -114,7 +114,7 @@ def backfill(days: int) -> None:
 def fill(path: Path, days: int) -> int:
     """One series at about 1 Hz in ``history``, as a device that lives on a wall gives it: jitter, noise, some flags."""
     ensure_schema(path)
-    conn = connect_writer(path)
+    conn = connect_writer(path, waits_for_disk=True)
     conn.execute("PRAGMA synchronous = OFF")
     conn.execute("BEGIN")
     set_edge(conn, T0)
@@ -167,8 +167,10 @@ def close(series: int, minutes: int) -> None:
                 "roll-ups",
                 lambda db: (
                     db.conn.execute(
-                        "INSERT INTO rollup SELECT series.id, 60, ?1 - value * 60000000, 60, 3.0, 240.0, 0, 6, 0, 0.5, 59000000, 3.5, 180.5,"
-                        " 59000000, NULL, NULL, NULL, NULL, 60, 0, 0, 0, 0, NULL, NULL"
+                        "INSERT INTO rollup(series_id, resolution, start, n, mean, m2, min, max, first_ts, first, last_ts, last, integral,"
+                        " covered_us, increase, resets, sin_sum, cos_sum, n_good, n_not_evaluated, n_suspect, n_fail, n_missing)"
+                        " SELECT series.id, 60, ?1 - value * 60000000, 60, 3.0, 240.0, 0, 6, 0, 0.5, 59000000, 3.5, 180.5,"
+                        " 59000000, NULL, NULL, NULL, NULL, 60, 0, 0, 0, 0"
                         " FROM series, (WITH RECURSIVE g(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM g WHERE value < 720) SELECT value FROM g)",
                         (T0,),
                     )

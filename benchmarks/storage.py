@@ -37,7 +37,7 @@ def written() -> int:
 def fresh(folder: str, series: int, checkpoint_pages: int = CHECKPOINT_PAGES) -> sqlite3.Connection:
     path = Path(folder) / "log.db"
     ensure_schema(path)
-    conn = connect_writer(path, checkpoint_pages)
+    conn = connect_writer(path, checkpoint_pages, waits_for_disk=True)
     specs = [catalog.SensorSpec(f"s{n}", "simulated", series=[catalog.SeriesSpec("x")]) for n in range(series)]
     conn.execute("BEGIN")
     catalog.sync(conn, specs, T0)
