@@ -18,7 +18,7 @@ from benchmarks import common
 KINDS = {
     "sensorlogd.web.workers.worker": "web worker",
     "sensorlogd.web": "web",
-    "sensorlogd.daemon.rollups.process": "aggregator",
+    "sensorlogd.daemon.rollups.spawn_main": "aggregator",
 }
 
 

@@ -215,7 +215,7 @@ def live(seconds: int) -> None:
         status(folder)
         while True:  # the aggregator is the child that says so
             children = family(process.pid)[1:]
-            aggregators = [pid for pid in children if "daemon.rollups.process" in Path(f"/proc/{pid}/cmdline").read_text()]
+            aggregators = [pid for pid in children if "rollups.spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
             if aggregators:
                 break
             time.sleep(0.05)

@@ -68,7 +68,7 @@ def test_the_main_process_imports_nothing_that_a_simulated_sensor_does_not_need(
     [
         ("sensorlogd.web.__main__", NOT_IN_WEB),
         ("sensorlogd.web.workers.worker", NOT_IN_WORKER),
-        ("sensorlogd.daemon.rollups.process", NOT_IN_AGGREGATOR),
+        ("sensorlogd.daemon.rollups.spawn_main", NOT_IN_AGGREGATOR),
     ],
     ids=["web", "worker", "aggregator"],
 )

@@ -80,7 +80,7 @@ def aggregators(pid: int) -> list[int]:
     """The roll-up processes of a daemon."""
     with contextlib.suppress(OSError):
         children = [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
-        return [int(child) for child in children if b"daemon.rollups.process" in Path(f"/proc/{child}/cmdline").read_bytes()]
+        return [int(child) for child in children if b"rollups.spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
     return []
 
 

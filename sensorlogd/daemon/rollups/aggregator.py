@@ -132,4 +132,4 @@ class Aggregator:
 
 def start_aggregator(path: Path) -> Child:
     """Start an aggregator process for the database at ``path``. From the main thread only. Raises OSError, MemoryError."""
-    return child_process.start("sensorlogd.daemon.rollups.process", str(path))
+    return child_process.start("sensorlogd.daemon.rollups.spawn_main", str(path))

@@ -1,6 +1,6 @@
 """The aggregator: a process that reads a snapshot of the database and computes roll-up rows.
 
-``python -m sensorlogd.daemon.rollups.process DATABASE``; its standard input is the socket to the main process. It has no right to
+``python -m sensorlogd.daemon.rollups.spawn_main DATABASE``; its standard input is the socket to the main process. It has no right to
 write; every row goes back to the main process and is stored by the writer. It gets a path and never a connection to the
 database, imports the standard library only (a Pi has 512 MB), and ends with its parent. What is said, and in which order, is in
 ``messages``.
@@ -188,7 +188,3 @@ class _Sender:
         if answer.seconds > STORE_S or self._unanswered >= self.pace.rows / 2:
             self.pace.note_duration(answer.seconds)
         self._unanswered = 0
-
-
-if __name__ == "__main__":
-    main()
