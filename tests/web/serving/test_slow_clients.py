@@ -52,6 +52,7 @@ def test_an_answer_that_nobody_reads_is_cut_off(made: Path, monkeypatch: pytest.
         assert served.get("/api/v1/latest")
 
 
+@pytest.mark.soak  # half a minute each: the buffers of the kernel must fill
 @pytest.mark.parametrize("waiting_bytes", [1, 10_000])
 def test_a_stream_that_nobody_reads_ends(
     fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting_bytes: int
