@@ -6,12 +6,11 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from sensorlogd.notation.instants import utc_of
-from sensorlogd.notation.microseconds import DAY_US, MINUTE_US, SECOND_US
+from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
 
 EPOCHS = ("epoch", "epoch_ms", "epoch_us")
 _DIRECTIVE = re.compile(r"%-?(.)")
 _YEAR, _DAY, _MONTH = frozenset("YyGcx"), frozenset("djcxaAuw"), frozenset("mbBhjcxUWV")
-HALF_YEAR_US = 183 * DAY_US
 
 
 def lacks(form: str) -> str:

@@ -52,9 +52,6 @@ class _Tile:
     segments: list[Segment] = field(default_factory=list)  # of SPREADS and of counters that fell
 
 
-_EMPTY = _Tile()
-
-
 @dataclass(slots=True)
 class Rolled:
     """The windows of one series, computed from roll-ups. ``spend``: called with the number of rows that were read."""

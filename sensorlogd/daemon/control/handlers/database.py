@@ -50,7 +50,6 @@ from sensorlogd.storage.series import unconfigured
 T = TypeVar("T")
 LATEST_US = 253_402_300_800_000_000  # the year 10000
 SLICE_S = 0.03  # how long an operation occupies the writer
-REQUEST_S = 0.3  # how long a request that has more to do goes on
 
 
 class DatabaseHandlers:
